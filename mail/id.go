@@ -1,0 +1,28 @@
+package mail
+
+import (
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// ID names one mail for ever: a ULID (26 characters, Crockford base 32), sorted
+// by time of submission. Ids are never reused, so a decision can never hit
+// another mail than the one it was made for.
+type ID string
+
+// NewID returns a fresh ID whose time part is now.
+func NewID(now time.Time) ID {
+	return ID(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
+}
+
+// ParseID accepts exactly the form NewID writes; anything else is an error.
+func ParseID(s string) (ID, error) {
+	u, err := ulid.ParseStrict(s)
+	if err != nil || u.String() != s {
+		return "", fmt.Errorf("mail: %q is not a mail id", s)
+	}
+	return ID(s), nil
+}
