@@ -1,0 +1,80 @@
+// Package metrics counts what the rooms do, for Prometheus.
+//
+// Counters are named mail_<noun>_<unit>. Gauges are never counted up and down:
+// [Metrics.States] reads them from the store when they are asked for.
+package metrics
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics holds every counter of one daemon. Labels are closed vocabularies:
+// no address, id or text of a stranger ever becomes a label.
+type Metrics struct {
+	Sessions     *prometheus.CounterVec // by listener: submission, submissions
+	Replies      *prometheus.CounterVec // by verb, code
+	AuthFailures *prometheus.CounterVec // by door
+	Submissions  *prometheus.CounterVec // by door, verdict: held, released, refused
+	Decisions    *prometheus.CounterVec // by verdict: approve, reject, cancel, expire, refused
+	Attempts     *prometheus.CounterVec // by result: delivered, temporary, permanent, stopped
+	AttemptTime  prometheus.Histogram   // seconds of one delivery attempt
+	Commits      prometheus.Counter     // durable commits of the store
+
+	registry *prometheus.Registry
+}
+
+// New returns a Metrics with a registry of its own, so that two daemons in one
+// process do not meet.
+func New() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.Sessions = m.counter("mail_smtp_sessions_total", "SMTP sessions accepted.", "listener")
+	m.Replies = m.counter("mail_smtp_replies_total", "SMTP replies sent.", "verb", "code")
+	m.AuthFailures = m.counter("mail_auth_failures_total", "Refused credentials.", "door")
+	m.Submissions = m.counter("mail_submissions_total", "Mails offered to the gate.", "door", "verdict")
+	m.Decisions = m.counter("mail_decisions_total", "Ends of a hold.", "verdict")
+	m.Attempts = m.counter("mail_attempt_results_total", "Results of attempts, by recipient.", "result")
+	m.AttemptTime = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "mail_attempt_seconds", Help: "Duration of one delivery attempt.",
+		Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
+	})
+	m.Commits = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mail_store_commits_total", Help: "Durable commits of the store.",
+	})
+	m.registry.MustRegister(m.AttemptTime, m.Commits,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.registry.MustRegister(c)
+	return c
+}
+
+// States registers the gauge mail_state_mails, computed by count at each scrape.
+func (m *Metrics) States(count func() map[string]int) {
+	m.registry.MustRegister(&states{count, prometheus.NewDesc(
+		"mail_state_mails", "Mails by state, read from the store.", []string{"state"}, nil)})
+}
+
+type states struct {
+	count func() map[string]int
+	desc  *prometheus.Desc
+}
+
+func (s *states) Describe(ch chan<- *prometheus.Desc) { ch <- s.desc }
+
+func (s *states) Collect(ch chan<- prometheus.Metric) {
+	for state, n := range s.count() {
+		ch <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, float64(n), state)
+	}
+}
+
+// Handler serves the metrics in the Prometheus text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
