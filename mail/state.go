@@ -28,16 +28,16 @@ var stateNames = [...]string{
 
 // Edges is the table of the states: what may follow what.
 //
-//	            ┌─────────► rejected / cancelled / expired
+//	           ┌──────────► rejected / cancelled / expired
 //	new ──► held ──approve──► ready ──claim──► sending ──► sent
-//	  └─── let pass ────────►  │ ▲               │  └────► failed
-//	        ▲                  │ └── temporary ──┘
-//	        └── mode tightened ┘
+//	  │      ▲                │ │ ▲               │  └───► failed
+//	  │      └─ mode tightened┘ │ └── temporary ──┘
+//	  └── let pass ───► ready   └──► cancelled
 var Edges = map[State][]State{
 	New:     {Held, Ready},
 	Held:    {Ready, Rejected, Cancelled, Expired},
-	Ready:   {Held, Sending, Failed, Cancelled},
-	Sending: {Ready, Held, Sent, Failed},
+	Ready:   {Held, Sending, Cancelled},
+	Sending: {Ready, Sent, Failed},
 }
 
 // CanFollow reports whether the table has an edge from s to next.

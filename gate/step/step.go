@@ -1,0 +1,225 @@
+// Package step is the decision core: one pure function from what is known about
+// a mail and what happens to it, to its next state (LAW 10).
+//
+// [Step] reads no clock, no store and no configuration. Whoever calls it gathers
+// the [Facts] inside the transaction that will store the [Outcome], so that the
+// decision and its grounds can never drift apart. The domain is finite: the
+// test holds the whole table and checks every row.
+package step
+
+import "github.com/multimail/multimail/mail"
+
+// Progress is how many of the recipients an author named were delivered.
+type Progress uint8
+
+// The three degrees of progress.
+const (
+	None Progress = iota
+	Some
+	All
+)
+
+// Facts is everything a decision may depend on.
+type Facts struct {
+	State State
+	Mode  mail.Mode  // of the mailbox, now
+	Basis mail.Basis // on which the mail stands
+
+	Frozen bool // a freeze is in force for its agent, mailbox or domain
+	Listed bool // every recipient is on the allowlist, now
+	Due    bool // NotBefore has passed
+	Late   bool // the hold has expired
+	Intact bool // the stored bytes still have the digest
+	Match  bool // the decision names the digest of the mail
+	Self   bool // the principal that decides is the one that submitted
+
+	Delivered Progress
+	Pending   bool // a recipient still waits for an attempt
+}
+
+// State is mail.State; named here so that Facts reads as one table.
+type State = mail.State
+
+// Event is what happens to a mail.
+type Event uint8
+
+// The events.
+const (
+	Submit  Event = iota // a door brings it
+	Approve              // an approver says yes
+	Reject               // an approver says no
+	Cancel               // the submitter or an operator withdraws it
+	Hold                 // an operator puts it back before an approver
+	Expire               // nobody decided in time
+	Claim                // a worker wants to attempt it
+	Settle               // the results of an attempt are known
+	Lapse                // the lease of an attempt ran out
+)
+
+// Events lists every event.
+var Events = [...]Event{Submit, Approve, Reject, Cancel, Hold, Expire, Claim, Settle, Lapse}
+
+var eventNames = [...]string{
+	"submit", "approve", "reject", "cancel", "hold", "expire", "claim", "settle", "lapse",
+}
+
+func (e Event) String() string { return eventNames[e] }
+
+// Verdict is the answer to an event: Done, or why nothing changed.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Done        Verdict = iota
+	Stale               // the mail is not in a state in which this can happen
+	TooLate             // an attempt is under way, or the hold has expired
+	Frozen              // nothing in scope moves
+	ReadOnly            // the mailbox may not send
+	SelfDecided         // the submitter can never decide
+	Mismatch            // the decision names another digest
+	NotDue              // scheduled for later
+)
+
+var verdictNames = [...]string{
+	"done", "stale", "too_late", "frozen", "read_only", "self_decided", "mismatch", "not_due",
+}
+
+func (v Verdict) String() string { return verdictNames[v] }
+
+// Outcome is the next state of the mail and the kind of its audit entry. When
+// Verdict is not Done, State and Basis are as they were and Kind is empty.
+type Outcome struct {
+	State   State
+	Basis   mail.Basis
+	Verdict Verdict
+	Kind    string
+}
+
+// Step returns what becomes of a mail.
+func Step(f Facts, e Event) Outcome {
+	switch e {
+	case Submit:
+		return submit(f)
+	case Approve, Reject:
+		return decide(f, e)
+	case Cancel:
+		return cancel(f)
+	case Hold:
+		if f.State != mail.Ready {
+			return f.refuse(Stale)
+		}
+		return done(mail.Held, mail.NoBasis, "mail.hold")
+	case Expire:
+		if f.State != mail.Held || !f.Late {
+			return f.refuse(Stale)
+		}
+		return done(mail.Expired, f.Basis, "mail.expire")
+	case Claim:
+		return claim(f)
+	case Settle:
+		return settle(f)
+	case Lapse:
+		if f.State != mail.Sending {
+			return f.refuse(Stale)
+		}
+		return done(mail.Ready, f.Basis, "mail.lapse")
+	}
+	return f.refuse(Stale)
+}
+
+// submit: what the mode lets pass is ready, everything else is held.
+func submit(f Facts) Outcome {
+	switch {
+	case f.State != mail.New:
+		return f.refuse(Stale)
+	case f.Frozen:
+		return f.refuse(Frozen)
+	case f.Mode == mail.ReadOnly:
+		return f.refuse(ReadOnly)
+	}
+	if b := f.passes(); b != mail.NoBasis {
+		return done(mail.Ready, b, "mail.submit")
+	}
+	return done(mail.Held, mail.NoBasis, "mail.submit")
+}
+
+// decide: the first decision wins, and only over what was seen.
+func decide(f Facts, e Event) Outcome {
+	switch {
+	case f.State != mail.Held:
+		return f.refuse(Stale)
+	case f.Self:
+		return f.refuse(SelfDecided)
+	case !f.Match:
+		return f.refuse(Mismatch)
+	case e == Reject:
+		return done(mail.Rejected, f.Basis, "mail.reject")
+	case f.Late:
+		return f.refuse(TooLate)
+	case f.Mode == mail.ReadOnly:
+		return f.refuse(ReadOnly)
+	}
+	return done(mail.Ready, mail.Approved, "mail.approve")
+}
+
+func cancel(f Facts) Outcome {
+	switch f.State {
+	case mail.Held, mail.Ready:
+		return done(mail.Cancelled, f.Basis, "mail.cancel")
+	case mail.Sending:
+		return f.refuse(TooLate)
+	}
+	return f.refuse(Stale)
+}
+
+// claim reads the mode again. A human approval suffices in every mode but
+// read_only; any other basis must be what a submission would get now.
+func claim(f Facts) Outcome {
+	switch {
+	case f.State != mail.Ready:
+		return f.refuse(Stale)
+	case f.Frozen:
+		return f.refuse(Frozen)
+	case !f.Due:
+		return f.refuse(NotDue)
+	case f.Mode == mail.ReadOnly || !f.Intact:
+		return done(mail.Held, mail.NoBasis, "mail.hold")
+	case f.Basis == mail.Approved:
+		return done(mail.Sending, mail.Approved, "mail.claim")
+	}
+	// A mail that stands on nothing is never freed by a looser mode.
+	if b := f.passes(); b != mail.NoBasis && f.Basis != mail.NoBasis {
+		return done(mail.Sending, b, "mail.claim")
+	}
+	return done(mail.Held, mail.NoBasis, "mail.hold")
+}
+
+// settle: with nothing pending, one delivered recipient makes the mail sent.
+func settle(f Facts) Outcome {
+	switch {
+	case f.State != mail.Sending:
+		return f.refuse(Stale)
+	case f.Pending:
+		return done(mail.Ready, f.Basis, "mail.retry")
+	case f.Delivered == None:
+		return done(mail.Failed, f.Basis, "mail.failed")
+	}
+	return done(mail.Sent, f.Basis, "mail.sent")
+}
+
+// passes returns the basis on which the mode lets a mail leave undecided.
+func (f Facts) passes() mail.Basis {
+	switch {
+	case f.Mode == mail.Monitored || f.Mode == mail.Autonomous:
+		return mail.Open
+	case f.Mode == mail.GatedSend && f.Listed:
+		return mail.Allowlist
+	}
+	return mail.NoBasis
+}
+
+func (f Facts) refuse(v Verdict) Outcome { return Outcome{State: f.State, Basis: f.Basis, Verdict: v} }
+
+func done(s State, b mail.Basis, kind string) Outcome {
+	return Outcome{State: s, Basis: b, Verdict: Done, Kind: kind}
+}
