@@ -1,0 +1,75 @@
+package registry
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// Domain is a sending domain of the operator.
+type Domain struct {
+	Name      string    `json:"name"`               // lower case
+	Verified  bool      `json:"verified,omitempty"` // its DNS record was checked
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// AddDomain adds a sending domain, not yet verified. Admins and the socket may.
+func (r *Registry) AddDomain(tx store.Tx, actor Principal, name string) (Domain, error) {
+	p, err := r.authorize(tx, actor, configure)
+	if err != nil {
+		return Domain{}, err
+	}
+	name, err = mail.ParseDomain(name)
+	if err != nil {
+		return Domain{}, err
+	}
+	if _, ok, err := get[Domain](tx, domainKey+name); err != nil {
+		return Domain{}, err
+	} else if ok {
+		return Domain{}, in(ErrExists, "domain %s is here already", name)
+	}
+	d := Domain{Name: name, CreatedAt: tx.Now()}
+	if err := put(tx, domainKey+name, d); err != nil {
+		return Domain{}, err
+	}
+	return d, r.note(tx, p, "domain.add", details{"domain": name}, nil)
+}
+
+// Domain returns a sending domain, or ErrNotFound.
+func (r *Registry) Domain(tx store.Tx, name string) (Domain, error) {
+	name, err := mail.ParseDomain(name)
+	if err != nil {
+		return Domain{}, err
+	}
+	d, ok, err := get[Domain](tx, domainKey+name)
+	if err == nil && !ok {
+		err = in(ErrNotFound, "domain %s is not one of ours; add it first", name)
+	}
+	return d, err
+}
+
+// Domains returns every sending domain by name.
+func (r *Registry) Domains(tx store.Tx) ([]Domain, error) { return list[Domain](tx, domainKey) }
+
+// VerifyDomain records whether the domain's DNS record was found to be ours.
+// It does not look: the caller did. Admins and the socket may.
+func (r *Registry) VerifyDomain(
+	tx store.Tx, actor Principal, name string, verified bool,
+) (Domain, error) {
+	p, err := r.authorize(tx, actor, configure)
+	if err != nil {
+		return Domain{}, err
+	}
+	d, err := r.Domain(tx, name)
+	if err != nil || d.Verified == verified {
+		return d, err
+	}
+	d.Verified = verified
+	if err := put(tx, domainKey+d.Name, d); err != nil {
+		return Domain{}, err
+	}
+	return d, r.policy(tx, p, "domain.verify",
+		details{"domain": d.Name, "verified": strconv.FormatBool(verified)}, nil)
+}

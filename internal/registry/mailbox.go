@@ -1,0 +1,252 @@
+package registry
+
+import (
+	"slices"
+	"time"
+
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// How long a mail may wait for a decision.
+const (
+	DefaultTTL = 7 * 24 * time.Hour
+	MaxTTL     = 90 * 24 * time.Hour
+)
+
+// Mailbox is an address that agents send from, with its oversight.
+type Mailbox struct {
+	Address     mail.Address  `json:"address"`
+	DisplayName string        `json:"display_name,omitempty"`
+	Mode        mail.Mode     `json:"mode"`
+	Agents      []string      `json:"agents"`
+	Oversight   mail.Address  `json:"oversight"`     // zero: the operator's
+	TTL         time.Duration `json:"ttl,omitempty"` // of a hold; 0: DefaultTTL
+	CreatedAt   time.Time     `json:"created_at"`
+}
+
+// Hold returns how long a mail from the mailbox may wait for a decision.
+func (m Mailbox) Hold() time.Duration {
+	if m.TTL <= 0 {
+		return DefaultTTL
+	}
+	return m.TTL
+}
+
+// MailboxPatch names what SetMailbox changes; nil leaves a value as it is.
+type MailboxPatch struct {
+	DisplayName *string
+	Oversight   *mail.Address  // zero: the operator's again
+	TTL         *time.Duration // 0: DefaultTTL again
+}
+
+// AddMailbox adds a mailbox used by the agents. It starts gated_send whoever
+// asks; its domain and its agents must be here already; its address is never
+// given out twice.
+func (r *Registry) AddMailbox(
+	tx store.Tx, actor Principal, addr mail.Address, agents []string,
+) (Mailbox, error) {
+	p, err := r.authorize(tx, actor, configure)
+	if err != nil {
+		return Mailbox{}, err
+	}
+	if addr.IsZero() || len(agents) == 0 {
+		return Mailbox{}, in(ErrInvalid, "a mailbox needs an address and at least one agent")
+	}
+	if _, err := r.Domain(tx, addr.Domain()); err != nil {
+		return Mailbox{}, err
+	}
+	if _, ok, err := get[Mailbox](tx, mailboxKey+addr.Key()); err != nil {
+		return Mailbox{}, err
+	} else if ok {
+		return Mailbox{}, in(ErrExists, "mailbox %s is here already", addr)
+	}
+	m := Mailbox{Address: addr, Mode: mail.GatedSend, CreatedAt: tx.Now()}
+	for _, name := range agents {
+		if err := r.use(tx, &m, name); err != nil {
+			return Mailbox{}, err
+		}
+	}
+	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
+		return Mailbox{}, err
+	}
+	return m, r.note(tx, p, "mailbox.add",
+		details{"domain": addr.Domain(), "mode": m.Mode.String(), "agents": words(m.Agents)},
+		details{"mailbox": addr.String()})
+}
+
+// use adds an agent to m and to the index that Current reads.
+func (r *Registry) use(tx store.Tx, m *Mailbox, agent string) error {
+	if _, err := r.Agent(tx, agent); err != nil {
+		return err
+	}
+	if slices.Contains(m.Agents, agent) {
+		return nil
+	}
+	m.Agents = append(m.Agents, agent)
+	return put(tx, usesKey+agent+"/"+m.Address.Key(), m.Address)
+}
+
+// Mailbox returns a mailbox, or ErrNotFound.
+func (r *Registry) Mailbox(tx store.Tx, addr mail.Address) (Mailbox, error) {
+	m, ok, err := get[Mailbox](tx, mailboxKey+addr.Key())
+	if err == nil && !ok {
+		err = in(ErrNotFound, "no mailbox %s", addr)
+	}
+	return m, err
+}
+
+// Mailboxes returns every mailbox by address.
+func (r *Registry) Mailboxes(tx store.Tx) ([]Mailbox, error) {
+	return list[Mailbox](tx, mailboxKey)
+}
+
+// GrantMailbox lets one more agent use the mailbox. Where mail leaves unread
+// the agent would gain more than a gated sender's place, so that is loosening.
+func (r *Registry) GrantMailbox(
+	tx store.Tx, actor Principal, addr mail.Address, agent string,
+) error {
+	p, err := r.authorize(tx, actor, either(configure, loosen(addr)))
+	if err != nil {
+		return err
+	}
+	m, err := r.Mailbox(tx, addr)
+	if err != nil {
+		return err
+	}
+	entries, err := r.Allowlist(tx, addr)
+	if err != nil {
+		return err
+	}
+	open := m.Mode > mail.GatedSend || m.Mode == mail.GatedSend && len(entries) > 0
+	switch {
+	case open && !loosen(addr)(p):
+		return errLoosen("another agent on a mailbox that is not fully gated")
+	case !open && !configure(p):
+		return in(ErrForbidden, "an admin lets agents use a gated mailbox")
+	case slices.Contains(m.Agents, agent):
+		return nil
+	}
+	if err := r.use(tx, &m, agent); err != nil {
+		return err
+	}
+	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
+		return err
+	}
+	return r.note(tx, p, "mailbox.grant",
+		details{"agent": agent, "mode": m.Mode.String()}, details{"mailbox": addr.String()})
+}
+
+// SetMailbox changes what is not the mode. Another oversight address and a
+// longer hold are loosening, a shorter hold is tightening, and the display
+// name is for admins.
+func (r *Registry) SetMailbox(
+	tx store.Tx, actor Principal, addr mail.Address, patch MailboxPatch,
+) (Mailbox, error) {
+	p, err := r.authorize(tx, actor, tighten(addr))
+	if err != nil {
+		return Mailbox{}, err
+	}
+	before, err := r.Mailbox(tx, addr)
+	if err != nil {
+		return Mailbox{}, err
+	}
+	m, err := patch.apply(before)
+	if err != nil {
+		return Mailbox{}, err
+	}
+	if err := mayPatch(p, before, m); err != nil {
+		return Mailbox{}, err
+	}
+	named := m.DisplayName != before.DisplayName
+	moved := m.Oversight != before.Oversight
+	timed := m.TTL != before.TTL
+	if !named && !moved && !timed {
+		return m, nil
+	}
+	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
+		return Mailbox{}, err
+	}
+	facts := details{
+		"display_name": changed(named), "oversight": changed(moved),
+		"ttl": m.Hold().String(), "ttl_before": before.Hold().String(),
+	}
+	private := details{"mailbox": addr.String()}
+	if named {
+		private["display_name"] = m.DisplayName
+	}
+	if moved {
+		private["oversight"] = m.Oversight.String()
+	}
+	if !moved && !timed {
+		return m, r.note(tx, p, "mailbox.set", facts, private)
+	}
+	return m, r.policy(tx, p, "mailbox.set", facts, private)
+}
+
+// apply returns m with the patch on it.
+func (patch MailboxPatch) apply(m Mailbox) (Mailbox, error) {
+	if patch.DisplayName != nil {
+		if err := checkText("display name", *patch.DisplayName, 200); err != nil {
+			return Mailbox{}, err
+		}
+		m.DisplayName = *patch.DisplayName
+	}
+	if patch.Oversight != nil {
+		m.Oversight = *patch.Oversight
+	}
+	if patch.TTL != nil {
+		if *patch.TTL < 0 || *patch.TTL > MaxTTL {
+			return Mailbox{}, in(ErrInvalid, "a hold lasts up to %d days", MaxTTL/(24*time.Hour))
+		}
+		m.TTL = *patch.TTL
+	}
+	return m, nil
+}
+
+// mayPatch judges each difference between two standings of a mailbox by its direction.
+func mayPatch(p Principal, before, after Mailbox) error {
+	if after.DisplayName != before.DisplayName && !configure(p) {
+		return in(ErrForbidden, "the display name is set by an admin")
+	}
+	if after.Oversight != before.Oversight && !loosen(before.Address)(p) {
+		return errLoosen("another oversight address")
+	}
+	if after.Hold() > before.Hold() && !loosen(before.Address)(p) {
+		return errLoosen("a longer hold")
+	}
+	return nil
+}
+
+// SetMode changes the oversight mode and returns the one before. Down the
+// order of autonomy anyone of the mailbox may go, up only who may loosen.
+// Setting the mode that is in force changes and records nothing.
+func (r *Registry) SetMode(
+	tx store.Tx, actor Principal, addr mail.Address, mode mail.Mode,
+) (before mail.Mode, err error) {
+	p, err := r.authorize(tx, actor, tighten(addr))
+	if err != nil {
+		return 0, err
+	}
+	if !slices.Contains(mail.Modes[:], mode) {
+		return 0, in(ErrInvalid, "unknown oversight mode")
+	}
+	m, err := r.Mailbox(tx, addr)
+	if err != nil || m.Mode == mode {
+		return m.Mode, err
+	}
+	before, kind := m.Mode, "mode.tighten"
+	if mode > before {
+		kind = "mode.loosen"
+		if !loosen(addr)(p) {
+			return before, errLoosen(mode.String())
+		}
+	}
+	m.Mode = mode
+	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
+		return before, err
+	}
+	return before, r.policy(tx, p, kind,
+		details{"from": before.String(), "to": mode.String()},
+		details{"mailbox": addr.String()})
+}

@@ -1,0 +1,223 @@
+package registry_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+func (h *house) mailbox(addr mail.Address) (m registry.Mailbox) {
+	h.t.Helper()
+	h.must(func(tx store.Tx) (err error) {
+		m, err = h.reg.Mailbox(tx, addr)
+		return err
+	})
+	return m
+}
+
+func TestAMailboxStartsGatedWhoeverAddsIt(t *testing.T) {
+	h := open(t)
+	admin := h.holder("admin", "max", nil, "admin")
+	for i, p := range []registry.Principal{socket, dev, admin} {
+		addr := mail.MustAddress(fmt.Sprintf("Box.%d@house.test", i))
+		h.must(func(tx store.Tx) error {
+			m, err := h.reg.AddMailbox(tx, p, addr, []string{"demo", "other", "demo"})
+			if m.Mode != mail.GatedSend || !slices.Equal(m.Agents, []string{"demo", "other"}) {
+				t.Errorf("by %s: got %+v", p.ID(), m)
+			}
+			return err
+		})
+		if m := h.mailbox(mail.MustAddress(strings.ToUpper(addr.String()))); m.Address != addr {
+			t.Errorf("looked up in capitals: got %+v", m)
+		}
+	}
+}
+
+func TestAMailboxIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		addr   mail.Address
+		agents []string
+		want   error
+	}{
+		{"when its address is taken", box, []string{"other"}, registry.ErrExists},
+		{"when its address is taken in other letters",
+			mail.MustAddress("DEMO@house.test"), []string{"other"}, registry.ErrExists},
+		{"when its domain is not here",
+			mail.MustAddress("a@b.test"), []string{"demo"}, registry.ErrNotFound},
+		{"when its domain is below one of ours",
+			mail.MustAddress("a@b.house.test"), []string{"demo"}, registry.ErrNotFound},
+		{"when an agent is not here", watch, []string{"demo", "nobody"}, registry.ErrNotFound},
+		{"when an agent's name is a path", watch, []string{"demo/x"}, registry.ErrNotFound},
+		{"without an agent", watch, nil, registry.ErrInvalid},
+		{"without an address", mail.Address{}, []string{"demo"}, registry.ErrInvalid},
+	} {
+		h := open(t)
+		err := h.update(func(tx store.Tx) error {
+			_, err := h.reg.AddMailbox(tx, dev, c.addr, c.agents)
+			return err
+		})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// Every pair of modes: down is for the mailbox's agent, up is not, and the
+// name of the entry tells the direction.
+func TestTheOrderOfModesDecidesWhoMayChangeThem(t *testing.T) {
+	base := open(t)
+	agent := base.holder("agent", "demo", nil, "send")
+	approver := base.holder("approver", "ann", nil, "oversight")
+	for _, from := range mail.Modes {
+		for _, to := range mail.Modes {
+			for _, p := range []registry.Principal{agent, socket, approver} {
+				h := base.clone(t)
+				if err := h.setMode(dev, box, from); err != nil {
+					t.Fatal(err)
+				}
+				n, epoch := len(h.entries()), h.epoch()
+				err := h.setMode(p, box, to)
+				may := to <= from || p.Kind == "approver"
+				if may != (err == nil) || !may && !errors.Is(err, registry.ErrForbidden) {
+					t.Errorf("%s from %s to %s: %v", p.ID(), from, to, err)
+				}
+				want := from
+				if may {
+					want = to
+				}
+				if got := h.mailbox(box).Mode; got != want {
+					t.Errorf("%s from %s to %s: the mode is %s", p.ID(), from, to, got)
+				}
+				changed := may && from != to
+				if len(h.entries()) > n != changed || h.epoch() > epoch != changed {
+					t.Errorf("%s from %s to %s: wrongly recorded", p.ID(), from, to)
+				}
+			}
+		}
+	}
+}
+
+func TestSetModeReturnsTheModeBefore(t *testing.T) {
+	h := open(t)
+	h.must(func(tx store.Tx) error {
+		before, err := h.reg.SetMode(tx, dev, box, mail.Autonomous)
+		if before != mail.GatedSend {
+			t.Errorf("got %s", before)
+		}
+		return err
+	})
+	err := h.setMode(dev, box, mail.Mode(9))
+	if !errors.Is(err, registry.ErrInvalid) {
+		t.Errorf("an unknown mode: %v", err)
+	}
+	if err := h.setMode(dev, watch, mail.ReadOnly); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("a mailbox that is not here: %v", err)
+	}
+}
+
+func TestHoldsHaveALength(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		ttl  time.Duration
+		hold time.Duration
+		want error
+	}{
+		{0, 7 * day, nil}, {time.Minute, time.Minute, nil}, {90 * day, 90 * day, nil},
+		{-1, 7 * day, registry.ErrInvalid}, {90*day + 1, 7 * day, registry.ErrInvalid},
+	} {
+		h := open(t)
+		err := h.update(func(tx store.Tx) error {
+			return patch(registry.MailboxPatch{TTL: &c.ttl})(h, tx, dev)
+		})
+		if got := h.mailbox(box).Hold(); got != c.hold || !errors.Is(err, c.want) {
+			t.Errorf("%s: got %s, %v", c.ttl, got, err)
+		}
+	}
+}
+
+func TestGoingBackToADefaultCanBeLoosening(t *testing.T) {
+	h := open(t)
+	set := func(p registry.Principal, m registry.MailboxPatch) error {
+		return h.update(func(tx store.Tx) error { return patch(m)(h, tx, p) })
+	}
+	if err := set(socket, registry.MailboxPatch{TTL: ptr(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := set(dev, registry.MailboxPatch{Oversight: &other}); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []registry.MailboxPatch{
+		{TTL: ptr(time.Duration(0))},
+		{Oversight: &mail.Address{}},
+	} {
+		if err := set(socket, m); !errors.Is(err, registry.ErrForbidden) {
+			t.Errorf("%+v: %v", m, err)
+		}
+		if err := set(dev, m); err != nil {
+			t.Errorf("%+v: %v", m, err)
+		}
+	}
+}
+
+func TestAPatchThatChangesNothingIsNotRecorded(t *testing.T) {
+	h := open(t)
+	n := len(h.entries())
+	h.must(func(tx store.Tx) error {
+		return errors.Join(
+			patch(registry.MailboxPatch{})(h, tx, socket),
+			patch(registry.MailboxPatch{DisplayName: ptr("")})(h, tx, socket),
+			patch(registry.MailboxPatch{TTL: ptr(time.Duration(0))})(h, tx, socket),
+			h.reg.GrantMailbox(tx, socket, box, "demo"),
+			h.reg.SetOperator(tx, socket, registry.Operator{Name: "House", Oversight: watch}))
+	})
+	if got := len(h.entries()); got != n {
+		t.Errorf("%d entries for nothing", got-n)
+	}
+}
+
+func TestCopiesGoToTheMailboxesAddressOrElseTheOperators(t *testing.T) {
+	h := open(t)
+	h.must(func(tx store.Tx) error {
+		return patch(registry.MailboxPatch{Oversight: &other})(h, tx, dev)
+	})
+	h.must(func(tx store.Tx) error {
+		own, err := h.reg.Oversight(tx, box)
+		if err != nil || own != other {
+			t.Errorf("its own: got %s, %v", own, err)
+		}
+		general, err := h.reg.Oversight(tx, second)
+		if err != nil || general != watch {
+			t.Errorf("the operator's: got %s, %v", general, err)
+		}
+		_, err = h.reg.Oversight(tx, watch)
+		if !errors.Is(err, registry.ErrNotFound) {
+			t.Errorf("a mailbox that is not here: %v", err)
+		}
+		return nil
+	})
+}
+
+func TestDisplayNamesStayOnTheirLine(t *testing.T) {
+	h := open(t)
+	for name, want := range map[string]error{
+		"Demo, the agent": nil, "Dämon": nil, "": nil,
+		"a\r\nBcc: eve@evil.test": registry.ErrInvalid, "a\x00": registry.ErrInvalid,
+		"\xff": registry.ErrInvalid, "a\u2028b": registry.ErrInvalid,
+		"a\u200bb": registry.ErrInvalid, strings.Repeat("a", 201): registry.ErrInvalid,
+	} {
+		err := h.update(func(tx store.Tx) error {
+			return patch(registry.MailboxPatch{DisplayName: &name})(h, tx, socket)
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", name, err, want)
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package registry
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// Kind is what a principal is. The kinds never overlap: an agent sends, an
+// approver decides, an admin configures, and no name is of two kinds.
+type Kind string
+
+// The kinds of principals.
+const (
+	KindAgent    Kind = "agent"
+	KindApprover Kind = "approver"
+	KindAdmin    Kind = "admin"
+	KindSocket   Kind = "socket" // the local socket, guarded by the operating system
+)
+
+// Scope is one right of a credential. No scope implies another (LAW 4).
+type Scope string
+
+// The scopes.
+const (
+	ScopeRead          Scope = "read"           // read mail and settings
+	ScopeSend          Scope = "send"           // submit mail
+	ScopeOversight     Scope = "oversight"      // decide on held mail and loosen policy
+	ScopeOversightRead Scope = "oversight_read" // see held mail
+	ScopeAdmin         Scope = "admin"          // configure, and tighten policy
+)
+
+// Scopes returns every scope a credential of kind k may hold. No kind has both
+// send and oversight (LAW 4), so no credential can come to hold both.
+func (k Kind) Scopes() []Scope {
+	switch k {
+	case KindAgent:
+		return []Scope{ScopeRead, ScopeSend}
+	case KindApprover:
+		return []Scope{ScopeOversight, ScopeOversightRead}
+	case KindAdmin, KindSocket:
+		return []Scope{ScopeAdmin, ScopeRead, ScopeOversightRead}
+	}
+	return nil
+}
+
+// Principal is who asks. Doors get one from ByPassword, ByKey or Socket and
+// hand it on; it is a snapshot, and Current reads it again on every use.
+type Principal struct {
+	Kind     Kind
+	Name     string
+	Key      string // id of the credential used, "" for the socket or a password
+	Scopes   []Scope
+	Agent    string // Name, for an agent
+	AgentRef string
+
+	// Mailboxes are the ones an agent may use: none when it is empty. For an
+	// approver they are the only ones it may act on: all when it is empty.
+	Mailboxes []mail.Address
+
+	UID         int    // of the socket's peer, -1 otherwise
+	Dev         bool   // the socket of the dev mode: it may decide and loosen too
+	IP          string // remote address, private in the audit log
+	Interactive bool   // signed in as a person
+
+	password string // id of the password used, so that a reset ends sessions
+}
+
+// Socket returns the principal on the local socket. Only that of the dev mode
+// holds the oversight scope, and none may submit.
+func Socket(uid int, dev bool) Principal {
+	p := Principal{Kind: KindSocket, UID: uid, Dev: dev}
+	p.Scopes = p.limit()
+	return p
+}
+
+// ID returns the name of p in records: "agent:demo", or "socket:1000".
+func (p Principal) ID() string {
+	if p.Kind == KindSocket {
+		return string(p.Kind) + ":" + strconv.Itoa(p.UID)
+	}
+	return string(p.Kind) + ":" + p.Name
+}
+
+// Has reports whether p holds s. A scope that p's kind may not hold counts for
+// nothing, wherever it came from (LAW 4).
+func (p Principal) Has(s Scope) bool {
+	return slices.Contains(p.Scopes, s) && slices.Contains(p.limit(), s)
+}
+
+// limit returns every scope that p could hold.
+func (p Principal) limit() []Scope {
+	s := p.Kind.Scopes()
+	if p.Kind == KindSocket && p.Dev {
+		s = append(s, ScopeOversight)
+	}
+	return s
+}
+
+// Covers reports whether p's credential reaches the mailbox at addr. It says
+// nothing about what p may do there: that is for Has.
+func (p Principal) Covers(addr mail.Address) bool {
+	switch p.Kind {
+	case KindAgent:
+		return contains(p.Mailboxes, addr)
+	case KindApprover, KindAdmin, KindSocket:
+		return len(p.Mailboxes) == 0 || contains(p.Mailboxes, addr)
+	}
+	return false
+}
+
+// everywhere reports whether p's credential reaches every mailbox.
+func (p Principal) everywhere() bool {
+	return p.Kind != KindAgent && len(p.Mailboxes) == 0
+}
+
+// contains reports whether list has addr, whatever the case of its letters.
+func contains(list []mail.Address, addr mail.Address) bool {
+	return slices.ContainsFunc(list, func(a mail.Address) bool { return a.Key() == addr.Key() })
+}
+
+// Current returns p as it stands now: rights and mailboxes are read again. It
+// fails with ErrCredentials when the key was revoked, the password reset, or
+// the agent disabled: an open session ends with its credential.
+func (r *Registry) Current(tx store.Tx, p Principal) (Principal, error) {
+	now, err := r.current(tx, p)
+	if err != nil {
+		return Principal{}, err
+	}
+	now.IP, now.Interactive = p.IP, p.Interactive
+	return now, nil
+}
+
+func (r *Registry) current(tx store.Tx, p Principal) (Principal, error) {
+	switch {
+	case p.Kind == KindSocket && p.Key == "":
+		return Socket(p.UID, p.Dev), nil
+	case p.Key != "":
+		k, ok, err := get[Key](tx, credKey+p.Key)
+		if err != nil {
+			return Principal{}, err
+		}
+		if !ok || k.Kind != p.Kind || k.Owner != p.Name {
+			return Principal{}, ErrCredentials
+		}
+		return r.ofKey(tx, k)
+	case p.Kind == KindAgent:
+		// Without a password it was recognised by a token, which its door judges.
+		if p.password != "" {
+			w, ok, err := get[login](tx, passwordKey+p.Name)
+			if err != nil {
+				return Principal{}, err
+			}
+			if !ok || w.ID != p.password {
+				return Principal{}, ErrCredentials
+			}
+		}
+		return r.ofAgent(tx, p.Name, p.password)
+	}
+	return Principal{}, ErrCredentials
+}
+
+// ofAgent returns the principal of an agent that did not use a key.
+func (r *Registry) ofAgent(tx store.Tx, name, password string) (Principal, error) {
+	a, ok, err := get[Agent](tx, agentKey+name)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !ok || a.Disabled {
+		return Principal{}, ErrCredentials
+	}
+	boxes, err := list[mail.Address](tx, usesKey+a.Name+"/")
+	if err != nil {
+		return Principal{}, err
+	}
+	return Principal{
+		Kind: KindAgent, Name: a.Name, Agent: a.Name, AgentRef: a.Ref,
+		Scopes: KindAgent.Scopes(), Mailboxes: boxes, UID: -1, password: password,
+	}, nil
+}
+
+// claimName binds a name to one kind for ever. It fails with ErrExists when
+// the name was ever given to anyone: an approver cannot be called like an
+// agent, and a record can never come to mean someone else.
+func (r *Registry) claimName(tx store.Tx, name string, kind Kind) error {
+	if !validName(name) {
+		return in(ErrInvalid,
+			"a name is 1 to 64 of a-z 0-9 . _ - and begins with a letter or digit")
+	}
+	_, taken, err := get[Kind](tx, nameKey+name)
+	if err != nil {
+		return err
+	}
+	if taken {
+		return in(ErrExists, "the name %q is taken; names are never reused", name)
+	}
+	return put(tx, nameKey+name, kind)
+}
+
+// validName reports whether s is [a-z0-9][a-z0-9._-]{0,63}. Letters are not
+// folded: the only spelling of a name is its own.
+func validName(s string) bool {
+	if s == "" || len(s) > 64 || strings.IndexByte("._-", s[0]) >= 0 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte("._-", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// checkText refuses a free text that is too long or holds control characters:
+// it will stand in lists, entries and, as a name, in headers.
+func checkText(what, s string, limit int) error {
+	if len(s) > limit {
+		return in(ErrInvalid, "the %s is longer than %d octets", what, limit)
+	}
+	if !isText(s) {
+		return in(ErrInvalid, "the %s holds characters that do not print", what)
+	}
+	return nil
+}

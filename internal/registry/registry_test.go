@@ -1,0 +1,215 @@
+package registry_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+func TestEveryErrorIsForDoorsAndForErrorsIs(t *testing.T) {
+	h := open(t)
+	for _, c := range []struct {
+		name string
+		do   func(store.Tx) error
+		want *mail.Error
+		code string
+	}{
+		{"not found", func(tx store.Tx) error {
+			_, err := h.reg.Agent(tx, "nobody")
+			return err
+		}, registry.ErrNotFound, "550 5.1.1 no agent"},
+		{"exists", func(tx store.Tx) error {
+			_, err := h.reg.AddDomain(tx, dev, "HOUSE.test")
+			return err
+		}, registry.ErrExists, "550 5.5.1 domain house.test"},
+		{"forbidden", func(tx store.Tx) error {
+			return h.reg.EnableAgent(tx, socket, "demo")
+		}, registry.ErrForbidden, "550 5.7.1 enabling an agent loosens"},
+		{"invalid", func(tx store.Tx) error {
+			_, _, err := h.reg.AddAgent(tx, dev, "No Name", "")
+			return err
+		}, registry.ErrInvalid, "501 5.5.4 a name is"},
+		{"credentials", func(tx store.Tx) error {
+			return h.reg.EnableAgent(tx, registry.Principal{}, "demo")
+		}, registry.ErrCredentials, "535 5.7.8 authentication"},
+	} {
+		err := h.update(c.do)
+		var public *mail.Error
+		if !errors.Is(err, c.want) || !errors.As(err, &public) {
+			t.Errorf("%s: got %v", c.name, err)
+			continue
+		}
+		if !strings.HasPrefix(public.Error(), c.code) || public.Code != c.want.Code {
+			t.Errorf("%s: got %v", c.name, public)
+		}
+	}
+	if !errors.Is(registry.ErrNotFound, mail.ErrNotFound) {
+		t.Error("doors would not answer 404")
+	}
+}
+
+// A fault of the store is never told as an answer about what is here.
+func TestADamagedRecordIsAFaultAndNotARefusal(t *testing.T) {
+	h := open(t)
+	_, secret, err := h.key(socket, registry.KeyRequest{Kind: "agent", Owner: "demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := h.byKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range h.db.kv {
+		if !strings.HasPrefix(key, "audit") {
+			h.db.kv[key] = []byte("{")
+		}
+	}
+	tries := map[string]func(store.Tx) error{
+		"ByKey": func(tx store.Tx) error { _, err := h.reg.ByKey(tx, secret); return err },
+		"ByPassword": func(tx store.Tx) error {
+			_, err := h.reg.ByPassword(tx, "demo", "")
+			return err
+		},
+		"by address": func(tx store.Tx) error {
+			_, err := h.reg.ByPassword(tx, box.String(), "")
+			return err
+		},
+		"Current": func(tx store.Tx) error { _, err := h.reg.Current(tx, p); return err },
+		"Frozen": func(tx store.Tx) error {
+			frozen, err := h.reg.Frozen(tx, "demo", box)
+			if !frozen {
+				t.Error("not frozen while nobody can tell")
+			}
+			return err
+		},
+		"Allowed": func(tx store.Tx) error {
+			ok, err := h.reg.Allowed(tx, box, []mail.Address{other})
+			if ok {
+				t.Error("allowed while nobody can tell")
+			}
+			return err
+		},
+		"Epoch":   func(tx store.Tx) error { _, err := h.reg.Epoch(tx); return err },
+		"SetMode": func(tx store.Tx) error { return mode(mail.ReadOnly)(h, tx, dev) },
+		"Agents":  func(tx store.Tx) error { _, err := h.reg.Agents(tx); return err },
+	}
+	for name, do := range tries {
+		var public *mail.Error
+		if err := h.update(do); err == nil || errors.As(err, &public) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestTheFirstOversightAddressIsConfigurationAndTheNextIsNot(t *testing.T) {
+	h := empty(t)
+	set := func(p registry.Principal, o registry.Operator) error {
+		return h.update(func(tx store.Tx) error { return h.reg.SetOperator(tx, p, o) })
+	}
+	for _, step := range []struct {
+		name string
+		by   registry.Principal
+		o    registry.Operator
+		want error
+	}{
+		{"no name", socket, registry.Operator{Oversight: watch}, registry.ErrInvalid},
+		{"a name with a line end", socket, registry.Operator{Name: "a\nb"}, registry.ErrInvalid},
+		{"a name", socket, registry.Operator{Name: "House"}, nil},
+		{"the first address", socket, registry.Operator{Name: "House", Oversight: watch}, nil},
+		{"another", socket,
+			registry.Operator{Name: "House", Oversight: box}, registry.ErrForbidden},
+		{"none again", socket, registry.Operator{Name: "House"}, registry.ErrForbidden},
+		{"another by who may", dev, registry.Operator{Name: "House", Oversight: box}, nil},
+	} {
+		if err := set(step.by, step.o); !errors.Is(err, step.want) {
+			t.Errorf("%s: got %v, want %v", step.name, err, step.want)
+		}
+	}
+}
+
+func TestListsAreInOrder(t *testing.T) {
+	h := open(t)
+	h.must(func(tx store.Tx) error {
+		agents, err := h.reg.Agents(tx)
+		if err != nil || len(agents) != 2 || agents[0].Name != "demo" {
+			t.Errorf("agents: %+v, %v", agents, err)
+		}
+		boxes, err := h.reg.Mailboxes(tx)
+		if err != nil || len(boxes) != 3 || boxes[0].Address != box || boxes[2].Address != second {
+			t.Errorf("mailboxes: %+v, %v", boxes, err)
+		}
+		domains, err := h.reg.Domains(tx)
+		if err != nil || len(domains) != 1 || domains[0].Verified {
+			t.Errorf("domains: %+v, %v", domains, err)
+		}
+		return nil
+	})
+}
+
+// What could point at a person stands only among the openings, which can be
+// erased; the leaves stay for ever.
+func TestNoLeafOfTheLogNamesAPersonOrAnAddress(t *testing.T) {
+	h := open(t)
+	ann := h.holder("approver", "ann-approver", nil, "oversight")
+	ann.IP = "192.0.2.77"
+	h.must(func(tx store.Tx) error {
+		_, err := h.reg.AllowAdd(tx, ann, box, "pal@friend.test", "a private note")
+		return errors.Join(err,
+			h.reg.Freeze(tx, ann,
+				registry.FreezeScope{Kind: "mailbox", Name: box.Key()}, "a reason"),
+			patch(registry.MailboxPatch{Oversight: &other, DisplayName: nil})(h, tx, ann),
+			patch(registry.MailboxPatch{DisplayName: ptr("A. Person")})(h, tx, socket),
+			mode(mail.ReadOnly)(h, tx, ann),
+			h.reg.NoteAuth(tx, ann, "http", "ann-approver"),
+			h.reg.NoteAuth(tx, registry.Principal{IP: ann.IP}, "smtp", "eve@evil.test\xff"))
+	})
+	personal := []string{
+		"ann-approver", "192.0.2.77", "pal@friend.test", "a private note", "a reason",
+		"@house.test", "A. Person", "eve@evil.test", ann.Key,
+	}
+	opened := map[string]bool{}
+	for _, e := range h.entries() {
+		for _, word := range personal {
+			if strings.Contains(e.Leaf, word) {
+				t.Errorf("%q stands in the leaf of %s", word, e.Record().Kind)
+			}
+			for _, o := range e.Open {
+				opened[word] = opened[word] || strings.Contains(o.Value, word)
+			}
+		}
+	}
+	for _, word := range personal {
+		if !opened[word] {
+			t.Errorf("%q was not recorded at all", word)
+		}
+	}
+}
+
+func TestAuthenticationsAreRecordedWithTheirDoor(t *testing.T) {
+	h := open(t)
+	p, err := h.byPassword("demo", h.password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, kind string
+		by         registry.Principal
+		user       string
+	}{
+		{"an agent", "auth.ok", p, "demo"},
+		{"a stranger", "auth.fail",
+			registry.Principal{IP: "192.0.2.1"}, strings.Repeat("\xff", 1<<16)},
+	} {
+		h.must(func(tx store.Tx) error { return h.reg.NoteAuth(tx, c.by, "smtp", c.user) })
+		l := h.entries()
+		last := l[len(l)-1].Record()
+		if last.Kind != c.kind || last.Facts["door"] != "smtp" ||
+			len(last.Private["user"]) > 1024 {
+			t.Errorf("%s: got %s %v", c.name, last.Kind, last.Facts)
+		}
+	}
+}

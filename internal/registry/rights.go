@@ -1,0 +1,83 @@
+package registry
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// CanLoosen reports whether p may allow agents more: raise a mode, extend an
+// allowlist, thaw, enable an agent, move the oversight address, lengthen a
+// hold. It is the right to decide on mail, since each of these decides on mail
+// to come; admin does not imply it (LAW 4).
+func CanLoosen(p Principal) bool { return p.Has(ScopeOversight) }
+
+// A right judges whether a principal may do one thing.
+type right func(Principal) bool
+
+// configure is for admins and the socket.
+func configure(p Principal) bool { return p.Has(ScopeAdmin) && p.everywhere() }
+
+// stop is tightening whatever mailbox it touches.
+func stop(p Principal) bool {
+	return p.everywhere() && (p.Has(ScopeAdmin) || p.Has(ScopeOversight))
+}
+
+// release is loosening whatever mailbox it touches.
+func release(p Principal) bool { return p.everywhere() && CanLoosen(p) }
+
+// tighten is open to the agents of the mailbox too: an agent may always ask
+// for less, with any credential it has.
+func tighten(addr mail.Address) right {
+	return func(p Principal) bool {
+		return p.Covers(addr) &&
+			(p.Kind == KindAgent || p.Has(ScopeAdmin) || p.Has(ScopeOversight))
+	}
+}
+
+// loosen is tighten's opposite: a credential limited to mailboxes loosens
+// these alone.
+func loosen(addr mail.Address) right {
+	return func(p Principal) bool { return p.Covers(addr) && CanLoosen(p) }
+}
+
+// either passes whoever has one of the rights.
+func either(rights ...right) right {
+	return func(p Principal) bool {
+		for _, may := range rights {
+			if may(p) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// authorize reads the actor again and returns it if may allows it. It stands
+// first in every write, before anything is looked up: who may not act does not
+// learn what exists.
+func (r *Registry) authorize(tx store.Tx, actor Principal, may right) (Principal, error) {
+	p, err := r.Current(tx, actor)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !may(p) {
+		return Principal{}, ErrForbidden
+	}
+	return p, nil
+}
+
+// errLoosen tells who may do what the actor may not.
+func errLoosen(what string) error {
+	return in(ErrForbidden, "%s loosens oversight; ask an approver", what)
+}
+
+// isText reports whether s is UTF-8 without controls or invisible characters.
+func isText(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(c rune) bool {
+		return !unicode.IsPrint(c)
+	}) < 0
+}
