@@ -1,0 +1,124 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// errStopped is what proceed answers when policy has changed since the claim.
+var errStopped = errors.New("queue: stopped by policy")
+
+// flight is one attempt of this node, from the moment it was picked.
+type flight struct {
+	id      mail.ID
+	agent   string
+	mailbox mail.Address
+	cancel  context.CancelCauseFunc
+
+	// Guarded by flights.mu.
+	stop    bool // it may not enter DATA nor send a final dot any more
+	passing int  // transactions that are asking for their final dot now
+	past    int  // transactions whose final dot was allowed
+}
+
+// flights knows every attempt under way, so that a freeze can wait for them (LAW 11).
+type flights struct {
+	mu   sync.Mutex
+	cond *sync.Cond
+	all  map[mail.ID]*flight
+}
+
+func (fs *flights) init() {
+	fs.cond = sync.NewCond(&fs.mu)
+	fs.all = map[mail.ID]*flight{}
+}
+
+func (fs *flights) has(id mail.ID) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.all[id] != nil
+}
+
+// start registers an attempt before its claim is made, so that there is no
+// moment at which a claimed mail is unknown to a freeze.
+func (fs *flights) start(m *mail.Mail, cancel context.CancelCauseFunc) *flight {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f := &flight{id: m.ID, agent: m.Agent, mailbox: m.Mailbox, cancel: cancel}
+	fs.all[m.ID] = f
+	return f
+}
+
+func (fs *flights) end(f *flight) {
+	f.cancel(nil)
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	delete(fs.all, f.id)
+	fs.cond.Broadcast()
+}
+
+// pass runs check for a transaction that asks to go on. While it asks for its
+// final dot it counts as passing: a freeze waits for the answer.
+func (fs *flights) pass(f *flight, phase mail.Phase, check func() error) error {
+	fs.mu.Lock()
+	if f.stop {
+		fs.mu.Unlock()
+		return errStopped
+	}
+	f.passing++
+	fs.mu.Unlock()
+
+	err := check()
+
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.passing--
+	if err == nil && phase == mail.BeforeDot {
+		f.past++
+	}
+	fs.cond.Broadcast()
+	return err
+}
+
+// Quiesce stops every attempt in scope that has not been allowed its final
+// dot, and returns when none can send one any more: which were stopped, and
+// which were already past it. The change of policy must be committed before,
+// or new claims would follow.
+func (q *Queue) Quiesce(ctx context.Context, scope func(agent string, mailbox mail.Address) bool) (stopped, past []mail.ID, err error) {
+	fs := &q.flights
+	wake := context.AfterFunc(ctx, func() {
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		fs.cond.Broadcast()
+	})
+	defer wake()
+
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	var mine []*flight
+	for _, f := range fs.all {
+		if scope(f.agent, f.mailbox) {
+			mine = append(mine, f)
+			f.stop = true
+		}
+	}
+	for _, f := range mine {
+		for f.passing > 0 && ctx.Err() == nil {
+			fs.cond.Wait()
+		}
+		if f.past > 0 {
+			past = append(past, f.id)
+			continue
+		}
+		// No dot was allowed and none can be: cutting the connection is safe.
+		f.cancel(errStopped)
+		for fs.all[f.id] == f && ctx.Err() == nil {
+			fs.cond.Wait()
+		}
+		stopped = append(stopped, f.id)
+	}
+	return stopped, past, ctx.Err()
+}

@@ -1,0 +1,148 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// settle records what an attempt did: per-recipient results, the next state,
+// and the notices its author gets, in one transaction.
+func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result) (*mail.Mail, error) {
+	var settled *mail.Mail
+	err := q.db.Update(ctx, func(tx store.Tx) error {
+		m, err := load(tx, c.m.ID)
+		if err != nil {
+			return err
+		}
+		if m.State != mail.Sending || m.Lease.Token != c.m.Lease.Token {
+			return fmt.Errorf("queue: settle %s: lease %d was lost: %w", m.ID, c.m.Lease.Token, mail.ErrStale)
+		}
+		before := append([]mail.Rcpt(nil), m.Envelope.Rcpts...)
+		stopped, private := record(m, results, tx.Now())
+		if !tx.Now().Before(m.ReleasedAt.Add(q.o.Lifetime)) && !stopped {
+			giveUp(m, tx.Now())
+		}
+		facts, err := q.policy.Facts(tx, m)
+		if err != nil {
+			return err
+		}
+		_, err = q.Move(tx, m, Change{
+			Event: step.Settle, Facts: facts, Actor: system, Private: private,
+			Extra: map[string]string{"attempt": fmt.Sprint(m.Attempts), "stopped": fmt.Sprint(stopped)},
+			Apply: func(m *mail.Mail, _ audit.Hash) {
+				m.Lease.Until = time.Time{}
+				if stopped { // not the next hop's fault: due as soon as policy lets it
+					m.Attempts--
+					m.NextAttempt = tx.Now()
+				}
+			},
+		})
+		if err != nil {
+			return err
+		}
+		settled = m
+		return q.report(tx, m, before)
+	})
+	return settled, err
+}
+
+// record writes the results to the recipients. Copies count like others here;
+// only the step tells them apart.
+func record(m *mail.Mail, results []mail.Result, now time.Time) (stopped bool, private map[string]string) {
+	private = map[string]string{}
+	byAddr := map[mail.Address]mail.Result{}
+	for _, r := range results {
+		byAddr[r.Addr] = r
+	}
+	for i := range m.Envelope.Rcpts {
+		rc := &m.Envelope.Rcpts[i]
+		r, ok := byAddr[rc.Addr]
+		if !ok || rc.Standing != mail.Pending {
+			continue
+		}
+		r.At = now.UTC()
+		rc.Result = &r
+		switch {
+		case r.Delivered:
+			rc.Standing = mail.Delivered
+		case r.Stopped:
+			stopped = true
+		case r.Permanent:
+			rc.Standing = mail.Bounced
+		}
+		private[fmt.Sprintf("rcpt%d", i)] = fmt.Sprintf("%s %s %d %s %s", rc.Addr, rc.Standing, r.Code, r.Enhanced, r.Message)
+	}
+	return stopped, private
+}
+
+// giveUp ends the retry lifetime for whoever is still pending (RFC 3463: 4.4.7).
+func giveUp(m *mail.Mail, now time.Time) {
+	for i := range m.Envelope.Rcpts {
+		rc := &m.Envelope.Rcpts[i]
+		if rc.Standing != mail.Pending {
+			continue
+		}
+		rc.Standing = mail.Bounced
+		last := "no reply"
+		if rc.Result != nil && rc.Result.Message != "" {
+			last = rc.Result.Message
+		}
+		rc.Result = &mail.Result{Addr: rc.Addr, Permanent: true, Enhanced: "4.4.7",
+			Message: "delivery time expired; last answer: " + last, At: now.UTC()}
+	}
+}
+
+// lapse gives back mails whose lease ran out, or, at a start, that this node
+// held when it died. What was in flight then may have been delivered: it will
+// be sent again with the same bytes.
+func (q *Queue) lapse(ctx context.Context, starting bool) error {
+	var ids []mail.ID
+	err := q.db.View(ctx, func(tx store.Tx) error {
+		ids = ids[:0]
+		r := store.Prefix(leasePrefix)
+		if !starting {
+			r.To = leasePrefix + stampTime(tx.Now())
+		}
+		return tx.Scan(r, func(key string, _ []byte) error {
+			if id := mail.ID(key[len(leasePrefix)+17:]); !q.flights.has(id) {
+				ids = append(ids, id)
+			}
+			return nil
+		})
+	})
+	for _, id := range ids {
+		if err == nil {
+			err = q.lapseOne(ctx, id, starting)
+		}
+	}
+	if len(ids) > 0 {
+		q.Wake()
+	}
+	return err
+}
+
+func (q *Queue) lapseOne(ctx context.Context, id mail.ID, starting bool) error {
+	return q.db.Update(ctx, func(tx store.Tx) error {
+		m, err := load(tx, id)
+		if err != nil || m.State != mail.Sending {
+			return err
+		}
+		if m.Lease.Until.After(tx.Now()) && !(starting && m.Lease.Node == q.o.Node) {
+			return nil
+		}
+		facts, err := q.policy.Facts(tx, m)
+		if err != nil {
+			return err
+		}
+		_, err = q.Move(tx, m, Change{Event: step.Lapse, Facts: facts, Actor: system,
+			Extra: map[string]string{"uncertain": "true"},
+			Apply: func(m *mail.Mail, _ audit.Hash) { m.Lease.Until = time.Time{} }})
+		return err
+	})
+}
