@@ -41,11 +41,10 @@ func ParseAddress(s string) (Address, error) {
 	if err != "" {
 		return bad(err)
 	}
-	domain := strings.ToLower(s[at+1:])
-	if why := checkDomain(domain); why != "" {
+	if why := checkDomain(s[at+1:]); why != "" {
 		return bad(why)
 	}
-	return Address{local, domain}, nil
+	return Address{local, strings.ToLower(s[at+1:])}, nil
 }
 
 // MustAddress is ParseAddress for constants; it panics on an error.
@@ -61,6 +60,9 @@ func MustAddress(s string) Address {
 func parseLocal(s string) (local, why string) {
 	if len(s) > maxLocal {
 		return "", "local part longer than 64 octets"
+	}
+	if strings.Contains(s, "=?") {
+		return "", "encoded-word in the local part" // some parsers decode it
 	}
 	if s[0] != '"' {
 		if !isDotAtom(s) {
@@ -105,11 +107,11 @@ func isAlnum(c byte) bool {
 // ParseDomain accepts a dotted domain name of letters, digits and inner
 // hyphens and returns it in lower case.
 func ParseDomain(s string) (string, error) {
-	s = strings.ToLower(s)
+	// Checked before it is folded: some letters beyond ASCII fold into it.
 	if why := checkDomain(s); why != "" {
 		return "", Errorf(553, "5.1.2", "malformed domain: %s", why)
 	}
-	return s, nil
+	return strings.ToLower(s), nil
 }
 
 func checkDomain(s string) string {

@@ -79,14 +79,15 @@ type Mail struct {
 	Prefix    []byte     `json:"prefix,omitempty"`  // stamps, sent before the bytes on every attempt
 	SubmitRef string     `json:"submit_ref"`        // hash of the submission's audit entry, hex
 
-	SubmittedAt time.Time `json:"submitted_at"`
-	ExpiresAt   time.Time `json:"expires_at,omitzero"`  // of the hold (LAW 6: the first clock)
-	NotBefore   time.Time `json:"not_before,omitzero"`  // scheduled mail
-	ReleasedAt  time.Time `json:"released_at,omitzero"` // start of the retry lifetime (LAW 6: the second clock)
-	NextAttempt time.Time `json:"next_attempt,omitzero"`
-	Attempts    int       `json:"attempts,omitempty"`
-	Lease       Lease     `json:"lease,omitzero"`
-	FinishedAt  time.Time `json:"finished_at,omitzero"`
+	SubmittedAt time.Time     `json:"submitted_at"`
+	ExpiresAt   time.Time     `json:"expires_at,omitzero"`  // of the hold (LAW 6: the first clock)
+	HoldFor     time.Duration `json:"hold_for"`             // how long a hold lasts, nanoseconds
+	NotBefore   time.Time     `json:"not_before,omitzero"`  // scheduled mail
+	ReleasedAt  time.Time     `json:"released_at,omitzero"` // start of the retry lifetime (LAW 6: the second clock)
+	NextAttempt time.Time     `json:"next_attempt,omitzero"`
+	Attempts    int           `json:"attempts,omitempty"`
+	Lease       Lease         `json:"lease,omitzero"`
+	FinishedAt  time.Time     `json:"finished_at,omitzero"`
 }
 
 // Header is what the fields of the canonical bytes say, decoded.

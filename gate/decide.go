@@ -1,0 +1,193 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
+)
+
+// maxReason is how long a reason may be; it is kept in the audit log.
+const maxReason = 1000
+
+// Verdict is an approver's word. Digest names what was seen (LAW 4); only a
+// rejection may leave it out.
+type Verdict struct {
+	Approve bool
+	Digest  mail.Digest
+	Reason  string
+}
+
+// Decide carries out a verdict over a held mail. The first decision wins; a
+// later one gets an error that is mail.ErrStale and names the first.
+func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v Verdict) (*mail.Mail, error) {
+	if v.Approve && v.Digest == "" {
+		return nil, mail.Errorf(501, "5.5.4", "digest is required to approve: show the mail and quote the digest it has")
+	}
+	if len(v.Reason) > maxReason {
+		return nil, mail.Errorf(501, "5.5.4", "reason is longer than %d octets", maxReason)
+	}
+	event, verdict := step.Reject, "reject"
+	if v.Approve {
+		event, verdict = step.Approve, "approve"
+	}
+	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
+		if !p.Has(registry.ScopeOversight) || !p.Covers(m.Mailbox) {
+			return errScope
+		}
+		c.Event = event
+		c.Facts.Match = v.Digest == m.Digest || v.Digest == "" && !v.Approve
+		c.Facts.Self = m.Author == p.ID()
+		c.Private = map[string]string{"reason": v.Reason, "ip": p.IP, "credential": p.Key}
+		c.Apply = func(m *mail.Mail, ref audit.Hash) {
+			m.Decisions = append(m.Decisions, decision(p, v, tx.Now(), m.Digest, ref))
+			m.NextAttempt = later(tx.Now(), m.NotBefore)
+		}
+		return nil
+	})
+	if err != nil {
+		verdict = "refused"
+		g.note(ctx, p, "decide.refuse", audit.Record{Mail: string(id),
+			Facts:   map[string]string{"event": event.String()},
+			Private: map[string]string{"text": err.Error(), "ip": p.IP}})
+	}
+	g.o.Metrics.Decisions.WithLabelValues(verdict).Inc()
+	g.o.Log.Info(map[bool]string{true: "approved", false: "rejected"}[v.Approve],
+		"mail", id, "actor", p.ID(), "digest", v.Digest, "err", err)
+	return m, err
+}
+
+func decision(p registry.Principal, v Verdict, now time.Time, d mail.Digest, ref audit.Hash) mail.Decision {
+	kind := "reviewer" // never claim more than was checked
+	if p.Interactive {
+		kind = "human"
+	}
+	return mail.Decision{Principal: p.ID(), Kind: kind, Approve: v.Approve, Digest: d,
+		Reason: v.Reason, At: now.UTC(), Ref: ref.String()}
+}
+
+// Cancel withdraws a mail that is not on its way yet: its author's agent, or
+// an operator. Cancelling twice is no error.
+func (g *Gate) Cancel(ctx context.Context, p registry.Principal, id mail.ID) (*mail.Mail, error) {
+	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
+		own := p.Has(registry.ScopeSend) && p.Agent == m.Agent && p.Covers(m.Mailbox)
+		if !own && !p.Has(registry.ScopeAdmin) {
+			// An agent does not learn of mail that is not its own.
+			return fmt.Errorf("gate: cancel %s: %w", id, mail.ErrNotFound)
+		}
+		if m.State == mail.Cancelled {
+			return errDone
+		}
+		c.Event = step.Cancel
+		return nil
+	})
+	if errors.Is(err, errDone) {
+		return g.q.Mail(ctx, id)
+	}
+	if err == nil {
+		g.o.Metrics.Decisions.WithLabelValues("cancel").Inc()
+	}
+	return m, err
+}
+
+// errDone: what is asked for is so already.
+var errDone = errors.New("gate: done already")
+
+// Hold puts a ready mail back before an approver; decision and stamps are void.
+func (g *Gate) Hold(ctx context.Context, p registry.Principal, id mail.ID) (*mail.Mail, error) {
+	return g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
+		if !p.Has(registry.ScopeAdmin) && !p.Has(registry.ScopeOversight) {
+			return errScope
+		}
+		c.Event = step.Hold
+		c.Apply = func(m *mail.Mail, _ audit.Hash) {
+			m.Release, m.Prefix, m.Decisions, m.ReleasedAt = nil, nil, nil, time.Time{}
+			m.ExpiresAt = expiry(tx.Now(), m)
+		}
+		return nil
+	})
+}
+
+// Retry makes a ready mail due now.
+func (g *Gate) Retry(ctx context.Context, p registry.Principal, id mail.ID) (m *mail.Mail, err error) {
+	err = g.update(ctx, func(tx store.Tx) error {
+		p, err := g.reg.Current(tx, p)
+		if err != nil {
+			return err
+		}
+		if !p.Has(registry.ScopeAdmin) {
+			return mail.Errorf(554, "5.7.1", "this needs a credential with the admin scope")
+		}
+		if m, err = g.q.Load(tx, id); err != nil {
+			return err
+		}
+		if m.State != mail.Ready {
+			return stale("the mail is %s and waits for no attempt", m.State)
+		}
+		return g.q.Reschedule(tx, id, tx.Now())
+	})
+	return m, err
+}
+
+// change reads a mail, lets prepare say what is to happen, and moves it.
+func (g *Gate) change(ctx context.Context, p registry.Principal, id mail.ID,
+	prepare func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error) (m *mail.Mail, err error) {
+	err = g.update(ctx, func(tx store.Tx) error {
+		p, err := g.reg.Current(tx, p)
+		if err != nil {
+			return err
+		}
+		if m, err = g.q.Load(tx, id); err != nil {
+			return err
+		}
+		facts, err := g.Facts(tx, m)
+		if err != nil {
+			return err
+		}
+		c := queue.Change{Facts: facts, Actor: actor(p), Private: map[string]string{"ip": p.IP}}
+		if err := prepare(tx, p, m, &c); err != nil {
+			return err
+		}
+		out, err := g.q.Move(tx, m, c)
+		if err != nil {
+			return err
+		}
+		return explain(out.Verdict, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// explain turns a refused step into what the caller is told.
+func explain(v step.Verdict, m *mail.Mail) error {
+	switch v {
+	case step.Done:
+		return nil
+	case step.SelfDecided:
+		return errSelf
+	case step.Mismatch:
+		return stale("the digest does not match: show the mail again and decide over what it is now")
+	case step.ReadOnly:
+		return stale("the mailbox is read_only: nothing may leave it; the mail stays held")
+	case step.TooLate:
+		if m.State == mail.Held {
+			return stale("the hold expired at %s", m.ExpiresAt.Format(time.RFC3339))
+		}
+		return stale("too late: the mail is being sent")
+	}
+	if n := len(m.Decisions); n > 0 {
+		d := m.Decisions[n-1]
+		word := map[bool]string{true: "approved", false: "rejected"}[d.Approve]
+		return stale("already %s by %s at %s; the mail is %s", word, d.Principal, d.At.Format(time.RFC3339), m.State)
+	}
+	return stale("the mail is %s", m.State)
+}

@@ -1,0 +1,74 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
+)
+
+// sweep is how often overdue holds are looked for.
+const sweep = time.Second
+
+// Run expires overdue holds until ctx ends. An expired mail is never sent: no
+// timer approves anything.
+func (g *Gate) Run(ctx context.Context) error {
+	tick := time.NewTicker(sweep)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		if err := g.Expire(ctx); err != nil && ctx.Err() == nil {
+			g.o.Log.Error("expire", "err", err)
+		}
+		if n%3600 == 0 {
+			if err := g.db.Update(ctx, g.forget); err != nil && ctx.Err() == nil {
+				g.o.Log.Error("forget", "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Expire ends every hold that is overdue now.
+func (g *Gate) Expire(ctx context.Context) error {
+	ids, err := g.q.Overdue(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := g.update(ctx, func(tx store.Tx) error { return g.expire(tx, id) })
+		switch {
+		case err == nil:
+			g.o.Metrics.Decisions.WithLabelValues("expire").Inc()
+			g.o.Log.Info("expired", "mail", id)
+		case !errors.Is(err, mail.ErrStale):
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Gate) expire(tx store.Tx, id mail.ID) error {
+	m, err := g.q.Load(tx, id)
+	if err != nil {
+		return err
+	}
+	facts, err := g.Facts(tx, m)
+	if err != nil {
+		return err
+	}
+	out, err := g.q.Move(tx, m, queue.Change{Event: step.Expire, Facts: facts,
+		Actor: audit.Actor{Kind: "system", ID: "system"}})
+	if err == nil && out.Verdict != step.Done {
+		err = mail.ErrStale // somebody decided in the meantime
+	}
+	return err
+}

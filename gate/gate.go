@@ -1,0 +1,216 @@
+// Package gate is the only way into the queue (LAW 1): it takes what the doors
+// bring, holds what the oversight mode holds, and carries out the decisions of
+// approvers.
+//
+// A door parses its protocol and calls [Gate.Submit] with a principal and raw
+// bytes; everything a submission must satisfy is checked here, once, for every
+// door. Decisions name the digest they are about. What becomes of a mail is
+// said by gate/step; this package gathers the facts for it, inside the
+// transaction that stores the outcome.
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/metrics"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
+)
+
+// Options are the tunables of a gate. The zero value is safe.
+type Options struct {
+	Hold    time.Duration // how long a mail is held where its mailbox does not say; 0 means 7 days
+	MaxSize int64         // octets of a message; 0 means 25 MiB
+	MaxRcpt int           // envelope recipients; 0 means 100
+	Log     *slog.Logger  // nil means slog.Default
+	Metrics *metrics.Metrics
+}
+
+// Gate decides what may leave.
+type Gate struct {
+	db  store.Store
+	q   *queue.Queue
+	reg *registry.Registry
+	log *audit.Log
+	o   Options
+}
+
+var _ queue.Policy = (*Gate)(nil)
+
+// New returns a gate before q and makes itself q's policy.
+func New(db store.Store, q *queue.Queue, reg *registry.Registry, log *audit.Log, o Options) *Gate {
+	if o.Hold <= 0 {
+		o.Hold = 7 * 24 * time.Hour
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = 25 << 20
+	}
+	if o.MaxRcpt <= 0 {
+		o.MaxRcpt = 100
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New()
+	}
+	g := &Gate{db: db, q: q, reg: reg, log: log, o: o}
+	q.Use(g)
+	return g
+}
+
+// What the doors tell a client whose mail or decision is refused.
+var (
+	errFrozen   = mail.Errorf(451, "4.7.1", "sending is frozen for now; keep the mail and try again later")
+	errReadOnly = mail.Errorf(550, "5.7.1", "this mailbox is read_only and may not send; ask its operator for more autonomy")
+	errSender   = mail.Errorf(550, "5.7.1", "sender not permitted: use the address of your own mailbox")
+	errStore    = mail.Errorf(451, "4.3.0", "cannot store mail now; try again later")
+	errFull     = mail.Errorf(452, "4.3.1", "not enough space to store mail; try again later")
+	errSize     = mail.Errorf(552, "5.3.4", "message too large")
+	errRcpts    = mail.Errorf(452, "4.5.3", "too many recipients; send to fewer at a time")
+	errNoRcpt   = mail.Errorf(554, "5.5.1", "no valid recipients")
+	errSelf     = mail.Errorf(554, "5.7.1", "who submits a mail can never decide over it")
+	errScope    = mail.Errorf(554, "5.7.1", "this needs a credential with the oversight scope")
+	errKey      = mail.Errorf(554, "5.7.1", "this needs a credential with the send scope")
+)
+
+// stale is a conflict: somebody or something was first.
+func stale(format string, args ...any) error {
+	return mail.Errorf(554, "5.5.1", format, args...).Because(mail.ErrStale)
+}
+
+// answer turns the error of a store into what a door may say. A commit whose
+// outcome is unknown is neither "done" nor "failed": try again (LAW 5).
+func answer(err error) error {
+	var e *mail.Error
+	switch {
+	case err == nil, errors.As(err, &e), errors.Is(err, mail.ErrNotFound), errors.Is(err, mail.ErrStale):
+		return err
+	}
+	return errStore.Because(err)
+}
+
+// update runs fn in a transaction and wakes workers and waiters.
+func (g *Gate) update(ctx context.Context, fn func(store.Tx) error) error {
+	err := g.db.Update(ctx, fn)
+	g.q.Wake()
+	return answer(err)
+}
+
+// Facts gathers everything a step may depend on but the digest and the person:
+// Intact, Match and Self are the caller's.
+func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
+	f := step.Facts{State: m.State, Basis: m.Basis}
+	box, err := g.reg.Mailbox(tx, m.Mailbox)
+	if err != nil {
+		return f, fmt.Errorf("gate: mailbox of %s: %w", m.ID, err)
+	}
+	f.Mode = box.Mode
+	if f.Frozen, err = g.reg.Frozen(tx, m.Agent, m.Mailbox); err != nil {
+		return f, fmt.Errorf("gate: freezes over %s: %w", m.ID, err)
+	}
+	if f.Listed, err = g.reg.Allowed(tx, m.Mailbox, named(m)); err != nil {
+		return f, fmt.Errorf("gate: allowlist of %s: %w", m.ID, err)
+	}
+	f.Due = !tx.Now().Before(m.NotBefore)
+	f.Late = !m.ExpiresAt.IsZero() && !tx.Now().Before(m.ExpiresAt)
+	f.Delivered, f.Pending = progress(m)
+	return f, nil
+}
+
+// named returns the recipients the author named.
+func named(m *mail.Mail) []mail.Address {
+	var out []mail.Address
+	for _, r := range m.Envelope.Rcpts {
+		if !r.Copy {
+			out = append(out, r.Addr)
+		}
+	}
+	return out
+}
+
+// progress counts the author's recipients; a copy only keeps the mail pending.
+func progress(m *mail.Mail) (p step.Progress, pending bool) {
+	all, delivered := 0, 0
+	for _, r := range m.Envelope.Rcpts {
+		pending = pending || r.Standing == mail.Pending
+		if r.Copy {
+			continue
+		}
+		all++
+		if r.Standing == mail.Delivered {
+			delivered++
+		}
+	}
+	switch delivered {
+	case 0:
+		return step.None, pending
+	case all:
+		return step.All, pending
+	}
+	return step.Some, pending
+}
+
+// Frozen implements queue.Policy.
+func (g *Gate) Frozen(tx store.Tx, agent string, mailbox mail.Address) (bool, error) {
+	return g.reg.Frozen(tx, agent, mailbox)
+}
+
+// Epoch implements queue.Policy.
+func (g *Gate) Epoch(tx store.Tx) (uint64, error) { return g.reg.Epoch(tx) }
+
+// Terms says under whose name, in which mode and on what grounds a mail leaves.
+func (g *Gate) Terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (queue.Terms, error) {
+	var t queue.Terms
+	box, err := g.reg.Mailbox(tx, m.Mailbox)
+	if err != nil {
+		return t, err
+	}
+	op, err := g.reg.Operator(tx)
+	if err != nil {
+		return t, err
+	}
+	domain, err := g.reg.Domain(tx, m.Mailbox.Domain())
+	if err != nil {
+		return t, err
+	}
+	t.Release = mail.Release{
+		Mode: box.Mode, Basis: basis, By: "none", Ref: m.SubmitRef, Operator: op.Name,
+		AgentRef: m.AgentRef, Verified: domain.Verified, Capabilities: capabilities(box.Mode),
+	}
+	switch basis {
+	case mail.Allowlist:
+		t.Release.By = "allowlist"
+	case mail.Approved:
+		if len(m.Decisions) == 0 {
+			return t, fmt.Errorf("gate: %s is approved without a decision", m.ID)
+		}
+		d := m.Decisions[len(m.Decisions)-1]
+		t.Release.By, t.Release.Ref = d.Kind, d.Ref
+	}
+	if box.Mode == mail.Monitored {
+		if t.Copy = box.Oversight; t.Copy.IsZero() {
+			t.Copy = op.Oversight
+		}
+		if t.Copy.IsZero() {
+			return t, errors.New("gate: monitored without an oversight address") // LAW 7
+		}
+	}
+	return t, nil
+}
+
+// capabilities is what an agent of a mailbox may do at this moment.
+func capabilities(m mail.Mode) []string {
+	if m == mail.ReadOnly {
+		return []string{"read"}
+	}
+	return []string{"read", "schedule", "send"}
+}

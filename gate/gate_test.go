@@ -1,0 +1,469 @@
+package gate_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+func TestTheModeDecidesWhatBecomesOfASubmission(t *testing.T) {
+	for _, c := range []struct {
+		mode  mail.Mode
+		allow string
+		to    []string
+		want  string // state, or the code of the refusal
+		wire  string // recipients of the released mail
+	}{
+		{mail.ReadOnly, "", []string{"ada@dest.test"}, "550", ""},
+		{mail.GatedAll, "", []string{"ada@dest.test"}, "held", ""},
+		{mail.GatedAll, "*@dest.test", []string{"ada@dest.test"}, "held", ""},
+		{mail.GatedSend, "", []string{"ada@dest.test"}, "held", ""},
+		{mail.GatedSend, "*@dest.test", []string{"ada@dest.test"}, "ready", "ada@dest.test"},
+		{mail.GatedSend, "*@dest.test", []string{"ada@dest.test", "eve@evil.test"}, "held", ""},
+		{mail.GatedSend, "*@dest.test", []string{"ada@sub.dest.test"}, "held", ""},
+		{mail.GatedSend, "*@dest.test", []string{"eve%evil.test@dest.test"}, "held", ""},
+		{mail.Monitored, "", []string{"ada@dest.test"}, "ready", "ada@dest.test boss@example.test"},
+		{mail.Autonomous, "", []string{"ada@dest.test"}, "ready", "ada@dest.test"},
+	} {
+		t.Run(c.mode.String()+" "+strings.Join(c.to, ","), func(t *testing.T) {
+			h := build(t)
+			h.mode(c.mode)
+			if c.allow != "" {
+				if _, err := h.g.AllowAdd(h.ctx, h.operator, h.box, c.allow, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r, err := h.g.Submit(h.ctx, h.agent, h.submission(c.to...))
+			var e *mail.Error
+			switch {
+			case errors.As(err, &e) && c.want == "550" && e.Code == 550:
+			case err != nil || r.Mail.State.String() != c.want:
+				t.Fatalf("got %v, %v; want %s", r.Mail, err, c.want)
+			}
+			if c.wire != "" {
+				m := h.runUntil(r.Mail.ID, mail.Sent)
+				if got := strings.Join(h.hop.sent()[0].to, " "); got != c.wire {
+					t.Errorf("sent to %s, want %s", got, c.wire)
+				}
+				if m.Digest != mail.DigestOf(m.Envelope, []byte(strings.SplitN(h.hop.sent()[0].b, "\r\n", 2)[1])) {
+					t.Error("the wire is not what the digest names")
+				}
+			}
+			h.intact()
+		})
+	}
+}
+
+func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
+	h := build(t)
+	m := h.submit()
+	other := mail.Digest(strings.Repeat("0", 64))
+	yes := gate.Verdict{Approve: true, Digest: m.Digest}
+	for _, c := range []struct {
+		name string
+		p    registry.Principal
+		v    gate.Verdict
+		want int
+	}{
+		{"the agent that wrote it", h.agent, yes, 554},
+		{"an admin", h.admin, yes, 554},
+		{"the socket outside dev mode", registry.Socket(1000, false), yes, 554},
+		{"a principal nobody knows", registry.Principal{Kind: registry.KindApprover, Name: "eve", Scopes: []registry.Scope{registry.ScopeOversight}}, yes, 535},
+		{"an approver without a digest", h.approver, gate.Verdict{Approve: true}, 501},
+		{"an approver with another digest", h.approver, gate.Verdict{Approve: true, Digest: other}, 554},
+		{"a rejection of another digest", h.approver, gate.Verdict{Digest: other}, 554},
+		{"a reason without end", h.approver, gate.Verdict{Approve: true, Digest: m.Digest, Reason: strings.Repeat("x", 1001)}, 501},
+	} {
+		_, err := h.g.Decide(h.ctx, c.p, m.ID, c.v)
+		var e *mail.Error
+		if !errors.As(err, &e) || e.Code != c.want {
+			t.Errorf("%s: %v, want %d", c.name, err, c.want)
+		}
+		if s := h.mail(m.ID).State; s != mail.Held {
+			t.Fatalf("%s: the mail is %s", c.name, s)
+		}
+	}
+	h.approve(m)
+	if _, err := h.g.Decide(h.ctx, h.operator, m.ID, gate.Verdict{}); !errors.Is(err, mail.ErrStale) || !strings.Contains(err.Error(), "already approved by approver:ann") {
+		t.Errorf("a second decision: %v", err)
+	}
+	if _, err := h.g.Decide(h.ctx, h.approver, mail.NewID(h.clock.Now()), yes); !errors.Is(err, mail.ErrNotFound) {
+		t.Errorf("an unknown id: %v", err)
+	}
+	if got := h.kinds(m.ID); got != "submit decide.refuse decide.refuse decide.refuse decide.refuse decide.refuse decide.refuse approve decide.refuse" {
+		t.Errorf("entries: %s", got)
+	}
+	h.intact()
+}
+
+func TestTheFirstOfManyDecisionsWins(t *testing.T) {
+	h := build(t)
+	m := h.submit()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	won := 0
+	for i := range 16 {
+		wg.Go(func() {
+			_, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: i%2 == 0, Digest: m.Digest})
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won++
+			} else if !errors.Is(err, mail.ErrStale) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if d := h.mail(m.ID).Decisions; won != 1 || len(d) != 1 {
+		t.Errorf("%d callers won, %d decisions are stored", won, len(d))
+	}
+	h.intact()
+}
+
+func TestAnApprovedMailLeavesWithTheApprovalInItsStamp(t *testing.T) {
+	h := build(t)
+	m := h.approve(h.submit())
+	h.runUntil(m.ID, mail.Sent)
+	want := "X-Release: gated_send approved reviewer " + m.Decisions[0].Ref + "\r\n"
+	if w := h.hop.sent(); len(w) != 1 || !strings.HasPrefix(w[0].b, want) {
+		t.Errorf("the wire begins with %.200q, want %q", w, want)
+	}
+	if got := h.kinds(m.ID); got != "submit approve claim sent" {
+		t.Errorf("entries: %s", got)
+	}
+}
+
+func TestHoldsExpireAndAreNeverSent(t *testing.T) {
+	h := build(t)
+	m := h.submit()
+	h.clock.forward(7*24*time.Hour - time.Second)
+	if err := h.g.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Held {
+		t.Fatalf("a second early: %v, %s", err, h.mail(m.ID).State)
+	}
+	h.clock.forward(time.Second)
+	if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+		t.Errorf("an approval at the deadline: %v", err)
+	}
+	if err := h.g.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Expired {
+		t.Fatalf("at the deadline: %v, %s", err, h.mail(m.ID).State)
+	}
+	if n := h.notices(); len(n) != 1 || n[0].Action != "expired" || n[0].About != m.ID {
+		t.Errorf("notices: %+v", n)
+	}
+	h.intact()
+}
+
+func TestARejectionTellsTheAuthorWhy(t *testing.T) {
+	h := build(t)
+	m := h.submit()
+	if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Reason: "too\r\nX-Evil: bold\x1b[2J"}); err != nil {
+		t.Fatal(err)
+	}
+	n := h.notices()
+	if len(n) != 1 || n[0].Action != "rejected" || !strings.Contains(n[0].Text, "bold") || strings.ContainsAny(n[0].Text, "\x1b") {
+		t.Errorf("notices: %+v", n)
+	}
+	raw, err := h.db.Body(h.ctx, "inbox/"+string(n[0].ID))
+	if err != nil || strings.Contains(string(raw), "\r\nX-Evil") {
+		t.Errorf("%v in %s", err, raw)
+	}
+}
+
+func TestTighteningBitesAtTheClaim(t *testing.T) {
+	t.Run("open mail is held again in gated_send", func(t *testing.T) {
+		h := build(t)
+		h.mode(mail.Monitored)
+		m := h.submit()
+		h.mode(mail.GatedSend)
+		m = h.runUntil(m.ID, mail.Held)
+		if m.Release != nil || m.Prefix != nil || m.ExpiresAt.Before(h.clock.Now()) || len(h.hop.sent()) != 0 {
+			t.Errorf("%+v, sent %d", m, len(h.hop.sent()))
+		}
+		h.mode(mail.Autonomous) // loosening frees nothing that is held
+		if h.mail(m.ID).State != mail.Held {
+			t.Error("a looser mode freed a held mail")
+		}
+		h.intact()
+	})
+	t.Run("an approval is void in read_only", func(t *testing.T) {
+		h := build(t)
+		m := h.approve(h.submit())
+		h.mode(mail.ReadOnly)
+		if m = h.runUntil(m.ID, mail.Held); len(m.Decisions) != 0 {
+			t.Errorf("%+v", m)
+		}
+		if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+			t.Errorf("an approval in read_only: %v", err)
+		}
+	})
+	t.Run("an approval suffices in gated_all", func(t *testing.T) {
+		h := build(t)
+		m := h.approve(h.submit())
+		h.mode(mail.GatedAll)
+		h.runUntil(m.ID, mail.Sent)
+	})
+	t.Run("a removed allowlist entry holds what stood on it", func(t *testing.T) {
+		h := build(t)
+		e, err := h.g.AllowAdd(h.ctx, h.operator, h.box, "ada@dest.test", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := h.submit()
+		if err := h.g.AllowRemove(h.ctx, h.admin, h.box, e.ID); err != nil || m.State != mail.Ready {
+			t.Fatal(err, m.State)
+		}
+		h.runUntil(m.ID, mail.Held)
+	})
+}
+
+func TestAlteredBytesAreHeldAndNeverSent(t *testing.T) {
+	h := build(t)
+	m := h.approve(h.submit())
+	h.update(func(tx store.Tx) error {
+		return tx.PutBody(store.Inline("raw/"+string(m.ID), []byte(strings.Replace(text, "morning", "evening", 1))))
+	})
+	h.runUntil(m.ID, mail.Held)
+	if len(h.hop.sent()) != 0 {
+		t.Error("altered bytes were sent")
+	}
+}
+
+func TestFrozenScopesTakeNothingAndSendNothing(t *testing.T) {
+	for _, scope := range []string{"all", "agent:bot", "mailbox:bot@example.test", "domain:example.test"} {
+		t.Run(scope, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := build(t)
+				ready := h.approve(h.submit())
+				held := h.submit()
+				s, err := registry.ParseFreezeScope(scope)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := h.g.Freeze(h.ctx, h.admin, s, "test"); err != nil {
+					t.Fatal(err)
+				}
+				var e *mail.Error
+				if _, err := h.g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.As(err, &e) || e.Code != 451 {
+					t.Errorf("a submission: %v", err)
+				}
+				if err := h.g.Admit(h.ctx, h.agent, h.box); !errors.As(err, &e) || e.Code != 451 {
+					t.Errorf("MAIL FROM: %v", err)
+				}
+				h.approve(held) // a decision is not a departure
+				h.runIdle()
+				if h.mail(ready.ID).State != mail.Ready || h.mail(held.ID).State != mail.Ready || len(h.hop.sent()) != 0 {
+					t.Error("something moved")
+				}
+				if err := h.g.Thaw(h.ctx, h.admin, s); err == nil {
+					t.Error("an admin thawed")
+				}
+				if err := h.g.Thaw(h.ctx, h.approver, s); err != nil {
+					t.Fatal(err)
+				}
+				h.runUntil(ready.ID, mail.Sent)
+				h.intact()
+			})
+		})
+	}
+}
+
+// A freeze that meets an attempt at any point: before DATA and before the dot
+// it stops it; after the dot was allowed it says so.
+func TestFreezeMeetsAnAttemptUnderWay(t *testing.T) {
+	for _, at := range []mail.Phase{mail.BeforeData, mail.BeforeDot} {
+		h := build(t)
+		m := h.approve(h.submit())
+		var once sync.Once
+		var report gate.FreezeReport
+		done := make(chan error, 1)
+		h.hop.pause = func(ph mail.Phase) {
+			if ph != at {
+				return
+			}
+			once.Do(func() {
+				go func() {
+					var err error
+					report, err = h.g.Freeze(h.ctx, h.operator, registry.FreezeScope{Kind: "all"}, "")
+					done <- err
+				}()
+				// The attempt goes on only once the freeze is committed.
+				for frozen := false; !frozen; {
+					moved := h.q.Changed()
+					h.view(func(tx store.Tx) (err error) {
+						frozen, err = h.reg.Frozen(tx, "bot", h.box)
+						return err
+					})
+					if !frozen {
+						<-moved
+					}
+				}
+			})
+		}
+		h.runQueue(func() bool { return strings.Contains(h.kinds(m.ID), "retry") })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Stopped) != 1 || len(report.Past) != 0 || len(h.hop.sent()) != 0 {
+			t.Errorf("phase %d: stopped %v, past %v, sent %d", at, report.Stopped, report.Past, len(h.hop.sent()))
+		}
+		h.hop.pause = nil
+		if err := h.g.Thaw(h.ctx, h.operator, registry.FreezeScope{Kind: "all"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.runUntil(m.ID, mail.Sent); got.Attempts != 1 {
+			t.Errorf("an attempt that policy stopped counts: %d", got.Attempts)
+		}
+		h.intact()
+	}
+}
+
+func TestIdempotencyKeysJoinRequests(t *testing.T) {
+	h := build(t)
+	s := h.submission("ada@dest.test")
+	s.Door, s.IdempotencyKey, s.Fingerprint = "http", "k1", "f1"
+	first, err := h.g.Submit(h.ctx, h.agent, s)
+	if err != nil || first.Replay {
+		t.Fatal(first, err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			r, err := h.g.Submit(h.ctx, h.agent, s)
+			if err != nil || !r.Replay || r.Mail.ID != first.Mail.ID {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+	}
+	wg.Wait()
+	other := s
+	other.Fingerprint = "f2"
+	if _, err := h.g.Submit(h.ctx, h.agent, other); !errors.Is(err, mail.ErrStale) {
+		t.Errorf("the same key for another mail: %v", err)
+	}
+	h.clock.forward(24 * time.Hour)
+	if r, err := h.g.Submit(h.ctx, h.agent, s); err != nil || r.Replay {
+		t.Errorf("a day later: %+v, %v", r, err)
+	}
+	all, err := h.q.All(h.ctx, "", 10)
+	if err != nil || len(all) != 2 {
+		t.Errorf("%d mails, %v", len(all), err)
+	}
+}
+
+func TestASubmissionMustBelongToItsMailbox(t *testing.T) {
+	h := build(t)
+	for _, c := range []struct {
+		name string
+		edit func(*gate.Submission)
+		want int
+	}{
+		{"From is somebody else", func(s *gate.Submission) { s.Raw = []byte(strings.Replace(text, "bot@", "ceo@", 1)) }, 550},
+		{"Sender is somebody else", func(s *gate.Submission) { s.Raw = []byte("Sender: ceo@example.test\r\n" + text) }, 550},
+		{"MAIL FROM is somebody else", func(s *gate.Submission) { s.Envelope.From = mail.MustAddress("ceo@example.test") }, 550},
+		{"the null sender", func(s *gate.Submission) { s.Envelope.From = mail.Address{} }, 550},
+		{"a mailbox of nobody", func(s *gate.Submission) {
+			s.Mailbox = mail.MustAddress("ceo@example.test")
+			s.Envelope.From = s.Mailbox
+		}, 550},
+		{"no recipient", func(s *gate.Submission) { s.Envelope.Rcpts = nil }, 554},
+		{"bare LF", func(s *gate.Submission) { s.Raw = []byte(text + "a\nb\r\n") }, 554},
+	} {
+		s := h.submission("ada@dest.test")
+		c.edit(&s)
+		_, err := h.g.Submit(h.ctx, h.agent, s)
+		var e *mail.Error
+		if !errors.As(err, &e) || e.Code != c.want {
+			t.Errorf("%s: %v, want %d", c.name, err, c.want)
+		}
+	}
+	if all, err := h.q.All(h.ctx, "", 10); err != nil || len(all) != 0 {
+		t.Errorf("%d mails are stored, %v", len(all), err)
+	}
+	h.update(func(tx store.Tx) error { return h.reg.DisableAgent(tx, h.operator, "bot") })
+	if _, err := h.g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.Is(err, registry.ErrCredentials) {
+		t.Errorf("a disabled agent: %v", err)
+	}
+	h.intact()
+}
+
+func TestCancelIsForTheAuthorAndTheOperator(t *testing.T) { synctest.Test(t, testCancel) }
+
+func testCancel(t *testing.T) {
+	h := build(t)
+	m := h.submit()
+	if _, err := h.g.Cancel(h.ctx, h.approver, m.ID); !errors.Is(err, mail.ErrNotFound) {
+		t.Errorf("an approver: %v", err)
+	}
+	for range 2 { // twice is no error
+		if got, err := h.g.Cancel(h.ctx, h.agent, m.ID); err != nil || got.State != mail.Cancelled {
+			t.Errorf("the author: %v, %v", got, err)
+		}
+	}
+	if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+		t.Errorf("an approval afterwards: %v", err)
+	}
+	ready := h.approve(h.submit())
+	if got, err := h.g.Cancel(h.ctx, h.admin, ready.ID); err != nil || got.State != mail.Cancelled {
+		t.Errorf("an admin: %v, %v", got, err)
+	}
+	h.runIdle()
+	if len(h.hop.sent()) != 0 {
+		t.Error("a cancelled mail was sent")
+	}
+	h.intact()
+}
+
+func TestScheduledMailWaitsForItsTime(t *testing.T) { synctest.Test(t, testScheduled) }
+
+func testScheduled(t *testing.T) {
+	h := build(t)
+	s := h.submission("ada@dest.test")
+	s.NotBefore = h.clock.Now().Add(time.Hour)
+	r, err := h.g.Submit(h.ctx, h.agent, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := s.NotBefore.Add(time.Hour); !r.Mail.ExpiresAt.Equal(want) {
+		t.Errorf("the hold ends at %s, want %s: it must not go out late in silence", r.Mail.ExpiresAt, want)
+	}
+	h.approve(r.Mail)
+	h.runIdle()
+	if len(h.hop.sent()) != 0 {
+		t.Error("sent before its time")
+	}
+	h.clock.forward(time.Hour)
+	h.runUntil(r.Mail.ID, mail.Sent)
+}
+
+func TestAnOperatorHoldsAndRetries(t *testing.T) {
+	h := build(t)
+	m := h.approve(h.submit())
+	if _, err := h.g.Hold(h.ctx, h.agent, m.ID); err == nil {
+		t.Error("an agent held")
+	}
+	m, err := h.g.Hold(h.ctx, h.admin, m.ID)
+	if err != nil || m.State != mail.Held || len(m.Decisions) != 0 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	h.approve(m)
+	h.hop.answer = func(mail.Address) mail.Result { return mail.Result{Code: 451, Enhanced: "4.2.0"} }
+	h.runQueue(func() bool { return strings.Contains(h.kinds(m.ID), "retry") })
+	h.hop.answer = nil
+	if _, err := h.g.Retry(h.ctx, h.admin, m.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.runUntil(m.ID, mail.Sent)
+	if _, err := h.g.Retry(h.ctx, h.admin, m.ID); !errors.Is(err, mail.ErrStale) {
+		t.Errorf("a retry of sent mail: %v", err)
+	}
+	h.intact()
+}

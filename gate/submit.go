@@ -1,0 +1,274 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
+)
+
+// sendGrace is how long past its time a scheduled mail may still be approved;
+// after that it expires instead of going out late in silence.
+const sendGrace = time.Hour
+
+// Submission is what a door brings: raw bytes and who is to get them.
+type Submission struct {
+	Mailbox   mail.Address  // the mailbox it is sent from
+	Envelope  mail.Envelope // From is Mailbox; at least one recipient
+	Raw       []byte        // as received, lines ended by CRLF
+	Door      string        // "smtp", "http" or "mcp"
+	TLS       bool          // the door spoke TLS
+	NotBefore time.Time     // scheduled for then; zero: at once
+
+	// IdempotencyKey joins repeated requests of one mailbox for 24 hours;
+	// Fingerprint says whether the repetition asks for the same. Both are
+	// empty over SMTP, where nothing joins mails.
+	IdempotencyKey string
+	Fingerprint    string
+}
+
+// Receipt is what a submission became.
+type Receipt struct {
+	Mail   *mail.Mail
+	Replay bool // the mail of an earlier request with the same key
+}
+
+// Admit says whether principal p may send from this address now. Doors ask at
+// MAIL FROM, before the bytes travel; Submit asks again.
+func (g *Gate) Admit(ctx context.Context, p registry.Principal, from mail.Address) error {
+	if err := g.db.Healthy(); err != nil {
+		return errFull.Because(err)
+	}
+	err := g.db.View(ctx, func(tx store.Tx) error {
+		_, err := g.admit(tx, p, from)
+		return err
+	})
+	if err != nil {
+		g.refused(ctx, p, from, err)
+	}
+	return answer(err)
+}
+
+// admit returns the mailbox that p may send from.
+func (g *Gate) admit(tx store.Tx, p registry.Principal, from mail.Address) (registry.Mailbox, error) {
+	var box registry.Mailbox
+	p, err := g.reg.Current(tx, p)
+	if err != nil {
+		return box, err
+	}
+	if !p.Has(registry.ScopeSend) {
+		return box, errKey
+	}
+	if !p.Covers(from) {
+		return box, errSender
+	}
+	if box, err = g.reg.Mailbox(tx, from); err != nil {
+		return box, err
+	}
+	if box.Mode == mail.ReadOnly {
+		return box, errReadOnly
+	}
+	frozen, err := g.reg.Frozen(tx, p.Agent, from)
+	if err == nil && frozen {
+		err = errFrozen
+	}
+	return box, err
+}
+
+// Submit takes a mail in. When it returns without an error the mail is durable
+// (LAW 5), held or ready as the mode says.
+func (g *Gate) Submit(ctx context.Context, p registry.Principal, s Submission) (Receipt, error) {
+	r, err := g.submit(ctx, p, s)
+	if err = answer(err); err != nil {
+		g.refused(ctx, p, s.Mailbox, err)
+		g.o.Metrics.Submissions.WithLabelValues(s.Door, "refused").Inc()
+		return Receipt{}, err
+	}
+	verdict := "released"
+	if r.Mail.State == mail.Held {
+		verdict = "held"
+	}
+	g.o.Metrics.Submissions.WithLabelValues(s.Door, verdict).Inc()
+	g.o.Log.Info(verdict, "mail", r.Mail.ID, "digest", r.Mail.Digest, "agent", r.Mail.Agent,
+		"door", s.Door, "from", s.Mailbox.String(), "state", r.Mail.State, "replay", r.Replay)
+	return r, nil
+}
+
+func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (Receipt, error) {
+	if err := g.db.Healthy(); err != nil {
+		return Receipt{}, errFull.Because(err)
+	}
+	var now time.Time
+	var box registry.Mailbox
+	var r Receipt
+	err := g.db.View(ctx, func(tx store.Tx) (err error) {
+		now = tx.Now()
+		if r, err = g.replay(tx, s); err != nil || r.Replay {
+			return err
+		}
+		box, err = g.admit(tx, p, s.Mailbox)
+		return err
+	})
+	if err != nil || r.Replay {
+		return r, err
+	}
+	m, raw, err := g.read(p, s, box, now)
+	if err != nil {
+		return r, err
+	}
+	staged, err := g.db.Stage(ctx, queue.RawKey(m.ID), raw)
+	if err != nil {
+		return r, errStore.Because(err)
+	}
+	err = g.update(ctx, func(tx store.Tx) (err error) {
+		if r, err = g.replay(tx, s); err != nil || r.Replay {
+			return err
+		}
+		if box, err = g.admit(tx, p, s.Mailbox); err != nil {
+			return err
+		}
+		fresh := *m
+		r.Mail = &fresh
+		return g.put(tx, p, s, box, &fresh, staged)
+	})
+	return r, err
+}
+
+// read checks the bytes and the envelope and makes the mail that will be stored.
+func (g *Gate) read(p registry.Principal, s Submission, box registry.Mailbox, now time.Time) (*mail.Mail, []byte, error) {
+	switch env := s.Envelope; {
+	case int64(len(s.Raw)) > g.o.MaxSize:
+		return nil, nil, errSize
+	case len(env.Rcpts) == 0:
+		return nil, nil, errNoRcpt
+	case len(env.Rcpts) > g.o.MaxRcpt:
+		return nil, nil, errRcpts
+	case env.From.Key() != s.Mailbox.Key():
+		return nil, nil, errSender
+	}
+	id := mail.NewID(now)
+	msg, err := mail.Read(s.Raw, mail.ReadOptions{ID: id, Now: now, Host: s.Mailbox.Domain()})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, a := range msg.Senders {
+		if a.Key() != s.Mailbox.Key() {
+			return nil, nil, errSender
+		}
+	}
+	env := s.Envelope
+	if msg.EightBit {
+		env.Body = "8BITMIME" // what the bytes are, whatever the client declared
+	}
+	env.Rcpts = slices.Clone(env.Rcpts)
+	for i := range env.Rcpts {
+		env.Rcpts[i].Standing = mail.Pending
+	}
+	hold := box.TTL
+	if hold <= 0 {
+		hold = g.o.Hold
+	}
+	return &mail.Mail{
+		ID: id, State: mail.New, Envelope: env, Digest: mail.DigestOf(env, msg.Raw),
+		Mailbox: box.Address, Agent: p.Agent, AgentRef: p.AgentRef, Author: p.ID(), Door: s.Door, Encrypted: s.TLS,
+		Header: msg.Header, Size: int64(len(msg.Raw)),
+		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: hold,
+	}, msg.Raw, nil
+}
+
+// put stores the mail with its first state.
+func (g *Gate) put(tx store.Tx, p registry.Principal, s Submission, box registry.Mailbox, m *mail.Mail, staged store.Staged) error {
+	facts, err := g.Facts(tx, m)
+	if err != nil {
+		return err
+	}
+	out, err := g.q.Put(tx, m, staged, queue.Change{
+		Event: step.Submit, Facts: facts, Actor: actor(p),
+		Extra: map[string]string{"door": s.Door, "agent": m.Agent},
+		Private: map[string]string{"mailbox": m.Mailbox.String(), "rcpts": addresses(named(m)),
+			"subject": m.Header.Subject, "ip": p.IP, "credential": p.Key},
+		Apply: func(m *mail.Mail, ref audit.Hash) {
+			m.SubmitRef = ref.String()
+			if m.State == mail.Held {
+				m.ExpiresAt = expiry(tx.Now(), m)
+			}
+			m.NextAttempt = later(tx.Now(), m.NotBefore)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	switch out.Verdict {
+	case step.Done:
+	case step.Frozen:
+		return errFrozen
+	case step.ReadOnly:
+		return errReadOnly
+	default:
+		return fmt.Errorf("gate: submit %s: %s", m.ID, out.Verdict)
+	}
+	return g.remember(tx, s, m.ID)
+}
+
+// expiry is when the hold ends: scheduled mail does not wait long past its time.
+func expiry(now time.Time, m *mail.Mail) time.Time {
+	at := now.Add(m.HoldFor)
+	if late := m.NotBefore.Add(sendGrace); !m.NotBefore.IsZero() && late.Before(at) {
+		at = late
+	}
+	return at.UTC()
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b.UTC()
+	}
+	return a.UTC()
+}
+
+// refused records a refusal of an authenticated principal.
+func (g *Gate) refused(ctx context.Context, p registry.Principal, from mail.Address, why error) {
+	var e *mail.Error
+	if !errors.As(why, &e) || errors.Is(why, errStore) || errors.Is(why, errFull) {
+		g.o.Log.Error("refused", "actor", p.ID(), "from", from.String(), "err", why)
+		return // our fault, and most likely nothing can be recorded now
+	}
+	g.o.Log.Info("refused", "actor", p.ID(), "from", from.String(), "code", e.Code, "enhanced", e.Enhanced, "err", why)
+	g.note(ctx, p, "submit.refuse", audit.Record{
+		Facts:   map[string]string{"code": fmt.Sprint(e.Code), "enhanced": e.Enhanced},
+		Private: map[string]string{"from": from.String(), "ip": p.IP, "text": e.Public},
+	})
+}
+
+// note appends an entry that stands alone: a refusal changes no mail.
+func (g *Gate) note(ctx context.Context, p registry.Principal, kind string, r audit.Record) {
+	r.Kind, r.Actor = kind, actor(p)
+	err := g.db.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		_, err := g.log.Append(tx, r)
+		return err
+	})
+	if err != nil {
+		g.o.Log.Error("audit", "actor", p.ID(), "err", err)
+	}
+}
+
+func actor(p registry.Principal) audit.Actor {
+	return audit.Actor{Kind: string(p.Kind), ID: p.ID()}
+}
+
+func addresses(list []mail.Address) string {
+	var s []string
+	for _, a := range list {
+		s = append(s, a.String())
+	}
+	return strings.Join(s, ", ")
+}

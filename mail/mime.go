@@ -1,0 +1,244 @@
+package mail
+
+import (
+	"bytes"
+	"fmt"
+	"mime"
+	"strings"
+)
+
+// entity is one node of the MIME tree. Its slices point into the message, so
+// that cutting costs one pass for each level of nesting, and both the limits of
+// Read and the approver's view rest on the same cut.
+type entity struct {
+	path     string            // "1.2" as IMAP counts; "" for a root with parts
+	fields   []field           // of its header
+	kind     string            // media type in lower case
+	params   map[string]string // of Content-Type, decoded
+	encoding string            // Content-Transfer-Encoding in lower case
+	body     []byte            // not decoded
+	outside  [][]byte          // text between the parts: preamble, epilogue, lines that are no field
+	parts    []*entity         // of a multipart, or the one message in a message/rfc822
+	odd      string            // why two readers may see two different things here
+}
+
+// maxPartFields bounds what is kept of the header of a part.
+const maxPartFields = 1000
+
+// cutter cuts a message into entities and counts them.
+type cutter struct {
+	count int
+	limit string // which limit was passed, "" for none
+}
+
+// parseMIME cuts raw into its tree. Past a limit the rest stays uncut, and
+// limit says so in words for the client.
+func parseMIME(raw []byte) (root *entity, limit string) {
+	c := &cutter{}
+	root = c.cut(raw, "", "text/plain", 0)
+	return root, c.limit
+}
+
+// cut makes the entity whose header and body are data.
+func (c *cutter) cut(data []byte, path, kind string, depth int) *entity {
+	header, body := SplitHeader(data)
+	e := &entity{path: path, kind: kind, body: body}
+	if len(header) > MaxHeader {
+		header = header[:MaxHeader]
+		e.note("its header is too long")
+	}
+	if e.fields = scanFields(header); depth > 0 && len(e.fields) > maxPartFields {
+		e.fields = e.fields[:maxPartFields]
+		e.note("its header has too many fields")
+	}
+	e.readType(header)
+	c.count++
+	switch {
+	case c.limit != "":
+	case depth > MaxDepth:
+		c.limit = fmt.Sprintf("MIME parts are nested more than %d levels deep", MaxDepth)
+	case c.count > MaxParts:
+		c.limit = fmt.Sprintf("more than %d MIME parts", MaxParts)
+	case strings.HasPrefix(e.kind, "multipart/"):
+		c.cutParts(e, depth)
+	case e.kind == "message/rfc822" || e.kind == "message/global":
+		data, why := decodeTransfer(e.encoding, e.body)
+		e.note(why)
+		if e.encoding == "base64" || e.encoding == "quoted-printable" {
+			data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+			data = bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n"))
+		}
+		e.parts = []*entity{c.cut(data, subPath(path, 1), "text/plain", depth+1)}
+	}
+	if c.limit != "" {
+		e.note(c.limit)
+	}
+	return e
+}
+
+// cutParts cuts the body of a multipart into its parts.
+func (c *cutter) cutParts(e *entity, depth int) {
+	kind := "text/plain"
+	if e.kind == "multipart/digest" {
+		kind = "message/rfc822" // RFC 2046, section 5.1.5
+	}
+	switch e.encoding {
+	case "", "7bit", "8bit", "binary":
+	default:
+		e.note("a multipart must not have a transfer encoding")
+	}
+	boundary := e.params["boundary"]
+	if boundary == "" {
+		e.note("it has no boundary")
+		return
+	}
+	if len(boundary) > 70 || strings.TrimRight(boundary, " ") != boundary {
+		e.note("its boundary is malformed")
+	}
+	parts, outside, why := splitParts(e.body, boundary)
+	e.note(why)
+	e.outside = append(e.outside, outside...)
+	for i, data := range parts {
+		if c.limit != "" {
+			return
+		}
+		e.parts = append(e.parts, c.cut(data, subPath(e.path, i+1), kind, depth+1))
+	}
+}
+
+func subPath(path string, n int) string {
+	if path == "" {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s.%d", path, n)
+}
+
+// splitParts cuts a multipart body at its boundary lines (RFC 2046, section
+// 5.1.1). The CRLF before a boundary line belongs to the boundary.
+func splitParts(body []byte, boundary string) (parts, outside [][]byte, why string) {
+	delim := []byte("--" + boundary)
+	start := -1 // of the part under way
+	for pos := 0; ; {
+		i := bytes.Index(body[pos:], delim)
+		if i < 0 {
+			break
+		}
+		i += pos
+		line := body[i:]
+		pos = len(body)
+		if n := bytes.IndexByte(line, '\n'); n >= 0 {
+			line, pos = line[:n], i+n+1
+		}
+		if i > 0 && body[i-1] != '\n' {
+			continue
+		}
+		rest := string(bytes.TrimRight(line[len(delim):], " \t\r"))
+		if rest != "" && rest != "--" {
+			if rest[0] == ' ' || rest[0] == '\t' || strings.HasPrefix(rest, "--") {
+				why = "a line looks like a boundary and is none"
+			}
+			continue
+		}
+		if start < 0 {
+			outside = append(outside, body[:i])
+		} else {
+			parts = append(parts, body[start:max(start, i-2)])
+		}
+		start = pos
+		if rest == "--" {
+			return parts, append(outside, body[pos:]), why
+		}
+	}
+	if start < 0 {
+		return nil, nil, "its boundary never appears"
+	}
+	return append(parts, body[start:]), outside, "its last boundary is missing"
+}
+
+// readType reads the fields that say what the entity is, and notes in odd
+// where readers would disagree about them.
+func (e *entity) readType(header []byte) {
+	for len(header) > 0 {
+		f := field{raw: firstField(header)}
+		header = header[len(f.raw):]
+		if why := f.malformed(); why != "" && why != errEightBit {
+			e.note("its header is malformed")
+			e.outside = append(e.outside, f.raw) // what is no field, some readers show
+		}
+	}
+	seen := map[string]bool{}
+	for _, f := range e.fields {
+		name := strings.ToLower(f.name)
+		if seen[name] && strings.HasPrefix(name, "content-") {
+			e.note("it has more than one " + f.name + " field")
+			continue // go with the first, as most readers do
+		}
+		seen[name] = true
+		switch name {
+		case "content-type":
+			kind, params, err := mime.ParseMediaType(f.value())
+			if err != nil {
+				e.note("its Content-Type is malformed")
+			}
+			if e.params = params; kind != "" {
+				e.kind = kind
+			}
+		case "content-transfer-encoding":
+			e.encoding = strings.ToLower(f.value())
+		}
+	}
+}
+
+// note keeps the first reason for which the entity is odd.
+func (e *entity) note(why string) {
+	if e.odd == "" {
+		e.odd = why
+	}
+}
+
+// field returns the value of the first field of that name; name is in lower case.
+func (e *entity) field(name string) string {
+	for _, f := range e.fields {
+		if f.is(name) {
+			return f.value()
+		}
+	}
+	return ""
+}
+
+// isText reports whether the entity's octets are text that readers show as it
+// stands. A container that could not be cut is shown that way too.
+func (e *entity) isText() bool {
+	return strings.HasPrefix(e.kind, "text/") && e.kind != "text/html" ||
+		strings.HasPrefix(e.kind, "multipart/") || strings.HasPrefix(e.kind, "message/")
+}
+
+// shown reports whether a reader shows the leaf's text in the mail itself.
+func (e *entity) shown() bool {
+	disposition, _, _ := strings.Cut(e.field("content-disposition"), ";")
+	return (e.isText() || e.kind == "text/html") &&
+		!strings.EqualFold(strings.TrimSpace(disposition), "attachment")
+}
+
+// attached reports whether a reader offers the leaf as a file.
+func (e *entity) attached() bool { return !e.shown() || len(e.names()) > 0 }
+
+// isMessage reports whether the entity is an attached message that was cut.
+func (e *entity) isMessage() bool {
+	return len(e.parts) > 0 && strings.HasPrefix(e.kind, "message/")
+}
+
+// attachments counts what a reader offers as files; an attached message is one.
+func (e *entity) attachments() int {
+	switch {
+	case e.isMessage():
+		return 1
+	case len(e.parts) == 0 && e.attached():
+		return 1
+	}
+	n := 0
+	for _, p := range e.parts {
+		n += p.attachments()
+	}
+	return n
+}

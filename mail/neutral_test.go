@@ -1,0 +1,70 @@
+package mail
+
+import (
+	"testing"
+	"unicode/utf8"
+)
+
+func TestNeutraliseShowsWhatWouldActOrHide(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"plain text stays", "Grüße, 世界 👍\n\tx", "Grüße, 世界 👍\n\tx"},
+		{"empty text stays", "", ""},
+		{"terminal title", "\x1b]0;pwned\x07", `\x1b]0;pwned\x07`},
+		{"clear screen", "\x1b[2J", `\x1b[2J`},
+		{"carriage return", "good\rbad", `good\x0dbad`},
+		{"NUL, DEL and backspace", "\x00\x7f\b", `\x00\x7f\x08`},
+		{"C1 control", "\u009b2J", `\x9b2J`},
+		{"octets that are not UTF-8", "a\xff\xc3", `a\xff\xc3`},
+		{"right-to-left override", "inv\u202efdp.exe", `inv\u202efdp.exe`},
+		{"isolates", "\u2066a\u2069", `\u2066a\u2069`},
+		{"zero width", "a\u200bb\u200dc\ufeff", `a\u200bb\u200dc\ufeff`},
+		{"soft hyphen", "pay\u00adpal", `pay\xadpal`},
+		{"line and paragraph separator", "a\u2028b\u2029", `a\u2028b\u2029`},
+		{"tag characters that carry hidden ASCII", "\U000e0041", `\U000e0041`},
+		{"variation selectors that carry octets", "\ufe01\U000e0101", `\ufe01\U000e0101`},
+		{"emoji style selector stays", "❤\ufe0f", "❤\ufe0f"},
+		{"Hangul filler", "a\u3164b", `a\u3164b`},
+		{"a real replacement character stays", "a\ufffdb", "a\ufffdb"},
+	} {
+		if got := Neutralise(tt.in); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestNeutralLineIsOneLine(t *testing.T) {
+	if got := neutralLine("a\nb\tc\x1b"); got != `a\x0ab c\x1b` {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestNeutraliseLeavesNothingForASecondPass(t *testing.T) {
+	for r := rune(0); r < 0xf0000; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		once := Neutralise(string(r))
+		if Neutralise(once) != once {
+			t.Fatalf("%U: %q", r, once)
+		}
+	}
+}
+
+func TestDecodeWords(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"plain", "hello =?= ?= =?", "hello =?= ?= =?"},
+		{"Q", "=?iso-8859-1?q?Gr=FC=DFe?= to you", "Grüße to you"},
+		{"B", "=?UTF-8?B?R3LDvMOfZQ==?=", "Grüße"},
+		{"blanks between two words vanish", "=?utf-8?q?a?= \t=?utf-8?q?b?=", "ab"},
+		{"blanks before text stay", "=?utf-8?q?a?= b =?utf-8?q?c?=", "a b c"},
+		{"language tag", "=?utf-8*en?q?a?=", "a"},
+		{"unknown charset stays", "=?x-none?q?a?=", "=?x-none?q?a?="},
+		{"broken base64 stays", "=?utf-8?b?!!?=", "=?utf-8?b?!!?="},
+		{"unfinished stays", "=?utf-8?q?abc", "=?utf-8?q?abc"},
+		{"old charset", "=?koi8-r?b?8NLJ18XU?=", "Привет"},
+	} {
+		if got := decodeWords(tt.in); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,265 @@
+package mail
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// ReadOptions is what Read adds to a message that lacks it.
+type ReadOptions struct {
+	ID   ID        // for a generated Message-ID: <id@host>; empty means a fresh one
+	Now  time.Time // for a generated Date
+	Host string    // domain of a generated Message-ID; not a host name means From's domain
+}
+
+// Message is a message whose canonical bytes are fixed.
+type Message struct {
+	Raw      []byte    // canonical CRLF bytes: what is stored, digested, shown, signed, sent
+	Header   Header    // what they say
+	Senders  []Address // From and Sender, if present: each must belong to the principal
+	EightBit bool      // the body has octets >= 0x80 and needs 8BITMIME
+	Hops     int       // number of Received fields
+}
+
+// Read validates a message and fixes its canonical bytes (LAW 3). It removes
+// Bcc, Resent-Bcc, Return-Path and every X-MultiMail field, adds Message-ID and
+// Date on top when they are missing, and a CRLF at the end when the last line
+// lacks it, as DATA would. Every other octet stays. Reading the result again
+// yields the same bytes. Raw may share memory with raw.
+//
+// Every refusal is an *Error with a 5xx code. Read never repairs: what two mail
+// systems could read in two ways does not come in (LAW 9).
+func Read(raw []byte, o ReadOptions) (*Message, error) {
+	if len(raw) > 0 && raw[len(raw)-1] != '\n' {
+		raw = append(raw[:len(raw):len(raw)], '\r', '\n')
+	}
+	if err := checkLines(raw); err != nil {
+		return nil, err
+	}
+	fields, body, err := readHeader(raw)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := strip(fields)
+	if err != nil {
+		return nil, err
+	}
+	msg := &Message{}
+	if err := msg.readFields(kept); err != nil {
+		return nil, err
+	}
+	added := msg.complete(kept, o)
+	msg.Raw = raw
+	if added != "" || len(kept) != len(fields) {
+		msg.Raw = assemble(added, kept, body)
+	}
+	if len(msg.Raw)-len(body) > MaxHeader {
+		return nil, errHeaderSize()
+	}
+	msg.EightBit = hasEightBit(body)
+	root, why := parseMIME(msg.Raw)
+	if why != "" {
+		return nil, Errorf(554, "5.6.0", "%s", why)
+	}
+	msg.Header.Attachments = root.attachments()
+	return msg, nil
+}
+
+// checkLines refuses octets and lines which the next hop may not take as they
+// are. Only CRLF ends a line; anything else is how mail is smuggled.
+func checkLines(raw []byte) error {
+	if bytes.IndexByte(raw, 0) >= 0 {
+		return Errorf(554, "5.6.0", "message holds a NUL octet; encode it as base64")
+	}
+	for n := 1; len(raw) > 0; n++ {
+		i := bytes.IndexByte(raw, '\n')
+		switch cr := bytes.IndexByte(raw, '\r'); {
+		case i < 1 || raw[i-1] != '\r':
+			if cr >= 0 && (i < 0 || cr < i) {
+				return errBare("CR", n)
+			}
+			return errBare("LF", n)
+		case cr != i-1:
+			return errBare("CR", n)
+		case i-1 > MaxLine:
+			return Errorf(554, "5.6.0",
+				"line %d is longer than 998 octets; encode it as quoted-printable or base64", n)
+		}
+		raw = raw[i+1:]
+	}
+	return nil
+}
+
+func hasEightBit(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
+func errBare(what string, line int) error {
+	return Errorf(554, "5.6.0", "line %d holds a bare %s; lines must end with CRLF", line, what)
+}
+
+func errHeaderSize() error {
+	return Errorf(554, "5.6.0", "header is longer than %d octets", MaxHeader)
+}
+
+// readHeader cuts the header into fields and refuses any that is malformed.
+// body is what follows the empty line.
+func readHeader(raw []byte) (fields []field, body []byte, err error) {
+	header, body := SplitHeader(raw)
+	if len(header) == len(raw) {
+		return nil, nil, Errorf(554, "5.6.0", "no empty line between header and body")
+	}
+	if len(header)+2 > MaxHeader {
+		return nil, nil, errHeaderSize()
+	}
+	for len(header) > 0 {
+		f := field{raw: firstField(header)}
+		if why := f.malformed(); why != "" {
+			return nil, nil, Errorf(554, "5.6.0", "%s", why)
+		}
+		f.name = string(f.raw[:bytes.IndexByte(f.raw, ':')])
+		fields = append(fields, f)
+		header = header[len(f.raw):]
+	}
+	return fields, body, nil
+}
+
+// strip returns the fields that stay. Stripped are those which the agent may
+// not set, or which must not reach a recipient. The other Resent fields are
+// refused: they name a second author, and removing them would change what the
+// message says.
+func strip(fields []field) ([]field, error) {
+	kept := make([]field, 0, len(fields))
+	for _, f := range fields {
+		name := strings.ToLower(f.name)
+		switch {
+		case name == "bcc", name == "resent-bcc", name == "return-path",
+			strings.HasPrefix(name, "x-multimail-"):
+		case strings.HasPrefix(name, "resent-"):
+			return nil, Errorf(554, "5.6.0", "%.40s is not accepted; forward the mail instead", f.name)
+		default:
+			kept = append(kept, f)
+		}
+	}
+	return kept, nil
+}
+
+// single lists the fields that may stand once at most (RFC 5322, section 3.6;
+// RFC 2045): of two copies one reader shows the first and another the last.
+var single = map[string]bool{
+	"from": true, "sender": true, "to": true, "cc": true, "subject": true, "date": true,
+	"message-id": true, "reply-to": true, "in-reply-to": true, "references": true,
+	"mime-version": true, "content-type": true, "content-transfer-encoding": true,
+	"content-disposition": true,
+}
+
+// readFields fills in what the fields say.
+func (m *Message) readFields(fields []field) error {
+	seen := map[string]string{}
+	for _, f := range fields {
+		name := strings.ToLower(f.name)
+		if _, twice := seen[name]; twice && single[name] {
+			return Errorf(554, "5.6.0", "more than one %s field", f.name)
+		}
+		if name == "received" {
+			m.Hops++
+		}
+		if single[name] {
+			seen[name] = f.value()
+		}
+	}
+	if m.Hops > MaxHops {
+		return Errorf(554, "5.4.6", "more than %d Received fields; the mail is in a loop", MaxHops)
+	}
+	if err := m.readSenders(seen); err != nil {
+		return err
+	}
+	m.Header.To = addressesIn(seen["to"])
+	m.Header.Cc = addressesIn(seen["cc"])
+	m.Header.Subject = neutralLine(decodeWords(seen["subject"]))
+	if id, ok := seen["message-id"]; ok {
+		if m.Header.MessageID = parseMessageID(id); m.Header.MessageID == "" {
+			return Errorf(554, "5.6.0", "malformed Message-ID; write <unique@domain>")
+		}
+	}
+	return nil
+}
+
+// readSenders demands exactly one From and at most one Sender, each one address.
+func (m *Message) readSenders(seen map[string]string) error {
+	if _, ok := seen["from"]; !ok {
+		return Errorf(554, "5.6.0", "no From field")
+	}
+	for _, name := range []string{"From", "Sender"} {
+		v, ok := seen[strings.ToLower(name)]
+		if !ok {
+			continue
+		}
+		_, a, why := parseMailbox(v)
+		if why != "" {
+			return Errorf(554, "5.6.0", "%s must be one address, as in Name <user@domain>: %s", name, why)
+		}
+		m.Senders = append(m.Senders, a)
+	}
+	m.Header.From = m.Senders[0]
+	return nil
+}
+
+// complete returns the fields the message lacks, and sets the generated id.
+func (m *Message) complete(fields []field, o ReadOptions) string {
+	var added string
+	if m.Header.MessageID == "" {
+		if o.ID == "" {
+			o.ID = NewID(o.Now)
+		}
+		host := strings.ToLower(o.Host)
+		if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" || !isDotAtom(host) {
+			host = m.Header.From.Domain()
+		}
+		m.Header.MessageID = string(o.ID) + "@" + host
+		added = "Message-ID: <" + m.Header.MessageID + ">\r\n"
+	}
+	for _, f := range fields {
+		if f.is("date") {
+			return added
+		}
+	}
+	return added + fmt.Sprintf("Date: %s\r\n", o.Now.UTC().Format(dateLayout))
+}
+
+// assemble writes the canonical bytes anew.
+func assemble(added string, fields []field, body []byte) []byte {
+	n := len(added) + 2 + len(body)
+	for _, f := range fields {
+		n += len(f.raw)
+	}
+	out := append(make([]byte, 0, n), added...)
+	for _, f := range fields {
+		out = append(out, f.raw...)
+	}
+	out = append(out, '\r', '\n')
+	return append(out, body...)
+}
+
+// parseMessageID returns the id without its brackets, or "" when s is not one
+// msg-id. It asks for less than RFC 5322: any visible characters will do, but
+// nothing in which a reader could find a second id, a comment or a blank.
+func parseMessageID(s string) string {
+	if len(s) < 3 || s[0] != '<' || s[len(s)-1] != '>' {
+		return ""
+	}
+	id := s[1 : len(s)-1]
+	for _, c := range []byte(id) {
+		if c <= ' ' || c > '~' || strings.IndexByte(`<>(),;"\`, c) >= 0 {
+			return ""
+		}
+	}
+	return id
+}
