@@ -1,0 +1,75 @@
+package relay
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/textproto"
+	"strings"
+	"testing"
+)
+
+// FuzzBody holds our dot stuffing against that of net/textproto, which is
+// right for canonical bytes, and what is not canonical against sending it.
+func FuzzBody(f *testing.F) {
+	for _, s := range []string{"", ".", "\r\n", ".\r\n", "..\r\n.\r\n", "a\r\n.b\r\n", "a\n", "a\r", "\r\r\n", "a\r\n\r\n.\r\n", "a\r\n\n.\r\n"} {
+		f.Add([]byte("P: 1\r\n"), []byte(s))
+		f.Add([]byte(nil), []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, prefix, raw []byte) {
+		c, fail := readContent(prefix, raw)
+		whole := string(prefix) + string(raw)
+		// The slow way to say canonical.
+		rest := strings.ReplaceAll(whole, "\r\n", "")
+		sound := strings.HasSuffix(whole, "\r\n") && !strings.ContainsAny(rest, "\r\n") &&
+			(len(prefix) == 0 || bytes.HasSuffix(prefix, []byte("\r\n"))) && (len(raw) == 0 || bytes.HasSuffix(raw, []byte("\r\n")))
+		if sound != (fail == nil) {
+			t.Fatalf("canonical: %v, want %v", fail == nil, sound)
+		}
+		if fail != nil {
+			return
+		}
+		var got, want bytes.Buffer
+		if err := c.writeTo(&got); err != nil {
+			t.Fatal(err)
+		}
+		got.WriteString(finalDot)
+		w := textproto.NewWriter(bufio.NewWriter(&want)).DotWriter()
+		io.WriteString(w, whole)
+		w.Close()
+		if !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Fatalf("got %q, want %q", got.Bytes(), want.Bytes())
+		}
+	})
+}
+
+func TestAWriterOfDotsThatWroteNothingWritesFinalDot(t *testing.T) {
+	// content.writeTo rests on this.
+	var b bytes.Buffer
+	textproto.NewWriter(bufio.NewWriter(&b)).DotWriter().Close()
+	if b.String() != finalDot {
+		t.Errorf("got %q", b.String())
+	}
+}
+
+func TestABodyThatCannotBeWrittenSaysSo(t *testing.T) {
+	for _, raw := range []string{"x\r\n", ".x\r\n", "x\r\n.x\r\n"} {
+		c, _ := readContent(nil, []byte(raw))
+		for n := range len(raw) - 2 {
+			if err := c.writeTo(&short{n}); err != io.ErrShortWrite {
+				t.Errorf("%q at %d: %v", raw, n, err)
+			}
+		}
+	}
+}
+
+// short takes n octets and no more.
+type short struct{ n int }
+
+func (s *short) Write(b []byte) (int, error) {
+	if len(b) > s.n {
+		return s.n, io.ErrShortWrite
+	}
+	s.n -= len(b)
+	return len(b), nil
+}

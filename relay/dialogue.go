@@ -1,0 +1,168 @@
+package relay
+
+import (
+	"bufio"
+	"net/textproto"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// from says MAIL, or finds beforehand that the next hop could not take the
+// message. Its parameters are written only where their extension is offered.
+func (a *attempt) from(s *session) *failure {
+	s.used++
+	if a.content.eightBit && !s.eightBit {
+		// RFC 6152, section 3: the other choice would be to rewrite the bytes.
+		return s.fail(permanent("5.6.3", "the next hop takes no 8-bit message"))
+	}
+	if s.maxSize > 0 && a.content.size() > int64(s.maxSize) {
+		return s.fail(permanent("5.3.4", "the message is larger than the next hop takes"))
+	}
+	env := &a.mail.Envelope
+	opts := &smtp.MailOptions{Size: a.content.size()}
+	if env.Ret == "FULL" || env.Ret == "HDRS" {
+		opts.Return = smtp.DSNReturn(env.Ret)
+	}
+	if printable(env.EnvID) {
+		opts.EnvelopeID = env.EnvID
+	}
+	// LAW 9: the address is written from its type, quoted where it must be.
+	if err := s.smtp.Mail(env.From.String(), opts); err != nil {
+		return s.fail(failed("MAIL", err))
+	}
+	s.open = true
+	return nil
+}
+
+// send carries one transaction from the first RCPT to the reply to the final
+// dot. It returns those the next hop wants in a transaction of their own.
+func (a *attempt) send(s *session, batch []target) (again []target) {
+	var taken []target
+	for i, t := range batch {
+		err := s.smtp.Rcpt(t.Addr.String(), dsn(t.Rcpt))
+		if err == nil {
+			taken = append(taken, t)
+			continue
+		}
+		f := s.fail(refusedRcpt(err))
+		if f.lost {
+			a.settle(append(taken, batch[i:]...), f)
+			return nil
+		}
+		a.settle(batch[i:i+1], f)
+		if f.tooMany {
+			again = append(again, t)
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	f := a.data(s)
+	a.settle(taken, f)
+	if !f.Delivered {
+		return nil // those who wait would fare no better, and keep their 452
+	}
+	return again
+}
+
+// data says DATA, writes the content and reads the reply to the final dot.
+func (a *attempt) data(s *session) *failure {
+	if a.ask(mail.BeforeData) != nil {
+		return s.fail(stopped(s.host))
+	}
+	cmd, err := s.smtp.Data()
+	if err != nil {
+		return s.fail(failed("DATA", err))
+	}
+	if err := a.write(s); err != nil {
+		return s.fail(s.interjected(err))
+	}
+	// LAW 11: the next two lines stay together. Only the octets of finalDot
+	// come after this answer, and nothing waits in between.
+	if a.ask(mail.BeforeDot) != nil {
+		return s.fail(stopped(s.host))
+	}
+	s.open = false
+	s.tcp.SetDeadline(time.Now().Add(a.o.DataTimeout))
+	reply, err := cmd.CloseWithResponse()
+	if err == nil {
+		f := &failure{Result: mail.Result{Delivered: true, Code: 250}}
+		f.Enhanced, f.Message = splitEnhanced(reply.StatusText)
+		return s.fail(f)
+	}
+	f := failed("final dot", err)
+	switch f.Code / 100 {
+	case 2: // RFC 5321, section 4.3.2: the first digit decides
+		f.Delivered, f.lost = true, false
+	case 4, 5:
+	default:
+		// The dot may have arrived: the next hop may have the message and may
+		// have sent it on. Nobody will ever know; the queue says what follows.
+		f.Uncertain, f.Code, f.lost = true, 0, true
+	}
+	return s.fail(f)
+}
+
+// write puts the whole content but its last CRLF on the wire.
+func (a *attempt) write(s *session) error {
+	s.out.Reset(steady{s.wire, a.o.CommandTimeout})
+	if err := a.content.writeTo(s.out); err != nil {
+		return err
+	}
+	return s.out.Flush()
+}
+
+// lastWord is how long a reply is looked for when writing has failed.
+const lastWord = time.Second
+
+// interjected types a failure to write the body. A next hop that has enough
+// may say why before it hangs up, and that word is worth more than ours.
+func (s *session) interjected(err error) *failure {
+	s.tcp.SetReadDeadline(time.Now().Add(lastWord))
+	code, text, rerr := textproto.NewReader(bufio.NewReader(s.wire)).ReadResponse(0)
+	if rerr == nil && code >= 400 && code <= 599 {
+		err = &smtp.SMTPError{Code: code, Message: text}
+	}
+	f := failed("body", err)
+	f.lost = true
+	return f
+}
+
+// dsn returns the parameters of RFC 3461 for a recipient; go-smtp leaves them
+// out where DSN is not offered. What does not look like one is left out too.
+func dsn(r mail.Rcpt) *smtp.RcptOptions {
+	o := &smtp.RcptOptions{}
+	for _, n := range r.Notify {
+		o.Notify = append(o.Notify, smtp.DSNNotify(n))
+	}
+	if !validNotify(r.Notify) {
+		o.Notify = nil
+	}
+	kind, addr, ok := strings.Cut(r.ORcpt, ";")
+	if ok && strings.EqualFold(kind, "rfc822") && addr != "" && printable(addr) {
+		o.OriginalRecipientType, o.OriginalRecipient = smtp.DSNAddressTypeRFC822, addr
+	}
+	return o
+}
+
+func validNotify(words []string) bool {
+	for i, w := range words {
+		known := w == "SUCCESS" || w == "FAILURE" || w == "DELAY" || w == "NEVER" && len(words) == 1
+		if !known || slices.Contains(words[:i], w) {
+			return false
+		}
+	}
+	return true
+}
+
+// printable reports whether s can stand in a parameter.
+func printable(s string) bool {
+	return strings.Trim(oneLine(s), " ") == s && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || r > '~'
+	})
+}

@@ -1,0 +1,146 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// failure is why a step did not succeed, typed where it is known. It stands
+// for every recipient the step was about.
+type failure struct {
+	mail.Result
+	handshake bool // TLS could not be set up, but nothing looks like an attack
+	tooMany   bool // the next hop takes no further recipient in this transaction
+	lost      bool // the connection broke, or the next hop is closing it
+}
+
+// permanent and temporary make failures that rest on no reply.
+func permanent(enhanced, format string, args ...any) *failure {
+	f := temporary(enhanced, format, args...)
+	f.Permanent = true
+	return f
+}
+
+func temporary(enhanced, format string, args ...any) *failure {
+	return &failure{Result: mail.Result{Enhanced: enhanced, Message: oneLine(fmt.Sprintf(format, args...))}}
+}
+
+// failed types the error of a step. Replies decide by the class of their
+// enhanced code, which is the more exact word, else by their first digit;
+// whatever is no reply is temporary.
+func failed(step string, err error) *failure {
+	var reply *smtp.SMTPError
+	if !errors.As(err, &reply) {
+		f := temporary("4.4.2", "%s", step+": "+cause(err))
+		f.lost = true
+		return f
+	}
+	f := &failure{Result: mail.Result{Code: reply.Code}}
+	f.Enhanced, f.Message = words(reply)
+	switch {
+	case strings.HasPrefix(f.Enhanced, "5."):
+		f.Permanent = true
+	case strings.HasPrefix(f.Enhanced, "4."):
+	default:
+		f.Permanent = reply.Code/100 == 5
+	}
+	// 421 announces the end of the connection; a digit that no step expects
+	// means that command and reply have lost each other.
+	f.lost = reply.Code == 421 || reply.Code < 400 || reply.Code > 599
+	if f.lost && reply.Code != 421 {
+		f.Permanent = false
+	}
+	return f
+}
+
+// refusedRcpt types a refused RCPT. RFC 5321, section 4.5.3.1.10: 452 is the
+// code for too many recipients, and 552, which older servers send, is to be
+// taken for it, unless its enhanced code says something else.
+func refusedRcpt(err error) *failure {
+	f := failed("RCPT", err)
+	full := f.Code == 452 || f.Code == 552
+	if full && (f.Enhanced == "" || strings.HasSuffix(f.Enhanced, ".5.3")) {
+		f.Permanent, f.tooMany = false, true
+	}
+	return f
+}
+
+// words returns the enhanced code of a reply, if it has one, and its text as
+// one line.
+func words(reply *smtp.SMTPError) (enhanced, text string) {
+	if e := reply.EnhancedCode; e != smtp.EnhancedCodeNotSet {
+		return splitEnhanced(fmt.Sprintf("%d.%d.%d %s", e[0], e[1], e[2], reply.Message))
+	}
+	return splitEnhanced(reply.Message)
+}
+
+// splitEnhanced cuts an enhanced status code (RFC 2034) off the front of the
+// text of a reply. go-smtp does so only for errors that have a text behind it,
+// and takes three numbers of any size and sign for one.
+func splitEnhanced(s string) (enhanced, text string) {
+	first, rest := s, ""
+	if i := strings.IndexAny(s, " \n"); i >= 0 {
+		first, rest = s[:i], s[i:]
+	}
+	if !isEnhanced(first) {
+		return "", oneLine(s)
+	}
+	return first, oneLine(rest)
+}
+
+// isEnhanced reports whether s is a status code of RFC 3463, section 2.
+func isEnhanced(s string) bool {
+	parts := strings.Split(s, ".")
+	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("245", parts[0]) {
+		return false
+	}
+	for _, p := range parts {
+		if p == "" || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// maxText is the longest text of a reply that is kept.
+const maxText = 512
+
+// oneLine makes a stranger's text safe for a log, a page and a notice (LAW 9):
+// one line of printable ASCII of bounded length.
+func oneLine(s string) string {
+	var b strings.Builder
+	for _, r := range strings.TrimSpace(s) {
+		if b.Len() == maxText {
+			break
+		}
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			r = ' '
+		case r < ' ' || r > '~':
+			r = '?'
+		}
+		b.WriteRune(r)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// cause names an error of the network without its addresses; the log has those.
+func cause(err error) string {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "no answer in time"
+	case errors.Is(err, net.ErrClosed):
+		return "interrupted"
+	case errors.Is(err, errLongReply), errors.Is(err, smtp.ErrTooLongLine):
+		return "reply too long"
+	default:
+		return "connection lost"
+	}
+}

@@ -1,0 +1,90 @@
+package relay
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/textproto"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// errGlued means that plaintext came after the 220 that ends plaintext: what
+// an attacker would have the encrypted session believe.
+var errGlued = errors.New("relay: plaintext after the reply to STARTTLS")
+
+// upgrade sends STARTTLS and shakes hands. go-smtp's own STARTTLS introduces
+// us as "localhost", discards glued octets in silence and shakes hands at some
+// later write; so this one verb is spoken here.
+func (c *Client) upgrade(ctx context.Context, s *session, name string) *failure {
+	s.tcp.SetDeadline(time.Now().Add(c.o.CommandTimeout))
+	defer s.tcp.SetDeadline(time.Time{})
+	r := bufio.NewReader(s.wire)
+	_, err := s.wire.Write([]byte("STARTTLS\r\n"))
+	if err == nil {
+		_, _, err = textproto.NewReader(r).ReadResponse(220)
+	}
+	var refused *textproto.Error
+	switch {
+	case errors.As(err, &refused):
+		err = &smtp.SMTPError{Code: refused.Code, Message: refused.Msg}
+	case err == nil && r.Buffered() > 0:
+		err = errGlued
+	}
+	if err == nil {
+		err = c.handshake(ctx, s, name)
+	}
+	if err != nil {
+		return c.noTLS(ctx, s, err)
+	}
+	// After STARTTLS the server does not greet again, but a new client waits
+	// for a greeting. Everything else said in plaintext is forgotten (RFC
+	// 3207, section 4.2).
+	s.wire.greeting = []byte("220 again\r\n")
+	return nil
+}
+
+// handshake puts TLS between the session and its connection.
+func (c *Client) handshake(ctx context.Context, s *session, name string) error {
+	conn := tls.Client(s.tcp, &tls.Config{
+		ServerName:         name,
+		RootCAs:            c.o.RootCAs,
+		MinVersion:         tls.VersionTLS12,
+		ClientSessionCache: c.tickets,
+		InsecureSkipVerify: c.o.TLS == Opportunistic,
+	})
+	ctx, cancel := context.WithTimeout(ctx, c.o.CommandTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	s.wire, s.secure = &wire{Conn: conn}, true
+	return nil
+}
+
+// noTLS makes every failure to encrypt temporary: it may be an attack or a
+// certificate that is renewed tomorrow, and no reason to return the mail.
+func (c *Client) noTLS(ctx context.Context, s *session, err error) *failure {
+	c.o.Log.Warn("attempt", "remote", s.host, "err", err)
+	f := temporary("4.7.5", "TLS could not be set up")
+	var unverified *tls.CertificateVerificationError
+	var reply *smtp.SMTPError
+	switch {
+	case errors.As(err, &reply):
+		f = failed("STARTTLS", err)
+		f.Permanent, f.handshake = false, true
+	case errors.Is(err, errGlued):
+		f = temporary("4.7.5", "plaintext after the reply to STARTTLS")
+	case errors.As(err, &unverified):
+		f = temporary("4.7.5", "the certificate is not valid for this host")
+	case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+		f = temporary("4.4.2", "STARTTLS: interrupted")
+	default:
+		f.handshake = true
+	}
+	f.lost = true
+	return f
+}
