@@ -1,0 +1,78 @@
+// Package api is what travels over MultiMail's HTTP interface: the JSON objects
+// of every endpoint and a client that speaks them. It knows nothing of the
+// server, so any program may use it.
+//
+// Three things hold everywhere. The id of a mailbox is its address. A list that
+// has more carries a cursor, which the next request hands back. An error is
+// {"error": "text"}, with a hint when there is something to do about it, and
+// reaches the caller as an [Error].
+//
+//	c := api.New("https://mail.example.com", os.Getenv("MULTIMAIL_API_KEY"))
+//	r, err := c.Send(ctx, "bot@example.com", api.Draft{
+//		To: []string{"ada@example.org"}, Subject: "Hello", Markdown: "Good *morning*.",
+//	})
+//
+// The client retries nothing: whether a request may be made twice is for its
+// caller to know, who has idempotency keys for that.
+package api
+
+import (
+	"fmt"
+	"time"
+)
+
+// The words for where a mail stands, as agents and approvers see them.
+const (
+	StatusHeld      = "pending_send_approval" // waits for a decision
+	StatusScheduled = "scheduled"             // may leave, at its time
+	StatusQueued    = "queued"                // on its way
+	StatusSent      = "sent"                  // at least one recipient's server took it
+	StatusFailed    = "send_failed"           // no recipient's server took it
+	StatusRejected  = "rejected"              // an approver said no
+	StatusCancelled = "cancelled"             // its author withdrew it
+	StatusExpired   = "expired"               // nobody decided in time
+	StatusUnread    = "unread"                // in the inbox, not read yet
+	StatusRead      = "read"                  // in the inbox, read
+)
+
+// Error is an answer that is not a success.
+type Error struct {
+	Status     int           `json:"-"` // of HTTP
+	Message    string        `json:"error"`
+	Hint       string        `json:"hint,omitempty"` // what to do about it
+	Ref        string        `json:"ref,omitempty"`  // finds the cause in the server's log
+	RetryAfter time.Duration `json:"-"`              // zero: the server named no time
+}
+
+func (e *Error) Error() string {
+	if e.Ref != "" {
+		return fmt.Sprintf("%s (ref %s)", e.Message, e.Ref)
+	}
+	return e.Message
+}
+
+// Health is the answer of the health check.
+type Health struct {
+	Status string `json:"status"` // "ok" or "degraded"
+}
+
+// Account is who answers for the installation.
+type Account struct {
+	Name           string `json:"name"`                      // of the operator
+	OversightEmail string `json:"oversight_email,omitempty"` // gets copies of monitored mail
+}
+
+// AccountPatch names what shall change; nil leaves a value as it is.
+type AccountPatch struct {
+	Name           *string `json:"name,omitempty"`
+	OversightEmail *string `json:"oversight_email,omitempty"`
+}
+
+// Usage counts what the credential's mailboxes did in a span of time.
+type Usage struct {
+	From             time.Time `json:"from"`
+	To               time.Time `json:"to"`
+	EmailsSent       int       `json:"emails_sent"`       // submitted in the span and sent
+	EmailsReceived   int       `json:"emails_received"`   // taken into the inbox
+	OversightActions int       `json:"oversight_actions"` // decisions over the mail submitted
+}

@@ -1,0 +1,115 @@
+package api
+
+import (
+	"context"
+	"time"
+)
+
+// Pending is a mail that waits for a decision, as a list shows it. To and Cc
+// are what the header shows; Bcc are the recipients that it does not show.
+type Pending struct {
+	ID          string    `json:"id"`
+	Rev         int       `json:"rev"`
+	Digest      string    `json:"digest"` // what an approval names
+	Subject     string    `json:"subject"`
+	Mailbox     string    `json:"mailbox"`
+	MailboxID   string    `json:"mailbox_id"`
+	Direction   string    `json:"direction"`
+	Agent       string    `json:"agent"`
+	AgentRef    string    `json:"agent_ref,omitempty"`
+	Door        string    `json:"door"` // smtp, http or mcp
+	Mode        string    `json:"mode"` // of the mailbox, now
+	From        string    `json:"from"`
+	To          []string  `json:"to"`
+	Cc          []string  `json:"cc"`
+	Bcc         []string  `json:"bcc"`
+	Size        int64     `json:"size"`
+	Attachments int       `json:"attachments"`
+	SubmittedAt time.Time `json:"submitted_at"`
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+	SendAt      time.Time `json:"send_at,omitzero"`
+	Status      string    `json:"status"`
+}
+
+// PendingList is a page of them, oldest first.
+type PendingList struct {
+	Emails []Pending `json:"emails"`
+	Cursor string    `json:"cursor,omitempty"`
+}
+
+// Review is all that an approver should see before a decision. The server made
+// it from the very bytes that would be sent, with controls made visible.
+type Review struct {
+	Pending
+	State      string      `json:"state"`
+	Recipients []Recipient `json:"recipients"` // of the envelope: who gets it
+	Header     ReviewHead  `json:"header"`
+	Text       string      `json:"text"`           // the text parts
+	HTML       string      `json:"html,omitempty"` // the HTML parts as text, when their words differ
+	Differ     bool        `json:"differ"`         // text and HTML say different words
+	Links      []string    `json:"links"`
+	Parts      []Part      `json:"parts"`
+	Decisions  []Decision  `json:"decisions,omitempty"`
+}
+
+// ReviewHead is what a recipient's program will show of the header.
+type ReviewHead struct {
+	From      []string `json:"from"`
+	Sender    []string `json:"sender,omitempty"`
+	To        []string `json:"to,omitempty"`
+	Cc        []string `json:"cc,omitempty"`
+	ReplyTo   []string `json:"reply_to,omitempty"`
+	ReceiptTo []string `json:"receipt_to,omitempty"` // who asks to be told that it was read
+}
+
+// Part is one leaf of the MIME tree.
+type Part struct {
+	Path       string `json:"path"`
+	Name       string `json:"name,omitempty"`
+	Type       string `json:"type"`
+	Size       int64  `json:"size"`
+	SHA256     string `json:"sha256"`
+	Attachment bool   `json:"attachment"`
+	Reviewable bool   `json:"reviewable"`    // Text or HTML show it
+	Why        string `json:"why,omitempty"` // it is not
+}
+
+// Verdict is a decision to be made. An approval must quote the digest that was
+// shown.
+type Verdict struct {
+	EmailID  string `json:"email_id"`
+	Action   string `json:"action,omitempty"`   // "approve" or "reject"
+	Decision string `json:"decision,omitempty"` // the same by its other name
+	Digest   string `json:"digest,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// Decided is a decision that was made.
+type Decided struct {
+	ID     string `json:"id"`
+	Status string `json:"status"` // "approved" or "rejected"
+	State  string `json:"state"`
+}
+
+// Pending lists held mail.
+func (c *Client) Pending(ctx context.Context, limit int, cursor string) (PendingList, error) {
+	v := query{}
+	v.int("limit", limit)
+	v.set("cursor", cursor)
+	return call[PendingList](ctx, c, "GET", "/v1/oversight/pending"+v.String(), nil)
+}
+
+// Review shows one mail in full, whatever its state.
+func (c *Client) Review(ctx context.Context, id string) (Review, error) {
+	return call[Review](ctx, c, "GET", path("oversight", "pending", id), nil)
+}
+
+// Raw returns the bytes of a mail (message/rfc822).
+func (c *Client) Raw(ctx context.Context, id string) ([]byte, error) {
+	return c.bytes(ctx, path("oversight", "pending", id)+"?raw=1")
+}
+
+// Decide approves or rejects a held mail.
+func (c *Client) Decide(ctx context.Context, v Verdict) (Decided, error) {
+	return call[Decided](ctx, c, "POST", "/v1/oversight/decide", v)
+}

@@ -1,0 +1,97 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/store"
+)
+
+// auditLog lists the log, newest first.
+func (s *Server) auditLog(r *request) (answer, error) {
+	limit, err := r.number("limit", 50, 1, maxPage)
+	if err != nil {
+		return answer{}, err
+	}
+	var before uint64
+	if text := r.one("cursor"); text != "" {
+		if before, err = strconv.ParseUint(text, 10, 64); err != nil || before == 0 {
+			return answer{}, invalid("cursor is not one of ours")
+		}
+	}
+	var entries []audit.Entry
+	err = s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+		entries, err = s.o.Audit.List(tx, before, limit)
+		return err
+	})
+	list := api.AuditLog{Entries: []api.AuditEntry{}}
+	for _, e := range entries {
+		list.Entries = append(list.Entries, entryOf(e))
+	}
+	if n := len(entries); n == limit && entries[n-1].Seq() > 0 {
+		list.Cursor = strconv.FormatUint(entries[n-1].Seq(), 10)
+	}
+	return answer{http.StatusOK, list}, err
+}
+
+func entryOf(e audit.Entry) api.AuditEntry {
+	r := e.Record()
+	return api.AuditEntry{
+		ID: strconv.FormatUint(e.Seq(), 10), Hash: e.Hash.String(), Time: e.Time(), Kind: r.Kind,
+		Mail: r.Mail, Rev: r.Rev, Digest: r.Digest, Actor: api.Actor{Kind: r.Actor.Kind, ID: r.Actor.ID},
+		Facts: r.Facts, Private: r.Private, Leaf: e.Leaf,
+	}
+}
+
+// auditExport streams the log. A stream that breaks off must not look whole,
+// so it ends in a line that no entry looks like.
+func (s *Server) auditExport(r *request) (answer, error) {
+	since, err := r.when("since", time.Time{})
+	if err != nil {
+		return answer{}, err
+	}
+	if v := r.one("openings"); v != "" && v != "1" {
+		return answer{}, invalid("openings must be 1")
+	}
+	err = http.NewResponseController(r.w).SetWriteDeadline(time.Time{})
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return answer{}, fmt.Errorf("httpd: export: %w", err)
+	}
+	h := r.w.Header()
+	h.Set("Content-Type", "application/jsonl")
+	h.Set("Cache-Control", "no-store")
+	err = s.o.Audit.Export(r.Context(), s.o.Store, r.w, audit.ExportOptions{Openings: r.one("openings") == "1", Since: since})
+	if err != nil {
+		s.o.Log.Error("export", "actor", r.p.ID(), "err", err)
+		io.WriteString(r.w, `{"error":"the export broke off"}`+"\n")
+	}
+	return answer{}, nil
+}
+
+// auditVerify checks the chains. A fault found is an answer, not an error.
+func (s *Server) auditVerify(r *request) (answer, error) {
+	if err := empty(r); err != nil {
+		return answer{}, err
+	}
+	report, err := s.o.Audit.Verify(r.Context(), s.o.Store)
+	if errors.Is(err, context.Canceled) || errors.Is(err, store.ErrClosed) {
+		return answer{}, err
+	}
+	v := api.AuditReport{OK: err == nil, Chains: []api.AuditChain{}}
+	if err != nil {
+		v.Error = err.Error()
+		s.o.Log.Error("verify", "err", err)
+	}
+	for _, c := range report.Chains {
+		v.Chains = append(v.Chains, api.AuditChain{Chain: c.Chain, Size: c.Size,
+			Head: c.Head.String(), Root: c.Root.String(), Erased: c.Erased})
+	}
+	return ok(v)
+}

@@ -1,0 +1,86 @@
+package httpd
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+func (s *Server) domains(r *request) (answer, error) {
+	var all []registry.Domain
+	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+		all, err = s.o.Registry.Domains(tx)
+		return err
+	})
+	list := api.Domains{Domains: []api.Domain{}}
+	for _, d := range all {
+		list.Domains = append(list.Domains, domainOf(d))
+	}
+	return answer{http.StatusOK, list}, err
+}
+
+func domainOf(d registry.Domain) api.Domain {
+	return api.Domain{Name: d.Name, Verified: d.Verified, CreatedAt: d.CreatedAt}
+}
+
+// addDomain makes the keys first: no domain is ever here without them, and no
+// mail waits at its release for a key to be made (LAW 7).
+func (s *Server) addDomain(r *request) (answer, error) {
+	var n api.NewDomain
+	if err := decode(r, &n, smallBody); err != nil {
+		return answer{}, err
+	}
+	name, err := mail.ParseDomain(n.Name)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := s.o.Identity.Ensure(name, s.o.Now()); err != nil {
+		return answer{}, fmt.Errorf("httpd: identity key: %w", err)
+	}
+	if err := s.o.DKIM.Ensure(name); err != nil {
+		return answer{}, fmt.Errorf("httpd: dkim keys: %w", err)
+	}
+	var d registry.Domain
+	err = s.o.Store.Update(r.Context(), func(tx store.Tx) (err error) {
+		d, err = s.o.Registry.AddDomain(tx, r.p, name)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return s.withRecords(d, http.StatusCreated)
+}
+
+func (s *Server) domain(r *request) (answer, error) {
+	var d registry.Domain
+	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+		d, err = s.o.Registry.Domain(tx, r.PathValue("name"))
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return s.withRecords(d, http.StatusOK)
+}
+
+// withRecords shows a domain with all that its DNS must say.
+func (s *Server) withRecords(d registry.Domain, status int) (answer, error) {
+	v := domainOf(d)
+	name, txt, err := s.o.Identity.DNS(d.Name)
+	if err != nil {
+		return answer{}, fmt.Errorf("httpd: identity record: %w", err)
+	}
+	v.DNS = []api.Record{{Type: "TXT", Name: name, Value: txt}}
+	records, err := s.o.DKIM.Records(d.Name)
+	if err != nil {
+		return answer{}, fmt.Errorf("httpd: dkim records: %w", err)
+	}
+	for _, rec := range records {
+		v.DNS = append(v.DNS, api.Record{Type: "TXT", Name: rec.Name, Value: rec.TXT})
+	}
+	return answer{status, v}, nil
+}

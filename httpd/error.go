@@ -1,0 +1,142 @@
+package httpd
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// retryAfter is what a client is told to wait when the fault is ours, seconds.
+const retryAfter = "10"
+
+// refusal is an answer of this door's own: what is wrong with a request before
+// any other room has seen it.
+type refusal struct {
+	status int
+	text   string
+	hint   string
+}
+
+func (e *refusal) Error() string { return e.text }
+
+func refuse(status int, format string, args ...any) error {
+	return &refusal{status: status, text: fmt.Sprintf(format, args...)}
+}
+
+// invalid is a refusal for what a request says.
+func invalid(format string, args ...any) error {
+	return refuse(http.StatusBadRequest, format, args...)
+}
+
+// missing is a refusal for what is not there, or not for this principal: it
+// does not learn which.
+func missing(what string) error { return refuse(http.StatusNotFound, "no such %s", what) }
+
+// bodyError says why a body could not be read.
+func bodyError(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d octets", large.Limit)
+	}
+	return refuse(http.StatusBadRequest, "the body could not be read")
+}
+
+// malformed says what is wrong with a JSON body, in words that hold nothing of
+// our types.
+func malformed(err error) error {
+	var fault jsonError
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &fault):
+		return invalid("%s", string(fault))
+	case errors.As(err, &syntax):
+		return invalid("the body is not JSON, at octet %d", syntax.Offset)
+	case errors.As(err, &typ):
+		return invalid("%s does not fit", typ.Field)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid("the body ends before its JSON value does")
+	}
+	return invalid("the body is not JSON")
+}
+
+// translate is the one place where an error becomes a status and words.
+func translate(err error) (int, api.Error) {
+	var own *refusal
+	var e *mail.Error
+	switch {
+	case errors.As(err, &own):
+		return own.status, api.Error{Message: own.text, Hint: own.hint}
+	case errors.As(err, &e):
+		return statusOf(err, e), api.Error{Message: e.Public}
+	case errors.Is(err, mail.ErrNotFound), errors.Is(err, store.ErrNotFound):
+		return http.StatusNotFound, api.Error{Message: "not found"}
+	case errors.Is(err, mail.ErrStale):
+		return http.StatusConflict, api.Error{Message: mail.ErrStale.Error()}
+	case errors.Is(err, store.ErrAborted), errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrClosed),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable, api.Error{Message: "cannot do that now; try again later"}
+	}
+	return http.StatusInternalServerError, api.Error{Message: "internal error", Ref: rand.Text()[:10]}
+}
+
+// statusOf maps the SMTP code of an error to HTTP.
+func statusOf(err error, e *mail.Error) int {
+	switch {
+	case errors.Is(err, mail.ErrNotFound):
+		return http.StatusNotFound
+	case errors.Is(err, mail.ErrStale), errors.Is(err, registry.ErrExists):
+		return http.StatusConflict
+	case e.Code == 535:
+		return http.StatusUnauthorized
+	case e.Enhanced == "4.5.3": // too many recipients: no later try helps
+		return http.StatusBadRequest
+	case e.Temporary():
+		return http.StatusServiceUnavailable
+	case e.Enhanced == "5.3.4":
+		return http.StatusRequestEntityTooLarge
+	case e.Enhanced == "5.7.1":
+		return http.StatusForbidden
+	}
+	return http.StatusBadRequest
+}
+
+// fail answers with an error. Its cause goes to the log alone.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status, body := translate(err)
+	h := w.Header()
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="multimail"`)
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter)
+	}
+	if status >= 500 && !errors.Is(err, context.Canceled) {
+		s.o.Log.Error("http", "code", status, "method", r.Method, "route", r.Pattern, "ref", body.Ref, "err", err)
+	}
+	writeJSON(w, status, body)
+}
+
+// writeJSON writes an answer. An answer is private to who asked for it.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	b, err := json.Marshal(body)
+	if err != nil { // our types always marshal; a client that gets this is owed an answer still
+		status, b = http.StatusInternalServerError, []byte(`{"error":"internal error"}`)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
+	w.WriteHeader(status)
+	w.Write(append(b, '\n'))
+}

@@ -1,0 +1,323 @@
+package httpd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/dkim"
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
+)
+
+const (
+	bot   = "bot@a.example"   // mailbox of the agent "bot"
+	other = "other@a.example" // mailbox of the agent "other"
+	ada   = "ada@b.example"   // who gets mail
+)
+
+// clock goes on by a millisecond with every look, so that ids sort.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(time.Millisecond)
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// house is everything behind the door, real but for keys and the next hop.
+type house struct {
+	t     *testing.T
+	clock *clock
+	db    *bolt.DB
+	log   *audit.Log
+	reg   *registry.Registry
+	box   *inbox.Inbox
+	queue *queue.Queue
+	gate  *gate.Gate
+	logs  *bytes.Buffer
+
+	s, dev *Server
+	keys   map[string]string // by principal
+	ids    map[string]string // of their keys
+}
+
+// nextHop takes everything.
+type nextHop struct{ clock *clock }
+
+func (nextHop) Reserve(*mail.Mail) (func(), bool) { return func() {}, true }
+
+func (n nextHop) Deliver(_ context.Context, m *mail.Mail, _ []byte, proceed func(mail.Phase) error) []mail.Result {
+	var out []mail.Result
+	stopped := proceed(mail.BeforeData) != nil || proceed(mail.BeforeDot) != nil
+	for _, a := range m.Recipients(mail.Pending) {
+		out = append(out, mail.Result{Addr: a, Delivered: !stopped, Stopped: stopped, Code: 250, Enhanced: "2.0.0",
+			Message: "Ok", Remote: "mx.b.example:25", At: n.clock.Now().UTC()})
+	}
+	return out
+}
+
+// identity and dkimKeys stand in for keyrings: what they publish is not this room's.
+type identity struct{ made map[string]bool }
+
+func (k identity) Ensure(domain string, _ time.Time) error { k.made[domain] = true; return nil }
+func (k identity) Document(domain string) ([]byte, error) {
+	return []byte(`{"kty":"EC","kid":"` + domain + `","keys":[{"kty":"EC","kid":"` + domain + `"}]}`), nil
+}
+func (k identity) DNS(domain string) (string, string, error) {
+	return "_multimail-identity." + domain, "v=MMID1; kid=k; alg=ES256; p=AAAA", nil
+}
+
+type dkimKeys struct{}
+
+func (dkimKeys) Ensure(string) error { return nil }
+func (dkimKeys) Records(domain string) ([]dkim.Record, error) {
+	return []dkim.Record{{Name: "mm1._domainkey." + domain, TXT: "v=DKIM1; k=rsa; p=AAAA"}}, nil
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{t: t, clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+		keys: map[string]string{}, ids: map[string]string{}, logs: &bytes.Buffer{}}
+	var err error
+	if h.db, err = bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Now: h.clock.Now}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.db.Close() })
+	quiet := slog.New(slog.DiscardHandler)
+	h.log = audit.New("node")
+	h.reg, h.box = registry.New(h.log), inbox.New()
+	h.queue, err = queue.New(h.db, h.log, nextHop{h.clock}, h.box, queue.Options{Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.gate = gate.New(h.db, h.queue, h.reg, h.log, gate.Options{Log: quiet})
+	h.furnish()
+	o := Options{Gate: h.gate, Queue: h.queue, Registry: h.reg, Store: h.db, Audit: h.log, Inbox: h.box,
+		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{},
+		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}
+	if h.s, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	o.Dev = true
+	if h.dev, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// furnish adds a domain, two agents with a mailbox each, and a key of every kind.
+func (h *house) furnish() {
+	h.t.Helper()
+	socket := registry.Socket(1000, false)
+	h.update(func(tx store.Tx) error {
+		_, err := h.reg.AddDomain(tx, socket, "a.example")
+		err = errors.Join(err, h.reg.SetOperator(tx, socket, registry.Operator{Name: "Example", Oversight: mail.MustAddress("eve@a.example")}))
+		for agent, box := range map[string]string{"bot": bot, "other": other} {
+			_, _, e1 := h.reg.AddAgent(tx, socket, agent, "ref-"+agent)
+			_, e2 := h.reg.AddMailbox(tx, socket, mail.MustAddress(box), []string{agent})
+			err = errors.Join(err, e1, e2)
+		}
+		return err
+	})
+	for name, q := range map[string]registry.KeyRequest{
+		"reader":   {Kind: registry.KindAgent, Owner: "bot", Scopes: []registry.Scope{registry.ScopeRead}},
+		"sender":   {Kind: registry.KindAgent, Owner: "bot", Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
+		"other":    {Kind: registry.KindAgent, Owner: "other", Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
+		"admin":    {Kind: registry.KindAdmin, Owner: "root", Scopes: []registry.Scope{registry.ScopeAdmin}},
+		"approver": {Kind: registry.KindApprover, Owner: "eve", Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}},
+	} {
+		h.key(name, socket, q)
+	}
+	h.key("watcher", h.principal("approver"), registry.KeyRequest{Kind: registry.KindApprover, Owner: "max", Scopes: []registry.Scope{registry.ScopeOversightRead}})
+}
+
+func (h *house) key(name string, by registry.Principal, q registry.KeyRequest) {
+	h.t.Helper()
+	h.update(func(tx store.Tx) error {
+		k, secret, err := h.reg.AddKey(tx, by, q)
+		h.keys[name], h.ids[name] = secret, k.ID
+		return err
+	})
+}
+
+func (h *house) principal(name string) (p registry.Principal) {
+	h.t.Helper()
+	h.update(func(tx store.Tx) (err error) {
+		p, err = h.reg.ByKey(tx, h.keys[name])
+		return err
+	})
+	return p
+}
+
+func (h *house) update(fn func(store.Tx) error) {
+	h.t.Helper()
+	if err := h.db.Update(context.Background(), fn); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// reply is what the door answered.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do makes a request as a principal: "nobody", "socket", "dev", or the name of
+// a key. A body makes it JSON.
+func (h *house) do(as, method, target, body string) reply {
+	h.t.Helper()
+	return h.serve(as, h.request(as, method, target, body))
+}
+
+func (h *house) request(as, method, target, body string) *http.Request {
+	var in io.Reader
+	if body != "" {
+		in = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, target, in)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if key := h.keys[as]; key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	return r
+}
+
+func (h *house) serve(as string, r *http.Request) reply {
+	handler := h.s.Handler()
+	switch as {
+	case "socket", "dev":
+		handler = map[string]*Server{"socket": h.s, "dev": h.dev}[as].SocketHandler()
+		r = r.WithContext(context.WithValue(r.Context(), peerKey{}, peer{uid: 1000}))
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return reply{w.Code, w.Header(), w.Body.String()}
+}
+
+// want makes a request that must answer with a status.
+func (h *house) want(status int, as, method, target, body string) reply {
+	h.t.Helper()
+	r := h.do(as, method, target, body)
+	if r.status != status {
+		h.t.Fatalf("%s %s as %s: got %d %s, want %d", method, target, as, r.status, r.body, status)
+	}
+	return r
+}
+
+// into reads an answer.
+func into[T any](h *house, r reply) (v T) {
+	h.t.Helper()
+	if err := json.Unmarshal([]byte(r.body), &v); err != nil {
+		h.t.Fatalf("%s: %v", r.body, err)
+	}
+	return v
+}
+
+const draft = `{"to":["ada@b.example"],"subject":"Hello","markdown":"Good *morning*."}`
+
+// held sends a mail that is held.
+func (h *house) held() api.Receipt {
+	h.t.Helper()
+	return into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/mailboxes/"+bot+"/send", draft))
+}
+
+// approved sends a mail and approves it.
+func (h *house) approved() api.Receipt {
+	h.t.Helper()
+	r := h.held()
+	h.want(200, "approver", "POST", "/v1/oversight/decide", `{"email_id":"`+r.ID+`","action":"approve","digest":"`+r.Digest+`"}`)
+	return r
+}
+
+// deliver runs the queue until every mail is finished or held.
+func (h *house) deliver() {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.queue.Run(ctx, context.Background()) }()
+	for {
+		moved := h.queue.Changed()
+		n, err := h.queue.Counts(ctx)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if n[mail.Ready]+n[mail.Sending] == 0 {
+			break
+		}
+		<-moved
+	}
+	cancel()
+	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		h.t.Fatal(err)
+	}
+}
+
+// rejected sends a mail and rejects it, which leaves a notice in the inbox.
+// It returns the mail and the notice.
+func (h *house) rejected() (mailID, noticeID string) {
+	h.t.Helper()
+	r := h.held()
+	h.want(200, "approver", "POST", "/v1/oversight/decide", `{"email_id":"`+r.ID+`","action":"reject","reason":"not now"}`)
+	list := into[api.Emails](h, h.want(200, "reader", "GET", "/v1/mailboxes/"+bot+"/emails?direction=inbound&limit=1", ""))
+	if len(list.Emails) != 1 || list.Emails[0].About != r.ID {
+		h.t.Fatalf("no notice about %s: %+v", r.ID, list)
+	}
+	return r.ID, list.Emails[0].ID
+}
+
+// entries returns the audit log, newest first.
+func (h *house) entries() (list []audit.Record) {
+	h.t.Helper()
+	err := h.db.View(context.Background(), func(tx store.Tx) error {
+		all, err := h.log.List(tx, 0, 1000)
+		list = nil
+		for _, e := range all {
+			list = append(list, e.Record())
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return list
+}
+
+// stored counts the mails in the queue.
+func (h *house) stored() int {
+	h.t.Helper()
+	all, err := h.queue.All(context.Background(), "", 1000)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return len(all)
+}

@@ -1,0 +1,128 @@
+// Package httpd is the HTTP door: the REST interface for agents, approvers and
+// admins, the public key documents, health and metrics.
+//
+// It decides nothing. A handler reads a request strictly, makes one call into
+// the room that knows, and writes the answer; [Routes] is the table of all of
+// them with the scopes they ask for. Errors become a status in one place.
+//
+// There are two ways in. Over TCP everybody needs an API key. On the unix
+// socket the operating system vouches for the caller, who may do without one
+// and is then the principal of the socket, never an agent.
+//
+//	s, err := httpd.New(httpd.Options{Gate: g, Queue: q, Registry: reg, …})
+//	go s.ServeSocket(filepath.Join(dir, "multimail.sock"))
+//	err = s.Serve(listener)
+package httpd
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/dkim"
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/metrics"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
+	"github.com/multimail/multimail/sign"
+)
+
+// IdentityKeys are the keys that sign identity headers.
+type IdentityKeys interface {
+	Ensure(domain string, now time.Time) error
+	Document(domain string) ([]byte, error)
+	DNS(domain string) (name, txt string, err error)
+}
+
+// DKIMKeys are the keys that sign messages.
+type DKIMKeys interface {
+	Ensure(domain string) error
+	Records(domain string) ([]dkim.Record, error)
+}
+
+var (
+	_ IdentityKeys = (*sign.Keyring)(nil)
+	_ DKIMKeys     = (*dkim.Keyring)(nil)
+	_ Reader       = (*queue.Queue)(nil)
+)
+
+// Options are what a server stands on. Everything up to DKIM is required.
+type Options struct {
+	Gate     *gate.Gate
+	Queue    Reader
+	Registry *registry.Registry
+	Store    store.Store
+	Audit    *audit.Log
+	Inbox    *inbox.Inbox
+	Identity IdentityKeys
+	DKIM     DKIMKeys
+
+	Metrics *metrics.Metrics // nil means none
+	Log     *slog.Logger     // nil means slog.Default
+	Now     func() time.Time // nil means time.Now
+	Dev     bool             // the socket may decide and loosen too
+
+	// DefaultDomain is the domain whose keys are shown where the Host header
+	// names none of ours; empty means the only one.
+	DefaultDomain string
+	// AllowedHosts are the only names, without ports, that the Host header of
+	// a request over TCP may have; empty means any. A loopback listener must
+	// set them, or a page in the operator's browser could make its own name
+	// point there (DNS rebinding).
+	AllowedHosts []string
+	// MCP makes the handler of /mcp from a client that calls this server
+	// in-process; nil means that there is none.
+	MCP func(*http.Client) http.Handler
+}
+
+// Server is the HTTP door of one daemon.
+type Server struct {
+	o       Options
+	handler http.Handler // every route, without the guards of a listener
+	noise   *rate.Limiter
+
+	mu      sync.Mutex
+	servers []*http.Server // guarded by mu
+	closing chan struct{}  // closed by Shutdown: those who wait go home
+	closed  bool           // guarded by mu
+}
+
+// New checks the options and returns a server that listens nowhere yet.
+func New(o Options) (*Server, error) {
+	if o.Gate == nil || o.Queue == nil || o.Registry == nil || o.Store == nil || o.Audit == nil || o.Inbox == nil {
+		return nil, errors.New("httpd: gate, queue, registry, store, audit log and inbox are required")
+	}
+	if o.Identity == nil || o.DKIM == nil {
+		return nil, errors.New("httpd: the keyrings are required")
+	}
+	if o.DefaultDomain != "" {
+		domain, err := mail.ParseDomain(o.DefaultDomain)
+		if err != nil {
+			return nil, err
+		}
+		o.DefaultDomain = domain
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New()
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{o: o, closing: make(chan struct{})}
+	// Strangers may not fill the audit log; what is left out is in the log and
+	// the metrics.
+	s.noise = rate.NewLimiter(rate.Every(10*time.Second), 20)
+	s.handler = s.mux()
+	return s, nil
+}

@@ -1,0 +1,69 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/mail"
+)
+
+// mails lists mail of every mailbox, newest first.
+func (s *Server) mails(r *request) (answer, error) {
+	limit, cursor, err := r.page()
+	if err != nil {
+		return answer{}, err
+	}
+	state := r.one("state")
+	if state != "" && !slices.ContainsFunc(mail.States[1:], func(v mail.State) bool { return v.String() == state }) {
+		return answer{}, invalid("state must be held, ready, sending, sent, failed, rejected, cancelled or expired")
+	}
+	fetch := func(before mail.ID, n int) ([]*mail.Mail, error) { return s.o.Queue.All(r.Context(), before, n) }
+	if name := r.one("mailbox"); name != "" {
+		box, err := mail.ParseAddress(name)
+		if err != nil {
+			return answer{}, err
+		}
+		fetch = func(before mail.ID, n int) ([]*mail.Mail, error) {
+			return s.o.Queue.ByMailbox(r.Context(), box, before, n)
+		}
+	}
+	list := api.Mails{Mails: []api.Mail{}}
+	list.Cursor, err = gather(cursor, limit, fetch, func(m *mail.Mail) (mail.ID, bool, error) {
+		fits := state == "" || m.State.String() == state
+		if fits {
+			list.Mails = append(list.Mails, mailOf(m, s.o.Now()))
+		}
+		return m.ID, fits, nil
+	})
+	return answer{http.StatusOK, list}, err
+}
+
+func (s *Server) mail(r *request) (answer, error) {
+	m, err := s.mailFor(r)
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(mailOf(m, s.o.Now()))
+}
+
+func (s *Server) cancelMail(r *request) (answer, error) { return s.order(r, s.o.Gate.Cancel) }
+func (s *Server) retryMail(r *request) (answer, error)  { return s.order(r, s.o.Gate.Retry) }
+func (s *Server) holdMail(r *request) (answer, error)   { return s.order(r, s.o.Gate.Hold) }
+
+// order has the gate do one thing with a mail and shows how it stands then.
+func (s *Server) order(r *request, do func(context.Context, registry.Principal, mail.ID) (*mail.Mail, error)) (answer, error) {
+	if err := empty(r); err != nil {
+		return answer{}, err
+	}
+	m, err := s.mailFor(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if m, err = do(r.Context(), r.p, m.ID); err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, mailOf(m, s.o.Now())}, nil
+}

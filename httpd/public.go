@@ -1,0 +1,97 @@
+package httpd
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+)
+
+// health says no more than whether mail can be taken: why not is in the log.
+func (s *Server) health(r *request) (answer, error) {
+	if err := s.o.Store.Healthy(); err != nil {
+		s.o.Log.Warn("health", "err", err)
+		return answer{http.StatusServiceUnavailable, api.Health{Status: "degraded"}}, nil
+	}
+	return ok(api.Health{Status: "ok"})
+}
+
+func (s *Server) metrics(r *request) (answer, error) {
+	s.o.Metrics.Handler().ServeHTTP(r.w, r.Request)
+	return answer{}, nil
+}
+
+// signingKey serves the identity key document of a domain.
+func (s *Server) signingKey(r *request) (answer, error) {
+	doc, err := s.document(r)
+	if err != nil {
+		return answer{}, err
+	}
+	return publish(r, doc, "application/json")
+}
+
+// jwks serves the document's keys alone, for clients that want a set.
+func (s *Server) jwks(r *request) (answer, error) {
+	doc, err := s.document(r)
+	if err != nil {
+		return answer{}, err
+	}
+	var set struct {
+		Keys json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(doc, &set); err != nil {
+		return answer{}, fmt.Errorf("httpd: key document: %w", err)
+	}
+	b, err := json.Marshal(set)
+	if err != nil {
+		return answer{}, fmt.Errorf("httpd: key set: %w", err)
+	}
+	return publish(r, b, "application/jwk-set+json")
+}
+
+// publish writes what everyone may read and keep for a day.
+func publish(r *request, doc []byte, contentType string) (answer, error) {
+	sum := sha256.Sum256(doc)
+	h := r.w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "public, max-age=86400")
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Vary", "Host")
+	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
+	http.ServeContent(r.w, r.Request, "", time.Time{}, bytes.NewReader(doc))
+	return answer{}, nil
+}
+
+// document returns the key document of the domain in Host, or else of the
+// default domain, or else of the only one.
+func (s *Server) document(r *request) ([]byte, error) {
+	var domains []registry.Domain
+	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+		domains, err = s.o.Registry.Domains(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	host, name := strings.ToLower(hostname(r.Host)), s.o.DefaultDomain
+	if name == "" && len(domains) == 1 {
+		name = domains[0].Name
+	}
+	for _, d := range domains {
+		if d.Name == host {
+			name = host
+		}
+	}
+	if name == "" {
+		return nil, missing("signing key for this host name")
+	}
+	return s.o.Identity.Document(name)
+}

@@ -1,0 +1,63 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// Reader is the read-only view of the queue (LAW 1).
+type Reader interface {
+	Mail(ctx context.Context, id mail.ID) (*mail.Mail, error)
+	Raw(ctx context.Context, id mail.ID) ([]byte, error)
+	InState(ctx context.Context, s mail.State, after mail.ID, limit int) ([]*mail.Mail, error)
+	ByMailbox(ctx context.Context, box mail.Address, before mail.ID, limit int) ([]*mail.Mail, error)
+	All(ctx context.Context, before mail.ID, limit int) ([]*mail.Mail, error)
+	Changed() <-chan struct{}
+}
+
+// mailFor returns the mail the path names if the principal's credential
+// reaches its mailbox.
+func (s *Server) mailFor(r *request) (*mail.Mail, error) {
+	id, err := r.pathID("id")
+	if err != nil {
+		return nil, err
+	}
+	return s.covered(r, id)
+}
+
+// covered returns a mail if the principal's credential reaches its mailbox.
+func (s *Server) covered(r *request, id mail.ID) (*mail.Mail, error) {
+	m, err := s.o.Queue.Mail(r.Context(), id)
+	switch {
+	case errors.Is(err, mail.ErrNotFound):
+		return nil, missing("mail")
+	case err != nil:
+		return nil, err
+	case !r.p.Covers(m.Mailbox):
+		return nil, missing("mail")
+	}
+	return m, nil
+}
+
+// note appends an audit entry that stands alone.
+func (s *Server) note(ctx context.Context, p registry.Principal, rec audit.Record) error {
+	rec.Actor = audit.Actor{Kind: string(p.Kind), ID: p.ID()}
+	if rec.Private == nil {
+		rec.Private = map[string]string{}
+	}
+	if p.IP != "" {
+		rec.Private["ip"] = p.IP
+	}
+	if p.Key != "" {
+		rec.Private["credential"] = p.Key
+	}
+	return s.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		_, err := s.o.Audit.Append(tx, rec)
+		return err
+	})
+}

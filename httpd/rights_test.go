@@ -1,0 +1,221 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// everyone is the head of the table of rights.
+var everyone = []string{"nobody", "reader", "sender", "other", "watcher", "approver", "admin", "socket", "dev"}
+
+// rights says, for every route, what everyone is answered. Braces are filled in
+// afresh for every cell; {+x} only makes something be so.
+var rights = []struct {
+	route, target, body string
+	want                string // by principal, in the order of everyone
+}{
+	//                                                                             nobo read send othe watc appr admi sock dev
+	{"GET /health", "/health", "", "200 200 200 200 200 200 200 200 200"},
+	{"GET /.well-known/multimail-signing-key", "/.well-known/multimail-signing-key", "", "200 200 200 200 200 200 200 200 200"},
+	{"GET /.well-known/jwks.json", "/.well-known/jwks.json", "", "200 200 200 200 200 200 200 200 200"},
+	{"GET /metrics", "/metrics", "", "401 403 403 403 403 403 200 200 200"},
+
+	{"POST /v1/send", "/v1/send", draft, "401 403 202 202 403 403 403 403 403"},
+	{"POST /v1/mailboxes/{id}/send", "/v1/mailboxes/bot@a.example/send", draft, "401 403 202 403 403 403 403 403 403"},
+	{"GET /v1/mailboxes/{id}/emails", "/v1/mailboxes/bot@a.example/emails", "", "401 200 200 404 403 403 403 200 200"},
+	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/bot@a.example/emails/{held}", "", "401 200 200 404 403 403 403 200 200"},
+	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/bot@a.example/emails/{notice}", "", "401 200 200 404 403 403 403 200 200"},
+	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/other@a.example/emails/{held}", "", "401 404 404 404 403 403 403 404 404"},
+	{"POST /v1/mailboxes/{id}/emails/{email}/cancel", "/v1/mailboxes/bot@a.example/emails/{held}/cancel", "", "401 403 200 404 403 403 403 403 403"},
+	{"GET /v1/mailboxes/{id}/wait", "/v1/mailboxes/bot@a.example/wait{+notice}", "", "401 200 200 404 403 403 403 200 200"},
+	{"GET /v1/usage", "/v1/usage", "", "401 200 200 200 403 403 403 200 200"},
+
+	{"GET /v1/mailboxes", "/v1/mailboxes", "", "401 200 200 200 200 200 200 200 200"},
+	{"POST /v1/mailboxes", "/v1/mailboxes", `{"address":"m{n}@a.example","agents":["bot"]}`, "401 403 403 403 403 403 201 201 201"},
+	{"GET /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", "", "401 200 200 404 200 200 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example{+gated}", `{"oversight_mode":"read_only"}`, "401 200 200 404 403 200 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example{+gated}", `{"oversight_mode":"autonomous"}`, "401 403 403 404 403 200 403 403 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"display_name":"Bot {n}"}`, "401 403 403 404 403 403 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"oversight_address":"eve{n}@a.example"}`, "401 403 403 404 403 200 403 403 200"},
+	{"GET /v1/mailboxes/{id}/allowlist", "/v1/mailboxes/bot@a.example/allowlist", "", "401 200 200 404 200 200 200 200 200"},
+	{"POST /v1/mailboxes/{id}/allowlist", "/v1/mailboxes/bot@a.example/allowlist", `{"pattern":"p{n}@b.example"}`, "401 403 403 403 403 201 403 403 201"},
+	{"DELETE /v1/mailboxes/{id}/allowlist/{entry}", "/v1/mailboxes/bot@a.example/allowlist/{entry}", "", "401 200 200 404 403 200 200 200 200"},
+
+	{"GET /v1/oversight/pending", "/v1/oversight/pending", "", "401 403 403 403 200 200 403 200 200"},
+	{"GET /v1/oversight/pending/{id}", "/v1/oversight/pending/{held}", "", "401 403 403 403 200 200 403 200 200"},
+	{"GET /v1/oversight/pending/{id}", "/v1/oversight/pending/{held}?raw=1", "", "401 403 403 403 200 200 403 200 200"},
+	{"POST /v1/oversight/decide", "/v1/oversight/decide", `{"email_id":"{held}","action":"approve","digest":"{digest}"}`, "401 403 403 403 403 200 403 403 200"},
+	{"POST /v1/oversight/decide", "/v1/oversight/decide", `{"email_id":"{held}","decision":"reject"}`, "401 403 403 403 403 200 403 403 200"},
+
+	{"GET /v1/account", "/v1/account", "", "401 200 200 200 200 200 200 200 200"},
+	{"PATCH /v1/account", "/v1/account", `{"name":"Example {n}"}`, "401 403 403 403 403 403 200 200 200"},
+	{"PATCH /v1/account", "/v1/account", `{"oversight_email":"eve{n}@a.example"}`, "401 403 403 403 403 200 403 403 200"},
+	{"GET /v1/domains", "/v1/domains", "", "401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/domains", "/v1/domains", `{"name":"d{n}.example"}`, "401 403 403 403 403 403 201 201 201"},
+	{"GET /v1/domains/{name}", "/v1/domains/a.example", "", "401 403 403 403 403 403 200 200 200"},
+	{"GET /v1/agents", "/v1/agents", "", "401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/agents", "/v1/agents", `{"name":"agent{n}"}`, "401 403 403 403 403 403 201 201 201"},
+	{"POST /v1/agents/{name}/disable", "/v1/agents/{agent}/disable", "", "401 403 403 403 403 200 200 200 200"},
+	{"POST /v1/agents/{name}/enable", "/v1/agents/{agent}/enable", "", "401 403 403 403 403 200 403 403 200"},
+	{"POST /v1/agents/{name}/password", "/v1/agents/{agent}/password", "", "401 403 403 403 403 403 200 200 200"},
+	{"GET /v1/api-keys", "/v1/api-keys", "", "401 403 403 403 403 200 200 200 200"},
+	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"agent","owner":"bot","scopes":["read","send"]}`, "401 403 403 403 403 403 201 201 201"},
+	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"admin","owner":"root{n}","scopes":["admin"]}`, "401 403 403 403 403 403 201 201 201"},
+	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"approver","owner":"boss{n}","scopes":["oversight"]}`, "401 403 403 403 403 201 403 403 201"},
+	{"DELETE /v1/api-keys/{id}", "/v1/api-keys/{key}", "", "401 403 403 403 403 200 200 200 200"},
+	{"GET /v1/mails", "/v1/mails", "", "401 403 403 403 403 403 200 200 200"},
+	{"GET /v1/mails/{id}", "/v1/mails/{held}", "", "401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/mails/{id}/cancel", "/v1/mails/{held}/cancel", "", "401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/mails/{id}/retry", "/v1/mails/{ready}/retry", "", "401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/mails/{id}/hold", "/v1/mails/{ready}/hold", "", "401 403 403 403 403 200 200 200 200"},
+	{"GET /v1/audit-log", "/v1/audit-log", "", "401 403 403 403 403 403 200 200 200"},
+	{"GET /v1/audit-log/export", "/v1/audit-log/export", "", "401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/audit-log/verify", "/v1/audit-log/verify", "", "401 403 403 403 403 403 200 200 200"},
+
+	{"POST /v1/freeze", "/v1/freeze", `{"scope":"all","reason":"r"}`, "401 403 403 403 403 200 200 200 200"},
+	{"POST /v1/freeze", "/v1/freeze", `{"scope":"mailbox:bot@a.example"}`, "401 200 200 403 403 200 200 200 200"},
+	{"POST /v1/freeze", "/v1/freeze", `{"scope":"agent:bot"}`, "401 200 200 403 403 200 200 200 200"},
+	{"POST /v1/thaw", "/v1/thaw{+frozen}", `{"scope":"all"}`, "401 403 403 403 403 200 403 403 200"},
+	{"GET /v1/freezes", "/v1/freezes", "", "401 403 403 403 200 200 200 200 200"},
+}
+
+// fill puts fresh things in the place of braces.
+func (h *house) fill(n int, parts ...string) []string {
+	h.t.Helper()
+	has := func(s string) bool {
+		return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(p, s) })
+	}
+	with := []string{"{n}", fmt.Sprint(n), "{+notice}", "", "{+gated}", "", "{+frozen}", ""}
+	if has("{held}") {
+		r := h.held()
+		with = append(with, "{held}", r.ID, "{digest}", r.Digest)
+	}
+	if has("{ready}") {
+		with = append(with, "{ready}", h.approved().ID)
+	}
+	if has("{notice}") || has("{+notice}") {
+		_, id := h.rejected()
+		with = append(with, "{notice}", id)
+	}
+	approver := h.principal("approver")
+	h.update(func(tx store.Tx) (err error) {
+		if has("{entry}") {
+			e, err := h.reg.AllowAdd(tx, approver, mail.MustAddress(bot), fmt.Sprintf("e%d@b.example", n), "")
+			if err != nil {
+				return err
+			}
+			with = append(with, "{entry}", e.ID)
+		}
+		if has("{+gated}") {
+			_, err = h.reg.SetMode(tx, approver, mail.MustAddress(bot), mail.GatedSend)
+		}
+		if has("{agent}") {
+			_, _, err = h.reg.AddAgent(tx, registry.Socket(0, false), fmt.Sprintf("temp%d", n), "")
+			with = append(with, "{agent}", fmt.Sprintf("temp%d", n))
+		}
+		if has("{key}") {
+			k, _, err := h.reg.AddKey(tx, registry.Socket(0, false), registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot"})
+			if err != nil {
+				return err
+			}
+			with = append(with, "{key}", k.ID)
+		}
+		if has("{+frozen}") {
+			err = h.reg.Freeze(tx, approver, registry.FreezeScope{Kind: registry.FreezeAll}, "")
+		}
+		return err
+	})
+	out := make([]string, len(parts))
+	for i, p := range parts {
+		out[i] = strings.NewReplacer(with...).Replace(p)
+	}
+	return out
+}
+
+func TestEveryoneIsAnsweredWhatTheTableOfRightsSays(t *testing.T) {
+	for i, row := range rights {
+		t.Run(fmt.Sprintf("%s %s", row.route, row.body), func(t *testing.T) {
+			h := newHouse(t)
+			method, _, _ := strings.Cut(row.route, " ")
+			for n, want := range strings.Fields(row.want) {
+				as := everyone[n]
+				cell := h.fill(100*i+n, row.target, row.body)
+				if r := h.do(as, method, cell[0], cell[1]); fmt.Sprint(r.status) != want {
+					t.Errorf("%s: got %d %s, want %s", as, r.status, r.body, want)
+				}
+			}
+		})
+	}
+}
+
+func TestTheTableOfRightsCoversEveryRoute(t *testing.T) {
+	for _, r := range Routes() {
+		if !slices.ContainsFunc(rights, func(row struct{ route, target, body, want string }) bool { return row.route == r.String() }) {
+			t.Errorf("%s is not in the table", r)
+		}
+		if r.Summary == "" {
+			t.Errorf("%s has no summary", r)
+		}
+	}
+	for _, row := range rights {
+		if len(strings.Fields(row.want)) != len(everyone) {
+			t.Errorf("%s: %s does not answer everyone", row.route, row.want)
+		}
+	}
+}
+
+// LAW 4: the routes that decide or loosen and those that send never share a scope.
+func TestNoRouteIsForSendersAndDecidersAlike(t *testing.T) {
+	for _, r := range Routes() {
+		if slices.Contains(r.Scopes, send) && len(r.Scopes) == 1 && slices.Contains(r.Scopes, decides) {
+			t.Errorf("%s", r)
+		}
+	}
+}
+
+func TestRefusedOrdersLeaveAnEntryAndLooksDoNot(t *testing.T) {
+	h := newHouse(t)
+	before := len(h.entries())
+	h.want(403, "sender", "GET", "/v1/agents", "")
+	if n := len(h.entries()); n != before {
+		t.Errorf("a look made %d entries", n-before)
+	}
+	h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
+	e := h.entries()
+	if len(e) != before+1 || e[0].Kind != "auth.fail" || e[0].Actor.ID != "agent:bot" || e[0].Facts["route"] != "POST /v1/thaw" {
+		t.Errorf("got %+v", e[0])
+	}
+}
+
+func TestARevokedKeyEndsAtOnce(t *testing.T) {
+	h := newHouse(t)
+	h.want(200, "sender", "DELETE", "/v1/api-keys/"+h.ids["sender"], "")
+	h.want(401, "sender", "GET", "/v1/mailboxes", "")
+}
+
+func TestAnApproverOfOneMailboxSeesNoOther(t *testing.T) {
+	h := newHouse(t)
+	h.key("narrow", h.principal("approver"), registry.KeyRequest{Kind: registry.KindApprover, Owner: "nan",
+		Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}, Mailboxes: []mail.Address{mail.MustAddress(other)}})
+	mine := h.held()
+	theirs := into[api.Receipt](h, h.want(202, "other", "POST", "/v1/send", draft))
+	list := into[api.PendingList](h, h.want(200, "narrow", "GET", "/v1/oversight/pending", ""))
+	if len(list.Emails) != 1 || list.Emails[0].ID != theirs.ID {
+		t.Errorf("got %+v", list)
+	}
+	h.want(404, "narrow", "GET", "/v1/oversight/pending/"+mine.ID, "")
+	h.want(404, "narrow", "POST", "/v1/oversight/decide", `{"email_id":"`+mine.ID+`","action":"reject"}`)
+	h.want(200, "narrow", "POST", "/v1/oversight/decide", `{"email_id":"`+theirs.ID+`","action":"reject"}`)
+	if m, err := h.queue.Mail(context.Background(), mail.ID(mine.ID)); err != nil || m.State != mail.Held {
+		t.Errorf("got %v, %v", m.State, errors.Join(err))
+	}
+}

@@ -1,0 +1,278 @@
+package httpd
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// Limits of a draft; the size of the mail and the number of its recipients are
+// the gate's business.
+const (
+	maxList     = 50      // addresses in To, in Cc, in Bcc
+	maxSubject  = 998     // octets
+	maxMarkdown = 262_144 // octets
+	maxFiles    = 50
+	maxKey      = 200
+	maxAhead    = 366 * 24 * time.Hour
+)
+
+// sendAny sends from the mailbox the body names, or from the only one.
+func (s *Server) sendAny(r *request) (answer, error) {
+	var d api.Draft
+	if err := decode(r, &d, draftBody); err != nil {
+		return s.refused(r, err)
+	}
+	name := d.MailboxID
+	switch {
+	case name == "":
+		name = d.From
+	case d.From != "" && d.From != name:
+		return s.refused(r, invalid("mailbox_id and from name different mailboxes; give one"))
+	}
+	if name != "" {
+		return s.sendFrom(r, name, d)
+	}
+	if len(r.p.Mailboxes) != 1 {
+		return s.refused(r, &refusal{http.StatusBadRequest,
+			"mailbox_id is needed: the credential does not have just one mailbox", "GET /v1/mailboxes lists them"})
+	}
+	return s.sendFrom(r, r.p.Mailboxes[0].String(), d)
+}
+
+func (s *Server) send(r *request) (answer, error) {
+	var d api.Draft
+	if err := decode(r, &d, draftBody); err != nil {
+		return s.refused(r, err)
+	}
+	if d.MailboxID != "" || d.From != "" {
+		return s.refused(r, invalid("the path names the mailbox; leave out mailbox_id and from"))
+	}
+	return s.sendFrom(r, r.PathValue("id"), d)
+}
+
+// sendFrom hands a draft to the gate.
+func (s *Server) sendFrom(r *request, name string, d api.Draft) (answer, error) {
+	box, err := mail.ParseAddress(name)
+	if err != nil {
+		return s.refused(r, err)
+	}
+	if !r.p.Covers(box) {
+		if err := s.o.Gate.Admit(r.Context(), r.p, box); err != nil { // the gate records it
+			return answer{}, err
+		}
+		return answer{}, missing("mailbox")
+	}
+	sub, err := s.submission(r, box, d)
+	if err != nil {
+		return s.refused(r, err)
+	}
+	receipt, err := s.o.Gate.Submit(r.Context(), r.p, sub)
+	if err != nil {
+		return answer{}, err
+	}
+	return s.receipt(receipt.Mail, receipt.Replay)
+}
+
+// refused records that an agent's draft never reached the gate, which records
+// what it refuses itself.
+func (s *Server) refused(r *request, why error) (answer, error) {
+	status, said := translate(why)
+	if status < 500 {
+		err := s.note(r.Context(), r.p, audit.Record{Kind: "submit.refuse",
+			Facts:   map[string]string{"code": fmt.Sprint(status), "door": r.door},
+			Private: map[string]string{"text": said.Message}})
+		if err != nil {
+			s.o.Log.Error("audit", "actor", r.p.ID(), "err", err)
+		}
+	}
+	return answer{}, why
+}
+
+// receipt words what became of a submission.
+func (s *Server) receipt(m *mail.Mail, replay bool) (answer, error) {
+	word := statusWord(m, s.o.Now())
+	a := api.Receipt{ID: string(m.ID), Status: word, ThreadID: string(m.ID), Digest: string(m.Digest),
+		Message: explain(word), Idempotent: replay}
+	if replay {
+		return ok(a)
+	}
+	return answer{http.StatusAccepted, a}, nil
+}
+
+// explain says in a sentence what a status asks of the author.
+func explain(word string) string {
+	switch word {
+	case api.StatusHeld:
+		return "Held: a human must approve this mail before it leaves. It is stored and waits; do not send it again. Ask for its status to learn the decision."
+	case api.StatusScheduled:
+		return "Scheduled: the mail is stored and leaves at its time; do not send it again."
+	case api.StatusQueued:
+		return "Queued: the mail is stored and on its way; do not send it again."
+	case api.StatusSent:
+		return "Sent already; do not send it again."
+	}
+	return "This mail has ended with the status " + word + " and will not be sent again by itself."
+}
+
+// submission turns a draft into what the gate takes. Every address is parsed
+// once here, and nothing is written from the client's own spelling (LAW 9).
+func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Submission, error) {
+	var sub gate.Submission
+	if err := checkDraft(d); err != nil {
+		return sub, err
+	}
+	lists, rcpts, err := recipients(d)
+	if err != nil {
+		return sub, err
+	}
+	files, err := attachments(d.Attachments)
+	if err != nil {
+		return sub, err
+	}
+	at, err := sendAt(d.SendAt, s.o.Now())
+	if err != nil {
+		return sub, err
+	}
+	from, err := s.displayName(r, box)
+	if err != nil {
+		return sub, err
+	}
+	raw, err := mail.Compose(mail.Draft{
+		From: box, FromName: from, To: lists[0], Cc: lists[1], Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
+	}, mail.ReadOptions{ID: mail.NewID(s.o.Now()), Now: s.o.Now(), Host: box.Domain()})
+	if err != nil {
+		return sub, err
+	}
+	print, err := fingerprint(d)
+	return gate.Submission{
+		Mailbox: box, Envelope: mail.Envelope{From: box, Rcpts: rcpts}, Raw: raw,
+		Door: r.door, TLS: r.TLS != nil, NotBefore: at, IdempotencyKey: d.IdempotencyKey, Fingerprint: print,
+	}, err
+}
+
+// checkDraft judges what no other room does.
+func checkDraft(d api.Draft) error {
+	switch {
+	case len(d.To) == 0:
+		return invalid("to must name at least one address")
+	case len(d.Subject) > maxSubject:
+		return invalid("subject is longer than %d octets", maxSubject)
+	case len(d.Markdown) > maxMarkdown:
+		return invalid("markdown is longer than %d octets", maxMarkdown)
+	case d.Markdown == "" && len(d.Attachments) == 0:
+		return invalid("markdown is empty")
+	case strings.ContainsRune(d.Markdown, 0):
+		return invalid("markdown has a NUL")
+	case len(d.Attachments) > maxFiles:
+		return invalid("more than %d attachments", maxFiles)
+	case len(d.IdempotencyKey) > maxKey || strings.ContainsFunc(d.IdempotencyKey, func(c rune) bool { return c < ' ' || c > '~' }):
+		return invalid("idempotency_key must be up to %d printable ASCII characters", maxKey)
+	case hasControls(d.Subject):
+		return invalid("subject has a line break or another control character")
+	}
+	return nil
+}
+
+// hasControls reports whether s could end a line of a header in some reader.
+func hasControls(s string) bool {
+	return strings.ContainsFunc(s, func(c rune) bool {
+		return c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0 || c == '\u2028' || c == '\u2029'
+	})
+}
+
+// recipients parses To, Cc and Bcc, and joins them to the envelope: each once.
+func recipients(d api.Draft) (lists [3][]mail.Address, rcpts []mail.Rcpt, err error) {
+	seen := map[string]bool{}
+	for i, list := range [3][]string{d.To, d.Cc, d.Bcc} {
+		name := [3]string{"to", "cc", "bcc"}[i]
+		if len(list) > maxList {
+			return lists, nil, invalid("%s has more than %d addresses", name, maxList)
+		}
+		for n, text := range list {
+			a, err := mail.ParseAddress(text)
+			if err != nil {
+				var e *mail.Error
+				errors.As(err, &e)
+				return lists, nil, invalid("%s[%d]: %s", name, n, e.Public)
+			}
+			lists[i] = append(lists[i], a)
+			if !seen[a.Key()] {
+				seen[a.Key()] = true
+				rcpts = append(rcpts, mail.Rcpt{Addr: a, Standing: mail.Pending})
+			}
+		}
+	}
+	return lists, rcpts, nil
+}
+
+// attachments decodes the files of a draft.
+func attachments(list []api.Attachment) ([]mail.Attachment, error) {
+	var out []mail.Attachment
+	for i, a := range list {
+		switch {
+		case a.Name == "" || len(a.Name) > 200 || hasControls(a.Name):
+			return nil, invalid("attachments[%d].name must be 1 to 200 octets without control characters", i)
+		case len(a.ContentType) > 200 || hasControls(a.ContentType):
+			return nil, invalid("attachments[%d].content_type is malformed", i)
+		case strings.ContainsAny(a.ContentBase64, "\r\n"):
+			return nil, invalid("attachments[%d].content_base64 must be one line of base64", i)
+		}
+		data, err := base64.StdEncoding.Strict().DecodeString(a.ContentBase64)
+		if err != nil {
+			return nil, invalid("attachments[%d].content_base64 is not base64", i)
+		}
+		out = append(out, mail.Attachment{Name: a.Name, Type: a.ContentType, Data: data})
+	}
+	return out, nil
+}
+
+// sendAt reads the time of a scheduled mail.
+func sendAt(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil || !strings.HasSuffix(text, "Z"):
+		return t, invalid("send_at must be a time in UTC like 2026-01-31T08:00:00Z")
+	case !t.After(now):
+		return t, invalid("send_at is in the past")
+	case t.After(now.Add(maxAhead)):
+		return t, invalid("send_at is more than a year ahead")
+	}
+	return t, nil
+}
+
+// fingerprint says whether a repeated request asks for the same.
+func fingerprint(d api.Draft) (string, error) {
+	d.IdempotencyKey, d.MailboxID, d.From = "", "", "" // the gate looks records up by key and mailbox
+	b, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("httpd: fingerprint: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func (s *Server) displayName(r *request, box mail.Address) (string, error) {
+	var m registry.Mailbox
+	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+		m, err = s.o.Registry.Mailbox(tx, box)
+		return err
+	})
+	return m.DisplayName, err
+}

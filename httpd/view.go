@@ -1,0 +1,161 @@
+package httpd
+
+import (
+	"time"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/mail"
+)
+
+// statusWord is the word of the API for where a mail stands.
+func statusWord(m *mail.Mail, now time.Time) string {
+	switch m.State {
+	case mail.Held:
+		return api.StatusHeld
+	case mail.Ready:
+		if m.NotBefore.After(now) {
+			return api.StatusScheduled
+		}
+		return api.StatusQueued
+	case mail.Sending:
+		return api.StatusQueued
+	case mail.Failed:
+		return api.StatusFailed
+	}
+	return m.State.String() // sent, rejected, cancelled, expired
+}
+
+// addresses writes a list; an empty one is [], not null.
+func addresses(list []mail.Address) []string {
+	out := make([]string, 0, len(list))
+	for _, a := range list {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+// hidden returns the author's recipients that no header shows.
+func hidden(m *mail.Mail) []mail.Address {
+	var out []mail.Address
+	for _, r := range m.Envelope.Rcpts {
+		if !r.Copy && m.Hidden(r.Addr) {
+			out = append(out, r.Addr)
+		}
+	}
+	return out
+}
+
+// recipientsOf shows the envelope. The oversight copy is nothing of the agent's.
+func recipientsOf(m *mail.Mail, copies bool) []api.Recipient {
+	out := make([]api.Recipient, 0, len(m.Envelope.Rcpts))
+	for _, r := range m.Envelope.Rcpts {
+		if r.Copy && !copies {
+			continue
+		}
+		v := api.Recipient{Address: r.Addr.String(), Hidden: !r.Copy && m.Hidden(r.Addr), Copy: r.Copy, Status: string(r.Standing)}
+		if res := r.Result; res != nil {
+			v.Code, v.Enhanced, v.Message, v.Remote, v.At = res.Code, res.Enhanced, mail.Neutralise(res.Message), res.Remote, res.At
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// decisionOf shows a decision; an agent does not learn who made it.
+func decisionOf(d mail.Decision, who bool) api.Decision {
+	v := api.Decision{Verdict: verdictWord(d.Approve), Reason: d.Reason, At: d.At, Kind: d.Kind, Digest: string(d.Digest)}
+	if who {
+		v.By = d.Principal
+	}
+	return v
+}
+
+func verdictWord(approve bool) string {
+	if approve {
+		return "approved"
+	}
+	return "rejected"
+}
+
+// lastDecision returns the decision that stands, nil while there is none.
+func lastDecision(m *mail.Mail) *mail.Decision {
+	if len(m.Decisions) == 0 {
+		return nil
+	}
+	return &m.Decisions[len(m.Decisions)-1]
+}
+
+// deliveredAt is when the last recipient's server took the mail.
+func deliveredAt(m *mail.Mail) (at time.Time) {
+	for _, r := range m.Envelope.Rcpts {
+		if r.Standing == mail.Delivered && !r.Copy && r.Result != nil && r.Result.At.After(at) {
+			at = r.Result.At
+		}
+	}
+	return at
+}
+
+// summaryOf shows a mail the mailbox sends.
+func summaryOf(m *mail.Mail, now time.Time) api.Summary {
+	return api.Summary{
+		ID: string(m.ID), MailboxID: m.Mailbox.String(), ThreadID: string(m.ID), Direction: "outbound",
+		From: m.Header.From.String(), To: addresses(m.Header.To), Subject: m.Header.Subject,
+		Status: statusWord(m, now), ReceivedAt: m.SubmittedAt, HasAttachments: m.Header.Attachments > 0,
+		DeliveredAt: deliveredAt(m),
+	}
+}
+
+// noticeOf shows an item of the inbox.
+func noticeOf(i inbox.Item) api.Summary {
+	status := api.StatusUnread
+	if i.Read {
+		status = api.StatusRead
+	}
+	thread := string(i.About)
+	if thread == "" {
+		thread = string(i.ID)
+	}
+	return api.Summary{
+		ID: string(i.ID), MailboxID: i.Mailbox.String(), ThreadID: thread, Direction: "inbound",
+		From: i.From, To: []string{i.Mailbox.String()}, Subject: i.Subject,
+		Status: status, ReceivedAt: i.ReceivedAt, About: string(i.About), Action: i.Action,
+	}
+}
+
+// pendingOf shows a mail to an approver, in the mode of its mailbox now.
+func pendingOf(m *mail.Mail, mode mail.Mode, now time.Time) api.Pending {
+	return api.Pending{
+		ID: string(m.ID), Rev: m.Rev, Digest: string(m.Digest), Subject: mail.Neutralise(m.Header.Subject),
+		Mailbox: m.Mailbox.String(), MailboxID: m.Mailbox.String(), Direction: "outbound",
+		Agent: m.Agent, AgentRef: m.AgentRef, Door: m.Door, Mode: mode.String(),
+		From: m.Header.From.String(), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
+		Size: m.Size, Attachments: m.Header.Attachments,
+		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore, Status: statusWord(m, now),
+	}
+}
+
+// mailOf shows a mail to its operator.
+func mailOf(m *mail.Mail, now time.Time) api.Mail {
+	v := api.Mail{
+		ID: string(m.ID), Rev: m.Rev, Digest: string(m.Digest), State: m.State.String(), Status: statusWord(m, now),
+		Mailbox: m.Mailbox.String(), Agent: m.Agent, AgentRef: m.AgentRef, Author: m.Author, Door: m.Door,
+		From: m.Header.From.String(), Subject: mail.Neutralise(m.Header.Subject), MessageID: m.Header.MessageID,
+		Size: m.Size, Basis: m.Basis.String(), Recipients: recipientsOf(m, true), Attempts: m.Attempts,
+		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore, ReleasedAt: m.ReleasedAt,
+		NextAttemptAt: m.NextAttempt, FinishedAt: m.FinishedAt,
+	}
+	if m.State != mail.Ready {
+		v.NextAttemptAt = time.Time{}
+	}
+	if m.State != mail.Held {
+		v.ExpiresAt = time.Time{}
+	}
+	for _, d := range m.Decisions {
+		v.Decisions = append(v.Decisions, decisionOf(d, true))
+	}
+	if r := m.Release; r != nil {
+		v.Release = &api.Release{Mode: r.Mode.String(), Basis: r.Basis.String(), By: r.By, At: r.At, Ref: r.Ref, Operator: r.Operator}
+	}
+	return v
+}
