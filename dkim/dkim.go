@@ -1,0 +1,214 @@
+// Package dkim signs mail for its domain (RFC 6376), so that a receiver can
+// tell that the domain in From sent these header fields and this body.
+//
+// A signature names the fields it covers in h=, and a field that is not named
+// may be added by anyone: a second Subject, a Reply-To that was never there.
+// So each name stands in h= once more than the message has that field. One that
+// is added later is then covered too, and the signature fails (section 5.4.2).
+// For the same reason the body length is never limited with l=.
+//
+// The header is compared in its relaxed form and so is the body, whose hash is
+// equal to bh in the identity header. That header must be there before this
+// stamp, and is covered like the others: no mail leaves with a DKIM signature
+// and without its identity (LAW 7).
+//
+//	keys := dkim.OpenKeys(dir, dkim.Options{})
+//	err := keys.Ensure("example.com")             // when the domain is configured
+//	records, err := keys.Records("example.com")   // what its DNS must say
+//	line, err := dkim.NewStamper(keys).Stamp(ctx, m, raw)
+//
+// Every domain has an RSA key of 2048 bits, which all receivers can check, and
+// beside it an Ed25519 key if asked for (RFC 8463). go-msgauth checks each
+// signature before it leaves. It does not make them, because its signer writes
+// the time of the wall clock into t= and has no way to be told another.
+package dkim
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/emersion/go-msgauth/dkim"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// identityHeader is the field without which nothing is signed.
+const identityHeader = "X-MultiMail-Identity"
+
+// overSigned is covered whether it is there or not: what shows who wrote to
+// whom about what, and what decides how the body is read.
+var overSigned = [...]string{
+	"From", "To", "Cc", "Subject", "Date", "Message-ID", "Reply-To", "Sender",
+	"In-Reply-To", "References", "MIME-Version", "Content-Type",
+	"Content-Transfer-Encoding", "Content-Disposition", identityHeader,
+}
+
+// ifPresent is covered as often as it is there and no more: mailing lists add
+// these themselves, and RFC 8058 wants the second covered when it is used.
+var ifPresent = [...]string{"List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted"}
+
+// Stamper writes DKIM signatures.
+type Stamper struct {
+	keys *Keyring
+}
+
+// NewStamper returns a stamper that signs with the keys of the From domain.
+func NewStamper(k *Keyring) *Stamper { return &Stamper{keys: k} }
+
+// Stamp returns the signatures of m, whose bytes on the wire so far are raw.
+// Their time is that of the release, so they are the same whenever they are
+// made. It fails when a key, the release or the identity header is missing.
+func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, error) {
+	lines, err := s.stamp(m, raw)
+	if err != nil {
+		return nil, fmt.Errorf("dkim: stamp %s: %w", m.ID, err)
+	}
+	return lines, nil
+}
+
+func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
+	if m.Release == nil || m.Release.At.IsZero() {
+		return nil, errors.New("the mail is not released")
+	}
+	if n := len(mail.Fields(raw, identityHeader)); n != 1 {
+		return nil, fmt.Errorf("%d identity headers instead of one", n)
+	}
+	from := mail.Addresses(raw, "From")
+	if len(mail.Fields(raw, "From")) != 1 || len(from) != 1 || from[0] != m.Header.From {
+		return nil, errors.New("the bytes have another From than the mail's record")
+	}
+	keys, err := s.keys.load(from[0].Domain())
+	if err != nil {
+		return nil, err
+	}
+	names, canonical := cover(raw)
+	t := template{
+		domain: from[0].Domain(), time: m.Release.At.Unix(),
+		bodyHash: mail.BodyHashBase64(raw), names: names, canonical: canonical,
+	}
+	var out []byte
+	for _, k := range keys {
+		line, err := t.sign(k)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, line...)
+	}
+	return out, check(keys, out, raw)
+}
+
+// cover returns the names for h= and the covered fields in relaxed form
+// (section 3.4.2). Of fields with one name the last is taken first (5.4.2).
+func cover(raw []byte) (names []string, canonical string) {
+	var b strings.Builder
+	add := func(name string, over int) {
+		values := mail.Fields(raw, name)
+		for i := len(values) - 1; i >= 0; i-- {
+			words := strings.FieldsFunc(values[i], func(r rune) bool { return r == ' ' || r == '\t' })
+			b.WriteString(strings.ToLower(name) + ":" + strings.Join(words, " ") + "\r\n")
+		}
+		for range len(values) + over {
+			names = append(names, name)
+		}
+	}
+	for _, name := range overSigned {
+		add(name, 1)
+	}
+	for _, name := range ifPresent {
+		add(name, 0)
+	}
+	return names, b.String()
+}
+
+// template is what the signatures of one mail have in common.
+type template struct {
+	domain    string
+	time      int64
+	bodyHash  string
+	names     []string
+	canonical string
+}
+
+// sign returns the signature header field made with k.
+func (t template) sign(k *key) ([]byte, error) {
+	// Relaxed, the field is one line with single blanks: written that way it
+	// is its own canonical form, up to the folding (section 3.4.2).
+	tags := []string{
+		"v=1;", "a=" + k.algorithm() + ";", "c=relaxed/relaxed;", "d=" + t.domain + ";",
+		"s=" + k.selector + ";", fmt.Sprintf("t=%d;", t.time), "bh=" + t.bodyHash + ";", "h=" + t.names[0],
+	}
+	for _, name := range t.names[1:] {
+		tags[len(tags)-1] += ":"
+		tags = append(tags, name)
+	}
+	tags[len(tags)-1] += ";"
+	hash := sha256.New()
+	io.WriteString(hash, t.canonical+"dkim-signature:"+strings.Join(tags, " ")+" b=")
+	digest, opts := hash.Sum(nil), crypto.SHA256
+	if k.selector == selectorEd25519 {
+		opts = 0 // Ed25519 signs the digest as a message (RFC 8463, section 3)
+	}
+	sig, err := k.private.Sign(rand.Reader, digest, opts)
+	if err != nil {
+		return nil, fmt.Errorf("sign with %s: %w", k.selector, err)
+	}
+	value := base64.StdEncoding.EncodeToString(sig)
+	tags = append(tags, "b="+value[:min(70, len(value))])
+	for value = value[min(70, len(value)):]; value != ""; value = value[min(72, len(value)):] {
+		tags = append(tags, value[:min(72, len(value))])
+	}
+	return fold("DKIM-Signature:", tags), nil
+}
+
+// fold joins words with single blanks and begins a new line before a word that
+// would pass column 78.
+func fold(name string, words []string) []byte {
+	out, col := []byte(name), len(name)
+	for _, w := range words {
+		if col+1+len(w) > 78 {
+			out, col = append(out, "\r\n"...), 0
+		}
+		out = append(append(out, ' '), w...)
+		col += 1 + len(w)
+	}
+	return append(out, "\r\n"...)
+}
+
+// check has the signatures verified by other code than that which made them,
+// against the records the domain publishes: a mail that nobody could verify is
+// a mail sent unsigned (LAW 7).
+func check(keys []*key, lines, raw []byte) error {
+	got, err := dkim.VerifyWithOptions(
+		io.MultiReader(bytes.NewReader(lines), bytes.NewReader(raw)),
+		&dkim.VerifyOptions{
+			MaxVerifications: len(keys), // ours come first; others may be the author's
+			LookupTXT: func(name string) ([]string, error) {
+				for _, k := range keys {
+					if strings.HasPrefix(name, k.selector+"._domainkey.") {
+						return []string{k.record}, nil
+					}
+				}
+				return nil, fmt.Errorf("no key for %s", name)
+			},
+		})
+	if err != nil && !errors.Is(err, dkim.ErrTooManySignatures) {
+		return err
+	}
+	if len(got) != len(keys) {
+		return errors.New("a signature was not found again")
+	}
+	for _, v := range got {
+		if v.Err != nil {
+			return v.Err
+		}
+	}
+	return nil
+}

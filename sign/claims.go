@@ -1,0 +1,204 @@
+package sign
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// Values that every token has.
+const (
+	algorithm = "ES256"
+	tokenType = "multimail-identity+jwt"
+	service   = "multimail"
+)
+
+// Claims is what the header says. The fields stand in the order of their JSON
+// names, and so the payload comes out sorted.
+type Claims struct {
+	AgentRef         string   `json:"agent_ref,omitempty"` // agent's name at its identity provider, or 22 characters of an HMAC of it
+	AIGenerated      bool     `json:"ai_generated"`        // written by an AI agent: always true
+	Approval         Approval `json:"approval"`
+	BodyHash         string   `json:"bh"`             // of the body, as in DKIM (relaxed, SHA-256)
+	Capabilities     []string `json:"capabilities"`   // sorted: read, reply, schedule, send
+	IssuedAt         int64    `json:"iat"`            // Unix time of the release
+	Issuer           string   `json:"iss"`            // https origin of the sending domain
+	ID               string   `json:"jti"`            // id of the mail
+	MessageID        string   `json:"mid"`            // hash of the Message-ID
+	Operator         string   `json:"operator"`       // who is accountable
+	Mode             string   `json:"oversight_mode"` // when it was released
+	Recipients       string   `json:"rh,omitempty"`   // hash of To and Cc, if it fits
+	Service          string   `json:"service"`        // "multimail"
+	Subject          string   `json:"sub"`            // the From address
+	VerifiedOperator bool     `json:"verified_operator"`
+}
+
+// Approval says on what grounds the mail left.
+type Approval struct {
+	At  int64  `json:"at"`  // Unix time of the decision, or of the submission when nobody decided
+	By  string `json:"by"`  // human, reviewer, allowlist or none
+	Ref string `json:"ref"` // base64url of the first 16 octets of the audit entry's hash
+}
+
+// capabilities is the vocabulary, in order.
+var capabilities = [...]string{"read", "reply", "schedule", "send"}
+
+// newClaims states m.Release about the message that b was read from.
+func newClaims(m *mail.Mail, b binding) (Claims, error) {
+	r := m.Release
+	if r == nil || r.At.IsZero() {
+		return Claims{}, errors.New("the mail is not released")
+	}
+	if r.Operator == "" || !utf8.ValidString(r.Operator) {
+		return Claims{}, errors.New("the release names no operator")
+	}
+	mode, err := r.Mode.MarshalText()
+	if err != nil {
+		return Claims{}, err
+	}
+	at, err := grounds(m)
+	if err != nil {
+		return Claims{}, err
+	}
+	ref, err := hex.DecodeString(r.Ref)
+	if err != nil || len(ref) != sha256.Size {
+		return Claims{}, errors.New("the release refers to no audit entry")
+	}
+	for _, c := range r.Capabilities {
+		if !slices.Contains(capabilities[:], c) {
+			return Claims{}, fmt.Errorf("unknown capability %q", c)
+		}
+	}
+	caps := append([]string{}, r.Capabilities...)
+	slices.Sort(caps)
+	return Claims{
+		AgentRef: r.AgentRef, AIGenerated: true,
+		Approval: Approval{At: at.Unix(), By: r.By, Ref: encode(ref[:short])},
+		BodyHash: b.bodyHash, Capabilities: slices.Compact(caps),
+		IssuedAt: r.At.Unix(), Issuer: "https://" + b.from.Domain(), ID: string(m.ID),
+		MessageID: b.messageID, Operator: r.Operator, Mode: string(mode), Recipients: b.recipients,
+		Service: service, Subject: b.from.String(), VerifiedOperator: r.Verified,
+	}, nil
+}
+
+// maxRef is the longest agent_ref that stands in the header as it is: a UUID.
+const maxRef = 36
+
+// forms returns the claims from the fullest form to the one that always fits.
+// rh goes first; then the agent's name becomes an HMAC under the domain's own
+// secret, which the operator can recompute and nobody else can reverse.
+func (c Claims) forms(refKey []byte) []Claims {
+	bare := utf8.ValidString(c.AgentRef) && len(c.AgentRef) <= maxRef
+	mac := hmac.New(sha256.New, refKey)
+	mac.Write([]byte(c.AgentRef))
+	hidden := encode(mac.Sum(nil)[:short])
+	if c.AgentRef == "" {
+		hidden = ""
+	}
+	if !bare {
+		c.AgentRef = hidden
+	}
+	noHash := c
+	noHash.Recipients = ""
+	least := noHash
+	if len(least.AgentRef) > len(hidden) {
+		least.AgentRef = hidden
+	}
+	return []Claims{c, noHash, least}
+}
+
+// signingInput returns the first two parts of the token. The JWT library's own
+// encoder would write & and < as six octets each, and the line has none to spare.
+func signingInput(kid string, c Claims) (string, error) {
+	head := `{"alg":"` + algorithm + `","kid":"` + kid + `","typ":"` + tokenType + `"}`
+	var payload bytes.Buffer
+	enc := json.NewEncoder(&payload)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(c); err != nil {
+		return "", fmt.Errorf("write claims: %w", err)
+	}
+	return encode([]byte(head)) + "." + encode(bytes.TrimRight(payload.Bytes(), "\n")), nil
+}
+
+// short is how many octets of a hash stand in the header where room is scarce.
+const short = 16
+
+func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+func shortHash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return encode(sum[:short])
+}
+
+// binding is what ties a token to one message: read from the bytes by stamper
+// and verifier alike.
+type binding struct {
+	from       mail.Address
+	messageID  string // hash
+	bodyHash   string
+	recipients string // hash; "" when To or Cc is not a plain list of addresses
+	date       time.Time
+}
+
+func readBinding(raw []byte) (b binding, err error) {
+	from := mail.Addresses(raw, "From")
+	if len(mail.Fields(raw, "From")) != 1 || len(from) != 1 {
+		return b, errors.New("the message has not exactly one From address")
+	}
+	ids := mail.Fields(raw, "Message-ID")
+	if len(ids) != 1 {
+		return b, errors.New("the message has not exactly one Message-ID")
+	}
+	id := strings.TrimSuffix(strings.TrimPrefix(ids[0], "<"), ">")
+	b = binding{
+		from: from[0], messageID: shortHash(id), bodyHash: mail.BodyHashBase64(raw),
+		recipients: hashRecipients(raw),
+	}
+	if dates := mail.Fields(raw, "Date"); len(dates) == 1 {
+		b.date = parseDate(dates[0])
+	}
+	return b, nil
+}
+
+// hashRecipients returns the hash of the addresses in To and Cc, never of Bcc.
+// Where two parsers could disagree on what the addresses are there is none.
+func hashRecipients(raw []byte) string {
+	var keys []string
+	for _, name := range []string{"To", "Cc"} {
+		list := mail.Addresses(raw, name)
+		if strings.Count(strings.Join(mail.Fields(raw, name), ","), "@") != len(list) {
+			return ""
+		}
+		for _, a := range list {
+			keys = append(keys, a.Key())
+		}
+	}
+	slices.Sort(keys)
+	return shortHash(strings.Join(keys, "\n"))
+}
+
+// parseDate reads the date-time of RFC 5322, section 3.3; zero when it cannot.
+func parseDate(s string) time.Time {
+	s, _, _ = strings.Cut(s, "(")
+	s = strings.TrimSpace(s)
+	for _, layout := range []string{
+		"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700",
+		"Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04 -0700",
+	} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
+}

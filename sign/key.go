@@ -1,0 +1,108 @@
+package sign
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// kidLength is how many characters of the thumbprint name a key: 96 bits.
+const kidLength = 16
+
+// key is one identity key of a domain.
+type key struct {
+	kid     string
+	public  *ecdsa.PublicKey
+	private *ecdsa.PrivateKey // nil when a retired key's was destroyed
+
+	created   time.Time
+	activated time.Time // zero: it will sign next
+	retired   time.Time // zero: it signs, or will
+}
+
+// newKey makes a key that signs from now on.
+func newKey(now time.Time) (*key, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	at := now.UTC().Truncate(time.Second)
+	k := &key{public: &private.PublicKey, private: private, created: at, activated: at}
+	j, err := k.jwk()
+	if err != nil {
+		return nil, err
+	}
+	k.kid = j.name()
+	return k, nil
+}
+
+// jwk is the public half of a key (RFC 7517, RFC 7518 section 6.2).
+type jwk struct {
+	Kty string `json:"kty"`
+	Crv string `json:"crv"`
+	X   string `json:"x"`
+	Y   string `json:"y"`
+	Use string `json:"use,omitempty"`
+	Alg string `json:"alg,omitempty"`
+	Kid string `json:"kid"`
+}
+
+func (k *key) jwk() (jwk, error) {
+	point, err := k.public.Bytes() // 0x04, X, Y
+	if err != nil || len(point) != 65 {
+		return jwk{}, fmt.Errorf("write key: not a point on P-256: %w", err)
+	}
+	return jwk{
+		Kty: "EC", Crv: "P-256", X: encode(point[1:33]), Y: encode(point[33:]),
+		Use: "sig", Alg: algorithm, Kid: k.kid,
+	}, nil
+}
+
+// name returns the kid this key must have: the beginning of its thumbprint
+// (RFC 7638, section 3).
+func (j jwk) name() string {
+	sum := sha256.Sum256([]byte(`{"crv":"` + j.Crv + `","kty":"` + j.Kty +
+		`","x":"` + j.X + `","y":"` + j.Y + `"}`))
+	return encode(sum[:])[:kidLength]
+}
+
+// publicKey checks the JWK: the right curve, a point on it, and its own name.
+func (j jwk) publicKey() (*ecdsa.PublicKey, error) {
+	if j.Kty != "EC" || j.Crv != "P-256" || j.Alg != "" && j.Alg != algorithm || j.Use != "" && j.Use != "sig" {
+		return nil, errors.New("not a P-256 key for ES256 signatures")
+	}
+	x, err := decode(j.X)
+	if err != nil {
+		return nil, err
+	}
+	y, err := decode(j.Y)
+	if err != nil {
+		return nil, err
+	}
+	if len(x) != 32 || len(y) != 32 {
+		return nil, errors.New("a coordinate has not 32 octets")
+	}
+	point := append(append([]byte{4}, x...), y...)
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		return nil, err
+	}
+	if j.name() != j.Kid {
+		return nil, errors.New("the kid is not the beginning of the key's thumbprint")
+	}
+	return public, nil
+}
+
+// decode reads base64url without padding, in the one form that encode writes.
+func decode(s string) ([]byte, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err == nil && encode(b) != s { // the decoder skips line breaks
+		err = errors.New("line break in base64url")
+	}
+	return b, err
+}

@@ -1,0 +1,78 @@
+package sign
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// maxSecret bounds a key file; a real one has 400 octets per key.
+const maxSecret = 1 << 20
+
+// readSecret reads a file that nobody but its owner may read or write.
+func readSecret(path string) ([]byte, fs.FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxSecret {
+		return nil, nil, fmt.Errorf("%s is not a key file", path)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, nil, fmt.Errorf("%s may be read by others: mode %04o, want 0600", path, info.Mode().Perm())
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret))
+	return b, info, err
+}
+
+// writeSecret makes a file that must not be there yet: complete and on disk, or
+// not at all. It is written under another name and then linked, because a
+// rename would silently replace the key of someone who came first.
+func writeSecret(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		return err
+	}
+	// The directory, and those which MkdirAll may have made: keys and the data
+	// directory that names it.
+	for range 3 {
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+		dir = filepath.Dir(dir)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// sameFile reports whether a file is as it was when it was read.
+func sameFile(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.Mode() == b.Mode() && a.ModTime().Equal(b.ModTime())
+}

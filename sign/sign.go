@@ -1,0 +1,156 @@
+// Package sign makes and checks the X-MultiMail-Identity header: a signed
+// statement of who answers for a mail, under which oversight it was written,
+// and why these very bytes were allowed to leave.
+//
+// # What is in the header
+//
+// One line, never folded, at most 989 octets: a compact JWS (RFC 7515) signed
+// with ES256. Its protected header holds exactly alg ("ES256"), kid (the first
+// 16 characters of the key's RFC 7638 thumbprint) and typ
+// ("multimail-identity+jwt"). Its payload is a JSON object whose keys are
+// sorted and which holds no blanks; [Claims] lists what it says. There is no
+// exp, because mail is read years later, and no aud, because whoever receives
+// it may check it.
+//
+// # How to check one
+//
+// Any JWT library and a SHA-256 will do. [Verify] takes these steps, in this
+// order, and so should you:
+//
+//  1. Find the header. There must be exactly one. Remove all blanks from its
+//     value: a mail system on the way may have folded it.
+//  2. Refuse more than 4096 octets, then cut at the dots into three parts of
+//     base64url without padding.
+//  3. Refuse a protected header with any other members or values than the
+//     three above. The algorithm is never the token's choice, and a key is
+//     never taken from the token or from an address in it.
+//  4. iss must be "https://" and the domain of the From address. Only now fetch
+//     iss/.well-known/multimail-signing-key, and keep it for a day. The
+//     document is the current public key as a JWK, and its member keys holds
+//     the next, the current and all retired ones: choose by kid.
+//  5. A key that was retired must have been so after iat. Check the signature:
+//     64 octets, R and then S.
+//  6. sub must be the From address.
+//  7. Now ask whether the token belongs to this mail. mid is the hash of the
+//     Message-ID without its angle brackets; bh the hash of the body in DKIM's
+//     relaxed form, equal to bh= of the DKIM signature; rh, when it is there,
+//     the hash of the addresses in To and Cc, in lower case, sorted, joined
+//     by "\n". mid and rh are base64url of the first 16 octets of SHA-256; bh
+//     is all 32 in base64.
+//
+// If 1 to 6 hold, the domain made this statement about a mail from this
+// address. Only if 7 holds as well was it this mail; a mailing list that adds a
+// footer breaks it, and so does whoever pastes the header over another text.
+// Nothing here replaces DKIM, which covers the other header fields (and this
+// one); and the statement vouches for the sender, not for the content.
+//
+// # Keys
+//
+// A [Keyring] keeps the P-256 keys of each domain in
+// DIR/keys/DOMAIN/identity.json, readable by their owner only. [Keyring.Ensure]
+// makes the first when the domain is configured; a [Stamper] that finds none
+// fails, and the mail stays.
+package sign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// HeaderName is the name of the header field.
+const HeaderName = "X-MultiMail-Identity"
+
+// maxLine is the most octets the header line may have, its CRLF included. Some
+// servers cut or fold lines at 998, and others a little earlier.
+const maxLine = 989
+
+// Stamper writes the identity header of a mail that leaves.
+type Stamper struct {
+	keys *Keyring
+}
+
+// NewStamper returns a stamper that signs with the current key of the domain in
+// the From address.
+func NewStamper(k *Keyring) *Stamper { return &Stamper{keys: k} }
+
+// Stamp returns the header line for m, whose bytes on the wire are raw. It
+// says nothing that m.Release and raw do not say, and it fails rather than
+// leave anything out but rh: without a key, a release or the entry that the
+// release refers to there is no stamp (LAW 7). Two stamps of the same release
+// differ in their signature, so a stamp is made once and stored.
+func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, error) {
+	line, err := s.stamp(m, raw)
+	if err != nil {
+		return nil, fmt.Errorf("sign: stamp %s: %w", m.ID, err)
+	}
+	return line, nil
+}
+
+func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
+	if len(mail.Fields(raw, HeaderName)) > 0 {
+		return nil, errors.New("the mail has an identity header already")
+	}
+	b, err := readBinding(raw)
+	if err != nil {
+		return nil, err
+	}
+	if b.from != m.Header.From {
+		return nil, errors.New("the bytes name another From than the mail's record")
+	}
+	keys, err := s.keys.load(b.from.Domain())
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClaims(m, b)
+	if err != nil {
+		return nil, err
+	}
+	for _, form := range c.forms(keys.refKey) {
+		if lineLength(form) <= maxLine {
+			return keys.current().line(form)
+		}
+	}
+	// Cannot happen to a mail whose mailbox passed CheckBudget.
+	return nil, errors.New("the identity header would be too long")
+}
+
+// line signs the claims and writes the whole header line.
+func (k *key) line(c Claims) ([]byte, error) {
+	signing, err := signingInput(k.kid, c)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := jwt.SigningMethodES256.Sign(signing, k.private)
+	if err != nil {
+		return nil, fmt.Errorf("sign with %s: %w", k.kid, err)
+	}
+	return []byte(HeaderName + ": " + signing + "." + encode(sig) + "\r\n"), nil
+}
+
+// grounds returns what the release stands on: the time of the audit entry that
+// its Ref names. A release that names an entry the mail does not have would be
+// a claim of more than was checked.
+func grounds(m *mail.Mail) (at time.Time, err error) {
+	r := m.Release
+	switch r.By {
+	case "human", "reviewer":
+		for _, d := range m.Decisions {
+			if d.Ref == r.Ref && d.Kind == r.By && d.Approve && d.Digest == m.Digest {
+				return d.At, nil
+			}
+		}
+		return at, fmt.Errorf("no approval by a %s under %.16s", r.By, r.Ref)
+	case "allowlist", "none":
+		if r.Ref != m.SubmitRef {
+			return at, fmt.Errorf("the submission is not under %.16s", r.Ref)
+		}
+		return m.SubmittedAt, nil
+	}
+	return at, fmt.Errorf("unknown kind of approver %q", r.By)
+}

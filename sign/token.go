@@ -1,0 +1,150 @@
+package sign
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxToken bounds the value of a header before anything else is done to it.
+const maxToken = 4096
+
+// token is a compact JWS taken apart, not yet verified.
+type token struct {
+	kid       string
+	signing   string // what the signature is over
+	claims    Claims
+	signature []byte
+}
+
+// parseToken reads the value of the header field. It accepts one form only:
+// what one verifier repairs another refuses, and the sender cannot tell.
+func parseToken(value string) (t token, err error) {
+	if len(value) > maxToken {
+		return t, fmt.Errorf("longer than %d octets", maxToken)
+	}
+	value = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(value)
+	part := strings.Split(value, ".")
+	if len(part) != 3 {
+		return t, fmt.Errorf("%d parts instead of 3", len(part))
+	}
+	if t.kid, err = parseProtected(part[0]); err != nil {
+		return t, err
+	}
+	payload, err := decode(part[1])
+	if err == nil {
+		err = checkObject(payload)
+	}
+	if err == nil {
+		err = json.Unmarshal(payload, &t.claims)
+	}
+	if err != nil {
+		return t, fmt.Errorf("payload: %w", err)
+	}
+	if t.signature, err = decode(part[2]); err != nil || len(t.signature) != 64 {
+		return t, errors.New("signature has not 64 octets")
+	}
+	t.signing = part[0] + "." + part[1]
+	return t, t.claims.check()
+}
+
+// parseProtected returns the kid. There are exactly three members: so nothing
+// can choose another algorithm (alg), bring its own key (jwk, x5c), send us
+// somewhere (jku, x5u), or ask for an extension we do not know (crit).
+func parseProtected(part string) (kid string, err error) {
+	b, err := decode(part)
+	if err == nil {
+		err = checkObject(b)
+	}
+	var h map[string]string
+	if err == nil {
+		err = json.Unmarshal(b, &h)
+	}
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("protected header: %w", err)
+	case h["alg"] != algorithm:
+		return "", fmt.Errorf("algorithm %.20q instead of %s", h["alg"], algorithm)
+	case h["typ"] != tokenType:
+		return "", fmt.Errorf("type %.40q instead of %s", h["typ"], tokenType)
+	case len(h) != 3:
+		return "", errors.New("protected header has members besides alg, kid and typ")
+	}
+	kid = h["kid"]
+	if b, err := decode(kid); err != nil || len(b) != kidLength*3/4 {
+		return "", errors.New("kid is not 16 characters of base64url")
+	}
+	return kid, nil
+}
+
+// check refuses tokens that lack what every token has.
+func (c Claims) check() error {
+	for _, v := range []string{
+		c.Issuer, c.Subject, c.ID, c.MessageID, c.BodyHash, c.Operator, c.Mode, c.Approval.By,
+	} {
+		if v == "" {
+			return errors.New("payload: a claim that every token has is missing")
+		}
+	}
+	if c.IssuedAt <= 0 || c.Service != service {
+		return errors.New("payload: not a claim set of this service")
+	}
+	return nil
+}
+
+// checkObject demands one JSON object in UTF-8 without a name that stands
+// twice. encoding/json would take the last of two, and match names without
+// case; so names are in lower case.
+func checkObject(b []byte) error {
+	if !utf8.Valid(b) || len(b) == 0 || b[0] != '{' {
+		return errors.New("not a JSON object in UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	if err := checkValue(dec, 0); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows the object")
+	}
+	return nil
+}
+
+func checkValue(dec *json.Decoder, depth int) error {
+	t, err := dec.Token()
+	if err != nil {
+		return errors.New("malformed JSON")
+	}
+	open, ok := t.(json.Delim)
+	if !ok {
+		return nil
+	}
+	if depth > 4 {
+		return errors.New("nested too deep")
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		if open == '{' {
+			t, err := dec.Token()
+			name, ok := t.(string)
+			if err != nil || !ok {
+				return errors.New("malformed JSON")
+			}
+			if seen[name] || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+				return fmt.Errorf("name %.40q stands twice or is not in lower case", name)
+			}
+			seen[name] = true
+		}
+		if err := checkValue(dec, depth+1); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return errors.New("malformed JSON")
+	}
+	return nil
+}

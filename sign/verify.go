@@ -1,0 +1,148 @@
+package sign
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// The four answers of Verify.
+const (
+	Valid        = "valid"         // the domain of From made this statement about this mail
+	ValidUnbound = "valid-unbound" // it made it about another mail, or this one was changed since
+	Invalid      = "invalid"       // it has not been shown to have made it
+	None         = "none"          // there is no identity header
+)
+
+// Verification is the result of [Verify].
+type Verification struct {
+	Status string  // Valid, ValidUnbound, Invalid or None
+	Checks []Check // what was looked at, in order, up to the first that made it invalid
+	Claims Claims  // what the domain stated; zero unless Status is Valid or ValidUnbound
+	Err    error   // of the key lookup: Status is Invalid now, and may be another later
+}
+
+// Check is one question and its answer. The names are, in order: header, from,
+// issuer, key, signature, sender, message_id, body, recipients, date. The last
+// only informs: mail may wait days for its approval.
+type Check struct {
+	Name   string
+	OK     bool
+	Detail string // one line, for people
+}
+
+// Verify checks the identity header of a whole message. doc fetches the key
+// document of an issuer, an origin such as "https://example.com" which is
+// always that of the From address; it is called at most once, and only after
+// everything that needs no key has passed. A message whose lines end with LF
+// alone, as files often do, is read as if they ended with CRLF.
+func Verify(eml []byte, doc func(iss, kid string) ([]byte, error)) Verification {
+	if bytes.IndexByte(eml, '\r') < 0 {
+		eml = bytes.ReplaceAll(eml, []byte("\n"), []byte("\r\n"))
+	}
+	var v Verification
+	values := mail.Fields(eml, HeaderName)
+	if len(values) == 0 {
+		v.Status = None
+		return v
+	}
+	v.Status = Invalid
+	t, err := parseHeader(values)
+	if !v.check("header", err == nil, "one well-formed token", err) {
+		return v
+	}
+	b, err := readBinding(eml)
+	if !v.check("from", err == nil, b.from.String(), err) {
+		return v
+	}
+	iss := "https://" + b.from.Domain()
+	if !v.check("issuer", t.claims.Issuer == iss, iss, differs("iss", t.claims.Issuer, iss)) {
+		return v
+	}
+	if !v.signed(t, iss, doc) {
+		return v
+	}
+	from := b.from.String()
+	if !v.check("sender", t.claims.Subject == from, from, differs("sub", t.claims.Subject, from)) {
+		return v
+	}
+	v.Status, v.Claims = Valid, t.claims
+	if !v.bound(t.claims, b) {
+		v.Status = ValidUnbound
+	}
+	v.date(t.claims, b)
+	return v
+}
+
+// check notes an answer: detail when it is yes, err when it is no.
+func (v *Verification) check(name string, ok bool, detail string, err error) bool {
+	if !ok {
+		detail = mail.Neutralise(err.Error()) // it may quote the token
+	}
+	v.Checks = append(v.Checks, Check{name, ok, detail})
+	return ok
+}
+
+// differs words that the message does not have what a claim says.
+func differs(claim, says, has string) error {
+	return fmt.Errorf("%s says %.300q, the message %q", claim, says, has)
+}
+
+func parseHeader(values []string) (token, error) {
+	if len(values) > 1 {
+		return token{}, fmt.Errorf("%d identity headers", len(values))
+	}
+	return parseToken(values[0])
+}
+
+// signed finds the key and checks the signature with it.
+func (v *Verification) signed(t token, iss string, doc func(iss, kid string) ([]byte, error)) bool {
+	b, err := doc(iss, t.kid)
+	if err != nil {
+		v.Err = fmt.Errorf("sign: key document of %s: %w", iss, err)
+		return v.check("key", false, "", v.Err)
+	}
+	k, err := find(b, t.kid)
+	at := time.Unix(t.claims.IssuedAt, 0).UTC()
+	if err == nil && !k.retired.IsZero() && at.After(k.retired) {
+		err = fmt.Errorf("key %s was retired before %s", t.kid, at.Format(time.RFC3339))
+	}
+	if !v.check("key", err == nil, t.kid, err) {
+		return false
+	}
+	err = jwt.SigningMethodES256.Verify(t.signing, t.signature, k.public)
+	return v.check("signature", err == nil, algorithm, err)
+}
+
+// bound checks whether the token was made for this message.
+func (v *Verification) bound(c Claims, b binding) bool {
+	id := v.check("message_id", c.MessageID == b.messageID, b.messageID, differs("mid", c.MessageID, b.messageID))
+	body := v.check("body", c.BodyHash == b.bodyHash, b.bodyHash, differs("bh", c.BodyHash, b.bodyHash))
+	to := c.Recipients == "" ||
+		v.check("recipients", c.Recipients == b.recipients, b.recipients, differs("rh", c.Recipients, b.recipients))
+	return id && body && to
+}
+
+// Sane distances between Date, which the author sets, and the release.
+const (
+	maxEarly = 10 * time.Minute    // released before it was written: clocks differ
+	maxLate  = 31 * 24 * time.Hour // held or scheduled
+)
+
+// date compares the time of the release with the Date field.
+func (v *Verification) date(c Claims, b binding) {
+	at := time.Unix(c.IssuedAt, 0).UTC()
+	detail := "released " + at.Format(time.RFC3339)
+	late, ok := at.Sub(b.date), false
+	if b.date.IsZero() {
+		detail += "; the Date field cannot be read"
+	} else {
+		detail += ", dated " + b.date.UTC().Format(time.RFC3339)
+		ok = late >= -maxEarly && late <= maxLate
+	}
+	v.Checks = append(v.Checks, Check{"date", ok, detail})
+}
