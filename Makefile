@@ -1,0 +1,48 @@
+# The first two commands on a fresh machine are `make run` and `make test`.
+# Everything else is a part of those, or measures.
+
+GO ?= go
+# Longer and more: make e2e LONG=1
+LONG ?=
+FUZZTIME ?= 20s
+
+.PHONY: build run test unit e2e race lint fuzz bench check peers clean
+
+run:
+	$(GO) run ./cmd/multimail serve --dev
+
+build:
+	$(GO) build -trimpath -o bin/multimail ./cmd/multimail
+
+# All tests; installs the programs they talk to (Debian packages when root).
+test: lint unit e2e
+
+unit:
+	$(GO) test ./...
+
+e2e: peers
+	LONG=$(LONG) $(GO) test -tags e2e -count 1 -timeout 60m ./test/e2e
+
+peers:
+	./test/peers/install
+
+race:
+	$(GO) test -race ./...
+
+lint:
+	@test -z "$$(gofmt -s -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+
+fuzz:
+	./test/fuzz $(FUZZTIME)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./test/bench
+
+# What CI runs beside the tests: nothing generated is stale, nothing is untidy.
+check: lint
+	$(GO) mod tidy -diff
+	git diff --exit-code
+
+clean:
+	rm -rf bin

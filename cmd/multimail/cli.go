@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/willabides/kongplete"
+)
+
+// Globals are the flags every command accepts.
+type Globals struct {
+	Data    string `help:"Data directory of the daemon." default:"./.multimail" env:"MULTIMAIL_DATA" type:"path" placeholder:"DIR"`
+	JSON    bool   `help:"Print JSON, stable for scripts."`
+	URL     string `help:"Base URL of a daemon elsewhere, instead of the local socket." env:"MULTIMAIL_ADMIN_URL" placeholder:"URL"`
+	KeyFile string `help:"File with the API key to act with; an approver's key decides." env:"MULTIMAIL_KEY_FILE" placeholder:"FILE"`
+}
+
+// commands is the whole command line.
+type commands struct {
+	Globals
+
+	Serve  serveCmd  `cmd:"" help:"Run the daemon."`
+	Init   initCmd   `cmd:"" help:"Make a data directory: database, keys, operator, domain."`
+	DevEnv devEnvCmd `cmd:"" help:"Print shell settings, or MCP client settings, of the dev daemon."`
+	MCP    mcpCmd    `cmd:"" name:"mcp" help:"Bridge an MCP client on stdio to the daemon."`
+
+	Pending pendingCmd `cmd:"" help:"List mail that waits for a decision."`
+	Show    showCmd    `cmd:"" help:"Show a mail as an approver must see it."`
+	Approve approveCmd `cmd:"" help:"Approve held mail."`
+	Reject  rejectCmd  `cmd:"" help:"Reject held mail."`
+	Mail    mailCmd    `cmd:"" help:"List, show, hold, cancel or retry mail in any state."`
+	Freeze  freezeCmd  `cmd:"" help:"Stop an agent, a mailbox, a domain or everything."`
+	Thaw    thawCmd    `cmd:"" help:"End a freeze."`
+
+	Domain   domainCmd   `cmd:"" help:"Sending domains and their DNS records."`
+	Agent    agentCmd    `cmd:"" help:"Agents."`
+	Mailbox  mailboxCmd  `cmd:"" help:"Mailboxes and their oversight modes."`
+	Allow    allowCmd    `cmd:"" help:"Allowlists of gated_send mailboxes."`
+	Key      keyCmd      `cmd:"" help:"API keys of agents, approvers and admins."`
+	Operator operatorCmd `cmd:"" help:"Show or name the operator and the oversight address."`
+
+	Audit  auditCmd  `cmd:"" help:"The audit log."`
+	Verify verifyCmd `cmd:"" help:"Check the identity header of a mail file."`
+
+	Completion kongplete.InstallCompletions `cmd:"" help:"Print the line that turns on shell completion."`
+}
+
+// environment is what a command works with.
+type environment struct {
+	ctx     context.Context
+	in      io.Reader
+	out     io.Writer // results
+	talk    io.Writer // everything else
+	globals Globals
+}
+
+// client returns a client of the daemon the globals name.
+func (e *environment) client() (*api.Client, error) {
+	key := ""
+	if e.globals.KeyFile != "" {
+		b, err := os.ReadFile(e.globals.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		key = strings.TrimSpace(string(b))
+	}
+	if e.globals.URL != "" {
+		if key == "" {
+			return nil, usageError{errors.New("--url needs --key-file: only the local socket knows who calls")}
+		}
+		return api.New(e.globals.URL, key), nil
+	}
+	path, err := socketPath(e.globals.Data)
+	if err != nil {
+		return nil, err
+	}
+	c := api.Socket(path)
+	c.Key = key
+	return c, nil
+}
+
+// explain turns an API error into one line and a hint.
+func (e *environment) explain(err error) error {
+	var refused *api.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		if refused.Hint != "" {
+			return hinted{refused, refused.Hint}
+		}
+		if refused.Status == http.StatusForbidden && e.globals.KeyFile == "" {
+			return hinted{refused, "outside dev mode deciding, loosening and thawing need an approver's key: --key-file FILE"}
+		}
+		return refused
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED), isDial(err):
+		where := e.globals.Data
+		if e.globals.URL != "" {
+			where = e.globals.URL
+		}
+		return hinted{errors.New("no daemon answers for " + where),
+			"start one with `multimail serve`, or name its directory with --data DIR"}
+	}
+	return err
+}
+
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// withClient runs fn with a client and explains its error.
+func (e *environment) withClient(fn func(c *api.Client) error) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	return e.explain(fn(c))
+}
+
+// inside reports whether path lies in the data directory, symbolic links resolved.
+func inside(data, path string) (bool, error) {
+	resolve := func(p string) (string, error) {
+		p, err := filepath.Abs(p)
+		if err != nil {
+			return "", err
+		}
+		if r, err := filepath.EvalSymlinks(p); err == nil {
+			return r, nil
+		}
+		// The file is not there yet: its directory counts.
+		dir, err := filepath.EvalSymlinks(filepath.Dir(p))
+		if err != nil {
+			return p, nil
+		}
+		return filepath.Join(dir, filepath.Base(p)), nil
+	}
+	d, err := resolve(data)
+	if err != nil {
+		return false, err
+	}
+	p, err := resolve(path)
+	return p == d || strings.HasPrefix(p, d+string(filepath.Separator)), err
+}

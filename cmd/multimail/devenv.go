@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+type devEnvCmd struct {
+	MCP bool `name:"mcp" help:"Print settings for MCP clients instead."`
+}
+
+func (d devEnvCmd) Run(e *environment) error {
+	data, err := filepath.Abs(e.globals.Data)
+	if err != nil {
+		return err
+	}
+	info, found, err := readDev(data)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return hinted{errors.New("no dev daemon has run in " + data), "start one with `multimail serve --dev`, or name its directory with --data DIR"}
+	}
+	if d.MCP {
+		return info.mcp(e)
+	}
+	return info.shell(e, data)
+}
+
+// shell prints assignments for eval: the authority for the libraries that read
+// one from the environment, and the submission settings.
+func (i devInfo) shell(e *environment, data string) error {
+	host, port, err := net.SplitHostPort(i.Submission)
+	if err != nil {
+		return err
+	}
+	_, tlsPort, err := net.SplitHostPort(i.Submissions)
+	if err != nil {
+		return err
+	}
+	vars := [][2]string{
+		{"SSL_CERT_FILE", i.CAFile}, {"CURL_CA_BUNDLE", i.CAFile}, {"REQUESTS_CA_BUNDLE", i.CAFile}, {"NODE_EXTRA_CA_CERTS", i.CAFile},
+		{"SMTP_HOST", host}, {"SMTP_PORT", port}, {"SMTP_TLS_PORT", tlsPort},
+		{"SMTP_USERNAME", i.Username}, {"SMTP_PASSWORD", i.Password}, {"SMTP_FROM", i.Mailbox},
+		{"MULTIMAIL_URL", i.HTTP}, {"MULTIMAIL_API_KEY", i.AgentKey}, {"MULTIMAIL_DATA", data},
+	}
+	if e.globals.JSON {
+		m := map[string]string{}
+		for _, v := range vars {
+			m[v[0]] = v[1]
+		}
+		return e.json(m)
+	}
+	for _, v := range vars {
+		if err := e.line("export %s=%s", v[0], quote(v[1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mcp prints the settings most MCP clients read, over stdio and over HTTP.
+func (i devInfo) mcp(e *environment) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	type server struct {
+		Type    string            `json:"type"`
+		Command string            `json:"command,omitempty"`
+		Args    []string          `json:"args,omitempty"`
+		Env     map[string]string `json:"env,omitempty"`
+		URL     string            `json:"url,omitempty"`
+		Headers map[string]string `json:"headers,omitempty"`
+	}
+	stdio := server{Type: "stdio", Command: self, Args: []string{"mcp"}, Env: map[string]string{
+		"MULTIMAIL_URL": i.HTTP, "MULTIMAIL_API_KEY": i.AgentKey, "MULTIMAIL_MAILBOX_ID": i.Mailbox}}
+	if strings.Contains(self, "/go-build") {
+		wd, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		stdio.Command, stdio.Args = "go", []string{"-C", wd, "run", "./cmd/multimail", "mcp"}
+	}
+	return e.json(map[string]any{"mcpServers": map[string]server{
+		"multimail":      stdio,
+		"multimail-http": {Type: "http", URL: i.HTTP + "/mcp", Headers: map[string]string{"Authorization": "Bearer " + i.AgentKey}},
+	}})
+}
+
+// quote makes one word of s for a POSIX shell.
+func quote(s string) string {
+	return fmt.Sprintf("'%s'", strings.ReplaceAll(s, "'", `'\''`))
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/multimail/multimail/httpd/api"
+)
+
+type mailCmd struct {
+	List   mailListCmd   `cmd:"" help:"List mail of every mailbox, newest first."`
+	Show   mailShowCmd   `cmd:"" help:"Show the standing of a mail."`
+	Hold   mailHoldCmd   `cmd:"" help:"Put a queued mail back before an approver."`
+	Cancel mailCancelCmd `cmd:"" help:"Withdraw a mail that is not on its way yet."`
+	Retry  mailRetryCmd  `cmd:"" help:"Attempt a queued mail now."`
+}
+
+type mailListCmd struct {
+	State   string `help:"Only this state." placeholder:"STATE"`
+	Mailbox string `help:"Only this mailbox." placeholder:"ADDR"`
+	All     bool   `help:"Every page, not only the first hundred."`
+}
+
+func (m mailListCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		items := []api.Mail{}
+		q := api.MailQuery{State: m.State, Mailbox: m.Mailbox, Limit: page}
+		for {
+			l, err := c.Mails(e.ctx, q)
+			if err != nil {
+				return err
+			}
+			items = append(items, l.Mails...)
+			if q.Cursor = l.Cursor; q.Cursor == "" || !m.All {
+				break
+			}
+		}
+		if q.Cursor != "" {
+			fmt.Fprintln(e.talk, "There are more: --all shows every page.")
+		}
+		return e.print(items, func() error {
+			rows := make([][]string, 0, len(items))
+			for _, x := range items {
+				rows = append(rows, []string{x.ID, x.State, x.Agent, x.From, cut(x.Subject, 40), short(x.SubmittedAt)})
+			}
+			return e.table("ID\tSTATE\tAGENT\tFROM\tSUBJECT\tSUBMITTED", rows)
+		})
+	})
+}
+
+type mailShowCmd struct {
+	ID string `arg:"" help:"Id of the mail."`
+}
+
+func (m mailShowCmd) Run(e *environment) error {
+	return e.one(func(c *api.Client) (api.Mail, error) { return c.Mail(e.ctx, m.ID) })
+}
+
+type mailHoldCmd struct {
+	ID string `arg:"" help:"Id of the mail."`
+}
+
+func (m mailHoldCmd) Run(e *environment) error {
+	return e.one(func(c *api.Client) (api.Mail, error) { return c.HoldMail(e.ctx, m.ID) })
+}
+
+type mailCancelCmd struct {
+	ID string `arg:"" help:"Id of the mail."`
+}
+
+func (m mailCancelCmd) Run(e *environment) error {
+	return e.one(func(c *api.Client) (api.Mail, error) { return c.CancelMail(e.ctx, m.ID) })
+}
+
+type mailRetryCmd struct {
+	ID string `arg:"" help:"Id of the mail."`
+}
+
+func (m mailRetryCmd) Run(e *environment) error {
+	return e.one(func(c *api.Client) (api.Mail, error) { return c.RetryMail(e.ctx, m.ID) })
+}
+
+// one prints the standing of one mail.
+func (e *environment) one(call func(*api.Client) (api.Mail, error)) error {
+	return e.withClient(func(c *api.Client) error {
+		m, err := call(c)
+		if err != nil {
+			return err
+		}
+		return e.print(m, func() error {
+			p := &printer{w: e.out}
+			p.field("Mail", m.ID)
+			p.field("State", fmt.Sprintf("%s (rev %d)", m.State, m.Rev))
+			p.field("Digest", m.Digest)
+			p.field("From", m.From)
+			p.field("Subject", m.Subject)
+			for _, r := range m.Recipients {
+				p.field("Recipient", fmt.Sprintf("%s %s %d %s %s", r.Address, r.Status, r.Code, r.Enhanced, r.Message))
+			}
+			p.field("Basis", m.Basis)
+			p.field("Attempts", fmt.Sprintf("%d, next %s", m.Attempts, short(m.NextAttemptAt)))
+			for _, d := range m.Decisions {
+				p.field("Decision", fmt.Sprintf("%s by %s at %s %s", d.Verdict, d.By, short(d.At), d.Reason))
+			}
+			return p.err
+		})
+	})
+}
+
+type freezeCmd struct {
+	Scope  string `arg:"" optional:"" help:"all, agent:NAME, mailbox:ADDRESS or domain:DOMAIN; left out: list the freezes."`
+	Reason string `help:"Goes to the audit log." placeholder:"TEXT"`
+}
+
+func (f freezeCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		if f.Scope == "" {
+			return e.freezes(c)
+		}
+		s, err := c.Freeze(e.ctx, f.Scope, f.Reason)
+		if err != nil {
+			return err
+		}
+		return e.print(s, func() error { return e.stopped(f.Scope+" is frozen", s) })
+	})
+}
+
+func (e *environment) freezes(c *api.Client) error {
+	l, err := c.Freezes(e.ctx)
+	if err != nil {
+		return err
+	}
+	return e.print(l, func() error {
+		rows := make([][]string, 0, len(l))
+		for _, f := range l {
+			rows = append(rows, []string{f.Scope, f.By, f.Reason, short(f.At)})
+		}
+		return e.table("SCOPE\tBY\tREASON\tSINCE", rows)
+	})
+}
+
+// stopped says what a stop met.
+func (e *environment) stopped(what string, s api.Stopped) error {
+	if err := e.line("%s; %d under way stopped, %d were already past their final dot", what, len(s.Stopped), len(s.Past)); err != nil {
+		return err
+	}
+	for _, id := range s.Past {
+		if err := e.line("past: %s", id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type thawCmd struct {
+	Scope string `arg:"" help:"The scope of the freeze."`
+}
+
+func (t thawCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		if err := c.Thaw(e.ctx, t.Scope); err != nil {
+			return err
+		}
+		return e.print(api.NewFreeze{Scope: t.Scope}, func() error { return e.line("%s is thawed", t.Scope) })
+	})
+}

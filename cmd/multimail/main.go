@@ -1,0 +1,111 @@
+// Command multimail is the whole product in one binary: the daemon, the bridge
+// for MCP agents, and the command line of the people who answer for them.
+//
+//	multimail serve --dev        everything embedded, on loopback
+//	multimail pending            what waits for a decision
+//	multimail approve ID         asks, showing the digest
+//
+// Results go to stdout, talk to stderr. Exit status: 0 done, 1 refused or
+// failed, 2 wrong usage. An error is one line, then perhaps a hint.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/willabides/kongplete"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// hinted is an error with a line that says what to do about it.
+type hinted struct {
+	err  error
+	hint string
+}
+
+func (h hinted) Error() string { return h.err.Error() }
+func (h hinted) Unwrap() error { return h.err }
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ error }
+
+// run is main without the process, so that tests can call it.
+func run(ctx context.Context, args []string, in io.Reader, out, talk io.Writer) int {
+	env := &environment{ctx: ctx, in: in, out: out, talk: talk}
+	var cli commands
+	exit := -1
+	parser, err := kong.New(&cli,
+		kong.Name("multimail"),
+		kong.Description("Governed e-mail for AI agents."),
+		kong.Writers(out, talk),
+		kong.Exit(func(code int) { exit = code; panic(exited{}) }),
+		kong.Bind(env),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(talk, "error:", err)
+		return exitUsage
+	}
+	kongplete.Complete(parser, kongplete.WithExitFunc(func(int) {}))
+	code, done := parse(parser, args, env, &cli, talk, &exit)
+	if done {
+		return code
+	}
+	return code
+}
+
+// exited unwinds kong's own exits: help and version.
+type exited struct{}
+
+func parse(parser *kong.Kong, args []string, env *environment, cli *commands, talk io.Writer, exit *int) (code int, done bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(exited); !ok {
+				panic(r)
+			}
+			code, done = *exit, true
+		}
+	}()
+	kctx, err := parser.Parse(args)
+	if err != nil {
+		return report(talk, usageError{err}), true
+	}
+	env.globals = cli.Globals
+	return report(talk, kctx.Run()), true
+}
+
+// report prints an error as one line, then its hint, and returns the status.
+func report(talk io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(talk, "error:", printable(err.Error()))
+	var h hinted
+	if errors.As(err, &h) {
+		fmt.Fprintln(talk, "hint:", h.hint)
+	}
+	var u usageError
+	if errors.As(err, &u) {
+		return exitUsage
+	}
+	return exitFailed
+}

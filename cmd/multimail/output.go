@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// printable makes one harmless line of text from strangers: controls, escapes
+// and bidi overrides are shown, not obeyed.
+func printable(s string) string {
+	return strings.NewReplacer("\n", `\n`, "\t", " ").Replace(mail.Neutralise(s))
+}
+
+// json prints v. Runes that a terminal would obey are written as escapes,
+// which JSON readers undo.
+func (e *environment) json(v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	for _, r := range b.String() {
+		s := string(r)
+		if s != "\n" && mail.Neutralise(s) != s {
+			s = fmt.Sprintf(`\u%04x`, r)
+		}
+		if _, err := io.WriteString(e.out, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table prints rows under a heading.
+func (e *environment) table(head string, rows [][]string) error {
+	w := tabwriter.NewWriter(e.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, head)
+	for _, row := range rows {
+		for i := range row {
+			row[i] = printable(row[i])
+		}
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	return w.Flush()
+}
+
+// print shows v as JSON if asked, otherwise what text makes of it.
+func (e *environment) print(v any, text func() error) error {
+	if e.globals.JSON {
+		return e.json(v)
+	}
+	return text()
+}
+
+func (e *environment) line(format string, args ...any) error {
+	_, err := fmt.Fprintf(e.out, format+"\n", args...)
+	return err
+}
+
+// short writes a time for a table; the zero time is a dash.
+func short(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// cut shortens a text for a table.
+func cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// list joins addresses for a line.
+func list(a []string) string { return strings.Join(a, ", ") }
