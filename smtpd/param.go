@@ -1,0 +1,166 @@
+package smtpd
+
+import (
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/emersion/go-smtp"
+)
+
+var (
+	errSyntax = &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: "syntax error in parameters"}
+	errPath   = &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "malformed address: expected <local@domain>"}
+	errParam  = &smtp.SMTPError{Code: 555, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: "parameter not recognized"}
+)
+
+// cutPath takes "FROM:<path> params" apart. The path comes back without its
+// brackets, as it was written: where it ends is decided here and nowhere else,
+// quoted strings respected (RFC 5321, 4.1.2).
+//
+// QUIRK: blanks after the colon are tolerated, as widely sent.
+func cutPath(arg, keyword string) (path, params string, err error) {
+	if len(arg) < len(keyword) || !strings.EqualFold(arg[:len(keyword)], keyword) {
+		return "", "", errSyntax
+	}
+	s := strings.TrimLeft(arg[len(keyword):], " ")
+	if s == "" || s[0] != '<' {
+		return "", "", errPath
+	}
+	quoted := false
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c < ' ' || c > '~':
+			return "", "", errPath
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '>' && !quoted:
+			rest := s[i+1:]
+			if rest != "" && rest[0] != ' ' {
+				return "", "", errPath
+			}
+			return s[1:i], strings.TrimSpace(rest), nil
+		case c == '<' && !quoted:
+			return "", "", errPath
+		}
+	}
+	return "", "", errPath
+}
+
+// each calls fn for every ESMTP parameter, its keyword in upper case; one that
+// is given twice is an error.
+func each(params string, fn func(key, value string) error) error {
+	seen := map[string]bool{}
+	for _, p := range strings.Fields(params) {
+		key, value, _ := strings.Cut(p, "=")
+		key = strings.ToUpper(key)
+		if seen[key] {
+			return errSyntax
+		}
+		seen[key] = true
+		if err := fn(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mailOptions reads the parameters of MAIL.
+func mailOptions(params string) (*smtp.MailOptions, error) {
+	o := &smtp.MailOptions{}
+	return o, each(params, func(key, value string) (err error) {
+		switch key {
+		case "SIZE": // RFC 1870
+			o.Size, err = strconv.ParseInt(value, 10, 64)
+			if err != nil && errors.Is(err, strconv.ErrRange) {
+				return errBig
+			}
+			if err != nil || o.Size < 0 {
+				return errSyntax
+			}
+		case "BODY": // RFC 6152
+			if v := strings.ToUpper(value); v == "7BIT" || v == "8BITMIME" {
+				o.Body = smtp.BodyType(v)
+				return nil
+			}
+			return errSyntax
+		case "RET": // RFC 3461, 4.3
+			if v := strings.ToUpper(value); v == "FULL" || v == "HDRS" {
+				o.Return = smtp.DSNReturn(v)
+				return nil
+			}
+			return errSyntax
+		case "ENVID": // RFC 3461, 4.4
+			o.EnvelopeID, err = unxtext(value)
+			return err
+		case "AUTH": // RFC 4954, 5: who wrote it is known better here
+		case "SMTPUTF8":
+			return errUTF8
+		default:
+			return errParam
+		}
+		return nil
+	})
+}
+
+// rcptOptions reads the parameters of RCPT (RFC 3461, 4.1 and 4.2).
+func rcptOptions(params string) (*smtp.RcptOptions, error) {
+	o := &smtp.RcptOptions{}
+	return o, each(params, func(key, value string) (err error) {
+		switch key {
+		case "NOTIFY":
+			for _, n := range strings.Split(strings.ToUpper(value), ",") {
+				switch n {
+				case "NEVER", "SUCCESS", "FAILURE", "DELAY":
+					o.Notify = append(o.Notify, smtp.DSNNotify(n))
+				default:
+					return errSyntax
+				}
+				if len(o.Notify) > 1 && o.Notify[0] == smtp.DSNNotifyNever || len(o.Notify) > 3 {
+					return errSyntax
+				}
+			}
+		case "ORCPT":
+			kind, addr, ok := strings.Cut(value, ";")
+			if !ok || !strings.EqualFold(kind, "rfc822") {
+				return errSyntax
+			}
+			o.OriginalRecipientType = "rfc822"
+			o.OriginalRecipient, err = unxtext(addr)
+		default:
+			return errParam
+		}
+		return err
+	})
+}
+
+// unxtext decodes xtext (RFC 3461, 4). Controls cannot come out of it.
+func unxtext(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '+' {
+			if i+2 >= len(s) {
+				return "", errSyntax
+			}
+			h, err := hex.DecodeString(s[i+1 : i+3])
+			if err != nil {
+				return "", errSyntax
+			}
+			c, i = h[0], i+2
+		} else if c == '=' {
+			return "", errSyntax
+		}
+		if c < ' ' || c > '~' {
+			return "", errSyntax
+		}
+		b.WriteByte(c)
+	}
+	if b.Len() > 500 {
+		return "", errSyntax
+	}
+	return b.String(), nil
+}

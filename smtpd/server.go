@@ -1,0 +1,209 @@
+// Package smtpd is the door for agents that speak SMTP: message submission
+// (RFC 6409) with STARTTLS and with implicit TLS (RFC 8314).
+//
+// It is the security boundary of the product: what this parser takes for the
+// envelope and for the end of a message is what the gate judges. So it reads
+// the wire itself, strictly, and drives the Session interface of go-smtp, which
+// its backend implements (see docs/decisions/0001).
+//
+//	wire.go     lines and message data, nothing else ends them than CRLF
+//	conn.go     the state machine of one connection
+//	session.go  what a transaction means: one principal, one mailbox, the gate
+//
+// The server knows no mail: it hands bytes to the gate and repeats its answer.
+package smtpd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/metrics"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/mail"
+)
+
+// Gate is what the door needs of the gate.
+type Gate interface {
+	Admit(ctx context.Context, p registry.Principal, from mail.Address) error
+	Submit(ctx context.Context, p registry.Principal, s gate.Submission) (gate.Receipt, error)
+}
+
+var _ Gate = (*gate.Gate)(nil)
+
+// Authenticator looks credentials up. A refusal is registry.ErrCredentials;
+// any other error means "not now".
+type Authenticator interface {
+	ByPassword(ctx context.Context, user, password, remote string) (registry.Principal, error)
+}
+
+// Options are the limits of the door. The zero value of each is a safe
+// default, never "no limit".
+type Options struct {
+	Hostname       string        // announced name; "localhost" if empty
+	TLSConfig      *tls.Config   // required: passwords travel only under TLS
+	MaxSize        int64         // octets of a message; 0 means 25 MiB
+	MaxRecipients  int           // of a message; 0 means 100
+	MaxConnections int           // at the same time; 0 means 1,000
+	MaxErrors      int           // in a session before it is closed; 0 means 10
+	MaxAuth        int           // refused credentials before it is closed; 0 means 3
+	CommandTimeout time.Duration // for the next command; 0 means 5 minutes
+	DataTimeout    time.Duration // for the next block of data; 0 means 3 minutes
+	MessageTimeout time.Duration // for the whole of a message; 0 means 30 minutes
+	AuthDelay      time.Duration // after refused credentials, times their number; 0 means 1 second
+
+	Log     *slog.Logger
+	Metrics *metrics.Metrics
+}
+
+func (o Options) withDefaults() Options {
+	set := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	count := func(v *int, n int) {
+		if *v <= 0 {
+			*v = n
+		}
+	}
+	if o.Hostname == "" {
+		o.Hostname = "localhost"
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = 25 << 20
+	}
+	count(&o.MaxRecipients, 100)
+	count(&o.MaxConnections, 1000)
+	count(&o.MaxErrors, 10)
+	count(&o.MaxAuth, 3)
+	set(&o.CommandTimeout, 5*time.Minute)
+	set(&o.DataTimeout, 3*time.Minute)
+	set(&o.MessageTimeout, 30*time.Minute)
+	set(&o.AuthDelay, time.Second)
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New()
+	}
+	return o
+}
+
+// Server is the submission door of one daemon.
+type Server struct {
+	o    Options
+	gate Gate
+	auth Authenticator
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	conns     map[*conn]struct{}
+	closing   bool
+	done      sync.WaitGroup // sessions
+}
+
+// New returns a server that listens nowhere yet.
+func New(g Gate, a Authenticator, o Options) (*Server, error) {
+	if g == nil || a == nil {
+		return nil, errors.New("smtpd: gate and authenticator are required")
+	}
+	return &Server{o: o.withDefaults(), gate: g, auth: a, conns: map[*conn]struct{}{}}, nil
+}
+
+// Serve takes connections from l until Shutdown. With implicit TLS the first
+// octet of a connection belongs to the handshake, else STARTTLS is offered.
+func (s *Server) Serve(l net.Listener, implicit bool) error {
+	if s.o.TLSConfig == nil {
+		return errors.Join(errors.New("smtpd: no TLS certificate: passwords travel only under TLS"), l.Close())
+	}
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return errors.Join(net.ErrClosed, l.Close())
+	}
+	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
+	wait := time.Duration(0)
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			s.mu.Lock()
+			closing := s.closing
+			s.mu.Unlock()
+			if closing || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			// Out of file descriptors, most likely: it passes.
+			s.o.Log.Error("accept", "err", err)
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			time.Sleep(wait)
+			continue
+		}
+		wait = 0
+		s.take(c, implicit)
+	}
+}
+
+// take starts a session, or turns it away when there are too many.
+func (s *Server) take(nc net.Conn, implicit bool) {
+	name := "submission"
+	if implicit {
+		name = "submissions"
+	}
+	s.o.Metrics.Sessions.WithLabelValues(name).Inc()
+	c := newConn(s, nc, implicit)
+	s.mu.Lock()
+	full := len(s.conns) >= s.o.MaxConnections || s.closing
+	if !full {
+		s.conns[c] = struct{}{}
+		s.done.Add(1)
+	}
+	s.mu.Unlock()
+	if full {
+		go c.turnAway()
+		return
+	}
+	go func() {
+		defer s.done.Done()
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.conns, c)
+		}()
+		c.serve()
+	}()
+}
+
+// Shutdown stops listening, lets commands under way finish, tells the other
+// sessions to come back later, and waits for all of them or for ctx.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	for _, l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.conns {
+		c.hurry()
+	}
+	s.mu.Unlock()
+	ended := make(chan struct{})
+	go func() { s.done.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.wire.c.Close()
+	}
+	return fmt.Errorf("smtpd: %d sessions were cut: %w", len(s.conns), ctx.Err())
+}
