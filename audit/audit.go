@@ -12,17 +12,17 @@
 //	ref, err := log.Append(tx, audit.Record{Kind: audit.MailApprove, Mail: id, …})
 //
 // A chain alone proves order, not completeness: whoever holds the store can cut
-// its tail. Export the log, or note the size and root that [Verify] reports.
+// its tail, or write all of it anew. Note the size and root that [Verify] reports
+// somewhere else, and give them to [VerifyAgainst] later: both then show.
 package audit
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -30,7 +30,7 @@ import (
 	"github.com/multimail/multimail/internal/store"
 )
 
-// Hash is the RFC 6962 leaf hash of an entry.
+// Hash is the RFC 6962 leaf hash of an entry, or a tree hash over many.
 type Hash [sha256.Size]byte
 
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
@@ -54,36 +54,21 @@ type Actor struct {
 	ID   string `json:"id,omitempty"` // empty where it is personal: then "actor" is committed
 }
 
-// personal reports whether the id of such an actor names a person.
+// personal reports whether the id of such an actor names a person. A kind that
+// is not known here counts as one.
 func (a Actor) personal() bool { return a.Kind != "agent" && a.Kind != "system" }
 
-// Record is what a room wants written.
+// Record is what a room wants written. The names of facts and of private
+// fields are the room's own (letters, digits, '.', '_', '-'); the values may be
+// any strangers' words.
 type Record struct {
 	Kind    string            // one of the kinds of this package
-	Mail    string            // id, for mail.* kinds
+	Mail    string            // id; required for the mail.* kinds
 	Rev     int               // of the mail, after the change
 	Digest  string            // of the mail
-	Actor   Actor             //
+	Actor   Actor             // who did it
 	Facts   map[string]string // every input of the decision; never personal
 	Private map[string]string // personal data; only its commitments enter the chain
-}
-
-// leaf is an entry as it is hashed. The order of the fields is part of the format.
-type leaf struct {
-	V      int               `json:"v"`
-	Node   string            `json:"node"`
-	Chain  string            `json:"chain"`
-	Seq    uint64            `json:"seq"`
-	Nonce  string            `json:"nonce"` // 128 random bits: equal records have different hashes
-	Time   string            `json:"time"`  // RFC 3339, UTC
-	Prev   Hash              `json:"prev"`  // zero for the first
-	Kind   string            `json:"kind"`
-	Mail   string            `json:"mail,omitempty"`
-	Rev    int               `json:"rev,omitempty"`
-	Digest string            `json:"digest,omitempty"`
-	Actor  Actor             `json:"actor"`
-	Facts  map[string]string `json:"facts,omitempty"`
-	Commit map[string]string `json:"commit,omitempty"` // field → commitment, hex
 }
 
 // Log is the log of one node.
@@ -91,84 +76,119 @@ type Log struct {
 	node string
 }
 
-// New returns the log of a node. Its name is the name of its chain too.
+// New returns the log of a node. Its name is the name of its chain too; Append
+// refuses a name that could not stand in a key.
 func New(node string) *Log { return &Log{node: node} }
+
+// maxLine bounds one line of an export, so that whoever verifies can bound its
+// memory. A mail with a thousand recipients stays far below.
+const maxLine = 8 << 20
+
+// Append writes one entry inside the caller's transaction and returns its
+// hash. Without the entry there is no change (LAW 2): the caller returns the
+// error, and nothing of the transaction remains.
+func (l *Log) Append(tx store.Tx, r Record) (Hash, error) {
+	if err := l.check(r); err != nil {
+		return Hash{}, err
+	}
+	h, err := l.next(tx)
+	if err != nil {
+		return Hash{}, err
+	}
+	e := leaf{V: version, Node: l.node, Chain: l.node, Seq: h.Size, Nonce: random(),
+		Time: tx.Now().UTC().Format(time.RFC3339Nano), Prev: h.Hash,
+		Kind: r.Kind, Mail: r.Mail, Rev: r.Rev, Digest: r.Digest, Actor: r.Actor, Facts: r.Facts}
+	var open openings
+	e.Commit, open = commit(r.Private)
+	if r.Actor.personal() {
+		e.Actor.ID = ""
+		e.Commit, open = commitTo(e.Commit, open, actorField, r.Actor.ID)
+	}
+	line := e.bytes()
+	// The line stands in the export as a string: quoting may double it.
+	if n := 2*len(line) + len(open.bytes()) + 256; n > maxLine {
+		return Hash{}, fmt.Errorf("audit: append %s: an entry of %d octets is too large", r.Kind, n)
+	}
+	h = head{Size: h.Size + 1, Hash: Hash(tlog.RecordHash(line))}
+	if err := write(tx, e, line, open, h); err != nil {
+		return Hash{}, fmt.Errorf("audit: append %s: %w", r.Kind, err)
+	}
+	return h.Hash, nil
+}
+
+// check refuses what could not be written so that it is read back as it was.
+func (l *Log) check(r Record) error {
+	switch {
+	case !isName(l.node):
+		return fmt.Errorf("audit: append: %q cannot name a chain", l.node)
+	case !Known(r.Kind):
+		return fmt.Errorf("audit: append: unknown kind %q", r.Kind)
+	case r.Mail == "" && strings.HasPrefix(r.Kind, "mail."):
+		return fmt.Errorf("audit: append %s: no mail", r.Kind)
+	case r.Mail != "" && !isName(r.Mail):
+		return fmt.Errorf("audit: append %s: %q is no mail id", r.Kind, r.Mail)
+	}
+	for _, fields := range []map[string]string{r.Facts, r.Private} {
+		for name := range fields {
+			if !isName(name) {
+				return fmt.Errorf("audit: append %s: %q cannot name a field", r.Kind, name)
+			}
+		}
+	}
+	if _, ok := r.Private[actorField]; ok {
+		return fmt.Errorf("audit: append %s: the field %q is the log's own", r.Kind, actorField)
+	}
+	return nil
+}
+
+// next returns the end of the chain, to append behind. LAW 7: an entry is never
+// written over, even where the head was lost or set back.
+func (l *Log) next(tx store.Tx) (head, error) {
+	h, err := readHead(tx, l.node)
+	if err != nil {
+		return h, err
+	}
+	behind := store.Prefix(entryPrefix(l.node))
+	behind.From = entryKey(l.node, h.Size)
+	taken := ""
+	err = tx.Scan(behind, func(key string, _ []byte) error {
+		taken = key
+		return store.Stop
+	})
+	switch {
+	case err != nil:
+		return h, fmt.Errorf("audit: end of %s: %w", l.node, err)
+	case taken != "":
+		return h, fmt.Errorf("audit: %s stands behind the end of its chain: the log is damaged", taken)
+	}
+	return h, nil
+}
+
+func write(tx store.Tx, e leaf, line []byte, open openings, h head) error {
+	if err := tx.Put(entryKey(e.Chain, e.Seq), line); err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		if err := tx.Put(openKey(e.Chain, e.Seq), open.bytes()); err != nil {
+			return err
+		}
+	}
+	if e.Mail != "" {
+		if err := tx.Put(mailKey(e.Mail, e.Chain, e.Seq), nil); err != nil {
+			return err
+		}
+	}
+	b, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return tx.Put(headKey(e.Chain), b)
+}
 
 // head is the end of a chain.
 type head struct {
 	Size uint64 `json:"size"`
 	Hash Hash   `json:"hash"`
-}
-
-// Append writes one entry inside the caller's transaction and returns its
-// hash. Without the entry there is no change: the caller returns the error.
-func (l *Log) Append(tx store.Tx, r Record) (Hash, error) {
-	if !Known(r.Kind) {
-		return Hash{}, fmt.Errorf("audit: unknown kind %q", r.Kind)
-	}
-	h, err := readHead(tx, l.node)
-	if err != nil {
-		return Hash{}, err
-	}
-	e := leaf{V: 1, Node: l.node, Chain: l.node, Seq: h.Size, Nonce: random(16),
-		Time: tx.Now().UTC().Format(time.RFC3339Nano), Prev: h.Hash,
-		Kind: r.Kind, Mail: r.Mail, Rev: r.Rev, Digest: r.Digest, Actor: r.Actor, Facts: r.Facts}
-	private := r.Private
-	if r.Actor.personal() {
-		e.Actor.ID = ""
-		private = withActor(private, r.Actor.ID)
-	}
-	open := map[string]Opening{}
-	e.Commit = map[string]string{}
-	for field, value := range private {
-		if value == "" {
-			continue
-		}
-		o := Opening{Salt: random(16), Value: value}
-		open[field], e.Commit[field] = o, o.commitment(field)
-	}
-	line, err := json.Marshal(e)
-	if err != nil {
-		return Hash{}, fmt.Errorf("audit: %w", err)
-	}
-	h = head{Size: h.Size + 1, Hash: Hash(tlog.RecordHash(line))}
-	return h.Hash, l.write(tx, e, line, open, h)
-}
-
-func (l *Log) write(tx store.Tx, e leaf, line []byte, open map[string]Opening, h head) error {
-	if err := tx.Put(entryKey(e.Chain, e.Seq), line); err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	if len(open) > 0 {
-		b, err := json.Marshal(open)
-		if err == nil {
-			err = tx.Put(openKey(e.Chain, e.Seq), b)
-		}
-		if err != nil {
-			return fmt.Errorf("audit: %w", err)
-		}
-	}
-	if e.Mail != "" {
-		if err := tx.Put(mailKey(e.Mail, e.Chain, e.Seq), nil); err != nil {
-			return fmt.Errorf("audit: %w", err)
-		}
-	}
-	b, err := json.Marshal(h)
-	if err == nil {
-		err = tx.Put(headKey(e.Chain), b)
-	}
-	if err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	return nil
-}
-
-func withActor(private map[string]string, id string) map[string]string {
-	out := map[string]string{"actor": id}
-	for k, v := range private {
-		out[k] = v
-	}
-	return out
 }
 
 // Head returns how many entries the chain has and the hash of the newest.
@@ -191,42 +211,38 @@ func readHead(tx store.Tx, chain string) (h head, err error) {
 	return h, nil
 }
 
-// Opening is the salt and the value behind a commitment.
-type Opening struct {
-	Salt  string `json:"salt"` // 128 bits, hex
-	Value string `json:"value"`
-}
-
-// commitment hashes framed parts, so that no two openings of any two fields
-// can be the same octets.
-func (o Opening) commitment(field string) string {
-	h := sha256.New()
-	for _, s := range []string{"multimail-audit-v1", field, o.Salt, o.Value} {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
-		h.Write(n[:])
-		h.Write([]byte(s))
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func random(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
-
-// The keys of the log. Sequence numbers are written so that they sort.
+// The keys of the log. Sequence numbers are 16 hex digits, so that they sort.
 //
-//	audit/<chain>NUL<seq>           the leaf, to the octet
-//	audit-open/<chain>NUL<seq>      its openings
-//	audit-mail/<mail>NUL<chain>NUL<seq>   index
-//	audit-head/<chain>              the end of the chain
-func entryKey(chain string, seq uint64) string { return fmt.Sprintf("audit/%s\x00%016x", chain, seq) }
-func openKey(chain string, seq uint64) string {
-	return fmt.Sprintf("audit-open/%s\x00%016x", chain, seq)
+//	audit/<chain>/<seq>               the leaf, to the octet
+//	audit-open/<chain>/<seq>          its openings
+//	audit-mail/<mail>/<chain>/<seq>   index of the entries of a mail
+//	audit-head/<chain>                the end of the chain
+const (
+	entries = "audit/"
+	opens   = "audit-open/"
+	mails   = "audit-mail/"
+	heads   = "audit-head/"
+)
+
+func entryPrefix(chain string) string          { return entries + chain + "/" }
+func entryKey(chain string, seq uint64) string { return entries + place(chain, seq) }
+func openKey(chain string, seq uint64) string  { return opens + place(chain, seq) }
+func headKey(chain string) string              { return heads + chain }
+func mailPrefix(mail string) string            { return mails + mail + "/" }
+
+func mailKey(mail, chain string, seq uint64) string { return mailPrefix(mail) + place(chain, seq) }
+
+func place(chain string, seq uint64) string { return fmt.Sprintf("%s/%016x", chain, seq) }
+
+// isName reports whether s can stand between the slashes of a key and name a
+// field: short, visible, the same in every encoding.
+func isName(s string) bool {
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
 }
-func mailKey(mail, chain string, seq uint64) string {
-	return fmt.Sprintf("audit-mail/%s\x00%s\x00%016x", mail, chain, seq)
-}
-func headKey(chain string) string { return "audit-head/" + chain }

@@ -1,35 +1,68 @@
 package audit
 
 // The kinds of entries that change a mail: each transition has exactly one
-// (LAW 2).
+// (LAW 2), and nothing else has them.
 const (
-	MailSubmit  = "mail.submit"
-	MailHold    = "mail.hold"
-	MailApprove = "mail.approve"
-	MailReject  = "mail.reject"
-	MailCancel  = "mail.cancel"
-	MailExpire  = "mail.expire"
-	MailClaim   = "mail.claim"
-	MailRetry   = "mail.retry"
-	MailLapse   = "mail.lapse"
-	MailSent    = "mail.sent"
-	MailFailed  = "mail.failed"
+	MailSubmit  = "mail.submit"  // a door brought it: held, or ready at once
+	MailHold    = "mail.hold"    // ready before, held again
+	MailApprove = "mail.approve" // an approver said yes
+	MailReject  = "mail.reject"  // an approver said no
+	MailCancel  = "mail.cancel"  // withdrawn
+	MailExpire  = "mail.expire"  // nobody decided in time
+	MailClaim   = "mail.claim"   // a worker attempts it
+	MailRetry   = "mail.retry"   // the attempt is over, somebody is still pending
+	MailLapse   = "mail.lapse"   // the lease of the attempt ran out
+	MailSent    = "mail.sent"    // nobody pending, somebody got it
+	MailFailed  = "mail.failed"  // nobody pending, nobody got it
 )
 
-// kinds is the closed vocabulary. The second half never changes a mail.
-var kinds = map[string]bool{
-	MailSubmit: true, MailHold: true, MailApprove: true, MailReject: true, MailCancel: true, MailExpire: true,
-	MailClaim: true, MailRetry: true, MailLapse: true, MailSent: true, MailFailed: true,
+// The kinds that never change a mail: refusals, reads, policy, credentials.
+const (
+	SubmitRefuse  = "submit.refuse"
+	DecideRefuse  = "decide.refuse"
+	ContentRead   = "content.read"
+	ModeTighten   = "mode.tighten"
+	ModeLoosen    = "mode.loosen"
+	AllowAdd      = "allow.add"
+	AllowRemove   = "allow.remove"
+	Freeze        = "freeze"
+	Thaw          = "thaw"
+	OperatorSet   = "operator.set"
+	DomainAdd     = "domain.add"
+	DomainVerify  = "domain.verify"
+	AgentAdd      = "agent.add"
+	AgentDisable  = "agent.disable"
+	AgentEnable   = "agent.enable"
+	AgentPassword = "agent.password"
+	MailboxAdd    = "mailbox.add"
+	MailboxSet    = "mailbox.set"
+	MailboxGrant  = "mailbox.grant"
+	KeyCreate     = "key.create"
+	KeyRevoke     = "key.revoke"
+	ApproverAdd   = "approver.add"
+	AuthOK        = "auth.ok"
+	AuthFail      = "auth.fail"
+	StoreStart    = "store.start"
+)
 
-	"submit.refuse": true, "decide.refuse": true, "content.read": true,
-	"mode.tighten": true, "mode.loosen": true, "allow.add": true, "allow.remove": true,
-	"freeze": true, "thaw": true,
-	"operator.set": true, "domain.add": true, "domain.verify": true,
-	"agent.add": true, "agent.disable": true, "agent.enable": true, "agent.password": true,
-	"mailbox.add": true, "mailbox.set": true, "mailbox.grant": true,
-	"key.create": true, "key.revoke": true, "approver.add": true,
-	"auth.ok": true, "auth.fail": true, "store.start": true,
+// kinds is the closed vocabulary. A kind is never removed: old logs hold it.
+var kinds = [...]string{
+	MailSubmit, MailHold, MailApprove, MailReject, MailCancel, MailExpire,
+	MailClaim, MailRetry, MailLapse, MailSent, MailFailed,
+	SubmitRefuse, DecideRefuse, ContentRead,
+	ModeTighten, ModeLoosen, AllowAdd, AllowRemove, Freeze, Thaw,
+	OperatorSet, DomainAdd, DomainVerify,
+	AgentAdd, AgentDisable, AgentEnable, AgentPassword,
+	MailboxAdd, MailboxSet, MailboxGrant,
+	KeyCreate, KeyRevoke, ApproverAdd, AuthOK, AuthFail, StoreStart,
 }
 
 // Known reports whether a kind belongs to the vocabulary.
-func Known(kind string) bool { return kinds[kind] }
+func Known(kind string) bool {
+	for _, k := range kinds {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}

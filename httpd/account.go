@@ -42,7 +42,10 @@ func (s *Server) patchAccount(r *request) (answer, error) {
 		if p.OversightEmail != nil {
 			o.Oversight = address
 		}
-		return s.o.Registry.SetOperator(tx, r.p, o)
+		if err := s.o.Registry.SetOperator(tx, r.p, o); err != nil {
+			return err
+		}
+		return s.budgets(tx)
 	})
 	if err != nil {
 		return answer{}, err

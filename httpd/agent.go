@@ -61,7 +61,9 @@ func (s *Server) resetPassword(r *request) (answer, error) {
 
 // changeAgent makes a change and shows the agent, with its password if the
 // change gave it one.
-func (s *Server) changeAgent(r *request, change func(tx store.Tx, name string) (string, error)) (answer, error) {
+func (s *Server) changeAgent(
+	r *request, change func(tx store.Tx, name string) (string, error),
+) (answer, error) {
 	if err := empty(r); err != nil {
 		return answer{}, err
 	}

@@ -67,7 +67,8 @@ func (s *Server) auditExport(r *request) (answer, error) {
 	h := r.w.Header()
 	h.Set("Content-Type", "application/jsonl")
 	h.Set("Cache-Control", "no-store")
-	err = s.o.Audit.Export(r.Context(), s.o.Store, r.w, audit.ExportOptions{Openings: r.one("openings") == "1", Since: since})
+	o := audit.ExportOptions{Openings: r.one("openings") == "1", Since: since}
+	err = s.o.Audit.Export(r.Context(), s.o.Store, r.w, o)
 	if err != nil {
 		s.o.Log.Error("export", "actor", r.p.ID(), "err", err)
 		io.WriteString(r.w, `{"error":"the export broke off"}`+"\n")

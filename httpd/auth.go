@@ -102,7 +102,7 @@ func remote(r *http.Request) string {
 func (s *Server) strange(r *http.Request) {
 	s.o.Metrics.AuthFailures.WithLabelValues("http").Inc()
 	s.o.Log.Warn("auth", "door", "http", "remote", remote(r))
-	if !s.noise.Allow() {
+	if !s.noise.AllowN(s.o.Now(), 1) {
 		return
 	}
 	rec := audit.Record{Kind: "auth.fail", Actor: audit.Actor{Kind: "system"},

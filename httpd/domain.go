@@ -8,6 +8,7 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/sign"
 )
 
 func (s *Server) domains(r *request) (answer, error) {
@@ -38,6 +39,10 @@ func (s *Server) addDomain(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	check := func(tx store.Tx) error { return s.budget(tx, name, "") }
+	if err := s.o.Store.View(r.Context(), check); err != nil {
+		return answer{}, err
+	}
 	if err := s.o.Identity.Ensure(name, s.o.Now()); err != nil {
 		return answer{}, fmt.Errorf("httpd: identity key: %w", err)
 	}
@@ -46,8 +51,10 @@ func (s *Server) addDomain(r *request) (answer, error) {
 	}
 	var d registry.Domain
 	err = s.o.Store.Update(r.Context(), func(tx store.Tx) (err error) {
-		d, err = s.o.Registry.AddDomain(tx, r.p, name)
-		return err
+		if d, err = s.o.Registry.AddDomain(tx, r.p, name); err != nil {
+			return err
+		}
+		return check(tx)
 	})
 	if err != nil {
 		return answer{}, err
@@ -83,4 +90,25 @@ func (s *Server) withRecords(d registry.Domain, status int) (answer, error) {
 		v.DNS = append(v.DNS, api.Record{Type: "TXT", Name: rec.Name, Value: rec.TXT})
 	}
 	return answer{status, v}, nil
+}
+
+// budget refuses names under which an identity header could become too long,
+// while they are being set: no release finds out (LAW 7).
+func (s *Server) budget(tx store.Tx, domain, address string) error {
+	o, err := s.o.Registry.Operator(tx)
+	if err != nil {
+		return err
+	}
+	return sign.CheckBudget(domain, address, o.Name, "")
+}
+
+// budgets is budget for every mailbox, asked when the operator is renamed.
+func (s *Server) budgets(tx store.Tx) error {
+	boxes, err := s.o.Registry.Mailboxes(tx)
+	for _, m := range boxes {
+		if err == nil {
+			err = s.budget(tx, m.Address.Domain(), m.Address.String())
+		}
+	}
+	return err
 }

@@ -27,11 +27,6 @@ func (s *Server) email(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if r.p.Kind != registry.KindAgent { // an agent reads its own; anybody else is recorded
-		if err := s.noteRead(r, id, "email"); err != nil {
-			return answer{}, err
-		}
-	}
 	m, err := s.o.Queue.Mail(r.Context(), id)
 	if errors.Is(err, mail.ErrNotFound) || err == nil && m.Mailbox.Key() != box.Key() {
 		return s.notice(r, box, id)
@@ -47,6 +42,9 @@ func (s *Server) email(r *request) (answer, error) {
 
 // ownMail shows a mail to who sent it: its words and what became of it.
 func (s *Server) ownMail(r *request, m *mail.Mail) (answer, error) {
+	if err := s.noteRead(r, m.ID, "email"); err != nil {
+		return answer{}, err
+	}
 	raw, err := s.o.Queue.Raw(r.Context(), m.ID)
 	if err != nil {
 		return answer{}, err
@@ -83,25 +81,21 @@ func (s *Server) ownMail(r *request, m *mail.Mail) (answer, error) {
 // notice shows an item of the inbox. It counts as read once its agent has it.
 func (s *Server) notice(r *request, box mail.Address, id mail.ID) (answer, error) {
 	var item inbox.Item
-	get := func(tx store.Tx) (err error) {
+	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
 		item, err = s.o.Inbox.Item(tx, box, id)
 		return err
+	})
+	if errors.Is(err, mail.ErrNotFound) {
+		return answer{}, missing("mail")
 	}
-	run := s.o.Store.View
-	if r.p.Kind == registry.KindAgent {
-		run = s.o.Store.Update
-		get = func(tx store.Tx) (err error) {
-			if item, err = s.o.Inbox.Item(tx, box, id); err != nil || item.Read {
-				return err
-			}
-			item.Read = true
-			return s.o.Inbox.MarkRead(tx, box, id)
-		}
+	if err == nil {
+		err = s.noteRead(r, id, "notice")
 	}
-	if err := run(r.Context(), get); err != nil {
-		if errors.Is(err, mail.ErrNotFound) || errors.Is(err, store.ErrNotFound) {
-			return answer{}, missing("mail")
-		}
+	if err == nil && r.p.Kind == registry.KindAgent && !item.Read {
+		item.Read = true
+		err = s.o.Store.Update(r.Context(), func(tx store.Tx) error { return s.o.Inbox.MarkRead(tx, box, id) })
+	}
+	if err != nil {
 		return answer{}, err
 	}
 	return ok(api.Email{Summary: noticeOf(item), Text: item.Text, Size: item.Size})
@@ -165,9 +159,12 @@ func (s *Server) cancel(r *request) (answer, error) {
 	return ok(api.Receipt{ID: string(m.ID), Status: statusWord(m, s.o.Now()), ThreadID: string(m.ID)})
 }
 
-// noteRead records that somebody other than its author read a mail, before the
-// words are handed out: no entry, no words.
+// noteRead records that somebody other than an agent of its mailbox reads a
+// mail, before the words are handed out: no entry, no words.
 func (s *Server) noteRead(r *request, id mail.ID, what string) error {
+	if r.p.Kind == registry.KindAgent {
+		return nil
+	}
 	return s.note(r.Context(), r.p, audit.Record{Kind: "content.read", Mail: string(id),
 		Facts: map[string]string{"door": r.door, "view": what}})
 }

@@ -58,7 +58,9 @@ func (s *Server) freezes(r *request) (answer, error) {
 	})
 	list := api.Freezes{Freezes: []api.Freeze{}}
 	for _, f := range all {
-		list.Freezes = append(list.Freezes, api.Freeze{Scope: f.Scope.String(), By: f.By, Reason: f.Reason, At: f.At})
+		list.Freezes = append(list.Freezes, api.Freeze{
+			Scope: f.Scope.String(), By: f.By, Reason: f.Reason, At: f.At,
+		})
 	}
 	return answer{http.StatusOK, list}, err
 }

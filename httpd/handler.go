@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 )
 
@@ -106,10 +107,11 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 		h.ServeHTTP(&said, r)
 		if allow := said.Header().Get("Allow"); allow != "" {
 			w.Header().Set("Allow", allow)
-			writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"error": "method not allowed", "hint": "allowed: " + allow})
+			writeJSON(w, http.StatusMethodNotAllowed,
+				api.Error{Message: "method not allowed", Hint: "allowed: " + allow})
 			return
 		}
-		writeJSON(w, http.StatusNotFound, map[string]string{"error": "no such endpoint"})
+		writeJSON(w, http.StatusNotFound, api.Error{Message: "no such endpoint"})
 	})
 }
 

@@ -69,6 +69,7 @@ type Options struct {
 	Log     *slog.Logger     // nil means slog.Default
 	Now     func() time.Time // nil means time.Now
 	Dev     bool             // the socket may decide and loosen too
+	MaxSize int64            // octets of a mail, as the gate has it; 0 means 25 MiB
 
 	// DefaultDomain is the domain whose keys are shown where the Host header
 	// names none of ours; empty means the only one.
@@ -97,7 +98,8 @@ type Server struct {
 
 // New checks the options and returns a server that listens nowhere yet.
 func New(o Options) (*Server, error) {
-	if o.Gate == nil || o.Queue == nil || o.Registry == nil || o.Store == nil || o.Audit == nil || o.Inbox == nil {
+	if o.Gate == nil || o.Queue == nil || o.Registry == nil ||
+		o.Store == nil || o.Audit == nil || o.Inbox == nil {
 		return nil, errors.New("httpd: gate, queue, registry, store, audit log and inbox are required")
 	}
 	if o.Identity == nil || o.DKIM == nil {
@@ -118,6 +120,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = 25 << 20
 	}
 	s := &Server{o: o, closing: make(chan struct{})}
 	// Strangers may not fill the audit log; what is left out is in the log and

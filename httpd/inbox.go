@@ -27,8 +27,8 @@ func (s *Server) emails(r *request) (answer, error) {
 	if direction != "" && direction != "inbound" && direction != "outbound" {
 		return answer{}, invalid("direction must be inbound or outbound")
 	}
-	if status != "" && !slices.Contains(statusWords, status) {
-		return answer{}, invalid("status must be one of %s", strings.Join(statusWords, ", "))
+	if status != "" && !slices.Contains(statusWords[:], status) {
+		return answer{}, invalid("status must be one of %s", strings.Join(statusWords[:], ", "))
 	}
 	since, err := r.id("since_id")
 	if err != nil {
@@ -52,12 +52,17 @@ func (s *Server) emails(r *request) (answer, error) {
 	return answer{http.StatusOK, list}, err
 }
 
-var statusWords = []string{api.StatusHeld, api.StatusScheduled, api.StatusQueued, api.StatusSent, api.StatusFailed,
-	api.StatusRejected, api.StatusCancelled, api.StatusExpired, api.StatusUnread, api.StatusRead}
+// statusWords are the words a list can be filtered by.
+var statusWords = [...]string{
+	api.StatusHeld, api.StatusScheduled, api.StatusQueued, api.StatusSent, api.StatusFailed,
+	api.StatusRejected, api.StatusCancelled, api.StatusExpired, api.StatusUnread, api.StatusRead,
+}
 
 // emailPage returns the newest of both kinds below a cursor, newest first. Ids
 // of both sort by time.
-func (s *Server) emailPage(ctx context.Context, box mail.Address, before mail.ID, limit int, direction string) ([]api.Summary, error) {
+func (s *Server) emailPage(
+	ctx context.Context, box mail.Address, before mail.ID, limit int, direction string,
+) ([]api.Summary, error) {
 	var all []api.Summary
 	if direction != "inbound" {
 		mails, err := s.o.Queue.ByMailbox(ctx, box, before, limit)
@@ -82,7 +87,9 @@ func (s *Server) emailPage(ctx context.Context, box mail.Address, before mail.ID
 }
 
 // items lists the inbox, newest first.
-func (s *Server) items(ctx context.Context, box mail.Address, before mail.ID, limit int) (list []inbox.Item, err error) {
+func (s *Server) items(
+	ctx context.Context, box mail.Address, before mail.ID, limit int,
+) (list []inbox.Item, err error) {
 	err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		list, err = s.o.Inbox.List(tx, box, before, limit)
 		return err
@@ -113,7 +120,8 @@ func (s *Server) wait(r *request) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		waited := api.Waited{Found: len(found) > 0, Emails: found, WaitedSeconds: int(s.o.Now().Sub(start) / time.Second)}
+		waited := api.Waited{Found: len(found) > 0, Emails: found,
+			WaitedSeconds: int(s.o.Now().Sub(start) / time.Second)}
 		if waited.Found {
 			return ok(waited)
 		}

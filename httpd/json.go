@@ -12,11 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// Octets of a request body.
-const (
-	smallBody = 64 << 10
-	draftBody = 36 << 20 // 25 MiB of mail in base64, and room for the rest
-)
+// smallBody is the most octets of any body but a draft's.
+const smallBody = 64 << 10
+
+// draftBody is the most octets of a draft's body: a mail of the largest size in
+// base64, and room for the rest.
+func (s *Server) draftBody() int64 { return s.o.MaxSize*4/3 + 2<<20 }
 
 // decode reads the request's JSON into v, a pointer to a struct of package api.
 // The limit holds while reading, not after.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -66,24 +67,22 @@ func (s *Server) mailboxOf(tx store.Tx, p registry.Principal, m registry.Mailbox
 	if err != nil {
 		return api.Mailbox{}, err
 	}
-	frozen := false
-	for _, f := range freezes {
+	stops := func(f registry.Freeze) bool {
 		switch f.Scope.Kind {
-		case registry.FreezeAll:
-			frozen = true
 		case registry.FreezeMailbox:
-			frozen = frozen || f.Scope.Name == m.Address.Key()
+			return f.Scope.Name == m.Address.Key()
 		case registry.FreezeDomain:
-			frozen = frozen || f.Scope.Name == m.Address.Domain()
+			return f.Scope.Name == m.Address.Domain()
 		case registry.FreezeAgent:
-			frozen = frozen || p.Kind == registry.KindAgent && f.Scope.Name == p.Name
+			return p.Kind == registry.KindAgent && f.Scope.Name == p.Name
 		}
+		return f.Scope.Kind == registry.FreezeAll
 	}
 	return api.Mailbox{
 		ID: m.Address.String(), Address: m.Address.String(), DisplayName: m.DisplayName,
 		OversightMode: m.Mode.String(), OversightAddress: m.Oversight.String(),
 		HoldSeconds: int64(m.Hold() / time.Second), Agents: append([]string{}, m.Agents...),
-		Frozen: frozen, CreatedAt: m.CreatedAt,
+		Frozen: slices.ContainsFunc(freezes, stops), CreatedAt: m.CreatedAt,
 	}, nil
 }
 
@@ -98,6 +97,9 @@ func (s *Server) addMailbox(r *request) (answer, error) {
 	}
 	err = s.o.Store.Update(r.Context(), func(tx store.Tx) error {
 		_, err := s.o.Registry.AddMailbox(tx, r.p, box, n.Agents)
+		if err == nil {
+			err = s.budget(tx, box.Domain(), box.String())
+		}
 		if err == nil && n.DisplayName != "" {
 			_, err = s.o.Registry.SetMailbox(tx, r.p, box, registry.MailboxPatch{DisplayName: &n.DisplayName})
 		}
@@ -132,7 +134,8 @@ func (s *Server) patchMailbox(r *request) (answer, error) {
 	if p.OversightMode != nil {
 		mode, err := mail.ParseMode(*p.OversightMode)
 		if err != nil {
-			return answer{}, invalid("oversight_mode must be read_only, gated_all, gated_send, monitored or autonomous")
+			return answer{}, invalid("oversight_mode must be " +
+				"read_only, gated_all, gated_send, monitored or autonomous")
 		}
 		if err := s.try(r.Context(), rest); err != nil {
 			return answer{}, err
@@ -161,7 +164,9 @@ func (s *Server) try(ctx context.Context, fn func(store.Tx) error) error {
 	return err
 }
 
-func (s *Server) patchRest(tx store.Tx, p registry.Principal, box mail.Address, c registry.MailboxPatch, agents []string) error {
+func (s *Server) patchRest(
+	tx store.Tx, p registry.Principal, box mail.Address, c registry.MailboxPatch, agents []string,
+) error {
 	if _, err := s.o.Registry.SetMailbox(tx, p, box, c); err != nil {
 		return err
 	}

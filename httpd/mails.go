@@ -17,10 +17,13 @@ func (s *Server) mails(r *request) (answer, error) {
 		return answer{}, err
 	}
 	state := r.one("state")
-	if state != "" && !slices.ContainsFunc(mail.States[1:], func(v mail.State) bool { return v.String() == state }) {
+	named := func(v mail.State) bool { return v.String() == state }
+	if state != "" && !slices.ContainsFunc(mail.States[1:], named) {
 		return answer{}, invalid("state must be held, ready, sending, sent, failed, rejected, cancelled or expired")
 	}
-	fetch := func(before mail.ID, n int) ([]*mail.Mail, error) { return s.o.Queue.All(r.Context(), before, n) }
+	fetch := func(before mail.ID, n int) ([]*mail.Mail, error) {
+		return s.o.Queue.All(r.Context(), before, n)
+	}
 	if name := r.one("mailbox"); name != "" {
 		box, err := mail.ParseAddress(name)
 		if err != nil {
@@ -54,7 +57,9 @@ func (s *Server) retryMail(r *request) (answer, error)  { return s.order(r, s.o.
 func (s *Server) holdMail(r *request) (answer, error)   { return s.order(r, s.o.Gate.Hold) }
 
 // order has the gate do one thing with a mail and shows how it stands then.
-func (s *Server) order(r *request, do func(context.Context, registry.Principal, mail.ID) (*mail.Mail, error)) (answer, error) {
+func (s *Server) order(
+	r *request, do func(context.Context, registry.Principal, mail.ID) (*mail.Mail, error),
+) (answer, error) {
 	if err := empty(r); err != nil {
 		return answer{}, err
 	}

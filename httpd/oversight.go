@@ -125,7 +125,8 @@ func (s *Server) decide(r *request) (answer, error) {
 	case v.Digest != "":
 		verdict.Digest, err = mail.ParseDigest(v.Digest)
 	case verdict.Approve: // LAW 4
-		err = &refusal{http.StatusBadRequest, "digest is needed to approve: it names what you have seen", "GET /v1/oversight/pending/ID shows the mail and its digest"}
+		err = &refusal{http.StatusBadRequest, "digest is needed to approve: it names what you have seen",
+			"GET /v1/oversight/pending/ID shows the mail and its digest"}
 	}
 	if err != nil {
 		return answer{}, err

@@ -106,7 +106,10 @@ var errEnd = errors.New("httpd: end of list")
 // cursor of what follows, "" at the end. fetch returns up to n items beyond an
 // id; use takes one and says its id and whether it fits. One request looks at
 // maxScan items at most; its answer may then be short and have a cursor.
-func gather[T any](cursor mail.ID, limit int, fetch func(from mail.ID, n int) ([]T, error), use func(T) (mail.ID, bool, error)) (string, error) {
+func gather[T any](
+	cursor mail.ID, limit int,
+	fetch func(from mail.ID, n int) ([]T, error), use func(T) (mail.ID, bool, error),
+) (string, error) {
 	n, fit := max(limit, 20), 0
 	for scanned := 0; scanned < maxScan; {
 		page, err := fetch(cursor, n)

@@ -21,7 +21,10 @@ func (r Route) String() string { return r.Method + " " + r.Path }
 // the gate (LAW 4).
 func Routes() []Route {
 	var all []Route
-	for _, part := range [][]Route{publicRoutes(), agentRoutes(), mailboxRoutes(), oversightRoutes(), adminRoutes(), stopRoutes()} {
+	for _, part := range [][]Route{
+		publicRoutes(), agentRoutes(), mailboxRoutes(), oversightRoutes(),
+		accountRoutes(), keyRoutes(), mailRoutes(), stopRoutes(),
+	} {
 		all = append(all, part...)
 	}
 	return all
@@ -42,121 +45,186 @@ const (
 
 func publicRoutes() []Route {
 	return []Route{
-		{Method: "GET", Path: "/health", Public: true, handle: (*Server).health,
+		{Method: "GET", Path: "/health", handle: (*Server).health,
+			Public:  true,
 			Summary: "whether the server can take mail; 503 when it cannot"},
-		{Method: "GET", Path: "/.well-known/multimail-signing-key", Public: true, handle: (*Server).signingKey,
+		{Method: "GET", Path: "/.well-known/multimail-signing-key", handle: (*Server).signingKey,
+			Public:  true,
 			Summary: "the key that signs identity headers of the domain in Host"},
-		{Method: "GET", Path: "/.well-known/jwks.json", Public: true, handle: (*Server).jwks,
+		{Method: "GET", Path: "/.well-known/jwks.json", handle: (*Server).jwks,
+			Public:  true,
 			Summary: "the same keys as a JWK set"},
-		{Method: "GET", Path: "/metrics", Scopes: oneOf(admin), handle: (*Server).metrics,
+		{Method: "GET", Path: "/metrics", handle: (*Server).metrics,
+			Scopes:  oneOf(admin),
 			Summary: "metrics in the Prometheus text format"},
 	}
 }
 
 func agentRoutes() []Route {
 	return []Route{
-		{Method: "POST", Path: "/v1/send", Scopes: oneOf(send), handle: (*Server).sendAny,
+		{Method: "GET", Path: "/v1/whoami", handle: (*Server).whoami,
+			Summary: "whom the credential speaks for, and its scopes"},
+		{Method: "POST", Path: "/v1/send", handle: (*Server).sendAny,
+			Scopes:  oneOf(send),
 			Summary: "send from mailbox_id, from, or else the only mailbox of the credential"},
-		{Method: "POST", Path: "/v1/mailboxes/{id}/send", Scopes: oneOf(send), handle: (*Server).send,
+		{Method: "POST", Path: "/v1/mailboxes/{id}/send", handle: (*Server).send,
+			Scopes:  oneOf(send),
 			Summary: "send a mail"},
-		{Method: "GET", Path: "/v1/mailboxes/{id}/emails", Scopes: oneOf(read), handle: (*Server).emails,
-			Query: []string{"status", "direction", "since_id", onePage, nextPage}, Summary: "the mailbox's own mail and notices, newest first"},
-		{Method: "GET", Path: "/v1/mailboxes/{id}/emails/{email}", Scopes: oneOf(read), handle: (*Server).email,
-			Query: []string{"wait_seconds"}, Summary: "one of them, if asked when its status has changed; reading marks a notice as read"},
-		{Method: "POST", Path: "/v1/mailboxes/{id}/emails/{email}/cancel", Scopes: oneOf(send), handle: (*Server).cancel,
+		{Method: "GET", Path: "/v1/mailboxes/{id}/emails", handle: (*Server).emails,
+			Scopes:  oneOf(read),
+			Query:   []string{"status", "direction", "since_id", onePage, nextPage},
+			Summary: "the mailbox's own mail and notices, newest first"},
+		{Method: "GET", Path: "/v1/mailboxes/{id}/emails/{email}", handle: (*Server).email,
+			Scopes:  oneOf(read),
+			Query:   []string{"wait_seconds"},
+			Summary: "one of them, if asked when its status has changed; reading marks a notice as read"},
+		{Method: "POST", Path: "/v1/mailboxes/{id}/emails/{email}/cancel", handle: (*Server).cancel,
+			Scopes:  oneOf(send),
 			Summary: "withdraw a mail that is not on its way yet"},
-		{Method: "GET", Path: "/v1/mailboxes/{id}/wait", Scopes: oneOf(read), handle: (*Server).wait,
-			Query: []string{"timeout_seconds", "sender", "subject_contains", "since_id"}, Summary: "wait for mail in the inbox"},
-		{Method: "GET", Path: "/v1/usage", Scopes: oneOf(read), handle: (*Server).usage,
-			Query: []string{"from", "to"}, Summary: "what the credential's mailboxes did"},
+		{Method: "GET", Path: "/v1/mailboxes/{id}/wait", handle: (*Server).wait,
+			Scopes:  oneOf(read),
+			Query:   []string{"timeout_seconds", "sender", "subject_contains", "since_id"},
+			Summary: "wait for mail in the inbox"},
+		{Method: "GET", Path: "/v1/usage", handle: (*Server).usage,
+			Scopes:  oneOf(read),
+			Query:   []string{"from", "to"},
+			Summary: "what the credential's mailboxes did"},
 	}
 }
 
 func mailboxRoutes() []Route {
 	anyone := oneOf(read, send, admin, decides)
 	return []Route{
-		{Method: "GET", Path: "/v1/mailboxes", Scopes: oneOf(read, admin, decides, watches), handle: (*Server).mailboxes,
+		{Method: "GET", Path: "/v1/mailboxes", handle: (*Server).mailboxes,
+			Scopes:  oneOf(read, admin, decides, watches),
 			Summary: "the mailboxes the credential reaches"},
-		{Method: "POST", Path: "/v1/mailboxes", Scopes: oneOf(admin), handle: (*Server).addMailbox,
+		{Method: "POST", Path: "/v1/mailboxes", handle: (*Server).addMailbox,
+			Scopes:  oneOf(admin),
 			Summary: "add a mailbox; it starts in gated_send"},
-		{Method: "GET", Path: "/v1/mailboxes/{id}", Scopes: oneOf(read, admin, decides, watches), handle: (*Server).mailbox,
+		{Method: "GET", Path: "/v1/mailboxes/{id}", handle: (*Server).mailbox,
+			Scopes:  oneOf(read, admin, decides, watches),
 			Summary: "one mailbox"},
-		{Method: "PATCH", Path: "/v1/mailboxes/{id}", Scopes: anyone, handle: (*Server).patchMailbox,
+		{Method: "PATCH", Path: "/v1/mailboxes/{id}", handle: (*Server).patchMailbox,
+			Scopes:  anyone,
 			Summary: "change a mailbox; agents may tighten, only approvers loosen"},
-		{Method: "GET", Path: "/v1/mailboxes/{id}/allowlist", Scopes: oneOf(read, admin, decides, watches), handle: (*Server).allowlist,
+		{Method: "GET", Path: "/v1/mailboxes/{id}/allowlist", handle: (*Server).allowlist,
+			Scopes:  oneOf(read, admin, decides, watches),
 			Summary: "to whom mail leaves a gated_send mailbox undecided"},
-		{Method: "POST", Path: "/v1/mailboxes/{id}/allowlist", Scopes: oneOf(decides), handle: (*Server).allowAdd,
+		{Method: "POST", Path: "/v1/mailboxes/{id}/allowlist", handle: (*Server).allowAdd,
+			Scopes:  oneOf(decides),
 			Summary: "add an entry"},
-		{Method: "DELETE", Path: "/v1/mailboxes/{id}/allowlist/{entry}", Scopes: anyone, handle: (*Server).allowRemove,
+		{Method: "DELETE", Path: "/v1/mailboxes/{id}/allowlist/{entry}", handle: (*Server).allowRemove,
+			Scopes:  anyone,
 			Summary: "remove an entry"},
 	}
 }
 
 func oversightRoutes() []Route {
 	return []Route{
-		{Method: "GET", Path: "/v1/oversight/pending", Scopes: oneOf(decides, watches), handle: (*Server).pending,
-			Query: []string{onePage, nextPage}, Summary: "held mail, oldest first"},
-		{Method: "GET", Path: "/v1/oversight/pending/{id}", Scopes: oneOf(decides, watches), handle: (*Server).review,
-			Query: []string{"raw"}, Summary: "all that an approver should see of one mail; raw=1 for its bytes"},
-		{Method: "POST", Path: "/v1/oversight/decide", Scopes: oneOf(decides), handle: (*Server).decide,
+		{Method: "GET", Path: "/v1/oversight/pending", handle: (*Server).pending,
+			Scopes:  oneOf(decides, watches),
+			Query:   []string{onePage, nextPage},
+			Summary: "held mail, oldest first"},
+		{Method: "GET", Path: "/v1/oversight/pending/{id}", handle: (*Server).review,
+			Scopes:  oneOf(decides, watches),
+			Query:   []string{"raw"},
+			Summary: "all that an approver should see of one mail; raw=1 for its bytes"},
+		{Method: "POST", Path: "/v1/oversight/decide", handle: (*Server).decide,
+			Scopes:  oneOf(decides),
 			Summary: "approve what the digest names, or reject"},
 	}
 }
 
-func adminRoutes() []Route {
+func accountRoutes() []Route {
 	return []Route{
-		{Method: "GET", Path: "/v1/account", Scopes: oneOf(read, admin, decides, watches), handle: (*Server).account,
+		{Method: "GET", Path: "/v1/account", handle: (*Server).account,
+			Scopes:  oneOf(read, admin, decides, watches),
 			Summary: "who answers for the installation"},
-		{Method: "PATCH", Path: "/v1/account", Scopes: oneOf(admin, decides), handle: (*Server).patchAccount,
+		{Method: "PATCH", Path: "/v1/account", handle: (*Server).patchAccount,
+			Scopes:  oneOf(admin, decides),
 			Summary: "change that"},
-		{Method: "GET", Path: "/v1/domains", Scopes: oneOf(admin), handle: (*Server).domains,
+		{Method: "GET", Path: "/v1/domains", handle: (*Server).domains,
+			Scopes:  oneOf(admin),
 			Summary: "the sending domains"},
-		{Method: "POST", Path: "/v1/domains", Scopes: oneOf(admin), handle: (*Server).addDomain,
+		{Method: "POST", Path: "/v1/domains", handle: (*Server).addDomain,
+			Scopes:  oneOf(admin),
 			Summary: "add a domain and make its keys"},
-		{Method: "GET", Path: "/v1/domains/{name}", Scopes: oneOf(admin), handle: (*Server).domain,
+		{Method: "GET", Path: "/v1/domains/{name}", handle: (*Server).domain,
+			Scopes:  oneOf(admin),
 			Summary: "one domain with its DNS records"},
-		{Method: "GET", Path: "/v1/agents", Scopes: oneOf(admin), handle: (*Server).agents,
+		{Method: "GET", Path: "/v1/agents", handle: (*Server).agents,
+			Scopes:  oneOf(admin),
 			Summary: "the agents"},
-		{Method: "POST", Path: "/v1/agents", Scopes: oneOf(admin), handle: (*Server).addAgent,
+		{Method: "POST", Path: "/v1/agents", handle: (*Server).addAgent,
+			Scopes:  oneOf(admin),
 			Summary: "add an agent; its SMTP password is shown this once"},
-		{Method: "POST", Path: "/v1/agents/{name}/disable", Scopes: oneOf(admin, decides), handle: (*Server).disableAgent,
+		{Method: "POST", Path: "/v1/agents/{name}/disable", handle: (*Server).disableAgent,
+			Scopes:  oneOf(admin, decides),
 			Summary: "end an agent's credentials and stop its mail"},
-		{Method: "POST", Path: "/v1/agents/{name}/enable", Scopes: oneOf(decides), handle: (*Server).enableAgent,
+		{Method: "POST", Path: "/v1/agents/{name}/enable", handle: (*Server).enableAgent,
+			Scopes:  oneOf(decides),
 			Summary: "undo that"},
-		{Method: "POST", Path: "/v1/agents/{name}/password", Scopes: oneOf(admin), handle: (*Server).resetPassword,
+		{Method: "POST", Path: "/v1/agents/{name}/password", handle: (*Server).resetPassword,
+			Scopes:  oneOf(admin),
 			Summary: "a new SMTP password in place of the old one"},
-		{Method: "GET", Path: "/v1/api-keys", Scopes: oneOf(admin, decides), handle: (*Server).keys,
+	}
+}
+
+func keyRoutes() []Route {
+	return []Route{
+		{Method: "GET", Path: "/v1/api-keys", handle: (*Server).keys,
+			Scopes:  oneOf(admin, decides),
 			Summary: "the API keys, without their secrets"},
-		{Method: "POST", Path: "/v1/api-keys", Scopes: oneOf(admin, decides), handle: (*Server).addKey,
+		{Method: "POST", Path: "/v1/api-keys", handle: (*Server).addKey,
+			Scopes:  oneOf(admin, decides),
 			Summary: "make a key; its secret is shown this once"},
 		{Method: "DELETE", Path: "/v1/api-keys/{id}", handle: (*Server).revokeKey,
 			Summary: "end a key; everyone may end their own"},
-		{Method: "GET", Path: "/v1/mails", Scopes: oneOf(admin), handle: (*Server).mails,
-			Query: []string{"state", "mailbox", onePage, nextPage}, Summary: "mail of every mailbox, newest first"},
-		{Method: "GET", Path: "/v1/mails/{id}", Scopes: oneOf(admin), handle: (*Server).mail,
+	}
+}
+
+func mailRoutes() []Route {
+	return []Route{
+		{Method: "GET", Path: "/v1/mails", handle: (*Server).mails,
+			Scopes:  oneOf(admin),
+			Query:   []string{"state", "mailbox", onePage, nextPage},
+			Summary: "mail of every mailbox, newest first"},
+		{Method: "GET", Path: "/v1/mails/{id}", handle: (*Server).mail,
+			Scopes:  oneOf(admin),
 			Summary: "one mail's standing"},
-		{Method: "POST", Path: "/v1/mails/{id}/cancel", Scopes: oneOf(admin), handle: (*Server).cancelMail,
+		{Method: "POST", Path: "/v1/mails/{id}/cancel", handle: (*Server).cancelMail,
+			Scopes:  oneOf(admin),
 			Summary: "withdraw anybody's mail"},
-		{Method: "POST", Path: "/v1/mails/{id}/retry", Scopes: oneOf(admin), handle: (*Server).retryMail,
+		{Method: "POST", Path: "/v1/mails/{id}/retry", handle: (*Server).retryMail,
+			Scopes:  oneOf(admin),
 			Summary: "make a queued mail due now"},
-		{Method: "POST", Path: "/v1/mails/{id}/hold", Scopes: oneOf(admin, decides), handle: (*Server).holdMail,
+		{Method: "POST", Path: "/v1/mails/{id}/hold", handle: (*Server).holdMail,
+			Scopes:  oneOf(admin, decides),
 			Summary: "put a queued mail back before an approver"},
-		{Method: "GET", Path: "/v1/audit-log", Scopes: oneOf(admin), handle: (*Server).auditLog,
-			Query: []string{onePage, nextPage}, Summary: "the audit log, newest first"},
-		{Method: "GET", Path: "/v1/audit-log/export", Scopes: oneOf(admin), handle: (*Server).auditExport,
-			Query: []string{"openings", "since"}, Summary: "the audit log as JSON lines; openings=1 with what is personal"},
-		{Method: "POST", Path: "/v1/audit-log/verify", Scopes: oneOf(admin), handle: (*Server).auditVerify,
+		{Method: "GET", Path: "/v1/audit-log", handle: (*Server).auditLog,
+			Scopes:  oneOf(admin),
+			Query:   []string{onePage, nextPage},
+			Summary: "the audit log, newest first"},
+		{Method: "GET", Path: "/v1/audit-log/export", handle: (*Server).auditExport,
+			Scopes:  oneOf(admin),
+			Query:   []string{"openings", "since"},
+			Summary: "the audit log as JSON lines; openings=1 with what is personal"},
+		{Method: "POST", Path: "/v1/audit-log/verify", handle: (*Server).auditVerify,
+			Scopes:  oneOf(admin),
 			Summary: "check the audit log's chains"},
 	}
 }
 
 func stopRoutes() []Route {
 	return []Route{
-		{Method: "POST", Path: "/v1/freeze", Scopes: oneOf(read, send, admin, decides), handle: (*Server).freeze,
+		{Method: "POST", Path: "/v1/freeze", handle: (*Server).freeze,
+			Scopes:  oneOf(read, send, admin, decides),
 			Summary: "stop all, agent:NAME, mailbox:ADDRESS or domain:DOMAIN; agents may stop themselves"},
-		{Method: "POST", Path: "/v1/thaw", Scopes: oneOf(decides), handle: (*Server).thaw,
+		{Method: "POST", Path: "/v1/thaw", handle: (*Server).thaw,
+			Scopes:  oneOf(decides),
 			Summary: "end a freeze"},
-		{Method: "GET", Path: "/v1/freezes", Scopes: oneOf(admin, decides, watches), handle: (*Server).freezes,
+		{Method: "GET", Path: "/v1/freezes", handle: (*Server).freezes,
+			Scopes:  oneOf(admin, decides, watches),
 			Summary: "the freezes in force"},
 	}
 }

@@ -33,7 +33,7 @@ const (
 // sendAny sends from the mailbox the body names, or from the only one.
 func (s *Server) sendAny(r *request) (answer, error) {
 	var d api.Draft
-	if err := decode(r, &d, draftBody); err != nil {
+	if err := decode(r, &d, s.draftBody()); err != nil {
 		return s.refused(r, err)
 	}
 	name := d.MailboxID
@@ -55,7 +55,7 @@ func (s *Server) sendAny(r *request) (answer, error) {
 
 func (s *Server) send(r *request) (answer, error) {
 	var d api.Draft
-	if err := decode(r, &d, draftBody); err != nil {
+	if err := decode(r, &d, s.draftBody()); err != nil {
 		return s.refused(r, err)
 	}
 	if d.MailboxID != "" || d.From != "" {
@@ -117,7 +117,8 @@ func (s *Server) receipt(m *mail.Mail, replay bool) (answer, error) {
 func explain(word string) string {
 	switch word {
 	case api.StatusHeld:
-		return "Held: a human must approve this mail before it leaves. It is stored and waits; do not send it again. Ask for its status to learn the decision."
+		return "Held: a human must approve this mail before it leaves. It is stored and waits; " +
+			"do not send it again. Ask for its status to learn the decision."
 	case api.StatusScheduled:
 		return "Scheduled: the mail is stored and leaves at its time; do not send it again."
 	case api.StatusQueued:
@@ -152,7 +153,8 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 		return sub, err
 	}
 	raw, err := mail.Compose(mail.Draft{
-		From: box, FromName: from, To: lists[0], Cc: lists[1], Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
+		From: box, FromName: from, To: lists[0], Cc: lists[1],
+		Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
 	}, mail.ReadOptions{ID: mail.NewID(s.o.Now()), Now: s.o.Now(), Host: box.Domain()})
 	if err != nil {
 		return sub, err
@@ -179,13 +181,15 @@ func checkDraft(d api.Draft) error {
 		return invalid("markdown has a NUL")
 	case len(d.Attachments) > maxFiles:
 		return invalid("more than %d attachments", maxFiles)
-	case len(d.IdempotencyKey) > maxKey || strings.ContainsFunc(d.IdempotencyKey, func(c rune) bool { return c < ' ' || c > '~' }):
+	case len(d.IdempotencyKey) > maxKey || strings.ContainsFunc(d.IdempotencyKey, unprintable):
 		return invalid("idempotency_key must be up to %d printable ASCII characters", maxKey)
 	case hasControls(d.Subject):
 		return invalid("subject has a line break or another control character")
 	}
 	return nil
 }
+
+func unprintable(c rune) bool { return c < ' ' || c > '~' }
 
 // hasControls reports whether s could end a line of a header in some reader.
 func hasControls(s string) bool {

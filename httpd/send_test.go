@@ -280,7 +280,7 @@ func TestTheDoorIsNamedByTheWayInAlone(t *testing.T) {
 	}
 }
 
-func TestAnUnreadableStoreIsNoInternalError(t *testing.T) {
+func TestHealthIsDegradedWhileTheStoreCanTakeNothing(t *testing.T) {
 	h := newHouse(t)
 	h.s.o.Store = sick{h.db}
 	if r := h.do("nobody", "GET", "/health", ""); r.status != 503 || !strings.Contains(r.body, `"degraded"`) {

@@ -97,13 +97,16 @@ func peerOf(c net.Conn) peer {
 		err = fmt.Errorf("uid %d", uid)
 	}
 	if err != nil {
-		return peer{uid: -1, err: &refusal{status: http.StatusForbidden, text: "the local socket is for the user that runs the server"}}
+		return peer{uid: -1, err: refuse(http.StatusForbidden,
+			"the local socket is for the user that runs the server")}
 	}
 	return peer{uid: uid}
 }
 
 // run serves one listener and takes part in Shutdown.
-func (s *Server) run(l net.Listener, h http.Handler, conn func(context.Context, net.Conn) context.Context) error {
+func (s *Server) run(
+	l net.Listener, h http.Handler, conn func(context.Context, net.Conn) context.Context,
+) error {
 	srv := &http.Server{
 		Handler: h, ConnContext: conn,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,

@@ -53,9 +53,11 @@ func recipientsOf(m *mail.Mail, copies bool) []api.Recipient {
 		if r.Copy && !copies {
 			continue
 		}
-		v := api.Recipient{Address: r.Addr.String(), Hidden: !r.Copy && m.Hidden(r.Addr), Copy: r.Copy, Status: string(r.Standing)}
+		v := api.Recipient{Address: r.Addr.String(), Hidden: !r.Copy && m.Hidden(r.Addr),
+			Copy: r.Copy, Status: string(r.Standing)}
 		if res := r.Result; res != nil {
-			v.Code, v.Enhanced, v.Message, v.Remote, v.At = res.Code, res.Enhanced, mail.Neutralise(res.Message), res.Remote, res.At
+			v.Code, v.Enhanced, v.Message = res.Code, res.Enhanced, mail.Neutralise(res.Message)
+			v.Remote, v.At = res.Remote, res.At
 		}
 		out = append(out, v)
 	}
@@ -64,7 +66,8 @@ func recipientsOf(m *mail.Mail, copies bool) []api.Recipient {
 
 // decisionOf shows a decision; an agent does not learn who made it.
 func decisionOf(d mail.Decision, who bool) api.Decision {
-	v := api.Decision{Verdict: verdictWord(d.Approve), Reason: d.Reason, At: d.At, Kind: d.Kind, Digest: string(d.Digest)}
+	v := api.Decision{Verdict: verdictWord(d.Approve), Reason: d.Reason, At: d.At,
+		Kind: d.Kind, Digest: string(d.Digest)}
 	if who {
 		v.By = d.Principal
 	}
@@ -131,7 +134,8 @@ func pendingOf(m *mail.Mail, mode mail.Mode, now time.Time) api.Pending {
 		Agent: m.Agent, AgentRef: m.AgentRef, Door: m.Door, Mode: mode.String(),
 		From: m.Header.From.String(), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
 		Size: m.Size, Attachments: m.Header.Attachments,
-		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore, Status: statusWord(m, now),
+		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore,
+		Status: statusWord(m, now),
 	}
 }
 
@@ -155,7 +159,8 @@ func mailOf(m *mail.Mail, now time.Time) api.Mail {
 		v.Decisions = append(v.Decisions, decisionOf(d, true))
 	}
 	if r := m.Release; r != nil {
-		v.Release = &api.Release{Mode: r.Mode.String(), Basis: r.Basis.String(), By: r.By, At: r.At, Ref: r.Ref, Operator: r.Operator}
+		v.Release = &api.Release{Mode: r.Mode.String(), Basis: r.Basis.String(), By: r.By,
+			At: r.At, Ref: r.Ref, Operator: r.Operator}
 	}
 	return v
 }

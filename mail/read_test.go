@@ -236,6 +236,7 @@ func TestReadRefusesEveryFromThatIsNotOnePlainAddress(t *testing.T) {
 		"=?x-none?q?a?= <bot@a.test>", "=?utf-8?q?a <bot@a.test>", "=?utf-7?q?+ADw-?= <bot@a.test>",
 		"=?utf-8?q?=3D=3Futf-8=3Fq=3Fx=3F=3D?= <bot@a.test>", `"=?utf-8?q?x?=" <bot@a.test>`,
 		"x=?utf-8?q?x?= <bot@a.test>", "=?utf-8?q?x?=x <bot@a.test>",
+		"=?utf-8?q?Ceo,_Ann?= <bot@a.test>", "=?utf-8?q?a b?= <bot@a.test>",
 		"bot@[127.0.0.1]", "bot@a.test.", "bot@a..test", "b\xc3\xb6t@a.test",
 	} {
 		refused(t, "From: "+from, "From: "+from+"\r\nTo: x@y.test\r\n\r\n")

@@ -12,7 +12,8 @@ import (
 // FuzzBody holds our dot stuffing against that of net/textproto, which is
 // right for canonical bytes, and what is not canonical against sending it.
 func FuzzBody(f *testing.F) {
-	for _, s := range []string{"", ".", "\r\n", ".\r\n", "..\r\n.\r\n", "a\r\n.b\r\n", "a\n", "a\r", "\r\r\n", "a\r\n\r\n.\r\n", "a\r\n\n.\r\n"} {
+	for _, s := range []string{"", ".", "\r\n", ".\r\n", "..\r\n.\r\n", "a\r\n.b\r\n", "a\n", "a\r",
+		"\r\r\n", "a\r\n\r\n.\r\n", "a\r\n\n.\r\n"} {
 		f.Add([]byte("P: 1\r\n"), []byte(s))
 		f.Add([]byte(nil), []byte(s))
 	}
@@ -21,8 +22,8 @@ func FuzzBody(f *testing.F) {
 		whole := string(prefix) + string(raw)
 		// The slow way to say canonical.
 		rest := strings.ReplaceAll(whole, "\r\n", "")
-		sound := strings.HasSuffix(whole, "\r\n") && !strings.ContainsAny(rest, "\r\n") &&
-			(len(prefix) == 0 || bytes.HasSuffix(prefix, []byte("\r\n"))) && (len(raw) == 0 || bytes.HasSuffix(raw, []byte("\r\n")))
+		ended := func(b []byte) bool { return len(b) == 0 || bytes.HasSuffix(b, []byte("\r\n")) }
+		sound := whole != "" && ended(prefix) && ended(raw) && !strings.ContainsAny(rest, "\r\n")
 		if sound != (fail == nil) {
 			t.Fatalf("canonical: %v, want %v", fail == nil, sound)
 		}

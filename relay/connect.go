@@ -12,6 +12,7 @@ import (
 const (
 	maxDials = 5               // addresses tried for one transaction
 	fresh    = 5 * time.Second // idle time up to which a session is trusted to be there
+	probe    = 5 * time.Second // how long it is asked otherwise: a new one is cheap
 )
 
 // reach returns a session to the first host that takes one. reuse allows an
@@ -75,7 +76,8 @@ func (c *Client) dial(ctx context.Context, h hop, addr string, startTLS bool) (*
 		f.Remote = h.addr
 		return nil, f
 	}
-	s := &session{host: h.addr, tcp: conn, wire: &wire{Conn: conn}, out: bufio.NewWriterSize(nil, block/2)}
+	s := &session{host: h.addr, tcp: conn, wire: &wire{Conn: conn}}
+	s.out = bufio.NewWriterSize(nil, block/2)
 	s.watch(ctx)
 	if f := c.setUp(ctx, s, h.name, startTLS); f != nil {
 		f.Remote = s.host
@@ -156,7 +158,12 @@ func (c *Client) reuse(ctx context.Context, h hop, allowed bool) *session {
 			return nil
 		}
 		s.watch(ctx)
-		if c.o.Now().Sub(s.idle) < fresh || s.smtp.Noop() == nil {
+		if c.o.Now().Sub(s.idle) < fresh {
+			return s
+		}
+		s.smtp.CommandTimeout = min(probe, c.o.CommandTimeout)
+		if err := s.smtp.Noop(); err == nil {
+			s.smtp.CommandTimeout = c.o.CommandTimeout
 			return s
 		}
 		s.unwatch()

@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	"github.com/multimail/multimail/mail"
@@ -85,7 +87,7 @@ func each(n int, do func(i int)) {
 		wg.Go(func() {
 			defer func() {
 				if p := recover(); p != nil {
-					panics <- p
+					panics <- fmt.Sprintf("%v\n%s", p, debug.Stack())
 				}
 				<-free
 			}()
@@ -117,7 +119,7 @@ func (a *attempt) group(ctx context.Context, destination string, left []target) 
 // transaction serves one batch. It returns the recipients that the next hop
 // wants in a transaction of their own, or why no further transaction makes
 // sense; then all of the batch that has no result yet is among them.
-func (a *attempt) transaction(ctx context.Context, hops []hop, batch []target) (again []target, f *failure) {
+func (a *attempt) transaction(ctx context.Context, hops []hop, batch []target) ([]target, *failure) {
 	if a.isHalted() {
 		return batch, stopped("")
 	}
@@ -177,6 +179,7 @@ func (a *attempt) ask(phase mail.Phase) error {
 	if a.halted {
 		return errHalted
 	}
+	a.halted = true // stays so if proceed panics
 	err := a.proceed(phase)
 	a.halted = err != nil
 	return err

@@ -79,6 +79,7 @@ func (a *attempt) data(s *session) *failure {
 	if err != nil {
 		return s.fail(failed("DATA", err))
 	}
+	s.inBody = true
 	if err := a.write(s); err != nil {
 		return s.fail(s.interjected(err))
 	}
@@ -87,7 +88,7 @@ func (a *attempt) data(s *session) *failure {
 	if a.ask(mail.BeforeDot) != nil {
 		return s.fail(stopped(s.host))
 	}
-	s.open = false
+	s.open, s.inBody = false, false
 	s.tcp.SetDeadline(time.Now().Add(a.o.DataTimeout))
 	reply, err := cmd.CloseWithResponse()
 	if err == nil {

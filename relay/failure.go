@@ -29,7 +29,8 @@ func permanent(enhanced, format string, args ...any) *failure {
 }
 
 func temporary(enhanced, format string, args ...any) *failure {
-	return &failure{Result: mail.Result{Enhanced: enhanced, Message: oneLine(fmt.Sprintf(format, args...))}}
+	text := oneLine(fmt.Sprintf(format, args...))
+	return &failure{Result: mail.Result{Enhanced: enhanced, Message: text}}
 }
 
 // failed types the error of a step. Replies decide by the class of their

@@ -217,7 +217,8 @@ func TestPolicyStopsATransaction(t *testing.T) {
 	no := errors.New("frozen")
 	for _, phase := range []mail.Phase{mail.BeforeData, mail.BeforeDot} {
 		t.Run(fmt.Sprintf("phase %d", phase), func(t *testing.T) {
-			hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Rcpt: map[string]string{"gone@x.test": "550 5.1.1 no"}})
+			hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{
+				Rcpt: map[string]string{"gone@x.test": "550 5.1.1 no"}})
 			m := newMail("b@x.test", "gone@x.test")
 			var asked []mail.Phase
 			got := to(t, hop, Options{}).Deliver(t.Context(), m, []byte(body), func(p mail.Phase) error {

@@ -143,7 +143,8 @@ func TestWhatTheNextHopOffersIsHeardAgainAfterRSET(t *testing.T) {
 }
 
 func TestABrokenConnectionIsNotTakenForAMissingExtension(t *testing.T) {
-	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Faults: faults{mailtest.AtRCPT: {Reply: "550 5.1.1 no", Times: 1}}})
+	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{
+		Faults: faults{mailtest.AtRCPT: {Reply: "550 5.1.1 no", Times: 1}}})
 	c := to(t, hop, Options{})
 	eight := []byte("A: b\r\n\r\n\xc3\xa9\r\n")
 	check(t, c.Deliver(t.Context(), newMail("b@x.test"), eight, yes), "permanent 550 5.1.1")

@@ -5,7 +5,7 @@
 // there is another attempt, and when, is for the queue to decide: this package
 // only knows temporary from permanent, because it alone saw the reply.
 //
-//	c, err := relay.New(relay.Options{Hostname: "mail.example.test", Smarthost: "relay.example.test:587"})
+//	c, err := relay.New(relay.Options{Hostname: "mail.a.test", Smarthost: "relay.a.test:587"})
 //	results := c.Deliver(ctx, m, raw, func(mail.Phase) error { return nil })
 //
 // The commands are go-smtp's. What it cannot do stands beside it: the STARTTLS
@@ -95,7 +95,8 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Smarthost != "" {
 		host, port, err := net.SplitHostPort(o.Smarthost)
-		if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 1 || n > 65535 || host == "" {
+		n, perr := strconv.ParseUint(port, 10, 16)
+		if err != nil || perr != nil || n == 0 || host == "" {
 			return nil, fmt.Errorf("relay: smarthost %q is not host:port", o.Smarthost)
 		}
 		c.loopback = isLoopback(host)
@@ -130,7 +131,7 @@ func checkTLS(o *Options, loopback bool) error {
 	case o.Username != "" && o.Smarthost == "":
 		return errors.New("relay: a username needs a smarthost")
 	case o.Username != "" && o.TLS != Required && !loopback:
-		return errors.New(`relay: a password needs the TLS policy "required" unless the smarthost is loopback`)
+		return errors.New(`relay: a password needs the TLS policy "required" or a loopback smarthost`)
 	}
 	return nil
 }

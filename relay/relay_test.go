@@ -2,7 +2,6 @@ package relay
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -158,7 +157,8 @@ func TestDeliverWithNothingPendingDoesNothing(t *testing.T) {
 
 func TestDeliverWritesQuotedLocalPartsFromTheType(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
-	rcpts := []string{`"a b"@x.test`, `"..x"@x.test`, `"x=y+z orcpt=rfc822"@x.test`, `o'b{}|~@x.test`, `"' or 1=1 --"@x.test`}
+	rcpts := []string{`"a b"@x.test`, `"..x"@x.test`, `"x=y+z orcpt=rfc822"@x.test`, `o'b{}|~@x.test`,
+		`"' or 1=1 --"@x.test`}
 	m := newMail(rcpts...)
 	m.Envelope.From = mail.MustAddress(`"agent one"@agents.test`)
 	deliver(t, to(t, hop, Options{}), m)
@@ -186,17 +186,18 @@ func TestDeliverWritesTheNullSender(t *testing.T) {
 func TestBytesAtTheNextHopAreTheBytesGiven(t *testing.T) {
 	long := strings.Repeat(strings.Repeat("x", 76)+"\r\n", 4000)
 	for name, text := range map[string]string{
-		"leading dots":              ".\r\n..\r\n...x\r\n",
-		"a lone dot at the end":     "text\r\n.\r\n",
-		"a dot at every line":       strings.Repeat(".\r\n", 30000),
-		"an empty body":             "",
-		"empty lines at the end":    "\r\n\r\n\r\n",
-		"one empty line":            "\r\n",
-		"a command":                 ".\r\nMAIL FROM:<x@y.test>\r\n",
-		"a dot after a long line":   strings.Repeat("y", 998) + "\r\n.x\r\n",
-		"long, with dots at blocks": strings.Repeat("z", 62) + "\r\n" + strings.Repeat("."+strings.Repeat("z", 61)+"\r\n", 3000),
-		"long":                      long,
-		"8-bit":                     "\xc3\xa9\x00\x80\xff\r\n",
+		"leading dots":            ".\r\n..\r\n...x\r\n",
+		"a lone dot at the end":   "text\r\n.\r\n",
+		"a dot at every line":     strings.Repeat(".\r\n", 30000),
+		"an empty body":           "",
+		"empty lines at the end":  "\r\n\r\n\r\n",
+		"one empty line":          "\r\n",
+		"a command":               ".\r\nMAIL FROM:<x@y.test>\r\n",
+		"a dot after a long line": strings.Repeat("y", 998) + "\r\n.x\r\n",
+		"long, with dots at blocks": strings.Repeat("z", 62) + "\r\n" +
+			strings.Repeat("."+strings.Repeat("z", 61)+"\r\n", 3000),
+		"long":  long,
+		"8-bit": "\xc3\xa9\x00\x80\xff\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
@@ -213,7 +214,8 @@ func TestBytesAtTheNextHopAreTheBytesGiven(t *testing.T) {
 func TestBytesThatAreNotCanonicalAreNotSent(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
 	c := to(t, hop, Options{})
-	for _, raw := range []string{"", "no line end", "bare\nLF\r\n", "bare\rCR\r\n", "x\r\r\n.\r\r\n", "x\r\n.\n", "x\r\n\r"} {
+	for _, raw := range []string{"", "no line end", "bare\nLF\r\n", "bare\rCR\r\n", "x\r\r\n.\r\r\n",
+		"x\r\n.\n", "x\r\n\r"} {
 		m := newMail("b@x.test")
 		m.Prefix = nil
 		check(t, c.Deliver(t.Context(), m, []byte(raw), yes), "permanent 0 5.6.0")
@@ -286,9 +288,28 @@ func TestPanicOfProceedReachesTheCaller(t *testing.T) {
 	c := newClient(t, Options{Dialer: hop.Dial, Resolver: zone{"x.test": {mx: []string{"mx.x.test"}},
 		"y.test": {mx: []string{"mx.x.test"}}, "mx.x.test": {ip: []string{"192.0.2.1"}}}})
 	defer func() {
-		if recover() != "our bug" {
-			t.Error("the panic was lost")
+		if p := fmt.Sprint(recover()); !strings.HasPrefix(p, "our bug\n") || !strings.Contains(p, "relay_test.go") {
+			t.Errorf("the panic was lost: %s", p)
 		}
 	}()
-	c.Deliver(context.Background(), newMail("b@x.test", "c@y.test"), []byte(body), func(mail.Phase) error { panic("our bug") })
+	m := newMail("b@x.test", "c@y.test")
+	c.Deliver(t.Context(), m, []byte(body), func(mail.Phase) error { panic("our bug") })
+}
+
+func TestAPanicBeforeTheDotSendsNoDot(t *testing.T) {
+	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
+	c := to(t, hop, Options{})
+	func() {
+		defer func() { recover() }()
+		c.Deliver(t.Context(), newMail("b@x.test"), []byte(body), func(p mail.Phase) error {
+			if p == mail.BeforeDot {
+				panic("our bug")
+			}
+			return nil
+		})
+	}()
+	hop.WaitIdle(t)
+	if tx := hop.Transactions(); len(tx) != 1 || tx[0].Dot {
+		t.Errorf("got %+v", tx)
+	}
 }

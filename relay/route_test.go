@@ -166,7 +166,8 @@ func TestRouteByMX(t *testing.T) {
 			greet := func(s string) *mailtest.NextHop {
 				return mailtest.NewNextHop(t, mailtest.NextHopOptions{Faults: faults{mailtest.AtBanner: {Reply: s}}})
 			}
-			n := &network{hops: map[string]*mailtest.NextHop{"192.0.2.1": good, "192.0.2.2": good, "[2001:db8::1]": good,
+			n := &network{hops: map[string]*mailtest.NextHop{
+				"192.0.2.1": good, "192.0.2.2": good, "[2001:db8::1]": good,
 				"192.0.2.4": greet("450 4.3.2 later"), "192.0.2.5": greet("554 5.3.2 no")}}
 			client := newClient(t, Options{Resolver: c.zone, Dialer: n.dial})
 			client.own[netip.MustParseAddr("192.0.2.77")] = true

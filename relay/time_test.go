@@ -33,12 +33,14 @@ func TestANextHopThatNeverAnswersIsGivenUpInTime(t *testing.T) {
 	} {
 		t.Run(string(c.step), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true, Faults: faults{c.step: {Hang: true}}})
+				hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true,
+					Faults: faults{c.step: {Hang: true}}})
 				start := time.Now()
 				got := deliver(t, to(t, hop, limits), newMail("b@x.test"))
 				check(t, got, c.want)
 				// Up to a second more goes into saying goodbye.
-				if d := time.Since(start); d < c.took || d > c.took+goodbye || !strings.Contains(got[0].Message, "no answer in time") {
+				d := time.Since(start)
+				if d < c.took || d > c.took+goodbye || !strings.Contains(got[0].Message, "no answer in time") {
 					t.Errorf("took %v: %s", d, got[0].Message)
 				}
 			})
@@ -48,7 +50,8 @@ func TestANextHopThatNeverAnswersIsGivenUpInTime(t *testing.T) {
 
 func TestANextHopThatReadsNoMoreOfTheBodyIsGivenUpInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true, Faults: faults{mailtest.AtBody: {Stall: true}}})
+		hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true,
+			Faults: faults{mailtest.AtBody: {Stall: true}}})
 		start := time.Now()
 		raw := []byte("A: b\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 5000))
 		check(t, to(t, hop, limits).Deliver(t.Context(), newMail("b@x.test"), raw, yes), "temporary 0 4.4.2")
@@ -86,7 +89,8 @@ func TestAHandshakeThatHangsIsGivenUpInTime(t *testing.T) {
 
 func TestAWholeAttemptIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true, Faults: faults{mailtest.AtDot: {Hang: true}}})
+		hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true,
+			Faults: faults{mailtest.AtDot: {Hang: true}}})
 		o := limits
 		o.AttemptTimeout = 3 * time.Second
 		start := time.Now()

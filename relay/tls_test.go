@@ -117,7 +117,8 @@ func TestAuthentication(t *testing.T) {
 	}{
 		"over TLS": {login(mailtest.NextHopOptions{TLS: ca.Server("127.0.0.1")}),
 			Options{TLS: Required}, "secret", "delivered 250 2.0.0"},
-		"in plaintext on loopback": {login(mailtest.NextHopOptions{}), Options{TLS: None}, "secret", "delivered 250 2.0.0"},
+		"in plaintext on loopback": {login(mailtest.NextHopOptions{}), Options{TLS: None}, "secret",
+			"delivered 250 2.0.0"},
 		"with a wrong password is temporary": {login(mailtest.NextHopOptions{}), Options{TLS: None}, "guess",
 			"temporary 535 5.7.8"},
 		"where it is not offered": {mailtest.NextHopOptions{}, Options{TLS: None}, "secret", "temporary 0 4.7.0"},

@@ -176,8 +176,8 @@ func readBinding(raw []byte) (b binding, err error) {
 func hashRecipients(raw []byte) string {
 	var keys []string
 	for _, name := range []string{"To", "Cc"} {
-		list := mail.Addresses(raw, name)
-		if strings.Count(strings.Join(mail.Fields(raw, name), ","), "@") != len(list) {
+		list, fields := mail.Addresses(raw, name), mail.Fields(raw, name)
+		if len(fields) > 1 || strings.Count(strings.Join(fields, ""), "@") != len(list) {
 			return ""
 		}
 		for _, a := range list {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -68,7 +69,7 @@ func (k *Keyring) DNS(domain string) (name, txt string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("sign: record of %s: %w", domain, err)
 	}
-	return "_multimail-identity." + domain, fmt.Sprintf("v=MMID1; kid=%s; alg=%s; p=%s",
+	return "_multimail-identity." + strings.ToLower(domain), fmt.Sprintf("v=MMID1; kid=%s; alg=%s; p=%s",
 		current.kid, algorithm, base64.StdEncoding.EncodeToString(spki)), nil
 }
 

@@ -44,13 +44,15 @@ func Verify(eml []byte, doc func(iss, kid string) ([]byte, error)) Verification 
 	if bytes.IndexByte(eml, '\r') < 0 {
 		eml = bytes.ReplaceAll(eml, []byte("\n"), []byte("\r\n"))
 	}
-	var v Verification
-	values := mail.Fields(eml, HeaderName)
-	if len(values) == 0 {
-		v.Status = None
+	v := Verification{Status: Invalid}
+	if header, _ := mail.SplitHeader(eml); len(header) > mail.MaxHeader {
+		v.check("header", false, "", fmt.Errorf("longer than %d octets", mail.MaxHeader))
 		return v
 	}
-	v.Status = Invalid
+	values := mail.Fields(eml, HeaderName)
+	if len(values) == 0 {
+		return Verification{Status: None}
+	}
 	t, err := parseHeader(values)
 	if !v.check("header", err == nil, "one well-formed token", err) {
 		return v

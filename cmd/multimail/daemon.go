@@ -104,7 +104,7 @@ func build(s setup) (d *daemon, err error) {
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
 		Identity: d.identity, DKIM: d.dkim, Metrics: m, Log: s.log, Dev: s.dev,
-		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts,
+		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MCP: mcpHandler,
 	})
 	return d, err
 }
@@ -166,7 +166,7 @@ func (d *daemon) run(ctx context.Context, ready func() error) error {
 	if d.s.submissions != nil {
 		serve("submissions", func() error { return d.smtp.Serve(d.s.submissions, true) })
 	}
-	if err := d.listenHTTP(serve); err != nil {
+	if err := d.listenHTTP(ctx, serve); err != nil {
 		return err
 	}
 	queueDone := make(chan struct{})

@@ -30,8 +30,8 @@ func socketPath(data string) (string, error) {
 	return filepath.Join(os.TempDir(), dir, "admin.sock"), nil
 }
 
-// prepareSocket makes the directory of the socket and removes a stale one.
-func prepareSocket(path string) error {
+// socketDir makes the directory of the socket, for its owner alone.
+func socketDir(path string) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -40,13 +40,7 @@ func prepareSocket(path string) error {
 	if fi, err := os.Lstat(dir); err != nil || !fi.IsDir() || fi.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
 		return errors.New("the directory of the admin socket belongs to somebody else")
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return os.Chmod(dir, 0o700)
 }
 
 // writeFile writes by rename, so that a reader sees the old or the new whole.

@@ -85,7 +85,7 @@ func (s serveCmd) dev(e *environment) error {
 	set := setup{
 		data: data, node: "dev", create: true, dev: true, hostname: "localhost", domain: devDomain,
 		smtpTLS: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
-		maxSize: 25 << 20, maxRcpt: 100, maxConns: 1000, hold: s.ApprovalTTL,
+		maxSize: 25 << 20, maxRcpt: 100, maxConns: 1000, hold: s.ApprovalTTL, ed25519: true,
 		relay: relay.Options{Smarthost: hop, TLS: "opportunistic", PerDestination: 10},
 		// Trials want to see a retry soon.
 		queue:        queue.Options{FirstRetry: 5 * time.Second},
@@ -251,19 +251,17 @@ func explainStore(err error, data string) error {
 	return err
 }
 
-// listenHTTP opens the admin socket and serves it and the HTTP listener.
-func (d *daemon) listenHTTP(serve func(string, func() error)) error {
-	if err := prepareSocket(d.socket); err != nil {
+// listenHTTP serves the admin socket and the HTTP listener, and returns once
+// the socket answers: what is written down for clients afterwards is true.
+func (d *daemon) listenHTTP(ctx context.Context, serve func(string, func() error)) error {
+	if err := socketDir(d.socket); err != nil {
 		return fmt.Errorf("admin socket: %w", err)
 	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", d.socket)
-	if err != nil {
+	// A socket that a dead daemon left would answer nobody.
+	if err := os.Remove(d.socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("admin socket: %w", err)
 	}
-	if err := os.Chmod(d.socket, 0o600); err != nil {
-		return fmt.Errorf("admin socket: %w", err)
-	}
-	serve("admin socket", func() error { return d.http.ServeSocket(l) })
+	serve("admin socket", func() error { return d.http.ServeSocket(d.socket) })
 	if d.s.http != nil {
 		h := d.s.http
 		if d.s.httpTLS != nil {
@@ -271,5 +269,17 @@ func (d *daemon) listenHTTP(serve func(string, func() error)) error {
 		}
 		serve("http", func() error { return d.http.Serve(h) })
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		c, err := net.Dial("unix", d.socket)
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("admin socket: %w", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }

@@ -10,7 +10,7 @@ type Mailbox struct {
 	ID               string    `json:"id"` // the address
 	Address          string    `json:"address"`
 	DisplayName      string    `json:"display_name,omitempty"`
-	OversightMode    string    `json:"oversight_mode"`              // read_only, gated_all, gated_send, monitored, autonomous
+	OversightMode    string    `json:"oversight_mode"`              // one of the five, by name
 	OversightAddress string    `json:"oversight_address,omitempty"` // empty: the account's
 	HoldSeconds      int64     `json:"hold_seconds"`                // how long a mail waits for a decision
 	Agents           []string  `json:"agents"`

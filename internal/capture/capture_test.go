@@ -103,11 +103,13 @@ func TestEachRecipientHasAPairOfFiles(t *testing.T) {
 		if err := json.Unmarshal(b, &got); err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != 3 || got["from"] != "a@x.test" || got["to"] != to || got["received_at"] != "2030-01-02T03:04:05Z" {
+		if len(got) != 3 || got["from"] != "a@x.test" || got["to"] != to ||
+			got["received_at"] != "2030-01-02T03:04:05Z" {
 			t.Errorf("got %s", b)
 		}
 	}
-	for path, want := range map[string]os.FileMode{dir: 0o700, dir + "/" + id + "-1.eml": 0o600, dir + "/" + id + "-1.json": 0o600} {
+	for path, want := range map[string]os.FileMode{
+		dir: 0o700, dir + "/" + id + "-1.eml": 0o600, dir + "/" + id + "-1.json": 0o600} {
 		if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != want {
 			t.Errorf("%s: %v %v", path, fi.Mode(), err)
 		}
@@ -188,7 +190,8 @@ func TestAMessageOfTheLargestSizeIsTakenAndNoneAbove(t *testing.T) {
 	raw := stamped(strings.Repeat(strings.Repeat("x", 998)+"\r\n", 100))
 	s := run(t, dir, int64(len(raw)))
 	send(t, s, "a@x.test", []string{"b@y.test"}, raw)
-	if err := trySend(s, "a@x.test", []string{"b@y.test"}, raw+"\r\n"); err == nil || !strings.HasPrefix(err.Error(), "552") {
+	err := trySend(s, "a@x.test", []string{"b@y.test"}, raw+"\r\n")
+	if err == nil || !strings.HasPrefix(err.Error(), "552") {
 		t.Errorf("got %v", err)
 	}
 	if got := names(t, dir); got != id+"-1.eml "+id+"-1.json" {

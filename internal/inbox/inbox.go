@@ -4,31 +4,34 @@
 // A notice never travels: the queue posts it in the very transaction that ends
 // a mail, so there is no end without its notice and no backscatter.
 //
-//	inbox/<mailbox>NUL<id>   the item
-//	inbox/<id>               its bytes (a body)
+//	inbox/<mailbox>/<id>          the item
+//	inbox-unread/<mailbox>/<id>   index: not read yet
+//	inbox/<id>                    its bytes (a body, see RawKey)
+//
+// A mailbox in a key is an address in lower case. Its local part holds no "@"
+// and its domain no "/", so no mailbox can begin another's keys.
 package inbox
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
-// Item is one thing in an inbox.
+// Item is one thing in an inbox. Its texts are neutralised.
 type Item struct {
 	ID         mail.ID      `json:"id"`
 	Mailbox    mail.Address `json:"mailbox"`
 	Kind       string       `json:"kind"`   // "dsn"
 	About      mail.ID      `json:"about"`  // the mail it tells of
-	Action     string       `json:"action"` // failed, relayed, rejected, expired
+	Action     string       `json:"action"` // see Notice
 	From       string       `json:"from"`
 	Subject    string       `json:"subject"`
-	Text       string       `json:"text"` // neutralised
+	Text       string       `json:"text"`
 	ReceivedAt time.Time    `json:"received_at"`
 	Read       bool         `json:"read"`
 	Size       int64        `json:"size"`
@@ -40,34 +43,39 @@ type Inbox struct{}
 // New returns an Inbox.
 func New() *Inbox { return &Inbox{} }
 
-func itemKey(box mail.Address, id mail.ID) string { return prefix(box) + string(id) }
-
-func prefix(box mail.Address) string { return "inbox/" + box.Key() + "\x00" }
+func prefix(box mail.Address) string                { return "inbox/" + box.Key() + "/" }
+func itemKey(box mail.Address, id mail.ID) string   { return prefix(box) + string(id) }
+func unreadPrefix(box mail.Address) string          { return "inbox-unread/" + box.Key() + "/" }
+func unreadKey(box mail.Address, id mail.ID) string { return unreadPrefix(box) + string(id) }
 
 // RawKey names the body that holds the bytes of an item.
 func RawKey(id mail.ID) string { return "inbox/" + string(id) }
 
 // Bounce posts a notice into the inbox of dsn.Mailbox. What it is about stands
-// in its own header, X-MultiMail-About and X-MultiMail-Action.
+// in its own header: see Notice.
 func (b *Inbox) Bounce(tx store.Tx, dsn *mail.Mail, raw []byte) error {
-	about, err := mail.ParseID(only(raw, "X-MultiMail-About"))
+	n, err := ParseNotice(raw)
 	if err != nil {
-		return fmt.Errorf("inbox: notice %s: %w", dsn.ID, err)
+		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
 	}
-	item := Item{ID: dsn.ID, Mailbox: dsn.Mailbox, Kind: "dsn", About: about, Action: only(raw, "X-MultiMail-Action"),
-		From: dsn.Header.From.String(), Subject: dsn.Header.Subject, Text: mail.NewReview(raw).Text,
-		ReceivedAt: dsn.SubmittedAt.UTC(), Size: int64(len(raw))}
+	switch _, err := tx.Get(itemKey(dsn.Mailbox, dsn.ID)); {
+	case err == nil:
+		return fmt.Errorf("inbox: post %s: the id is taken", dsn.ID)
+	case !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
+	}
+	item := Item{
+		ID: dsn.ID, Mailbox: dsn.Mailbox, Kind: "dsn", About: n.About, Action: n.Action,
+		From: dsn.Header.From.String(), Subject: mail.Neutralise(dsn.Header.Subject),
+		Text: mail.NewReview(raw).Text, ReceivedAt: dsn.SubmittedAt.UTC(), Size: int64(len(raw)),
+	}
 	if err := tx.PutBody(store.Inline(RawKey(dsn.ID), raw)); err != nil {
-		return fmt.Errorf("inbox: notice %s: %w", dsn.ID, err)
+		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
+	}
+	if err := tx.Put(unreadKey(dsn.Mailbox, dsn.ID), nil); err != nil {
+		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
 	}
 	return put(tx, item)
-}
-
-func only(raw []byte, name string) string {
-	if v := mail.Fields(raw, name); len(v) == 1 {
-		return strings.TrimSpace(v[0])
-	}
-	return ""
 }
 
 func put(tx store.Tx, item Item) error {
@@ -76,7 +84,7 @@ func put(tx store.Tx, item Item) error {
 		err = tx.Put(itemKey(item.Mailbox, item.ID), b)
 	}
 	if err != nil {
-		return fmt.Errorf("inbox: %s: %w", item.ID, err)
+		return fmt.Errorf("inbox: write %s: %w", item.ID, err)
 	}
 	return nil
 }
@@ -86,18 +94,19 @@ func (b *Inbox) Item(tx store.Tx, box mail.Address, id mail.ID) (Item, error) {
 	var item Item
 	raw, err := tx.Get(itemKey(box, id))
 	if errors.Is(err, store.ErrNotFound) {
-		return item, fmt.Errorf("inbox: %s: %w", id, mail.ErrNotFound)
+		return Item{}, fmt.Errorf("inbox: read %s: %w", id, mail.ErrNotFound)
 	}
 	if err == nil {
 		err = json.Unmarshal(raw, &item)
 	}
 	if err != nil {
-		return item, fmt.Errorf("inbox: %s: %w", id, err)
+		return Item{}, fmt.Errorf("inbox: read %s: %w", id, err)
 	}
 	return item, nil
 }
 
-// List returns items of a mailbox, newest first, older than before.
+// List returns items of a mailbox, newest first, older than before; an empty
+// before means from the newest.
 func (b *Inbox) List(tx store.Tx, box mail.Address, before mail.ID, limit int) ([]Item, error) {
 	r := store.Prefix(prefix(box))
 	if before != "" {
@@ -111,7 +120,7 @@ func (b *Inbox) List(tx store.Tx, box mail.Address, before mail.ID, limit int) (
 		}
 		var item Item
 		if err := json.Unmarshal(raw, &item); err != nil {
-			return fmt.Errorf("inbox: %s: %w", key, err)
+			return fmt.Errorf("inbox: read %s: %w", key, err)
 		}
 		out = append(out, item)
 		return nil
@@ -119,12 +128,26 @@ func (b *Inbox) List(tx store.Tx, box mail.Address, before mail.ID, limit int) (
 	return out, err
 }
 
-// MarkRead marks an item as read.
+// MarkRead marks an item as read; mail.ErrNotFound if there is none such. An
+// item that was read stays read.
 func (b *Inbox) MarkRead(tx store.Tx, box mail.Address, id mail.ID) error {
 	item, err := b.Item(tx, box, id)
 	if err != nil || item.Read {
 		return err
 	}
+	if err := tx.Delete(unreadKey(box, id)); err != nil {
+		return fmt.Errorf("inbox: mark %s: %w", id, err)
+	}
 	item.Read = true
 	return put(tx, item)
+}
+
+// Unread returns how many items of a mailbox nobody has read.
+func (b *Inbox) Unread(tx store.Tx, box mail.Address) (int, error) {
+	n := 0
+	err := tx.Scan(store.Prefix(unreadPrefix(box)), func(string, []byte) error {
+		n++
+		return nil
+	})
+	return n, err
 }

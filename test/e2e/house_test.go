@@ -340,9 +340,17 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// node runs a script of testdata with the packages of the peers.
+func encode(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// node runs a script of the peers.
 func node(t *testing.T, script string, env ...string) result {
 	t.Helper()
-	return command(t, "", append(env, "NODE_PATH="+filepath.Join(peers, "node_modules"), "PEERS="+peers),
-		filepath.Join(peers, "node_modules", ".bin", "node"), filepath.Join("testdata", script))
+	return command(t, "", env, filepath.Join(peers, "node_modules", ".bin", "node"), filepath.Join(peers, script))
 }

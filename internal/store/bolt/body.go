@@ -1,63 +1,146 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/multimail/multimail/internal/store"
 )
 
-// inlineMax is where a body gets a file of its own: large values make every
-// commit that touches their pages write them again.
+// inlineMax is where a body gets a file of its own: bbolt writes a large value
+// again with every commit that touches its page, and never gives space back.
 const inlineMax = 64 << 10
 
-const bodyPrefix = "\x00body/" // no key of a room begins with NUL
-
-// body is the record of a body. The sum is checked at every read: the database
-// has checksums for its meta pages only.
+// body is what the database knows of a body. The sum is checked at every read,
+// for bbolt has checksums in its meta pages only.
 type body struct {
-	File string `json:"file,omitempty"`
-	Data []byte `json:"data,omitempty"`
-	Size int64  `json:"size"`
-	Sum  string `json:"sum"`
+	size int64
+	sum  [sha256.Size]byte
+	file string // under DIR/bodies; empty when the body is in data
+	data []byte
 }
 
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
+// encode returns kind, size, sum, then the data or the file's name.
+func (r body) encode() []byte {
+	kind, rest := byte('d'), r.data
+	if r.file != "" {
+		kind, rest = 'f', []byte(r.file)
+	}
+	b := make([]byte, 0, 1+8+len(r.sum)+len(rest))
+	b = append(b, kind)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.size))
+	b = append(b, r.sum[:]...)
+	return append(b, rest...)
+}
+
+func decodeBody(b []byte) (r body, err error) {
+	const head = 1 + 8 + sha256.Size
+	if len(b) < head || b[0] != 'd' && b[0] != 'f' {
+		return r, errors.New("store: damaged record of a body")
+	}
+	r.size = int64(binary.BigEndian.Uint64(b[1:]))
+	copy(r.sum[:], b[9:])
+	if b[0] == 'd' {
+		r.data = bytes.Clone(b[head:])
+	} else if r.file = string(b[head:]); !isBodyFile(r.file) {
+		return r, errors.New("store: damaged record of a body file")
+	}
+	return r, nil
+}
+
+// A body file is named by its content and a random tail: two mails that are
+// alike do not share a fate.
+const (
+	tailSize   = 8
+	nameSize   = len("ab/") + 2*sha256.Size + len("-") + 2*tailSize
+	tempPrefix = ".tmp-"
+)
+
+func fileOf(sum [sha256.Size]byte) string {
+	tail := make([]byte, tailSize)
+	rand.Read(tail)
+	digest := hex.EncodeToString(sum[:])
+	return filepath.Join(digest[:2], digest+"-"+hex.EncodeToString(tail))
+}
+
+func isBodyFile(name string) bool {
+	if len(name) != nameSize || name[2] != filepath.Separator || name[:2] != name[3:5] || name[nameSize-2*tailSize-1] != '-' {
+		return false
+	}
+	_, err := sumOf(name)
+	return err == nil
+}
+
+// sumOf reads the digest out of the name of a body file.
+func sumOf(name string) (sum [sha256.Size]byte, err error) {
+	digest, tail, _ := strings.Cut(filepath.Base(name), "-")
+	b, err := hex.DecodeString(digest + tail)
+	if err != nil || len(b) != sha256.Size+tailSize {
+		return sum, fmt.Errorf("store: %q names no body", name)
+	}
+	copy(sum[:], b)
+	return sum, nil
+}
+
+// shards remembers which directories of bodies are durable.
+type shards struct {
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+// shard makes the directory of a body file. Nobody passes before the directory
+// that holds it was synced.
+func (db *DB) shard(name string) (string, error) {
+	db.shards.mu.Lock()
+	defer db.shards.mu.Unlock()
+	dir := filepath.Join(db.bodies, filepath.Dir(name))
+	if db.shards.known[dir] {
+		return dir, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := syncDir(db.bodies); err != nil {
+		return "", err
+	}
+	if db.shards.known == nil {
+		db.shards.known = map[string]bool{}
+	}
+	db.shards.known[dir] = true
+	return dir, nil
 }
 
 // Stage implements store.Store: the file of a large body is durable before the
-// transaction that names it.
+// transaction that names it begins.
 func (db *DB) Stage(ctx context.Context, key string, b []byte) (store.Staged, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Staged{}, err
 	}
+	select {
+	case <-db.closed:
+		return store.Staged{}, store.ErrClosed
+	default:
+	}
 	if len(b) < inlineMax {
-		return store.Inline(key, b), nil
+		return store.Inline(key, bytes.Clone(b)), nil
 	}
-	tail := make([]byte, 8)
-	rand.Read(tail)
-	digest := sum(b)
-	name := filepath.Join(digest[:2], digest+"-"+hex.EncodeToString(tail))
-	path := filepath.Join(db.o.Dir, bodiesName, name)
-	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	name := fileOf(sha256.Sum256(b))
+	_, err := db.shard(name)
 	if err == nil {
-		err = syncDir(filepath.Join(db.o.Dir, bodiesName))
-	}
-	if err == nil {
-		err = writeSynced(path, b)
+		err = writeSynced(filepath.Join(db.bodies, name), b)
 	}
 	if err != nil {
 		return store.Staged{}, fmt.Errorf("store: stage %s: %w", key, err)
@@ -67,135 +150,161 @@ func (db *DB) Stage(ctx context.Context, key string, b []byte) (store.Staged, er
 
 // PutBody implements store.Tx.
 func (t *txn) PutBody(s store.Staged) error {
-	r := body{File: s.File, Data: s.Inline, Size: s.Size}
-	if s.File == "" {
-		r.Sum = sum(s.Inline)
-	} else {
-		r.Sum, _, _ = strings.Cut(filepath.Base(s.File), "-")
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
+	r := body{size: int64(len(s.Inline)), sum: sha256.Sum256(s.Inline), data: s.Inline}
+	if s.File != "" {
+		var err error
+		if r, err = t.stagedFile(s); err != nil {
+			return err
+		}
 	}
 	if err := t.dropFile(s.Key); err != nil {
 		return err
 	}
-	b, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("store: body %s: %w", s.Key, err)
+	if r.file != "" {
+		t.touch(r.file, true)
 	}
-	return t.Put(bodyPrefix+s.Key, b)
+	return t.put(t.bodies, s.Key, r.encode())
+}
+
+// stagedFile looks whether the file is there: one that was put before and
+// deleted since is not.
+func (t *txn) stagedFile(s store.Staged) (body, error) {
+	if !isBodyFile(s.File) {
+		return body{}, fmt.Errorf("store: body %s: %q names no body", s.Key, s.File)
+	}
+	sum, err := sumOf(s.File)
+	if err != nil {
+		return body{}, err
+	}
+	fi, err := os.Stat(filepath.Join(t.dir, s.File))
+	if err != nil {
+		return body{}, fmt.Errorf("store: body %s: %w", s.Key, err)
+	}
+	if fi.Size() != s.Size {
+		return body{}, fmt.Errorf("store: body %s is not what was staged", s.Key)
+	}
+	return body{size: s.Size, sum: sum, file: s.File}, nil
 }
 
 // DeleteBody implements store.Tx.
 func (t *txn) DeleteBody(key string) error {
+	if err := t.mayWrite(); err != nil {
+		return err
+	}
 	if err := t.dropFile(key); err != nil {
 		return err
 	}
-	return t.Delete(bodyPrefix + key)
+	return t.delete(t.bodies, key)
 }
 
 // dropFile marks the file of a body that is replaced or deleted.
 func (t *txn) dropFile(key string) error {
-	b, err := t.Get(bodyPrefix + key)
-	if errors.Is(err, store.ErrNotFound) {
+	b := t.bodies.Get([]byte(key))
+	if b == nil {
 		return nil
 	}
-	var r body
-	if err == nil {
-		err = json.Unmarshal(b, &r)
-	}
-	if err == nil && r.File != "" {
-		t.removed = append(t.removed, r.File)
+	r, err := decodeBody(b)
+	if err == nil && r.file != "" {
+		t.touch(r.file, false)
 	}
 	return err
 }
 
+func (t *txn) touch(file string, named bool) {
+	if t.files == nil {
+		t.files = map[string]bool{}
+	}
+	t.files[file] = named
+}
+
 // Body implements store.Store.
 func (db *DB) Body(ctx context.Context, key string) ([]byte, error) {
-	var r body
-	err := db.View(ctx, func(tx store.Tx) error {
-		b, err := tx.Get(bodyPrefix + key)
+	for tried := ""; ; {
+		r, err := db.bodyRecord(ctx, key)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return json.Unmarshal(b, &r)
+		b := r.data
+		if r.file != "" {
+			b, err = os.ReadFile(filepath.Join(db.bodies, r.file))
+			// Deleted or replaced since the record was read: look again.
+			if errors.Is(err, fs.ErrNotExist) && tried != r.file {
+				tried = r.file
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("store: body %s: %w", key, err)
+			}
+		}
+		if int64(len(b)) != r.size || sha256.Sum256(b) != r.sum {
+			return nil, fmt.Errorf("store: body %s is not what was stored", key)
+		}
+		return b, nil
+	}
+}
+
+func (db *DB) bodyRecord(ctx context.Context, key string) (r body, err error) {
+	err = db.View(ctx, func(tx store.Tx) error {
+		b := tx.(*txn).bodies.Get([]byte(key))
+		if b == nil {
+			return store.ErrNotFound
+		}
+		r, err = decodeBody(b)
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	b := r.Data
-	if r.File != "" {
-		if b, err = os.ReadFile(filepath.Join(db.o.Dir, bodiesName, r.File)); err != nil {
-			return nil, fmt.Errorf("store: body %s: %w", key, err)
+	return r, err
+}
+
+// removeFiles removes files that no record names any more. One that stays is
+// swept at the next start.
+func (db *DB) removeFiles(files map[string]bool) {
+	for name, named := range files {
+		if !named {
+			_ = os.Remove(filepath.Join(db.bodies, name))
 		}
 	}
-	if int64(len(b)) != r.Size || sum(b) != r.Sum {
-		return nil, fmt.Errorf("store: body %s is not what was stored", key)
-	}
-	return b, nil
 }
 
-// removeFiles removes files that no record names any more; one that stays is
-// swept at the next start.
-func (db *DB) removeFiles(names []string) {
-	for _, n := range names {
-		_ = os.Remove(filepath.Join(db.o.Dir, bodiesName, n))
-	}
-}
-
-// sweep removes files that no record names: of submissions that were never
-// committed.
+// sweep removes body files that no record names: staged and never put, or put
+// by a commit that did not come into force.
 func (db *DB) sweep() error {
 	named := map[string]bool{}
+	unreadable := false
 	err := db.bolt.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucket).Cursor()
-		for k, v := c.Seek([]byte(bodyPrefix)); strings.HasPrefix(string(k), bodyPrefix); k, v = c.Next() {
-			var r body
-			if err := json.Unmarshal(v, &r); err != nil {
-				return fmt.Errorf("store: body %s: %w", k[len(bodyPrefix):], err)
+		return tx.Bucket(bodyBucket).ForEach(func(_, v []byte) error {
+			r, err := decodeBody(v)
+			unreadable = unreadable || err != nil
+			if r.file != "" {
+				named[r.file] = true
 			}
-			named[r.File] = true
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return err
 	}
-	root := filepath.Join(db.o.Dir, bodiesName)
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	if _, err := os.Stat(db.bodies); errors.Is(err, fs.ErrNotExist) && len(named) > 0 {
+		return fmt.Errorf("%s is gone with %d bodies; restore it from a backup: %w", bodiesName, len(named), store.ErrMissing)
+	}
+	if err := makeDir(db.bodies); err != nil {
+		return err
+	}
+	// A record that cannot be read may name any of the files. Body will say so.
+	if unreadable {
+		return nil
+	}
+	return filepath.WalkDir(db.bodies, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		name, err := filepath.Rel(root, path)
-		if err != nil || named[name] {
+		name, err := filepath.Rel(db.bodies, path)
+		// Files that are not ours are none of our business.
+		if err != nil || named[name] || !isBodyFile(name) && !strings.HasPrefix(d.Name(), tempPrefix) {
 			return err
 		}
 		return os.Remove(path)
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("store: sweep: %w", err)
-	}
-	return nil
-}
-
-// writeSynced writes a file that is whole and durable, or not there.
-func writeSynced(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -1,25 +1,36 @@
 // Package bolt keeps a [store.Store] in one bbolt file, with large bodies in
 // files beside it.
 //
-//	DIR/multimail.db   records and bodies under 64 KiB
+//	DIR/multimail.db   records, and bodies under 64 KiB
 //	DIR/bodies/        larger bodies, one synced file each
-//	DIR/store.id       marker: a database belongs here
+//	DIR/store.id       marker: a database belongs here, and which
+//
+// # A lost queue is never an empty queue
 //
 // The marker is written after the database was synced. Where it stands and the
-// database is missing, empty or cut short, Open fails: a lost queue is never an
-// empty queue. Concurrent updates share one commit; a lone one does not wait.
+// database is missing, empty, cut short, damaged in a meta page, or another
+// one, Open fails with [store.ErrMissing]. bbolt alone would make a new one,
+// go back one commit, or die of a page beyond the end of the file.
+//
+// # An error is not a no
+//
+// One goroutine commits whatever queued up during the commit before, so that
+// concurrent updates share an fsync and a lone one waits for nobody. A commit
+// that fails may be in force all the same: each carries a number, and after an
+// error the file is opened anew and asked which number it holds. When even that
+// fails the store is unhealthy; every later update, and Healthy at most once a
+// second, tries to open it again, and it serves once a commit went through.
+//
+// A closure must not begin another transaction: it would wait for itself.
 package bolt
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -42,35 +53,41 @@ const (
 	fileName   = "multimail.db"
 	markerName = "store.id"
 	bodiesName = "bodies"
-	lockWait   = time.Second
 )
 
+// Buckets of the file, and the keys of our own one.
 var (
-	bucket  = []byte("kv")
-	metaKey = []byte("meta")   // bucket of our own marks
-	mark    = []byte("commit") // number of the last commit
+	recordBucket = []byte("records")
+	bodyBucket   = []byte("bodies")
+	ownBucket    = []byte("store")
+	idKey        = []byte("id")     // what the marker names
+	commitKey    = []byte("commit") // number of the last commit
 )
 
 // DB is an open database.
 type DB struct {
-	o    Options
-	path string
+	o      Options
+	path   string
+	bodies string // the directory of bodies
 
 	calls  chan *call
 	closed chan struct{}
 	once   sync.Once
 	done   sync.WaitGroup // the committer
 
-	mu     sync.RWMutex // guards bolt: replaced after a failed commit
-	bolt   *bbolt.DB
-	broken error // set when the outcome of a commit could not be learnt
+	mu      sync.RWMutex // guards what follows, which changes after a failed commit
+	bolt    *bbolt.DB    // nil while it cannot be opened
+	file    fs.FileInfo  // what bolt has open
+	trouble error        // why the last commit failed; nil once one went through
 
+	shards shards
 	health health
 }
 
 var _ store.Store = (*DB)(nil)
 
-// Open opens the database in o.Dir and takes its lock.
+// Open opens the database in o.Dir and takes its lock. It fails with
+// store.ErrMissing where a database should be and no good one is.
 func Open(o Options) (*DB, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -81,117 +98,31 @@ func Open(o Options) (*DB, error) {
 	if o.commit == nil {
 		o.commit = (*bbolt.Tx).Commit
 	}
-	db := &DB{o: o, path: filepath.Join(o.Dir, fileName), calls: make(chan *call, 256), closed: make(chan struct{})}
+	db := &DB{
+		o:      o,
+		path:   filepath.Join(o.Dir, fileName),
+		bodies: filepath.Join(o.Dir, bodiesName),
+		calls:  make(chan *call, maxBatch),
+		closed: make(chan struct{}),
+	}
 	if err := db.open(); err != nil {
 		return nil, err
 	}
-	if err := db.sweep(); err != nil {
-		return nil, errors.Join(err, db.bolt.Close())
+	// A process that was killed between writing a commit and syncing it left
+	// one that can be read and could still be lost. Nobody acts on it before
+	// it is durable.
+	err := protect(db.prove)
+	if err == nil {
+		err = protect(db.sweep)
+	}
+	if errors.Is(err, errPanic) {
+		err = damaged("%v", err)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", o.Dir, err), db.bolt.Close())
 	}
 	db.done.Go(db.committer)
 	return db, nil
-}
-
-// open finds out whether a database is expected, then opens or makes it.
-func (db *DB) open() error {
-	marker, err := os.ReadFile(filepath.Join(db.o.Dir, markerName))
-	switch {
-	case err == nil:
-		var m markerFile
-		if json.Unmarshal(marker, &m) != nil || m.ID == "" {
-			return fmt.Errorf("store: %s is damaged: %w", markerName, store.ErrMissing)
-		}
-		if err := checkFile(db.path); err != nil {
-			return fmt.Errorf("store: %w; restore %s from a backup: %w", err, fileName, store.ErrMissing)
-		}
-		return db.openFile()
-	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("store: %w", err)
-	case !db.o.Create:
-		return fmt.Errorf("store: no store has been made in %s: %w: %w", db.o.Dir, store.ErrMissing, fs.ErrNotExist)
-	}
-	return db.create()
-}
-
-// create makes a database. One without a marker was interrupted while it was
-// made, before anything could have been stored; anything else is not ours to
-// overwrite.
-func (db *DB) create() error {
-	if err := os.MkdirAll(filepath.Join(db.o.Dir, bodiesName), 0o700); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	if fi, err := os.Stat(db.path); err == nil && fi.Size() > 0 {
-		if checkFile(db.path) != nil {
-			if err := os.Remove(db.path); err != nil {
-				return fmt.Errorf("store: %w", err)
-			}
-		} else if err := db.openFile(); err != nil {
-			return err
-		} else if n := db.records(); n > 0 {
-			return errors.Join(fmt.Errorf("store: %s holds records but %s is missing: restore the marker from a backup: %w",
-				fileName, markerName, store.ErrMissing), db.bolt.Close())
-		}
-	}
-	if db.bolt == nil {
-		if err := db.openFile(); err != nil {
-			return err
-		}
-	}
-	id := make([]byte, 16)
-	rand.Read(id)
-	b, err := json.Marshal(markerFile{ID: hex.EncodeToString(id), Created: db.o.Now().UTC()})
-	if err == nil {
-		err = errors.Join(db.bolt.Sync(), syncDir(db.o.Dir))
-	}
-	if err == nil {
-		err = writeSynced(filepath.Join(db.o.Dir, markerName), b)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("store: %w", err), db.bolt.Close())
-	}
-	return nil
-}
-
-type markerFile struct {
-	ID      string    `json:"id"`
-	Created time.Time `json:"created"`
-}
-
-// openFile opens the bbolt file; what is damaged in a way checkFile cannot see
-// makes bbolt panic.
-func (db *DB) openFile() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("store: %s is damaged (%v): %w", fileName, r, store.ErrMissing)
-		}
-	}()
-	b, err := bbolt.Open(db.path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, bbolt.ErrTimeout) {
-		return errors.New("store: another daemon has this data directory open")
-	}
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	err = b.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists(bucket)
-		_, err2 := tx.CreateBucketIfNotExists(metaKey)
-		return errors.Join(err, err2)
-	})
-	if err != nil {
-		return errors.Join(fmt.Errorf("store: %w", err), b.Close())
-	}
-	db.bolt = b
-	return nil
-}
-
-func (db *DB) records() (n int) {
-	_ = db.bolt.View(func(tx *bbolt.Tx) error {
-		if k, _ := tx.Bucket(bucket).Cursor().First(); k != nil {
-			n = 1
-		}
-		return nil
-	})
-	return n
 }
 
 // View implements store.Store.
@@ -199,26 +130,34 @@ func (db *DB) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	db.mu.RLock()
+	defer db.mu.RUnlock()
 	select {
 	case <-db.closed:
 		return store.ErrClosed
 	default:
 	}
-	db.mu.RLock()
-	defer db.mu.RUnlock()
 	if db.bolt == nil {
-		return store.ErrUnknown
+		return fmt.Errorf("store: not readable: %w", db.trouble)
 	}
 	return db.bolt.View(func(tx *bbolt.Tx) error {
-		return protect(func() error { return fn(&txn{b: tx.Bucket(bucket), now: db.o.Now()}) })
+		return protect(func() error {
+			t := db.begin(tx)
+			defer t.end()
+			return fn(t)
+		})
 	})
 }
 
-// protect turns a panic of a closure into its error.
+var errPanic = errors.New("store: panic in a transaction")
+
+// protect turns a panic into an error: of a closure, of bbolt over a damaged
+// page, of a page that the file no longer has.
 func protect(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("store: panic in a transaction: %v", r)
+			err = fmt.Errorf("%w: %v", errPanic, r)
 		}
 	}()
 	return fn()

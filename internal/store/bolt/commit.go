@@ -16,22 +16,41 @@ const maxBatch = 256
 
 // call is one update on its way through the committer.
 type call struct {
-	ctx     context.Context
-	fn      func(store.Tx) error
-	err     error
-	removed []string // body files to remove once the commit is in force
-	done    chan struct{}
+	ctx   context.Context
+	fn    func(store.Tx) error
+	force bool // commit although nothing was written: a probe of the disk
+	err   error
+	done  chan struct{}
 }
 
-// Update implements store.Store. The commit it shares is made of whatever
-// waited while the one before was written: no timer, so a lone call is not
-// held back.
+// batch is the calls that share a commit.
+type batch struct {
+	calls []*call
+	wrote bool
+	files map[string]bool // body files these calls touch, and whether a record names them afterwards
+	err   error           // for every call that has no error of its own
+}
+
+// Update implements store.Store.
 func (db *DB) Update(ctx context.Context, fn func(store.Tx) error) error {
-	c := &call{ctx: ctx, fn: fn, done: make(chan struct{})}
+	return db.submit(&call{ctx: ctx, fn: fn, done: make(chan struct{})})
+}
+
+// submit waits for the outcome even when the context ends: from the moment the
+// closure ran, only the commit knows it.
+func (db *DB) submit(c *call) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-db.closed:
+		return store.ErrClosed
+	default:
+	}
 	select {
 	case db.calls <- c:
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-c.ctx.Done():
+		return c.ctx.Err()
 	case <-db.closed:
 		return store.ErrClosed
 	}
@@ -39,175 +58,148 @@ func (db *DB) Update(ctx context.Context, fn func(store.Tx) error) error {
 	case <-c.done:
 		return c.err
 	case <-db.closed:
-		// The committer finishes what it has taken before it ends.
-		db.done.Wait()
-		select {
-		case <-c.done:
-			return c.err
-		default:
-			return store.ErrClosed
-		}
+	}
+	// The committer finishes what it has taken and leaves the rest.
+	db.done.Wait()
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return store.ErrClosed
 	}
 }
 
 // committer is the only writer.
 func (db *DB) committer() {
+	ended := false
+	defer func() {
+		// A closure ended the goroutine, as t.FailNow does. The others go on.
+		if !ended {
+			db.done.Go(db.committer)
+		}
+	}()
 	for {
 		var first *call
 		select {
 		case first = <-db.calls:
 		case <-db.closed:
+			ended = true
 			return
 		}
-		batch := []*call{first}
-		for len(batch) < maxBatch {
-			select {
-			case c := <-db.calls:
-				batch = append(batch, c)
-				continue
-			default:
-			}
-			break
-		}
-		db.commitBatch(batch)
+		db.serve(db.drain(first))
 	}
 }
 
-// commitBatch runs a batch in one transaction and answers every call.
-func (db *DB) commitBatch(batch []*call) {
-	var ran []*call
-	err := db.attempt(batch, &ran)
-	for _, c := range ran {
-		c.err = err
-		if err == nil {
-			db.removeFiles(c.removed)
+// drain takes whatever waits, and waits for nothing.
+func (db *DB) drain(first *call) []*call {
+	calls := []*call{first}
+	for len(calls) < maxBatch {
+		select {
+		case c := <-db.calls:
+			calls = append(calls, c)
+		default:
+			return calls
 		}
 	}
-	if err != nil && len(ran) == 0 {
-		for _, c := range batch {
+	return calls
+}
+
+// serve commits a batch and answers every call.
+func (db *DB) serve(calls []*call) {
+	b := &batch{calls: calls, files: map[string]bool{}}
+	b.err = fmt.Errorf("%w: a closure ended its goroutine", store.ErrAborted)
+	defer func() {
+		for _, c := range calls {
 			if c.err == nil {
-				c.err = err
+				c.err = b.err
 			}
+			close(c.done)
 		}
-	}
-	for _, c := range batch {
-		close(c.done)
+	}()
+	b.err = db.commitBatch(b)
+	if b.err == nil {
+		db.removeFiles(b.files)
 	}
 }
 
-// attempt commits the calls that succeed and lists them in ran. The others
-// have their own error and left nothing behind.
-func (db *DB) attempt(batch []*call, ran *[]*call) error {
-	db.mu.RLock()
-	b, broken := db.bolt, db.broken
-	db.mu.RUnlock()
-	if broken != nil {
-		if b = db.recoverBroken(); b == nil {
-			return store.ErrUnknown
-		}
+// commitBatch runs a batch in one transaction. What it returns concerns the
+// calls that succeeded; those that failed left nothing behind.
+func (db *DB) commitBatch(b *batch) error {
+	file, err := db.handle()
+	if err != nil {
+		return err
 	}
-	tx, err := b.Begin(true)
+	tx, err := file.Begin(true)
 	if err != nil {
 		return fmt.Errorf("%w: %w", store.ErrAborted, err)
 	}
-	for _, c := range batch {
-		t := &txn{b: tx.Bucket(bucket), now: db.o.Now(), writable: true}
+	defer rollback(tx)
+	var n uint64
+	err = protect(func() error {
+		if err := db.run(tx, b); err != nil || !b.wrote {
+			return err
+		}
+		n = commitNumber(tx) + 1
+		return setCommitNumber(tx, n)
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", store.ErrAborted, err)
+	}
+	if !b.wrote {
+		return nil
+	}
+	if err := protect(func() error { return db.o.commit(tx) }); err != nil {
+		rollback(tx)
+		return db.resolve(n, err)
+	}
+	db.settled()
+	return nil
+}
+
+// run runs every closure. It fails only when one could not be undone.
+func (db *DB) run(tx *bbolt.Tx, b *batch) error {
+	for _, c := range b.calls {
 		if c.err = c.ctx.Err(); c.err != nil {
 			continue
 		}
-		if c.err = protect(func() error { return c.fn(t) }); c.err != nil {
+		t := db.begin(tx)
+		t.writable = true
+		c.err = protect(func() error {
+			defer t.end()
+			return c.fn(t)
+		})
+		if c.err != nil {
 			if err := t.undo(); err != nil {
-				*ran = nil
-				return errors.Join(store.ErrAborted, err, tx.Rollback())
+				return fmt.Errorf("undo: %w", err)
 			}
 			continue
 		}
-		c.removed = t.removed
-		*ran = append(*ran, c)
-	}
-	if len(*ran) == 0 {
-		return tx.Rollback()
-	}
-	n := nextMark(tx)
-	if err := tx.Bucket(metaKey).Put(mark, binary.BigEndian.AppendUint64(nil, n)); err != nil {
-		return errors.Join(store.ErrAborted, err, tx.Rollback())
-	}
-	if err := db.o.commit(tx); err != nil {
-		return db.resolve(n, err)
+		b.wrote = b.wrote || c.force || len(t.before) > 0
+		for name, named := range t.files {
+			b.files[name] = named
+		}
 	}
 	return nil
 }
 
-func nextMark(tx *bbolt.Tx) uint64 { return readMark(tx) + 1 }
+// rollback ends a transaction that may have ended, in whatever state bbolt
+// left it.
+func rollback(tx *bbolt.Tx) {
+	_ = protect(func() error {
+		if err := tx.Rollback(); !errors.Is(err, bbolt.ErrTxClosed) {
+			return err
+		}
+		return nil
+	})
+}
 
-func readMark(tx *bbolt.Tx) uint64 {
-	if b := tx.Bucket(metaKey).Get(mark); len(b) == 8 {
-		return binary.BigEndian.Uint64(b)
+func commitNumber(tx *bbolt.Tx) uint64 {
+	if v := tx.Bucket(ownBucket).Get(commitKey); len(v) == 8 {
+		return binary.BigEndian.Uint64(v)
 	}
 	return 0
 }
 
-// resolve finds out whether the commit with mark n is in force: an error may
-// come after the pages were written, so it proves nothing. The file is opened
-// anew, and one more commit has to succeed before anyone is told "done".
-func (db *DB) resolve(n uint64, cause error) error {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if err := db.bolt.Close(); err != nil {
-		cause = errors.Join(cause, err)
-	}
-	db.bolt = nil
-	got, err := db.reopen()
-	if err != nil {
-		db.broken = fmt.Errorf("store: commit %d: %w", n, errors.Join(cause, err))
-		return errors.Join(store.ErrUnknown, db.broken)
-	}
-	if got >= n {
-		return nil
-	}
-	return errors.Join(store.ErrAborted, cause)
-}
-
-// reopen opens the file again and returns its mark, once a commit of its own
-// has shown that the disk takes writes. Callers hold mu.
-func (db *DB) reopen() (uint64, error) {
-	if err := checkFile(db.path); err != nil {
-		return 0, err
-	}
-	if err := db.openFile(); err != nil {
-		return 0, err
-	}
-	var got uint64
-	err := db.bolt.View(func(tx *bbolt.Tx) error { got = readMark(tx); return nil })
-	if err == nil {
-		err = db.proveWritable(got)
-	}
-	if err != nil {
-		err = errors.Join(err, db.bolt.Close())
-		db.bolt = nil
-	}
-	return got, err
-}
-
-func (db *DB) proveWritable(got uint64) error {
-	tx, err := db.bolt.Begin(true)
-	if err != nil {
-		return err
-	}
-	if err := tx.Bucket(metaKey).Put(mark, binary.BigEndian.AppendUint64(nil, got)); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return db.o.commit(tx)
-}
-
-// recoverBroken tries to open the file again. What was unknown stays unknown
-// to whoever asked then; whoever asks now gets a working store or none.
-func (db *DB) recoverBroken() *bbolt.DB {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if _, err := db.reopen(); err != nil {
-		return nil
-	}
-	db.broken = nil
-	return db.bolt
+func setCommitNumber(tx *bbolt.Tx, n uint64) error {
+	return tx.Bucket(ownBucket).Put(commitKey, binary.BigEndian.AppendUint64(nil, n))
 }

@@ -1,11 +1,16 @@
 package bolt
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/multimail/multimail/internal/store"
 )
 
 // healthFor is how long one look at the disk counts.
@@ -17,29 +22,58 @@ type health struct {
 	last error
 }
 
-// Healthy implements store.Store. Mail is refused while there is still room to
-// record what is under way: deleting and marking need space too.
+// Healthy implements store.Store. It fails while there is still room to record
+// what is under way, because deleting and marking need space too. After a
+// failed commit it makes one of its own: doors that wait for Healthy would
+// otherwise never learn that the disk is back.
 func (db *DB) Healthy() error {
-	db.mu.RLock()
-	broken := db.broken
-	db.mu.RUnlock()
-	if broken != nil {
-		return broken
+	select {
+	case <-db.closed:
+		return store.ErrClosed
+	default:
 	}
 	db.health.mu.Lock()
 	defer db.health.mu.Unlock()
 	now := db.o.Now()
-	if d := now.Sub(db.health.at); !db.health.at.IsZero() && d >= 0 && d < healthFor {
-		return db.health.last
+	age := now.Sub(db.health.at)
+	fresh := !db.health.at.IsZero() && age >= 0 && age < healthFor
+	trouble := db.troubled()
+	if !fresh {
+		if trouble != nil {
+			_ = db.submit(&call{
+				ctx: context.Background(), fn: func(store.Tx) error { return nil }, force: true, done: make(chan struct{}),
+			})
+			trouble = db.troubled()
+		}
+		db.health.at, db.health.last = now, db.look()
 	}
-	db.health.at, db.health.last = now, nil
-	var st unix.Statfs_t
-	if err := unix.Statfs(db.o.Dir, &st); err != nil {
-		db.health.last = fmt.Errorf("store: %w", err)
-	} else if free := int64(st.Bavail) * int64(st.Bsize); free < db.o.Reserve {
-		db.health.last = fmt.Errorf("store: %d octets of disk are free, %d are reserved", free, db.o.Reserve)
-	} else if st.Files > 0 && st.Ffree < 16 {
-		db.health.last = fmt.Errorf("store: %d inodes are free", st.Ffree)
+	if trouble != nil {
+		return trouble
 	}
 	return db.health.last
+}
+
+// look looks at the file and its disk.
+func (db *DB) look() error {
+	db.mu.RLock()
+	opened := db.file
+	db.mu.RUnlock()
+	fi, err := os.Stat(db.path)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if !os.SameFile(fi, opened) || fi.Size() < opened.Size() {
+		return errors.New("store: " + fileName + " was replaced or cut short while it was open")
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(db.o.Dir, &st); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if free := int64(st.Bavail) * int64(st.Bsize); free < db.o.Reserve {
+		return fmt.Errorf("store: %d octets of disk are free, %d are kept in reserve", free, db.o.Reserve)
+	}
+	if st.Files > 0 && st.Ffree == 0 {
+		return errors.New("store: the disk has no inodes left")
+	}
+	return nil
 }

@@ -1,0 +1,326 @@
+package audit_test
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/bolt"
+)
+
+func TestARecordIsReadBackAsItWasWritten(t *testing.T) {
+	db, l := told(t, "node")
+	got := list(t, db, l, 0, 100)
+	slices.Reverse(got)
+	want := story()
+	if len(got) != len(want) {
+		t.Fatalf("%d entries, want %d", len(got), len(want))
+	}
+	var prev audit.Hash
+	for i, e := range got {
+		r := e.Record()
+		if want[i].Private == nil {
+			want[i].Private = map[string]string{}
+		}
+		if !reflect.DeepEqual(r, want[i]) {
+			t.Errorf("entry %d:\ngot  %+v\nwant %+v", i, r, want[i])
+		}
+		if e.Seq() != uint64(i) || e.Chain() != "node" || e.Prev() != prev || !e.Time().Equal(zone) {
+			t.Errorf("entry %d: seq %d of %s after %s at %s", i, e.Seq(), e.Chain(), e.Prev(), e.Time())
+		}
+		prev = e.Hash
+	}
+	err := db.View(ctx, func(tx store.Tx) error {
+		size, hash, err := l.Head(tx)
+		if size != uint64(len(want)) || hash != prev {
+			t.Errorf("head: %d %s", size, hash)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPersonalDataStandsInNoLeaf(t *testing.T) {
+	secrets := []string{"ann", "root", "uid-1000", "alle", "bob@far.test", "192.0.2.7", "fine"}
+	db, l := told(t, "node")
+	appendAll(t, db, l,
+		audit.Record{Kind: audit.Freeze, Actor: audit.Actor{Kind: "admin", ID: "admin:root"}},
+		audit.Record{Kind: audit.Thaw, Actor: audit.Actor{Kind: "socket", ID: "socket:uid-1000"}},
+		audit.Record{Kind: audit.Thaw, Actor: audit.Actor{Kind: "visitor", ID: "uid-1000"}})
+	for k, v := range db.kv {
+		if strings.HasPrefix(k, "audit-open/") {
+			continue
+		}
+		for _, s := range secrets {
+			if strings.Contains(k, s) || strings.Contains(string(v), s) {
+				t.Errorf("%q is in %s: %s", s, k, v)
+			}
+		}
+	}
+	top := list(t, db, l, 0, 3)
+	for i, want := range []string{"uid-1000", "socket:uid-1000", "admin:root"} {
+		if got := top[i].Record().Actor.ID; got != want {
+			t.Errorf("actor of the entry from the end %d: %q, want %q", i, got, want)
+		}
+	}
+	if e := list(t, db, l, 3, 1)[0]; !strings.Contains(e.Leaf, `"actor":{"kind":"agent","id":"agent:demo"}`) {
+		t.Errorf("the name of an agent is not in its leaf: %s", e.Leaf)
+	}
+}
+
+func TestEqualRecordsHaveDifferentHashesAndCommitments(t *testing.T) {
+	db, l := newMemory(), audit.New("node")
+	r := audit.Record{Kind: audit.AuthFail, Actor: system, Private: map[string]string{"ip": "192.0.2.7", "user": "192.0.2.7"}}
+	appendAll(t, db, l, r, r)
+	seen := map[string]bool{}
+	for _, e := range list(t, db, l, 0, 2) {
+		var leaf struct{ Nonce string }
+		if err := json.Unmarshal([]byte(e.Leaf), &leaf); err != nil || len(leaf.Nonce) != 32 {
+			t.Errorf("nonce %q: %v", leaf.Nonce, err)
+		}
+		all := append(slices.Collect(maps.Values(e.Commit())), e.Hash.String(), leaf.Nonce)
+		for _, o := range e.Open {
+			if len(o.Salt) != 32 {
+				t.Errorf("salt %q has not 128 bits", o.Salt)
+			}
+			all = append(all, o.Salt)
+		}
+		for _, s := range all {
+			if seen[s] {
+				t.Errorf("%s twice", s)
+			}
+			seen[s] = true
+		}
+	}
+	if len(seen) != 12 {
+		t.Errorf("%d values, want 12", len(seen))
+	}
+}
+
+func TestAppendRefusesWhatItCouldNotReadBack(t *testing.T) {
+	long := strings.Repeat("x", 129)
+	for name, c := range map[string]struct {
+		node string
+		r    audit.Record
+	}{
+		"a kind that is not in the vocabulary":   {"node", audit.Record{Kind: "mail.bless", Mail: "M1"}},
+		"no kind":                                {"node", audit.Record{}},
+		"a kind with a blank":                    {"node", audit.Record{Kind: "mail.sent ", Mail: "M1"}},
+		"a change of no mail":                    {"node", audit.Record{Kind: audit.MailSent}},
+		"a mail id that reaches into other keys": {"node", audit.Record{Kind: audit.DecideRefuse, Mail: "M1/x"}},
+		"a mail id with NUL":                     {"node", audit.Record{Kind: audit.DecideRefuse, Mail: "M1\x00"}},
+		"a fact whose name is not UTF-8":         {"node", audit.Record{Kind: audit.Freeze, Facts: map[string]string{"\xff": "1"}}},
+		"a fact without a name":                  {"node", audit.Record{Kind: audit.Freeze, Facts: map[string]string{"": "1"}}},
+		"a private field with a quote":           {"node", audit.Record{Kind: audit.Freeze, Private: map[string]string{`a"`: "1"}}},
+		"a private field with a long name":       {"node", audit.Record{Kind: audit.Freeze, Private: map[string]string{long: "1"}}},
+		"another actor beside the actor":         {"node", audit.Record{Kind: audit.Freeze, Actor: person, Private: map[string]string{"actor": "eve"}}},
+		"a person where the actor is none":       {"node", audit.Record{Kind: audit.Freeze, Actor: system, Private: map[string]string{"actor": "eve"}}},
+		"a chain without a name":                 {"", audit.Record{Kind: audit.Freeze}},
+		"a chain that reaches into other chains": {"a/b", audit.Record{Kind: audit.Freeze}},
+		"an entry too large to be verified":      {"node", audit.Record{Kind: audit.Freeze, Private: map[string]string{"reason": strings.Repeat("x", 9<<20)}}},
+		"facts too large to be verified":         {"node", audit.Record{Kind: audit.Freeze, Facts: map[string]string{"why": strings.Repeat(`"`, 3<<20)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := newMemory()
+			err := db.Update(ctx, func(tx store.Tx) error {
+				_, err := audit.New(c.node).Append(tx, c.r)
+				return err
+			})
+			if err == nil || len(db.kv) != 0 {
+				t.Errorf("error %v, %d keys", err, len(db.kv))
+			}
+		})
+	}
+}
+
+func TestTheLargestMailFitsAndVerifies(t *testing.T) {
+	r := audit.Record{Kind: audit.MailSubmit, Mail: "M1", Actor: agent, Private: map[string]string{
+		"subject": strings.Repeat("\x01", 256<<10), // each becomes six octets
+	}}
+	for i := range 1000 {
+		r.Private["rcpt"+strings.Repeat("i", 1+i/100)+string(rune('0'+i%10))+string(rune('0'+i/10%10))] = strings.Repeat("x", 1500)
+	}
+	db, l := newMemory(), audit.New("node")
+	appendAll(t, db, l, r, story()[0])
+	if c := mustVerify(t, export(t, db)); c.Size != 2 || len(r.Private) != 1001 {
+		t.Errorf("%d entries, %d fields", c.Size, len(r.Private))
+	}
+}
+
+// Append's calls of the store are failed one after the other.
+func TestWithoutItsEntryAChangeDoesNotHappen(t *testing.T) {
+	for n := 1; ; n++ {
+		db, l := told(t, "node")
+		before := maps.Clone(db.kv)
+		db.fails = n
+		err := db.Update(ctx, func(tx store.Tx) error {
+			_, err := l.Append(tx, story()[2])
+			return err
+		})
+		if err == nil {
+			if n < 7 {
+				t.Errorf("an append makes %d calls only: something is not written", n-1)
+			}
+			return
+		}
+		if !errors.Is(err, errDisk) || !reflect.DeepEqual(db.kv, before) {
+			t.Errorf("call %d failed: %v; %d keys, had %d", n, err, len(db.kv), len(before))
+		}
+	}
+}
+
+func TestAnEntryIsNeverWrittenOver(t *testing.T) {
+	for name, damage := range map[string]func(kv map[string][]byte){
+		"the head is gone":  func(kv map[string][]byte) { delete(kv, "audit-head/node") },
+		"the head is empty": func(kv map[string][]byte) { kv["audit-head/node"] = []byte("{}") },
+		"the head was cut":  func(kv map[string][]byte) { kv["audit-head/node"] = kv["audit-head/node"][:20] },
+		"the head was set back": func(kv map[string][]byte) {
+			kv["audit-head/node"] = regexp.MustCompile(`"size":6`).ReplaceAll(kv["audit-head/node"], []byte(`"size":4`))
+		},
+		"the head and the first entries are gone": func(kv map[string][]byte) {
+			delete(kv, "audit-head/node")
+			delete(kv, "audit/node/0000000000000000")
+			delete(kv, "audit/node/0000000000000001")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, l := told(t, "node")
+			damage(db.kv)
+			before := maps.Clone(db.kv)
+			err := db.Update(ctx, func(tx store.Tx) error {
+				_, err := l.Append(tx, story()[0])
+				return err
+			})
+			if err == nil || !reflect.DeepEqual(db.kv, before) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func TestAClosureThatRunsAgainWritesOneEntry(t *testing.T) {
+	db, l := newMemory(), audit.New("node")
+	db.twice = true
+	appendAll(t, db, l, story()...)
+	if c := mustVerify(t, export(t, db)); c.Size != 6 {
+		t.Errorf("%d entries", c.Size)
+	}
+}
+
+func TestConcurrentAppendsKeepTheChainWhole(t *testing.T) {
+	db, err := bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Now: func() time.Time { return zone }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	l := audit.New("node")
+	const writers, each = 8, 20
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := range each {
+				err := db.Update(ctx, func(tx store.Tx) error {
+					if _, err := l.Append(tx, story()[2]); err != nil {
+						return err
+					}
+					if (w+i)%5 == 0 {
+						return errDisk // a change that fails after its entry
+					}
+					return nil
+				})
+				if err != nil && !errors.Is(err, errDisk) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Go(func() {
+		for range 10 {
+			if _, err := l.Verify(ctx, db); err != nil {
+				t.Errorf("while others write: %v", err)
+			}
+		}
+	})
+	all.Wait()
+	r, err := l.Verify(ctx, db)
+	if err != nil || len(r.Chains) != 1 || r.Chains[0].Size != writers*each*4/5 {
+		t.Errorf("%+v: %v", r, err)
+	}
+	if n := len(byMail(t, db, l, "M1")); n != writers*each*4/5 {
+		t.Errorf("the index has %d entries", n)
+	}
+}
+
+// The table of all steps is the data of gate/step: what it writes and what the
+// vocabulary calls mail.* are the same.
+func TestEveryTransitionOfAMailHasItsKindAndNoOther(t *testing.T) {
+	table, err := os.ReadFile("../gate/step/testdata/table.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\bkind=(\S+)`).FindAllStringSubmatch(string(table), -1) {
+		written[m[1]] = true
+		if !audit.Known(m[1]) || !strings.HasPrefix(m[1], "mail.") {
+			t.Errorf("a step writes the kind %q", m[1])
+		}
+	}
+	for _, k := range []string{audit.MailSubmit, audit.MailHold, audit.MailApprove, audit.MailReject,
+		audit.MailCancel, audit.MailExpire, audit.MailClaim, audit.MailRetry, audit.MailLapse,
+		audit.MailSent, audit.MailFailed} {
+		if !written[k] {
+			t.Errorf("no step writes %s", k)
+		}
+		delete(written, k)
+	}
+	if len(written) > 0 {
+		t.Errorf("the vocabulary has no constants for %v", written)
+	}
+}
+
+// hostile are words from strangers that some log somewhere took for the end of
+// a record.
+var hostile = []string{
+	"\n", "\r\n", "a\nb\n", `"},{"`, `"}` + "\n" + `{"kind":"mail.approve"`, "\\", `\`, `\n`, `\u000a`, `"`, "\x00",
+	"\x1b[2J", "\v\f\x1c\x1d\x1e", "\x7f", "\u0085", "\u2028", "\u2029", "\u202e", "\ufeff", "\ufffd",
+	"😀 \U0010ffff", "é", "\xff\xfe", "a\xc3", "\xed\xa0\x80", "</script>&amp;", "mail.approve", "{}", "null", " ",
+}
+
+func TestStrangersWordsNeverMakeASecondRecord(t *testing.T) {
+	for _, s := range hostile {
+		db, l := newMemory(), audit.New("node")
+		appendAll(t, db, l, audit.Record{Kind: audit.AuthFail, Digest: s, Actor: audit.Actor{Kind: "agent", ID: s},
+			Facts: map[string]string{"word": s}, Private: map[string]string{"user": s, "reason": s + s}})
+		appendAll(t, db, l, audit.Record{Kind: audit.Freeze, Actor: audit.Actor{Kind: "admin", ID: s}})
+		var b strings.Builder
+		if err := l.Export(ctx, db, &b, audit.ExportOptions{Openings: true}); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(b.String(), "\n"); n != 2 || !strings.HasSuffix(b.String(), "\n") {
+			t.Errorf("%q: %d lines", s, n)
+		}
+		if i := strings.IndexFunc(b.String(), func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }); i >= 0 {
+			t.Errorf("%q: octet %#x stands in the export", s, b.String()[i])
+		}
+		if r, err := audit.Verify(strings.NewReader(b.String())); err != nil || r.Chains[0].Size != 2 {
+			t.Errorf("%q: %+v %v", s, r, err)
+		}
+		r := list(t, db, l, 1, 1)[0].Record()
+		want, all := string([]rune(s)), strings.ToValidUTF8(s, "\ufffd")
+		if r.Facts["word"] != want || r.Digest != want || r.Actor.ID != want || r.Private["user"] != all || len(r.Private) != 2 {
+			t.Errorf("%q came back as %+v", s, r)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/internal/store"
+)
+
+// memory is a store.Store in a map, copied for every Update.
+type memory struct {
+	kv    map[string][]byte
+	now   time.Time
+	fails int  // the call of an Update that fails with errDisk, counted from 1
+	twice bool // every closure runs once in vain before it runs for good
+}
+
+var errDisk = errors.New("the disk is gone")
+
+var _ store.Store = (*memory)(nil)
+
+func (m *memory) View(ctx context.Context, fn func(store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return fn(&memoryTx{m: m, kv: m.kv, frozen: true})
+}
+
+func (m *memory) Update(_ context.Context, fn func(store.Tx) error) error {
+	if m.twice {
+		if err := fn(&memoryTx{m: m, kv: maps.Clone(m.kv)}); err != nil {
+			return err
+		}
+	}
+	tx := &memoryTx{m: m, kv: maps.Clone(m.kv), fails: m.fails}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	m.kv = tx.kv
+	return nil
+}
+
+func (m *memory) Stage(context.Context, string, []byte) (store.Staged, error) {
+	return store.Staged{}, errors.New("no bodies here")
+}
+
+func (m *memory) Body(context.Context, string) ([]byte, error) { return nil, store.ErrNotFound }
+func (m *memory) Healthy() error                               { return nil }
+func (m *memory) Close() error                                 { return nil }
+
+type memoryTx struct {
+	m      *memory
+	kv     map[string][]byte
+	frozen bool
+	fails  int
+}
+
+// step counts a call and reports whether it is the one that fails.
+func (tx *memoryTx) step() bool {
+	tx.fails--
+	return tx.fails == 0
+}
+
+func (tx *memoryTx) Get(key string) ([]byte, error) {
+	if tx.step() {
+		return nil, errDisk
+	}
+	v, ok := tx.kv[key]
+	if !ok {
+		return nil, store.ErrNotFound
+	}
+	return slices.Clone(v), nil
+}
+
+func (tx *memoryTx) Put(key string, value []byte) error {
+	if tx.frozen {
+		return store.ErrReadOnly
+	}
+	if tx.step() {
+		return errDisk
+	}
+	tx.kv[key] = slices.Clone(value)
+	return nil
+}
+
+func (tx *memoryTx) Delete(key string) error {
+	if tx.frozen {
+		return store.ErrReadOnly
+	}
+	if tx.step() {
+		return errDisk
+	}
+	delete(tx.kv, key)
+	return nil
+}
+
+func (tx *memoryTx) Scan(r store.Range, fn func(string, []byte) error) error {
+	if tx.step() {
+		return errDisk
+	}
+	var keys []string
+	for k := range tx.kv {
+		if k >= r.From && (r.To == "" || k < r.To) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	if r.Reverse {
+		slices.Reverse(keys)
+	}
+	for _, k := range keys {
+		if err := fn(k, slices.Clone(tx.kv[k])); err != nil {
+			if errors.Is(err, store.Stop) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *memoryTx) PutBody(store.Staged) error { return errors.New("no bodies here") }
+func (tx *memoryTx) DeleteBody(string) error    { return nil }
+func (tx *memoryTx) Now() time.Time             { return tx.m.now }
+
+// What every test shares.
+var (
+	ctx    = context.Background()
+	zone   = time.Date(2031, 5, 4, 14, 0, 0, 123456789, time.FixedZone("", 2*60*60))
+	system = audit.Actor{Kind: "system", ID: "system"}
+	agent  = audit.Actor{Kind: "agent", ID: "agent:demo"}
+	person = audit.Actor{Kind: "approver", ID: "approver:ann"}
+)
+
+func newMemory() *memory { return &memory{kv: map[string][]byte{}, now: zone} }
+
+func appendAll(t testing.TB, db store.Store, l *audit.Log, all ...audit.Record) {
+	t.Helper()
+	err := db.Update(ctx, func(tx store.Tx) error {
+		for _, r := range all {
+			if _, err := l.Append(tx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// story is the life of one mail and a login: six entries, most with openings.
+func story() []audit.Record {
+	digest := "sha256:" + strings.Repeat("ab", 32)
+	return []audit.Record{
+		{Kind: audit.StoreStart, Actor: system},
+		{Kind: audit.AuthOK, Actor: agent, Facts: map[string]string{"door": "smtp"},
+			Private: map[string]string{"ip": "192.0.2.7"}},
+		{Kind: audit.MailSubmit, Mail: "M1", Rev: 1, Digest: digest, Actor: agent,
+			Facts:   map[string]string{"mode": "gated_send", "to": "held", "from": "new"},
+			Private: map[string]string{"subject": "Grüße \"an\" <alle> & jeden", "rcpts": "bob@far.test"}},
+		{Kind: audit.MailApprove, Mail: "M1", Rev: 2, Digest: digest, Actor: person,
+			Private: map[string]string{"reason": "fine"}},
+		{Kind: audit.MailClaim, Mail: "M1", Rev: 3, Digest: digest, Actor: system},
+		{Kind: audit.MailSent, Mail: "M1", Rev: 4, Digest: digest, Actor: system,
+			Private: map[string]string{"rcpt0": "bob@far.test delivered 250"}},
+	}
+}
+
+// told returns a store with the story on the chain of node.
+func told(t testing.TB, node string) (*memory, *audit.Log) {
+	t.Helper()
+	db, l := newMemory(), audit.New(node)
+	appendAll(t, db, l, story()...)
+	return db, l
+}
+
+// export returns the lines of an export with openings.
+func export(t testing.TB, db store.Store) []string {
+	t.Helper()
+	var b strings.Builder
+	if err := audit.New("any").Export(ctx, db, &b, audit.ExportOptions{Openings: true}); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+}
+
+func list(t testing.TB, db store.Store, l *audit.Log, before uint64, limit int) (out []audit.Entry) {
+	t.Helper()
+	err := db.View(ctx, func(tx store.Tx) (err error) {
+		out, err = l.List(tx, before, limit)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func byMail(t testing.TB, db store.Store, l *audit.Log, mail string) (out []audit.Entry) {
+	t.Helper()
+	err := db.View(ctx, func(tx store.Tx) (err error) {
+		out, err = l.ByMail(tx, mail)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// mustVerify checks an export and returns the report of its only chain.
+func mustVerify(t testing.TB, lines []string) audit.ChainReport {
+	t.Helper()
+	r, err := audit.Verify(strings.NewReader(strings.Join(lines, "\n") + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Chains) != 1 {
+		t.Fatalf("%d chains", len(r.Chains))
+	}
+	return r.Chains[0]
+}

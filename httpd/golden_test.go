@@ -1,0 +1,122 @@
+package httpd
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/multimail/multimail/httpd/api"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/golden")
+
+// volatile is what differs from run to run: ids, digests, secrets.
+var volatile = []struct {
+	re   *regexp.Regexp
+	with string
+}{
+	{regexp.MustCompile(`mm_live_[0-9A-Z]{26}_[0-9A-Za-z_-]{43}`), "SECRET"},
+	{regexp.MustCompile(`"password": "[A-Z2-7]{26}"`), `"password": "SECRET"`},
+	{regexp.MustCompile(`\b[0-9a-f]{32,64}\b`), "HEX"},
+	{regexp.MustCompile(`01[0-9A-HJKMNP-TV-Z]{24}`), "ULID"},
+	{regexp.MustCompile(`"leaf": ".*"`), `"leaf": "LEAF"`},
+	{regexp.MustCompile(`"2026-01-..T03:04:[0-9.]*Z"`), `"TIME"`},
+	{regexp.MustCompile(`"(id|cursor|epoch)": "[0-9]+"`), `"$1": "NUMBER"`},
+}
+
+func golden(t *testing.T, name string, body []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Indent(&b, body, "", "  "); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	got := b.Bytes()
+	for _, v := range volatile {
+		got = v.re.ReplaceAll(got, []byte(v.with))
+	}
+	path := filepath.Join("testdata", "golden", name+".json")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s:\n%s", name, diff)
+	}
+}
+
+// The JSON of every answer is a promise; a change of one is seen here.
+func TestAnswersKeepTheirForm(t *testing.T) {
+	h := newHouse(t)
+	const full = `{"to":["ada@b.example"],"cc":["carl@b.example"],"bcc":["boss@c.example"],"subject":"Hello","markdown":"[here](https://b.example/)",` +
+		`"attachments":[{"name":"a.txt","content_base64":"YQ==","content_type":"text/plain"}],"send_at":"2026-01-31T08:00:00Z"}`
+	receipt := h.want(202, "sender", "POST", "/v1/send", full)
+	held := into[api.Receipt](h, receipt).ID
+	rejected, notice := h.rejected()
+	sent := h.approved()
+	h.deliver()
+	idem := edit("idempotency_key", "k")
+	queued := h.approved()
+	for _, c := range []struct {
+		name, as, method, target, body string
+		status                         int
+	}{
+		{"health", "nobody", "GET", "/health", "", 200},
+		{"receipt-idempotent-first", "sender", "POST", "/v1/send", idem, 202},
+		{"receipt-idempotent", "sender", "POST", "/v1/send", idem, 200},
+		{"emails", "reader", "GET", emailsOf + "?limit=4&status=rejected", "", 200},
+		{"email-held", "reader", "GET", emailsOf + "/" + held, "", 200},
+		{"email-queued", "reader", "GET", emailsOf + "/" + queued.ID, "", 200},
+		{"email-sent", "reader", "GET", emailsOf + "/" + sent.ID, "", 200},
+		{"email-rejected", "reader", "GET", emailsOf + "/" + rejected, "", 200},
+		{"wait", "reader", "GET", "/v1/mailboxes/" + bot + "/wait", "", 200},
+		{"email-notice", "reader", "GET", emailsOf + "/" + notice, "", 200},
+		{"usage", "reader", "GET", "/v1/usage?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z", "", 200},
+		{"pending", "approver", "GET", "/v1/oversight/pending?limit=1", "", 200},
+		{"review", "approver", "GET", "/v1/oversight/pending/" + held, "", 200},
+		{"cancel", "sender", "POST", emailsOf + "/" + held + "/cancel", "", 200},
+		{"whoami", "reader", "GET", "/v1/whoami", "", 200},
+		{"mailboxes", "reader", "GET", "/v1/mailboxes", "", 200},
+		{"mailbox-added", "admin", "POST", "/v1/mailboxes", `{"address":"new@a.example","agents":["bot"],"display_name":"New"}`, 201},
+		{"mailbox-patched", "dev", "PATCH", "/v1/mailboxes/new@a.example", `{"oversight_address":"max@a.example"}`, 200},
+		{"allow-added", "approver", "POST", "/v1/mailboxes/new@a.example/allowlist", `{"pattern":"*@b.example","note":"n"}`, 201},
+		{"allowlist", "reader", "GET", "/v1/mailboxes/new@a.example/allowlist", "", 200},
+		{"account", "admin", "GET", "/v1/account", "", 200},
+		{"domain-added", "admin", "POST", "/v1/domains", `{"name":"b.example"}`, 201},
+		{"domains", "admin", "GET", "/v1/domains", "", 200},
+		{"agent-added", "admin", "POST", "/v1/agents", `{"name":"new"}`, 201},
+		{"agents", "admin", "GET", "/v1/agents", "", 200},
+		{"key-added", "admin", "POST", "/v1/api-keys", `{"kind":"agent","owner":"new"}`, 201},
+		{"mail", "admin", "GET", "/v1/mails/" + sent.ID, "", 200},
+		{"mails", "admin", "GET", "/v1/mails?state=rejected", "", 200},
+		{"freeze", "admin", "POST", "/v1/freeze", `{"scope":"all","reason":"drill"}`, 200},
+		{"freezes", "admin", "GET", "/v1/freezes", "", 200},
+		{"thaw", "approver", "POST", "/v1/thaw", `{"scope":"all"}`, 200},
+		{"audit-log", "admin", "GET", "/v1/audit-log?limit=1", "", 200},
+		{"error", "sender", "POST", "/v1/send", `{}`, 400},
+		{"error-hint", "approver", "POST", decidePath, `{"email_id":"` + held + `","action":"approve"}`, 400},
+	} {
+		r := h.want(c.status, c.as, c.method, c.target, c.body)
+		golden(t, c.name, []byte(r.body))
+	}
+	golden(t, "receipt", []byte(receipt.body))
+	r := h.held()
+	golden(t, "decided", []byte(h.want(200, "approver", "POST", decidePath, verdict(r, "approve", r.Digest, "")).body))
+	report := into[api.AuditReport](h, h.want(200, "admin", "POST", "/v1/audit-log/verify", ""))
+	report.Chains[0].Size = 1
+	b, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "audit-verify", b)
+}

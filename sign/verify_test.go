@@ -1,0 +1,225 @@
+package sign
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/mail"
+)
+
+func TestAStampedMailIsValidAndEveryCheckSaysSo(t *testing.T) {
+	v := newHouse(t).verify(newHouse(t).stamped())
+	if v.Status != Invalid || failed(v) != "key" {
+		t.Errorf("under the key of another house: %+v", v)
+	}
+	h := newHouse(t)
+	v = h.verify(h.stamped())
+	var names []string
+	for _, c := range v.Checks {
+		names = append(names, c.Name)
+		if !c.OK || c.Detail == "" || strings.ContainsAny(c.Detail, "\r\n") {
+			t.Errorf("check %+v", c)
+		}
+	}
+	want := "[header from issuer key signature sender message_id body recipients date]"
+	if v.Status != Valid || v.Err != nil || fmt.Sprint(names) != want || v.Claims.ID == "" {
+		t.Errorf("%s, %v\nchecks %v\nwant   %v", v.Status, v.Err, names, want)
+	}
+}
+
+func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
+	h := newHouse(t)
+	eml := h.stamped()
+	token := tokenOf(t, eml)
+	folded := strings.Replace(eml, token, token[:70]+"\r\n "+token[70:300]+"\r\n\t  "+token[300:], 1)
+	for _, tt := range []struct{ name, eml, status, failed string }{
+		{"nothing", eml, Valid, ""},
+		{"other fields are added on top", "Received: from x\r\nX-MultiMail: y\r\n" + eml, Valid, ""},
+		{"the header is folded", folded, Valid, ""},
+		{"the file has lines that end with LF", strings.ReplaceAll(eml, "\r\n", "\n"), Valid, ""},
+		{"blanks at the ends of lines are lost", strings.Replace(eml, "Dear Ann,", "Dear  Ann, \t", 1), Valid, ""},
+		{"empty lines are added at the end", eml + "\r\n\r\n", Valid, ""},
+		{"the name of a recipient changes", strings.Replace(eml, "To: Ann <", "To: Anna <", 1), Valid, ""},
+		{"the subject changes, which is DKIM's business", strings.Replace(eml, "Offer", "[list] Offer", 1), Valid, ""},
+		{"the header is lost", sample, None, ""},
+		{"the header is in the body", sample + eml, None, ""},
+		{"a list adds a footer", eml + "-- \r\nlist\r\n", ValidUnbound, "body"},
+		{"the body is emptied", eml[:strings.Index(eml, "Dear")], ValidUnbound, "body"},
+		{"a relay sets a new Message-ID", strings.Replace(eml, "<1@", "<2@", 1), ValidUnbound, "message_id"},
+		{"somebody else gets it", strings.Replace(eml, "bob@y", "eve@y", 1), ValidUnbound, "recipients"},
+		{"a recipient is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@y.test", 1), ValidUnbound, "recipients"},
+		{"a recipient that nobody can read is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@[::1]", 1), ValidUnbound, "recipients"},
+		{"a second To that names nobody is added", "To: Team:;\r\n" + eml, ValidUnbound, "recipients"},
+		{"a header too large to look at is added", strings.Repeat("X: y\r\n", mail.MaxHeader/6) + eml, Invalid, "header"},
+		{"the header is pasted over another text", HeaderName + ": " + token + "\r\n" +
+			strings.NewReplacer("<1@", "<9@", "Dear", "Pay,", "bob@y", "eve@y").Replace(sample), ValidUnbound, "message_id body recipients"},
+		{"the date is far off", strings.Replace(eml, "4 Mar 2026", "4 Mar 2025", 1), Valid, "date"},
+		{"the date is after the release", strings.Replace(eml, "10:00:00", "12:11:00", 1), Valid, "date"},
+		{"the date is lost", strings.Replace(eml, "Date:", "X-Date:", 1), Valid, "date"},
+		{"two headers", HeaderName + ": " + token + "\r\n" + eml, Invalid, "header"},
+		{"two headers in other spelling", "x-multimail-IDENTITY : x\r\n" + eml, Invalid, "header"},
+		{"From is another mailbox", strings.Replace(eml, "<bot@", "<boss@", 1), Invalid, "sender"},
+		{"From is in another domain", strings.Replace(eml, "<bot@example.com>", "<bot@example.org>", 1), Invalid, "issuer"},
+		{"From is in a domain below", strings.Replace(eml, "<bot@", "<bot@mail.", 1), Invalid, "issuer"},
+		{"From has two addresses", strings.Replace(eml, "From: ", "From: eve@example.com, ", 1), Invalid, "from"},
+		{"From stands twice", "From: eve@example.com\r\n" + eml, Invalid, "from"},
+		{"From is lost", strings.Replace(eml, "From:", "X:", 1), Invalid, "from"},
+		{"Message-ID is lost", strings.Replace(eml, "Message-ID:", "X:", 1), Invalid, "from"},
+		{"Message-ID stands twice", "Message-ID: <1@example.com>\r\n" + eml, Invalid, "from"},
+		{"the token is cut short", strings.Replace(eml, token, token[:len(token)-1], 1), Invalid, "header"},
+	} {
+		v := h.verify(tt.eml)
+		if v.Status != tt.status || failed(v) != tt.failed {
+			t.Errorf("%s: %s, failed %q; want %s, %q", tt.name, v.Status, failed(v), tt.status, tt.failed)
+		}
+		if (v.Claims.ID != "") != (v.Status == Valid || v.Status == ValidUnbound) {
+			t.Errorf("%s: %s with claims %+v", tt.name, v.Status, v.Claims)
+		}
+	}
+}
+
+// Whoever changes a claim has not the key.
+func TestTamperingWithAnyClaimBreaksTheSignature(t *testing.T) {
+	h := newHouse(t)
+	eml := h.stamped()
+	token := tokenOf(t, eml)
+	p := strings.Split(token, ".")
+	claims := claimsOf(t, eml)
+	if len(claims) != 15 {
+		t.Fatalf("%d claims", len(claims))
+	}
+	for name, v := range claims {
+		changed := claimsOf(t, eml)
+		switch v := v.(type) {
+		case string:
+			changed[name] = v + "x"
+		case bool:
+			changed[name] = !v
+		case float64:
+			changed[name] = v - 1
+		case []any:
+			changed[name] = append(v, "reply")
+		case map[string]any:
+			changed[name].(map[string]any)["by"] = "human"
+		}
+		b, err := json.Marshal(changed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := p[0] + "." + encode(b) + "." + p[2]
+		if v := h.verify(strings.Replace(eml, token, bad, 1)); v.Status != Invalid {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+	for i := range token { // and every single character
+		c := byte('A')
+		if token[i] == c {
+			c = 'B'
+		}
+		bad := token[:i] + string(c) + token[i+1:]
+		if v := h.verify(strings.Replace(eml, token, bad, 1)); v.Status != Invalid {
+			t.Fatalf("character %d: %+v", i, v)
+		}
+	}
+}
+
+// The domain's own key may sign nonsense too, by mistake or in other hands.
+func TestClaimsAreComparedWithTheMessageEvenUnderAGoodSignature(t *testing.T) {
+	h := newHouse(t)
+	eml := h.stamped()
+	head := part(t, tokenOf(t, eml), 0)
+	for _, tt := range []struct {
+		name, claim string
+		value       any
+		status      string
+		failed      string
+	}{
+		{"issuer without its scheme", "iss", "example.com", Invalid, "issuer"},
+		{"issuer with a path", "iss", "https://example.com/", Invalid, "issuer"},
+		{"issuer with a port", "iss", "https://example.com:8443", Invalid, "issuer"},
+		{"issuer with a user", "iss", "https://example.com@evil.test", Invalid, "issuer"},
+		{"issuer without TLS", "iss", "http://example.com", Invalid, "issuer"},
+		{"parent as issuer", "iss", "https://com", Invalid, "issuer"},
+		{"issuer in upper case", "iss", "https://EXAMPLE.com", Invalid, "issuer"},
+		{"another sender", "sub", "boss@example.com", Invalid, "sender"},
+		{"another mail", "mid", shortHash("2@example.com"), ValidUnbound, "message_id"},
+		{"another body", "bh", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", ValidUnbound, "body"},
+		{"other recipients", "rh", shortHash(""), ValidUnbound, "recipients"},
+		{"no recipients", "rh", nil, Valid, ""},
+		{"no issuer", "iss", nil, Invalid, "header"},
+		{"no body hash", "bh", nil, Invalid, "header"},
+		{"no operator", "operator", "", Invalid, "header"},
+		{"another service", "service", "other", Invalid, "header"},
+		{"no time", "iat", nil, Invalid, "header"},
+		{"time as text", "iat", "1772625600", Invalid, "header"},
+		{"time with a fraction", "iat", 1772625600.5, Invalid, "header"},
+		{"a claim of the future", "newer_claim", []int{1}, Valid, ""},
+		{"a time after Date", "iat", noon.Add(90 * 24 * time.Hour).Unix(), Valid, "date"},
+	} {
+		claims := claimsOf(t, eml)
+		claims[tt.claim] = tt.value
+		if tt.value == nil {
+			delete(claims, tt.claim)
+		}
+		b, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := h.verify(under(h.forge(head, string(b))))
+		if v.Status != tt.status || failed(v) != tt.failed {
+			t.Errorf("%s: %s, failed %q; want %s, %q", tt.name, v.Status, failed(v), tt.status, tt.failed)
+		}
+	}
+}
+
+func TestALookupThatFailsIsReportedApart(t *testing.T) {
+	h := newHouse(t)
+	down := errors.New("connection refused")
+	asked := 0
+	v := Verify([]byte(h.stamped()), func(iss, kid string) ([]byte, error) {
+		asked++
+		if iss != "https://example.com" || len(kid) != kidLength {
+			t.Errorf("asked for %q, %q", iss, kid)
+		}
+		return nil, down
+	})
+	if v.Status != Invalid || !errors.Is(v.Err, down) || failed(v) != "key" || asked != 1 {
+		t.Errorf("asked %d times: %+v", asked, v)
+	}
+}
+
+func TestDetailsDoNotActOnATerminal(t *testing.T) {
+	h := newHouse(t)
+	eml := h.stamped()
+	claims := claimsOf(t, eml)
+	claims["sub"] = "\x1b[2J\u202eeve\r\n"
+	b, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := h.verify(under(h.forge(part(t, tokenOf(t, eml), 0), string(b))))
+	if d := v.Checks[len(v.Checks)-1].Detail; strings.ContainsAny(d, "\x1b\u202e\r\n") || !strings.Contains(d, "eve") {
+		t.Errorf("%q", d)
+	}
+}
+
+func TestDatesInTheFormsThatMailHas(t *testing.T) {
+	want := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
+	for s, ok := range map[string]bool{
+		"Wed, 4 Mar 2026 10:00:00 +0000":        true,
+		"Wed, 04 Mar 2026 11:00:00 +0100 (CET)": true,
+		"4 Mar 2026 10:00:00 +0000":             true,
+		"Wed, 4 Mar 2026 10:00:00 GMT":          true,
+		"Wed, 4 Mar 2026 10:00 +0000":           true,
+		"2026-03-04T10:00:00Z":                  false,
+		"":                                      false,
+	} {
+		if got := parseDate(s); got.Equal(want) != ok || !ok && !got.IsZero() {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
