@@ -139,47 +139,53 @@ type template struct {
 
 // sign returns the signature header field made with k.
 func (t template) sign(k *key) ([]byte, error) {
-	// Relaxed, the field is one line with single blanks: written that way it
-	// is its own canonical form, up to the folding (section 3.4.2).
-	tags := []string{
-		"v=1;", "a=" + k.algorithm() + ";", "c=relaxed/relaxed;", "d=" + t.domain + ";",
-		"s=" + k.selector + ";", fmt.Sprintf("t=%d;", t.time), "bh=" + t.bodyHash + ";", "h=" + t.names[0],
+	// A piece that begins with a blank is set off from the one before it.
+	pieces := []string{
+		" v=1;", " a=" + k.algorithm() + ";", " c=relaxed/relaxed;", " d=" + t.domain + ";",
+		" s=" + k.selector + ";", fmt.Sprintf(" t=%d;", t.time), " bh=" + t.bodyHash + ";", " h=" + t.names[0],
 	}
 	for _, name := range t.names[1:] {
-		tags[len(tags)-1] += ":"
-		tags = append(tags, name)
+		pieces[len(pieces)-1] += ":"
+		pieces = append(pieces, name)
 	}
-	tags[len(tags)-1] += ";"
-	hash := sha256.New()
-	io.WriteString(hash, t.canonical+"dkim-signature:"+strings.Join(tags, " ")+" b=")
-	digest, opts := hash.Sum(nil), crypto.SHA256
+	pieces[len(pieces)-1] += ";"
+	// The field is signed in relaxed form too, with b= empty and without its
+	// CRLF (section 3.7). Folding is a blank in that form, so it comes first.
+	words := strings.Fields(fold(append(pieces, " b=")))
+	digest := sha256.Sum256([]byte(t.canonical + "dkim-signature:" + strings.Join(words, " ")))
+	opts := crypto.SHA256
 	if k.selector == selectorEd25519 {
 		opts = 0 // Ed25519 signs the digest as a message (RFC 8463, section 3)
 	}
-	sig, err := k.private.Sign(rand.Reader, digest, opts)
+	sig, err := k.private.Sign(rand.Reader, digest[:], opts)
 	if err != nil {
 		return nil, fmt.Errorf("sign with %s: %w", k.selector, err)
 	}
-	value := base64.StdEncoding.EncodeToString(sig)
-	tags = append(tags, "b="+value[:min(70, len(value))])
-	for value = value[min(70, len(value)):]; value != ""; value = value[min(72, len(value)):] {
-		tags = append(tags, value[:min(72, len(value))])
+	rest := " b=" + base64.StdEncoding.EncodeToString(sig)
+	for ; len(rest) > 72; rest = rest[72:] {
+		pieces = append(pieces, rest[:72])
 	}
-	return fold("DKIM-Signature:", tags), nil
+	return []byte(fieldName + ":" + fold(append(pieces, rest)) + "\r\n"), nil
 }
 
-// fold joins words with single blanks and begins a new line before a word that
-// would pass column 78.
-func fold(name string, words []string) []byte {
-	out, col := []byte(name), len(name)
-	for _, w := range words {
-		if col+1+len(w) > 78 {
-			out, col = append(out, "\r\n"...), 0
+// fieldName is the name of the header field that this package writes.
+const fieldName = "DKIM-Signature"
+
+// fold joins the pieces of the field's value, and begins a new line before one
+// that would pass column 78.
+func fold(pieces []string) string {
+	var b strings.Builder
+	col := len(fieldName + ":")
+	for _, p := range pieces {
+		if col+len(p) > 78 {
+			p = " " + strings.TrimPrefix(p, " ")
+			b.WriteString("\r\n")
+			col = 0
 		}
-		out = append(append(out, ' '), w...)
-		col += 1 + len(w)
+		b.WriteString(p)
+		col += len(p)
 	}
-	return append(out, "\r\n"...)
+	return b.String()
 }
 
 // check has the signatures verified by other code than that which made them,

@@ -47,6 +47,8 @@ func (h hinted) Unwrap() error { return h.err }
 // usageError is a mistake in how the command was called.
 type usageError struct{ error }
 
+func (u usageError) Unwrap() error { return u.error }
+
 // run is main without the process, so that tests can call it.
 func run(ctx context.Context, args []string, in io.Reader, out, talk io.Writer) int {
 	env := &environment{ctx: ctx, in: in, out: out, talk: talk}
@@ -66,31 +68,28 @@ func run(ctx context.Context, args []string, in io.Reader, out, talk io.Writer) 
 		return exitUsage
 	}
 	kongplete.Complete(parser, kongplete.WithExitFunc(func(int) {}))
-	code, done := parse(parser, args, env, &cli, talk, &exit)
-	if done {
-		return code
-	}
-	return code
+	return parse(parser, args, env, &cli, talk, &exit)
 }
 
 // exited unwinds kong's own exits: help and version.
 type exited struct{}
 
-func parse(parser *kong.Kong, args []string, env *environment, cli *commands, talk io.Writer, exit *int) (code int, done bool) {
+// parse runs the command that args name and returns the exit status.
+func parse(parser *kong.Kong, args []string, env *environment, cli *commands, talk io.Writer, exit *int) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
 			if _, ok := r.(exited); !ok {
 				panic(r)
 			}
-			code, done = *exit, true
+			code = *exit
 		}
 	}()
 	kctx, err := parser.Parse(args)
 	if err != nil {
-		return report(talk, usageError{err}), true
+		return report(talk, usageError{err})
 	}
 	env.globals = cli.Globals
-	return report(talk, kctx.Run()), true
+	return report(talk, kctx.Run())
 }
 
 // report prints an error as one line, then its hint, and returns the status.
