@@ -24,7 +24,7 @@ import (
 // house is the gate with real rooms around it; only the next hop and the
 // clock are the test's.
 type house struct {
-	*testing.T
+	testing.TB
 	ctx   context.Context
 	db    *bolt.DB
 	log   *audit.Log
@@ -126,8 +126,8 @@ func (stamp) Stamp(_ context.Context, m *mail.Mail, _ []byte) ([]byte, error) {
 	return fmt.Appendf(nil, "X-Release: %s %s %s %s\r\n", r.Mode, r.Basis, r.By, r.Ref), nil
 }
 
-func build(t *testing.T) *house {
-	h := &house{T: t, ctx: t.Context(), clock: &clock{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)},
+func build(t testing.TB) *house {
+	h := &house{TB: t, ctx: t.Context(), clock: &clock{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)},
 		box: mail.MustAddress("bot@example.test"), hop: &hop{}}
 	var err error
 	if h.db, err = bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Now: h.clock.Now, Reserve: 1}); err != nil {
