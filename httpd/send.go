@@ -166,7 +166,8 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 	}, err
 }
 
-// checkDraft judges what no other room does.
+// checkDraft judges what no other room does; mail.Compose refuses line breaks
+// and other controls in whatever goes into the header.
 func checkDraft(d api.Draft) error {
 	switch {
 	case len(d.To) == 0:
@@ -183,8 +184,6 @@ func checkDraft(d api.Draft) error {
 		return invalid("more than %d attachments", maxFiles)
 	case len(d.IdempotencyKey) > maxKey || strings.ContainsFunc(d.IdempotencyKey, unprintable):
 		return invalid("idempotency_key must be up to %d printable ASCII characters", maxKey)
-	case hasControls(d.Subject):
-		return invalid("subject has a line break or another control character")
 	}
 	return nil
 }
