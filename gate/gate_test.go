@@ -349,6 +349,9 @@ func TestIdempotencyKeysJoinRequests(t *testing.T) {
 	if _, err := h.g.Submit(h.ctx, h.agent, other); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("the same key for another mail: %v", err)
 	}
+	if _, err := h.g.Submit(h.ctx, h.approver, s); err == nil {
+		t.Error("an approver learnt of a mail by its key")
+	}
 	h.clock.forward(24 * time.Hour)
 	if r, err := h.g.Submit(h.ctx, h.agent, s); err != nil || r.Replay {
 		t.Errorf("a day later: %+v, %v", r, err)

@@ -58,20 +58,27 @@ func (g *Gate) Admit(ctx context.Context, p registry.Principal, from mail.Addres
 	return answer(err)
 }
 
-// admit returns the mailbox that p may send from.
-func (g *Gate) admit(tx store.Tx, p registry.Principal, from mail.Address) (registry.Mailbox, error) {
-	var box registry.Mailbox
+// owner says whether p, as it stands now, sends for this mailbox at all.
+func (g *Gate) owner(tx store.Tx, p registry.Principal, from mail.Address) error {
 	p, err := g.reg.Current(tx, p)
+	switch {
+	case err != nil:
+		return err
+	case !p.Has(registry.ScopeSend):
+		return errKey
+	case !p.Covers(from):
+		return errSender
+	}
+	return nil
+}
+
+// admit returns the mailbox that p may send from now.
+func (g *Gate) admit(tx store.Tx, p registry.Principal, from mail.Address) (registry.Mailbox, error) {
+	if err := g.owner(tx, p, from); err != nil {
+		return registry.Mailbox{}, err
+	}
+	box, err := g.reg.Mailbox(tx, from)
 	if err != nil {
-		return box, err
-	}
-	if !p.Has(registry.ScopeSend) {
-		return box, errKey
-	}
-	if !p.Covers(from) {
-		return box, errSender
-	}
-	if box, err = g.reg.Mailbox(tx, from); err != nil {
 		return box, err
 	}
 	if box.Mode == mail.ReadOnly {
@@ -112,6 +119,10 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	var r Receipt
 	err := g.db.View(ctx, func(tx store.Tx) (err error) {
 		now = tx.Now()
+		// Whose key it is comes first: a stranger learns nothing of a mail.
+		if err := g.owner(tx, p, s.Mailbox); err != nil {
+			return err
+		}
 		if r, err = g.replay(tx, s); err != nil || r.Replay {
 			return err
 		}

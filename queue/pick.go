@@ -10,7 +10,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// idle is how long a worker waits at most before it looks again: other nodes
+// idle is how long the dispatcher waits at most before it looks again: other nodes
 // wake nobody here.
 const idle = 5 * time.Second
 
@@ -31,7 +31,7 @@ type turns struct {
 }
 
 // next returns the next mail to attempt, or how long there is nothing to do.
-// Callers hold q.pickMu.
+// Only the dispatcher calls it.
 func (q *Queue) next(ctx context.Context) (p *pick, wait time.Duration, err error) {
 	wait = idle
 	err = q.db.View(ctx, func(tx store.Tx) error {

@@ -19,7 +19,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -94,8 +93,7 @@ type Queue struct {
 	policy  Policy
 	o       Options
 
-	pickMu  sync.Mutex // one worker picks at a time
-	turn    turns      // guarded by pickMu
+	turn    turns // of the dispatcher alone
 	flights flights
 	changed signal // a mail has moved
 	work    signal // a mail may have become due

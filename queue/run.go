@@ -13,8 +13,8 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// sweep is how often lapsed leases are looked for.
-const sweep = 5 * time.Second
+// sweepEvery is how often lapsed leases are looked for.
+const sweepEvery = 5 * time.Second
 
 // Run attempts what is due until ctx ends, then waits for the attempts under
 // way, which a cancelled ctx does not cut: a reply that is not read is a mail
@@ -26,34 +26,51 @@ func (q *Queue) Run(ctx, stop context.Context) error {
 	if err := q.lapse(ctx, true); err != nil {
 		return err
 	}
-	var wg sync.WaitGroup
-	for range q.o.Workers {
-		wg.Go(func() { q.worker(ctx, stop) })
-	}
-	tick := time.NewTicker(sweep)
+	done := make(chan struct{})
+	go func() { defer close(done); q.sweep(ctx) }()
+	q.dispatch(ctx, stop)
+	<-done
+	return nil
+}
+
+// sweep gives back lapsed leases from time to time.
+func (q *Queue) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	for ctx.Err() == nil {
+	for {
 		select {
 		case <-ctx.Done():
+			return
 		case <-tick.C:
 			if err := q.lapse(ctx, false); err != nil && ctx.Err() == nil {
 				q.o.Log.Error("lapse", "err", err)
 			}
 		}
 	}
-	wg.Wait()
-	return nil
 }
 
-// worker picks, claims, attempts and settles one mail after the other.
-func (q *Queue) worker(ctx, stop context.Context) {
+// dispatch picks mail for as many workers as there are, one at a time, and
+// waits for all of them at the end.
+func (q *Queue) dispatch(ctx, stop context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	free := make(chan struct{}, q.o.Workers)
 	for ctx.Err() == nil {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		work := q.work.wait()
 		p, wait, err := q.pickNext(ctx, stop)
 		if p != nil {
-			q.attempt(p)
+			wg.Go(func() {
+				defer func() { <-free }()
+				q.attempt(p)
+			})
 			continue
 		}
+		<-free
 		if err != nil && ctx.Err() == nil {
 			q.o.Log.Error("pick", "err", err)
 			wait = time.Second
@@ -74,8 +91,6 @@ func (q *Queue) pickNext(ctx, stop context.Context) (*pick, time.Duration, error
 	if err := q.db.Healthy(); err != nil {
 		return nil, time.Second, err
 	}
-	q.pickMu.Lock()
-	defer q.pickMu.Unlock()
 	if ctx.Err() != nil {
 		return nil, 0, ctx.Err()
 	}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
@@ -95,7 +97,7 @@ func build(s setup) (d *daemon, err error) {
 		gate.Options{Hold: s.hold, MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m})
 	m.States(d.states)
 
-	if d.smtp, err = smtpd.New(d.gate, credentials{d.db, d.registry, d.audit}, smtpd.Options{
+	if d.smtp, err = smtpd.New(d.gate, credentials{d.db, d.registry, rate.NewLimiter(rate.Every(10*time.Second), 20)}, smtpd.Options{
 		Hostname: s.hostname, TLSConfig: s.smtpTLS, MaxSize: s.maxSize, MaxRecipients: s.maxRcpt,
 		MaxConnections: s.maxConns, Log: s.log, Metrics: m,
 	}); err != nil {
@@ -104,7 +106,7 @@ func build(s setup) (d *daemon, err error) {
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
 		Identity: d.identity, DKIM: d.dkim, Metrics: m, Log: s.log, Dev: s.dev,
-		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MCP: mcpHandler,
+		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler,
 	})
 	return d, err
 }
@@ -135,7 +137,9 @@ func (r received) Stamp(_ context.Context, m *mail.Mail, _ []byte) ([]byte, erro
 type credentials struct {
 	db  store.Store
 	reg *registry.Registry
-	log *audit.Log
+	// noise bounds the entries about refused logins: whoever guesses must not
+	// be able to fill the log.
+	noise *rate.Limiter
 }
 
 // ByPassword returns the principal behind a user name and password.
@@ -145,6 +149,11 @@ func (c credentials) ByPassword(ctx context.Context, user, password, remote stri
 		return err
 	})
 	p.IP = remote
+	if errors.Is(err, registry.ErrCredentials) && c.noise.Allow() {
+		err = errors.Join(err, c.db.Update(ctx, func(tx store.Tx) error {
+			return c.reg.NoteAuth(tx, registry.Principal{IP: remote}, "smtp", user)
+		}))
+	}
 	return p, err
 }
 

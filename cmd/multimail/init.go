@@ -35,6 +35,9 @@ func (i initCmd) Run(e *environment) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--oversight: %w", err)}
 	}
+	if err := sign.CheckBudget(i.Domain, "postmaster@"+i.Domain, i.Operator, ""); err != nil {
+		return usageError{err}
+	}
 	if err := os.MkdirAll(e.globals.Data, 0o700); err != nil {
 		return err
 	}
