@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -62,14 +63,38 @@ func (a auditExportCmd) Run(e *environment) error {
 }
 
 type auditVerifyCmd struct {
-	File string `arg:"" optional:"" help:"An export; - for standard input. Left out: the daemon's log."`
+	File  string   `arg:"" optional:"" help:"An export; - for standard input. Left out: the daemon's log."`
+	Known []string `help:"A size and root that were noted before: the log must still hold them." placeholder:"CHAIN:SIZE:ROOT"`
+}
+
+// checkpoints reads what was noted before: a chain alone cannot show that its
+// tail was cut.
+func (a auditVerifyCmd) checkpoints() (known []audit.Checkpoint, err error) {
+	for _, k := range a.Known {
+		var c audit.Checkpoint
+		parts := strings.Split(k, ":")
+		if len(parts) == 3 {
+			c.Chain = parts[0]
+			_, err = fmt.Sscan(parts[1], &c.Size)
+			err = errors.Join(err, c.Root.UnmarshalText([]byte(parts[2])))
+		}
+		if len(parts) != 3 || err != nil {
+			return nil, usageError{errors.New("--known: expected CHAIN:SIZE:ROOT, as a verification prints them")}
+		}
+		known = append(known, c)
+	}
+	return known, nil
 }
 
 // Run checks every entry here, whoever holds the log: a daemon's own word about
 // its log would prove little.
 func (a auditVerifyCmd) Run(e *environment) error {
+	known, err := a.checkpoints()
+	if err != nil {
+		return err
+	}
 	verify := func(r io.Reader) error {
-		report, err := audit.Verify(r)
+		report, err := audit.VerifyAgainst(r, known...)
 		if err != nil {
 			return err
 		}

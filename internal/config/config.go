@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -144,10 +145,15 @@ func lineOf(text string, key toml.Key) int {
 	return line
 }
 
+// nodeName is what the audit log takes as the name of a chain.
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
 func (c Config) check() error {
 	switch {
 	case c.Data == "":
 		return errors.New("data: a directory is required")
+	case !nodeName.MatchString(c.Node):
+		return fmt.Errorf("node: %q is not a name of letters, digits, '.', '_' and '-'", c.Node)
 	case c.Relay.TLS != "none" && c.Relay.TLS != "opportunistic" && c.Relay.TLS != "required":
 		return fmt.Errorf("relay.tls: %q is not none, opportunistic or required", c.Relay.TLS)
 	case c.Relay.Username != "" && c.Relay.PasswordFile == "":

@@ -63,6 +63,7 @@ func TestParse(t *testing.T) {
 		{"SMTP without a certificate is refused", "", "tls_cert_file"},
 		{"zero never means no limit", certs + "max_recipients = 0\n", "smtp.max_recipients: must be positive"},
 		{"a negative duration is refused", certs + "[queue]\nhold = '-1h'\n", "queue.hold: must be positive"},
+		{"a node has a name", "node = 'a b'\n" + certs, "node: "},
 		{"a TLS policy must be known", certs + "[relay]\ntls = 'maybe'\n", "relay.tls"},
 		{"a username needs a password file", certs + "[relay]\nusername = 'u'\n", "relay.password_file"},
 		{"HTTP beyond loopback needs a certificate", certs + "[http]\nlisten = ':80'\n", "http.tls_cert_file"},
