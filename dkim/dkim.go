@@ -142,7 +142,8 @@ func (t template) sign(k *key) ([]byte, error) {
 	// A piece that begins with a blank is set off from the one before it.
 	pieces := []string{
 		" v=1;", " a=" + k.algorithm() + ";", " c=relaxed/relaxed;", " d=" + t.domain + ";",
-		" s=" + k.selector + ";", fmt.Sprintf(" t=%d;", t.time), " bh=" + t.bodyHash + ";", " h=" + t.names[0],
+		" s=" + k.selector + ";", fmt.Sprintf(" t=%d;", t.time), " bh=" + t.bodyHash + ";",
+		" h=" + t.names[0],
 	}
 	for _, name := range t.names[1:] {
 		pieces[len(pieces)-1] += ":"

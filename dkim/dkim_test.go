@@ -202,6 +202,7 @@ func TestNothingIsSignedOnDoubt(t *testing.T) {
 			m.Header.From = mail.MustAddress("bot@other.test")
 		}, want: "From"},
 		{name: "two From", raw: "From: bot@example.com\r\n" + sample, want: "From"},
+		{name: "a From that names nobody", raw: "From: nobody\r\n" + sample, want: "From"},
 		{name: "two addresses in From", raw: strings.Replace(sample, "From: ", "From: eve@x.test, ", 1), want: "From"},
 		{name: "no From", raw: strings.Replace(sample, "From:", "X:", 1), want: "From"},
 		{name: "no empty line after the header", raw: identity + fields, want: "header"},

@@ -27,7 +27,8 @@ func readSecret(path string) ([]byte, fs.FileInfo, error) {
 		return nil, nil, fmt.Errorf("%s is not a key file", path)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, nil, fmt.Errorf("%s may be read by others: mode %04o, want 0600", path, info.Mode().Perm())
+		return nil, nil, fmt.Errorf("%s is open to others: mode %04o, want 0600",
+			path, info.Mode().Perm())
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret))
 	return b, info, err
@@ -74,5 +75,6 @@ func syncDir(dir string) error {
 
 // sameFile reports whether a file is as it was when it was read.
 func sameFile(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.Mode() == b.Mode() && a.ModTime().Equal(b.ModTime())
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.Mode() == b.Mode() &&
+		a.ModTime().Equal(b.ModTime())
 }

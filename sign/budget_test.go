@@ -53,7 +53,7 @@ func TestTheLargestPermittedConfigurationFitsTheLine(t *testing.T) {
 			line := strings.Index(eml, "\r\n") + 2
 			longest = max(longest, line)
 			v := h.verify(eml)
-			if line > maxLine || v.Status != Valid || v.Claims.Operator != op {
+			if line > 989 || v.Status != Valid || v.Claims.Operator != op {
 				t.Errorf("%s, operator of %d octets, reference of %d: line of %d octets, %+v",
 					address, len(op), len(ref), line, v)
 			}
@@ -65,7 +65,7 @@ func TestTheLargestPermittedConfigurationFitsTheLine(t *testing.T) {
 			}
 		}
 	}
-	if longest < maxLine-2 {
+	if longest < 987 {
 		t.Errorf("the longest line has %d octets: the budget wastes room", longest)
 	}
 	t.Logf("longest line %d octets; operator, mailbox and twice the domain share %d octets",

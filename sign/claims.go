@@ -27,8 +27,10 @@ const (
 // Claims is what the header says. The fields stand in the order of their JSON
 // names, and so the payload comes out sorted.
 type Claims struct {
-	AgentRef         string   `json:"agent_ref,omitempty"` // agent's name at its identity provider, or 22 characters of an HMAC of it
-	AIGenerated      bool     `json:"ai_generated"`        // written by an AI agent: always true
+	// AgentRef is the agent's name at its identity provider, or the first 16
+	// octets of an HMAC of it, in base64url.
+	AgentRef         string   `json:"agent_ref,omitempty"`
+	AIGenerated      bool     `json:"ai_generated"` // written by an AI agent: always true
 	Approval         Approval `json:"approval"`
 	BodyHash         string   `json:"bh"`             // of the body, as in DKIM (relaxed, SHA-256)
 	Capabilities     []string `json:"capabilities"`   // sorted: read, reply, schedule, send

@@ -69,8 +69,9 @@ func (k *Keyring) DNS(domain string) (name, txt string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("sign: record of %s: %w", domain, err)
 	}
-	return "_multimail-identity." + strings.ToLower(domain), fmt.Sprintf("v=MMID1; kid=%s; alg=%s; p=%s",
-		current.kid, algorithm, base64.StdEncoding.EncodeToString(spki)), nil
+	txt = fmt.Sprintf("v=MMID1; kid=%s; alg=%s; p=%s",
+		current.kid, algorithm, base64.StdEncoding.EncodeToString(spki))
+	return "_multimail-identity." + strings.ToLower(domain), txt, nil
 }
 
 // maxDocument bounds what a stranger's server may answer.

@@ -219,7 +219,10 @@ func (e keyEntry) key() (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &key{kid: e.Kid, public: public, created: e.Created, activated: e.Activated, retired: e.Retired}
+	k := &key{
+		kid: e.Kid, public: public,
+		created: e.Created, activated: e.Activated, retired: e.Retired,
+	}
 	if k.activated.IsZero() && !k.retired.IsZero() || k.created.IsZero() {
 		return nil, errors.New("its times contradict each other")
 	}

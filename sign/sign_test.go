@@ -106,6 +106,7 @@ func TestNothingIsStampedOnDoubt(t *testing.T) {
 		{name: "an identity header from the agent", raw: HeaderName + ": x\r\n" + sample, want: "already"},
 		{name: "no From", raw: strings.Replace(sample, "From:", "X:", 1), want: "From"},
 		{name: "two From", raw: "From: bot@example.com\r\n" + sample, want: "From"},
+		{name: "a From that names nobody", raw: "From: nobody\r\n" + sample, want: "From"},
 		{name: "no Message-ID", raw: strings.Replace(sample, "Message-ID:", "X:", 1), want: "Message-ID"},
 	} {
 		m, raw, keys := released(t, sample), sample, h.keys

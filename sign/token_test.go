@@ -38,6 +38,7 @@ func TestHostileTokensAreRefusedWithoutALookup(t *testing.T) {
 		"four parts":                     good + ".",
 		"five parts, encrypted":          p[0] + "." + p[1] + "." + p[2] + "." + p[1] + "." + p[2],
 		"too long":                       p[0] + "." + p[1] + strings.Repeat("A", maxToken) + "." + p[2],
+		"too long, of blanks":            p[0] + strings.Repeat(" ", maxToken) + "." + p[1] + "." + p[2],
 		"many dots":                      strings.Repeat(".", maxToken),
 		"padding":                        p[0] + "." + p[1] + "." + p[2] + "==",
 		"standard alphabet":              p[0] + "." + p[1] + ".+/" + p[2][2:],

@@ -3,6 +3,7 @@ package sign
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -83,7 +84,8 @@ func Verify(eml []byte, doc func(iss, kid string) ([]byte, error)) Verification 
 // check notes an answer: detail when it is yes, err when it is no.
 func (v *Verification) check(name string, ok bool, detail string, err error) bool {
 	if !ok {
-		detail = mail.Neutralise(err.Error()) // it may quote the token
+		// It may quote the token or a stranger's server.
+		detail = mail.Neutralise(strings.Join(strings.Fields(err.Error()), " "))
 	}
 	v.Checks = append(v.Checks, Check{name, ok, detail})
 	return ok
@@ -122,10 +124,12 @@ func (v *Verification) signed(t token, iss string, doc func(iss, kid string) ([]
 
 // bound checks whether the token was made for this message.
 func (v *Verification) bound(c Claims, b binding) bool {
-	id := v.check("message_id", c.MessageID == b.messageID, b.messageID, differs("mid", c.MessageID, b.messageID))
-	body := v.check("body", true, b.bodyHash, differs("bh", c.BodyHash, b.bodyHash))
-	to := c.Recipients == "" ||
-		v.check("recipients", c.Recipients == b.recipients, b.recipients, differs("rh", c.Recipients, b.recipients))
+	same := func(name, claim, says, has string) bool {
+		return v.check(name, says == has, has, differs(claim, says, has))
+	}
+	id := same("message_id", "mid", c.MessageID, b.messageID)
+	body := same("body", "bh", c.BodyHash, b.bodyHash)
+	to := c.Recipients == "" || same("recipients", "rh", c.Recipients, b.recipients)
 	return id && body && to
 }
 

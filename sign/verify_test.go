@@ -67,6 +67,7 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 		{"From is in a domain below", strings.Replace(eml, "<bot@", "<bot@mail.", 1), Invalid, "issuer"},
 		{"From has two addresses", strings.Replace(eml, "From: ", "From: eve@example.com, ", 1), Invalid, "from"},
 		{"From stands twice", "From: eve@example.com\r\n" + eml, Invalid, "from"},
+		{"From stands twice, once with no address", "From: nobody\r\n" + eml, Invalid, "from"},
 		{"From is lost", strings.Replace(eml, "From:", "X:", 1), Invalid, "from"},
 		{"Message-ID is lost", strings.Replace(eml, "Message-ID:", "X:", 1), Invalid, "from"},
 		{"Message-ID stands twice", "Message-ID: <1@example.com>\r\n" + eml, Invalid, "from"},
@@ -202,8 +203,12 @@ func TestDetailsDoNotActOnATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := h.verify(under(h.forge(part(t, tokenOf(t, eml), 0), string(b))))
-	if d := v.Checks[len(v.Checks)-1].Detail; strings.ContainsAny(d, "\x1b\u202e\r\n") || !strings.Contains(d, "eve") {
-		t.Errorf("%q", d)
+	w := Verify([]byte(eml), func(string, string) ([]byte, error) { return nil, errors.New("\x1b[2Jeve\r\n\u202e") })
+	for _, v := range []Verification{v, w} {
+		d := v.Checks[len(v.Checks)-1].Detail
+		if strings.ContainsAny(d, "\x1b\u202e\r\n") || !strings.Contains(d, "eve") {
+			t.Errorf("%q", d)
+		}
 	}
 }
 
