@@ -114,7 +114,7 @@ func (w *wire) data(limit int64, block, total time.Duration) ([]byte, error) {
 	var msg []byte
 	var wrong error
 	var size int64
-	atStart, cut := true, false // cut: the line did not fit into the buffer
+	atStart, cut, cr := true, false, false // cut: the line did not fit into the buffer; cr: it was cut behind a CR
 	for {
 		next := time.Now().Add(block)
 		if next.After(end) {
@@ -130,7 +130,7 @@ func (w *wire) data(limit int64, block, total time.Duration) ([]byte, error) {
 				wrong = first(wrong, errDataEnd)
 			}
 			size += int64(len(b))
-			atStart, cut = false, true
+			atStart, cut, cr = false, true, b[len(b)-1] == '\r'
 			continue
 		}
 		if err != nil {
@@ -139,7 +139,7 @@ func (w *wire) data(limit int64, block, total time.Duration) ([]byte, error) {
 		if atStart && string(b) == ".\r\n" {
 			return msg, wrong
 		}
-		good := bytes.HasSuffix(b, crlf)
+		good := bytes.HasSuffix(b, crlf) || cr && len(b) == 1
 		if atStart && b[0] == '.' {
 			b = b[1:]
 		}
@@ -153,7 +153,7 @@ func (w *wire) data(limit int64, block, total time.Duration) ([]byte, error) {
 			wrong = first(wrong, errDataSize)
 		}
 		// A line that a bare LF ended is no start for the final dot.
-		atStart, cut = good, false
+		atStart, cut, cr = good, false, false
 		if wrong == nil {
 			msg = append(msg, b...)
 		} else {

@@ -1,0 +1,193 @@
+package smtpd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/mail"
+)
+
+const (
+	user     = "demo"
+	password = "secret"
+	mailbox  = "agent@example.test"
+)
+
+// fakeGate takes whatever a door brings, so that a test sees what the real
+// gate would have to judge.
+type fakeGate struct {
+	mu     sync.Mutex
+	mails  []gate.Submission
+	submit func(gate.Submission) (gate.Receipt, error)
+}
+
+func (g *fakeGate) Admit(_ context.Context, _ registry.Principal, from mail.Address) error {
+	if from.String() != mailbox {
+		return mail.Errorf(550, "5.7.1", "sender not permitted")
+	}
+	return nil
+}
+
+func (g *fakeGate) Submit(_ context.Context, _ registry.Principal, s gate.Submission) (gate.Receipt, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.submit != nil {
+		return g.submit(s)
+	}
+	g.mails = append(g.mails, s)
+	return gate.Receipt{Mail: &mail.Mail{ID: "01ARZ3NDEKTSV4RRFFQ69G5FAV", State: mail.Held}}, nil
+}
+
+func (g *fakeGate) stored() []gate.Submission {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append([]gate.Submission(nil), g.mails...)
+}
+
+type fakeAuth struct{ down bool }
+
+func (a fakeAuth) ByPassword(_ context.Context, u, p, _ string) (registry.Principal, error) {
+	if a.down {
+		return registry.Principal{}, io.ErrUnexpectedEOF
+	}
+	if u != user || p != password {
+		return registry.Principal{}, registry.ErrCredentials
+	}
+	return registry.Principal{Kind: registry.KindAgent, Name: user}, nil
+}
+
+var certificate = sync.OnceValue(func() tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+})
+
+// options are small limits, and no waiting.
+func options() Options {
+	return Options{
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}}, MaxSize: 10000, MaxRecipients: 3,
+		AuthDelay: time.Nanosecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+func build(t testing.TB, o Options) (*Server, *fakeGate) {
+	t.Helper()
+	g := &fakeGate{}
+	s, err := New(g, fakeAuth{}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, g
+}
+
+// peer is a client that says exactly what a test wants said.
+type peer struct {
+	t testing.TB
+	c net.Conn
+	r *bufio.Reader
+}
+
+func newPeer(t testing.TB, c net.Conn) *peer {
+	t.Helper()
+	t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	return &peer{t, c, bufio.NewReader(c)}
+}
+
+// dial starts s on a loopback listener and connects to it.
+func dial(t testing.TB, s *Server, implicit bool) *peer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = s.Serve(l, implicit) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = s.Shutdown(ctx)
+	})
+	return connect(t, l.Addr().String(), implicit)
+}
+
+func connect(t testing.TB, addr string, implicit bool) *peer {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if implicit {
+		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+	}
+	return newPeer(t, c)
+}
+
+func (p *peer) send(s string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.c, s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// reply reads one reply; it is empty at the end of the connection.
+func (p *peer) reply() string {
+	var b strings.Builder
+	for {
+		l, err := p.r.ReadString('\n')
+		b.WriteString(l)
+		if err != nil || len(l) < 4 || l[3] != '-' {
+			return b.String()
+		}
+	}
+}
+
+func (p *peer) do(line, want string) string {
+	p.t.Helper()
+	p.send(line + "\r\n")
+	return p.expect(want)
+}
+
+func (p *peer) expect(want string) string {
+	p.t.Helper()
+	got := p.reply()
+	if want == "" && got != "" || !strings.HasPrefix(got, want) {
+		p.t.Errorf("got %q, want %q", got, want)
+	}
+	return got
+}
+
+// login greets and authenticates on a connection that speaks TLS.
+func (p *peer) login() *peer {
+	p.t.Helper()
+	p.expect("220")
+	p.do("EHLO t", "250")
+	p.do("AUTH PLAIN AGRlbW8Ac2VjcmV0", "235")
+	return p
+}
+
+func strict(b []byte) bool {
+	return !bytes.ContainsAny(bytes.ReplaceAll(b, crlf, nil), "\r\n\x00")
+}

@@ -1,0 +1,241 @@
+package smtpd
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/mail"
+)
+
+func allocated() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.TotalAlloc)
+}
+
+func TestNoLimitIsEverZero(t *testing.T) {
+	o := reflect.ValueOf(Options{}.withDefaults())
+	n := 0
+	for i := range o.NumField() {
+		if k := o.Field(i).Kind(); k == reflect.Int || k == reflect.Int64 {
+			n++
+			if o.Field(i).Int() <= 0 {
+				t.Errorf("%s is %d", o.Type().Field(i).Name, o.Field(i).Int())
+			}
+		}
+	}
+	if n < 9 {
+		t.Errorf("found %d limits only", n)
+	}
+}
+
+func TestSTARTTLSForgetsWhatWasSaidBefore(t *testing.T) {
+	srv, g := build(t, options())
+	p := dial(t, srv, false)
+	p.expect("220")
+	if got := p.do("EHLO t", "250"); strings.Contains(got, "AUTH") || !strings.Contains(got, "STARTTLS") {
+		t.Errorf("in plain text: %q", got)
+	}
+	p.do("STARTTLS", "220")
+	c := tls.Client(p.c, &tls.Config{InsecureSkipVerify: true})
+	p = newPeer(t, c)
+	p.do("MAIL FROM:<agent@example.test>", "503")
+	if got := p.do("EHLO t", "250"); !strings.Contains(got, "AUTH PLAIN LOGIN") || strings.Contains(got, "STARTTLS") {
+		t.Errorf("under TLS: %q", got)
+	}
+	p.do("AUTH PLAIN AGRlbW8Ac2VjcmV0", "235")
+	p.do("MAIL FROM:<agent@example.test>", "250")
+	p.do("RCPT TO:<a@dest.test>", "250")
+	p.do("DATA", "354")
+	p.send("a: b\r\n\r\nc\r\n.\r\n")
+	p.expect("250-")
+	if s := g.stored(); len(s) != 1 || !s[0].TLS || s[0].Door != "smtp" || string(s[0].Raw) != "a: b\r\n\r\nc\r\n" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestRepliesSayWhatTheGateSays(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		id   mail.State
+		want string
+	}{
+		{"held", nil, mail.Held, "250-2.0.0 X held for approval\r\n250 2.0.0 Ok: queued as X\r\n"},
+		{"released", nil, mail.Ready, "250 2.0.0 Ok: queued as X\r\n"},
+		{"refused", mail.Errorf(550, "5.7.1", "no\r\n250 Ok"), 0, "550 5.7.1 no? 250 Ok\r\n"},
+		{"full", mail.Errorf(452, "4.3.1", "full"), 0, "452 4.3.1 full\r\n"},
+		{"our fault", errors.New("secret path /x"), 0, "451 4.3.0 internal error, try again later (ref "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			srv, g := build(t, options())
+			g.submit = func(gate.Submission) (gate.Receipt, error) {
+				return gate.Receipt{Mail: &mail.Mail{ID: "X", State: c.id}}, c.err
+			}
+			p := dial(t, srv, true).login()
+			p.do("MAIL FROM:<agent@example.test>", "250")
+			p.do("RCPT TO:<a@dest.test>", "250")
+			p.do("DATA", "354")
+			p.send("a: b\r\n\r\n.\r\n")
+			if got := p.reply(); !strings.HasPrefix(got, c.want) || strings.Contains(got, "secret") {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			p.do("MAIL FROM:<agent@example.test>", "250")
+		})
+	}
+}
+
+func TestWhenCredentialsCannotBeCheckedTheClientComesBack(t *testing.T) {
+	srv, err := New(&fakeGate{}, fakeAuth{down: true}, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := dial(t, srv, true)
+	p.expect("220")
+	p.do("EHLO t", "250")
+	p.do("AUTH PLAIN AGRlbW8Ac2VjcmV0", "454 4.7.0")
+}
+
+// A token of three kilobytes fits into an AUTH line and into no other.
+func TestAuthLinesMayBeLong(t *testing.T) {
+	srv, _ := build(t, options())
+	p := dial(t, srv, true)
+	p.expect("220")
+	p.do("EHLO t", "250")
+	p.do("AUTH PLAIN "+strings.Repeat("QUFB", 1024), "501")
+	p.do("NOOP "+strings.Repeat("x", 3000), "500 5.5.6")
+	p.do("AUTH PLAIN "+strings.Repeat("QUFB", 4096), "500 5.5.6")
+	p.do("NOOP", "250")
+}
+
+func TestAPanicEndsOneSession(t *testing.T) {
+	srv, g := build(t, options())
+	g.submit = func(gate.Submission) (gate.Receipt, error) { panic("boom") }
+	p := dial(t, srv, true).login()
+	other := connect(t, p.c.RemoteAddr().String(), true).login()
+	p.do("MAIL FROM:<agent@example.test>", "250")
+	p.do("RCPT TO:<a@dest.test>", "250")
+	p.do("DATA", "354")
+	p.send("a: b\r\n\r\n.\r\n")
+	p.expect("421 4.3.0")
+	p.expect("")
+	other.do("NOOP", "250")
+}
+
+func TestTooManyConnectionsAreTurnedAway(t *testing.T) {
+	o := options()
+	o.MaxConnections = 1
+	srv, _ := build(t, o)
+	p := dial(t, srv, true).login()
+	connect(t, p.c.RemoteAddr().String(), true).expect("421 4.3.2")
+	p.do("NOOP", "250")
+}
+
+// A hundred broken logins of one client do not keep another one out.
+func TestABadClientHurtsNobodyElse(t *testing.T) {
+	srv, _ := build(t, options())
+	good := dial(t, srv, true)
+	good.expect("220")
+	for range 34 {
+		bad := connect(t, good.c.RemoteAddr().String(), true)
+		bad.expect("220")
+		bad.do("EHLO t", "250")
+		for range 3 {
+			bad.send("AUTH PLAIN AGRlbW8Ad3Jvbmc=\r\n")
+			bad.reply()
+		}
+	}
+	good.do("EHLO t", "250")
+	good.do("AUTH PLAIN AGRlbW8Ac2VjcmV0", "235")
+}
+
+func TestShutdownLetsAMessageFinish(t *testing.T) {
+	srv, g := build(t, options())
+	busy := dial(t, srv, true).login()
+	idle := connect(t, busy.c.RemoteAddr().String(), true).login()
+	busy.do("MAIL FROM:<agent@example.test>", "250")
+	busy.do("RCPT TO:<a@dest.test>", "250")
+	entered, release := make(chan struct{}), make(chan struct{})
+	g.submit = func(gate.Submission) (gate.Receipt, error) {
+		close(entered)
+		<-release
+		return gate.Receipt{Mail: &mail.Mail{ID: "X"}}, nil
+	}
+	busy.do("DATA", "354")
+	busy.send("a: b\r\n\r\n.\r\n")
+	<-entered
+	done := make(chan error, 1)
+	go func() { done <- srv.Shutdown(context.Background()) }()
+	idle.expect("421 4.3.2")
+	close(release)
+	busy.expect("250 2.0.0 Ok: queued as X")
+	busy.expect("421 4.3.2")
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if c, err := net.Dial("tcp", busy.c.RemoteAddr().String()); err == nil {
+		c.Close()
+		t.Error("still listening")
+	}
+}
+
+var replyForm = regexp.MustCompile(`^[2-5][0-9][0-9][ -][ -~]*$`)
+
+// FuzzSession lets a client say anything after a login: no panic, only
+// well-formed replies, and no message that holds a bare CR, a bare LF or NUL.
+func FuzzSession(f *testing.F) {
+	for _, s := range []string{
+		"MAIL FROM:<agent@example.test>\r\nRCPT TO:<a@dest.test>\r\nDATA\r\na: b\r\n\r\nc\r\n.\r\nQUIT\r\n",
+		"MAIL FROM:<agent@example.test>\r\nRCPT TO:<\"v@e> x\"@d.test>\r\nDATA\r\na\n.\r\n\r\n.\r\n",
+		"AUTH\vx\r\nAUTH LOGIN\r\n\r\n*\r\nRSET\r\n", "STARTTLS\r\nEHLO\r\nHELP\r\nVRFY x\r\nEXPN\r\n\x00\r\n",
+		"MAIL FROM:<agent@example.test> SIZE=1 ENVID=+41\r\nRCPT TO:<a@b.c> ORCPT=rfc822;+ NOTIFY=NEVER\r\n",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		srv, g := build(t, options())
+		a, b := net.Pipe()
+		c := newConn(srv, a, false)
+		c.secure = true // as after the handshake
+		c.forget()
+		sess := c.sess.(*session)
+		sess.authed, sess.p.Name, c.greeted = true, user, true
+		ended := make(chan struct{})
+		go func() { c.serve(); close(ended) }()
+		go func() {
+			_, _ = b.Write(in)
+			c.hurry()
+		}()
+		var out bytes.Buffer
+		_ = b.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_, _ = io.Copy(&out, b)
+		b.Close()
+		<-ended
+		for line := range strings.SplitSeq(strings.TrimSuffix(out.String(), "\r\n"), "\r\n") {
+			if !replyForm.MatchString(line) || strings.ContainsAny(line, "\r\n\x00") || len(line) > 512 {
+				t.Errorf("reply %q", line)
+			}
+		}
+		for _, m := range g.stored() {
+			if !strict(m.Raw) {
+				t.Errorf("stored %q", m.Raw)
+			}
+			for _, r := range m.Envelope.Rcpts {
+				if back, err := mail.ParseAddress(r.Addr.String()); err != nil || back != r.Addr {
+					t.Errorf("recipient %q", r.Addr)
+				}
+			}
+		}
+	})
+}
