@@ -11,15 +11,12 @@ import (
 	"time"
 )
 
-// fed is a wire whose other end has written text and hung up.
+// fed is a wire whose other end writes text and stays.
 func fed(t testing.TB, text string) *wire {
 	t.Helper()
 	a, b := net.Pipe()
-	go func() {
-		_, _ = io.WriteString(b, text)
-		b.Close()
-	}()
-	t.Cleanup(func() { a.Close() })
+	go func() { _, _ = io.WriteString(b, text) }()
+	t.Cleanup(func() { a.Close(); b.Close() })
 	return newWire(a)
 }
 
