@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -39,7 +40,17 @@ func (s *Server) addDomain(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	check := func(tx store.Tx) error { return s.budget(tx, name, "") }
+	check := func(tx store.Tx) error {
+		// Only a new domain gets new keys: those of one we have may be lost,
+		// and must not be replaced in silence.
+		switch _, err := s.o.Registry.Domain(tx, name); {
+		case err == nil:
+			return registry.ErrExists
+		case !errors.Is(err, registry.ErrNotFound):
+			return err
+		}
+		return s.budget(tx, name, "")
+	}
 	if err := s.o.Store.View(r.Context(), check); err != nil {
 		return answer{}, err
 	}

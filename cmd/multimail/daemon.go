@@ -73,15 +73,19 @@ func build(s setup) (d *daemon, err error) {
 	if d.db, err = bolt.Open(bolt.Options{Dir: s.data, Create: s.create}); err != nil {
 		return nil, err
 	}
+	db := d.db
 	defer func() {
 		if err != nil {
-			d.db.Close()
+			err = errors.Join(err, db.Close())
 		}
 	}()
 	d.audit = audit.New(s.node)
 	d.registry = registry.New(d.audit)
 	d.identity = sign.OpenKeys(s.data)
 	d.dkim = dkim.OpenKeys(s.data, dkim.Options{Ed25519: s.ed25519})
+	if err = d.checkKeys(); err != nil {
+		return nil, err
+	}
 	box := inbox.New()
 
 	s.relay.Hostname, s.relay.Metrics, s.relay.Log = s.hostname, m, s.log
@@ -109,6 +113,26 @@ func build(s setup) (d *daemon, err error) {
 		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler,
 	})
 	return d, err
+}
+
+// checkKeys refuses to start without the keys of a domain: its mail would wait
+// for ever, and a new key in the place of a lost one would belie what the old
+// one signed. Only an Ed25519 key that the configuration asks for now is made.
+func (d *daemon) checkKeys() error {
+	var domains []registry.Domain
+	err := d.db.View(context.Background(), func(tx store.Tx) (err error) {
+		domains, err = d.registry.Domains(tx)
+		return err
+	})
+	for _, dom := range domains {
+		if err == nil {
+			_, err = d.identity.Document(dom.Name)
+		}
+		if err == nil {
+			err = d.dkim.Ensure(dom.Name)
+		}
+	}
+	return err
 }
 
 func (d *daemon) states() map[string]int {
