@@ -40,18 +40,7 @@ func (s *Server) addDomain(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	check := func(tx store.Tx) error {
-		// Only a new domain gets new keys: those of one we have may be lost,
-		// and must not be replaced in silence.
-		switch _, err := s.o.Registry.Domain(tx, name); {
-		case err == nil:
-			return registry.ErrExists
-		case !errors.Is(err, registry.ErrNotFound):
-			return err
-		}
-		return s.budget(tx, name, "")
-	}
-	if err := s.o.Store.View(r.Context(), check); err != nil {
+	if err := s.o.Store.View(r.Context(), func(tx store.Tx) error { return s.newDomain(tx, name) }); err != nil {
 		return answer{}, err
 	}
 	if err := s.o.Identity.Ensure(name, s.o.Now()); err != nil {
@@ -65,12 +54,24 @@ func (s *Server) addDomain(r *request) (answer, error) {
 		if d, err = s.o.Registry.AddDomain(tx, r.p, name); err != nil {
 			return err
 		}
-		return check(tx)
+		return s.budget(tx, name, "")
 	})
 	if err != nil {
 		return answer{}, err
 	}
 	return s.withRecords(d, http.StatusCreated)
+}
+
+// newDomain refuses a domain that is there already: only a new one gets new
+// keys. Those of another may be lost, and must not be replaced in silence.
+func (s *Server) newDomain(tx store.Tx, name string) error {
+	switch _, err := s.o.Registry.Domain(tx, name); {
+	case err == nil:
+		return registry.ErrExists
+	case !errors.Is(err, registry.ErrNotFound):
+		return err
+	}
+	return s.budget(tx, name, "")
 }
 
 func (s *Server) domain(r *request) (answer, error) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/multimail/multimail/internal/capture"
 	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/relay"
 )
@@ -144,10 +145,10 @@ func (i devInfo) welcome(e *environment, data, hop string, capturing bool) error
 	self := selfName()
 	flag := ""
 	if def, err := filepath.Abs(".multimail"); err != nil || def != data {
-		flag = " --data " + quote(data)
+		flag = " --data " + shellWord(data)
 	}
 	_, err = fmt.Fprintf(e.out, welcome, i.Operator, i.Domain, data, i.Submission, i.Submissions, i.HTTP, next,
-		i.CAFile, port, i.Username, i.Password, i.Mailbox, i.Mailbox, self, flag, self, flag, i.Captured)
+		shellWord(i.CAFile), port, i.Username, i.Password, i.Mailbox, i.Mailbox, self, flag, self, flag, i.Captured)
 	return err
 }
 
@@ -157,7 +158,7 @@ func selfName() string {
 	if strings.Contains(os.Args[0], "/go-build") {
 		return "go run ./cmd/multimail"
 	}
-	return os.Args[0]
+	return shellWord(os.Args[0])
 }
 
 // configured runs from a configuration file.
@@ -189,7 +190,19 @@ func (s serveCmd) configured(e *environment) error {
 			return errors.Join(err, d.db.Close())
 		}
 	}
-	return d.run(e.ctx, func() error { set.log.Info("listening", "socket", d.socket); return nil })
+	return d.run(e.ctx, func() error {
+		set.log.Info("listening", "socket", d.socket, "submission", addr(d.s.submission),
+			"submissions", addr(d.s.submissions), "http", addr(d.s.http))
+		return nil
+	})
+}
+
+// addr is where a listener listens, nothing for none.
+func addr(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
+	return l.Addr().String()
 }
 
 func fromConfig(c config.Config) (setup, error) {
@@ -245,7 +258,7 @@ func loadTLS(cert, key string) (*tls.Config, error) {
 
 // explainStore says what to do when the data directory is not as expected.
 func explainStore(err error, data string) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, store.ErrMissing) && errors.Is(err, fs.ErrNotExist) {
 		return hinted{err, "make the data directory with `multimail init --data " + data + "`"}
 	}
 	return err
