@@ -296,7 +296,12 @@ type allowRmCmd struct {
 }
 
 func (a allowRmCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error { return c.AllowRemove(e.ctx, a.Mailbox, a.ID) })
+	return e.withClient(func(c *api.Client) error {
+		if err := c.AllowRemove(e.ctx, a.Mailbox, a.ID); err != nil {
+			return err
+		}
+		return e.print(removed{a.ID}, func() error { return e.line("%s is off the allowlist", a.ID) })
+	})
 }
 
 type operatorCmd struct {
@@ -336,8 +341,10 @@ type keyCreateCmd struct {
 
 func (k keyCreateCmd) Run(e *environment) error {
 	if k.Out != "" && k.Kind == "approver" {
-		if in, err := inside(e.globals.Data, k.Out); err != nil || in {
-			return errors.Join(err, errors.New("an approver's key does not belong into the data directory: whoever reads the socket there could decide"))
+		if in, err := inside(e.globals.Data, k.Out); err != nil {
+			return err
+		} else if in {
+			return errKeyInside
 		}
 	}
 	return e.withClient(func(c *api.Client) error {
@@ -387,5 +394,15 @@ type keyRevokeCmd struct {
 }
 
 func (k keyRevokeCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error { return c.RevokeKey(e.ctx, k.ID) })
+	return e.withClient(func(c *api.Client) error {
+		if err := c.RevokeKey(e.ctx, k.ID); err != nil {
+			return err
+		}
+		return e.print(removed{k.ID}, func() error { return e.line("%s is revoked", k.ID) })
+	})
+}
+
+// removed is what is left to say about something that is gone.
+type removed struct {
+	ID string `json:"id"`
 }

@@ -122,7 +122,7 @@ func (a auditVerifyCmd) Run(e *environment) error {
 	}
 	f, err := os.Open(a.File)
 	if err != nil {
-		return fmt.Errorf("audit verify: %w", errors.Unwrap(err))
+		return fmt.Errorf("audit verify: %w", err)
 	}
 	defer f.Close()
 	return verify(f)

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/multimail/multimail/httpd/api"
-	"github.com/willabides/kongplete"
 )
 
 // Globals are the flags every command accepts.
@@ -50,7 +49,7 @@ type commands struct {
 	Audit  auditCmd  `cmd:"" help:"The audit log."`
 	Verify verifyCmd `cmd:"" help:"Check the identity header of a mail file."`
 
-	Completion kongplete.InstallCompletions `cmd:"" help:"Print the line that turns on shell completion."`
+	Completion completionCmd `cmd:"" help:"Print the line that turns on shell completion."`
 }
 
 // environment is what a command works with.
@@ -60,6 +59,7 @@ type environment struct {
 	out     io.Writer // results
 	talk    io.Writer // everything else
 	globals Globals
+	asks    func(in any) bool // whether somebody is there to be asked
 }
 
 // client returns a client of the daemon the globals name.
@@ -84,7 +84,29 @@ func (e *environment) client() (*api.Client, error) {
 	}
 	c := api.Socket(path)
 	c.Key = key
-	return c, nil
+	return c, e.keepApart(c)
+}
+
+var errKeyInside = errors.New("an approver's key does not belong into the data directory: whoever reads the socket there could decide")
+
+// keepApart refuses an approver's key from the data directory of the daemon it
+// is used with, where every program that can reach the socket finds it.
+func (e *environment) keepApart(c *api.Client) error {
+	if e.globals.KeyFile == "" {
+		return nil
+	}
+	in, err := inside(e.globals.Data, e.globals.KeyFile)
+	if err != nil || !in {
+		return err
+	}
+	who, err := c.Whoami(e.ctx)
+	if err != nil {
+		return e.explain(err)
+	}
+	if who.Kind == "approver" {
+		return hinted{errKeyInside, "move it elsewhere: " + e.globals.KeyFile}
+	}
+	return nil
 }
 
 // explain turns an API error into one line and a hint.
@@ -101,7 +123,7 @@ func (e *environment) explain(err error) error {
 			return hinted{refused, "outside dev mode deciding, loosening and thawing need an approver's key: --key-file FILE"}
 		}
 		return refused
-	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED), isDial(err):
+	case isDial(err):
 		where := e.globals.Data
 		if e.globals.URL != "" {
 			where = e.globals.URL
@@ -128,25 +150,34 @@ func (e *environment) withClient(fn func(c *api.Client) error) error {
 
 // inside reports whether path lies in the data directory, symbolic links resolved.
 func inside(data, path string) (bool, error) {
-	resolve := func(p string) (string, error) {
-		p, err := filepath.Abs(p)
-		if err != nil {
-			return "", err
-		}
-		if r, err := filepath.EvalSymlinks(p); err == nil {
-			return r, nil
-		}
-		// The file is not there yet: its directory counts.
-		dir, err := filepath.EvalSymlinks(filepath.Dir(p))
-		if err != nil {
-			return p, nil
-		}
-		return filepath.Join(dir, filepath.Base(p)), nil
-	}
 	d, err := resolve(data)
 	if err != nil {
 		return false, err
 	}
 	p, err := resolve(path)
-	return p == d || strings.HasPrefix(p, d+string(filepath.Separator)), err
+	if err != nil {
+		return false, err
+	}
+	rel, err := filepath.Rel(d, p)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)), err
+}
+
+// resolve follows the symbolic links of a path of which only the beginning
+// need be there.
+func resolve(path string) (string, error) {
+	p, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	rest := ""
+	for {
+		r, err := filepath.EvalSymlinks(p)
+		if err == nil {
+			return filepath.Join(r, rest), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || p == filepath.Dir(p) {
+			return "", err
+		}
+		p, rest = filepath.Dir(p), filepath.Join(filepath.Base(p), rest)
+	}
 }

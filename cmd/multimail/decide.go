@@ -43,7 +43,7 @@ type outcome struct {
 }
 
 func (a approveCmd) Run(e *environment) error {
-	if a.Digest == "" && !a.Yes && !terminal(e.in) {
+	if a.Digest == "" && !a.Yes && !e.asks(e.in) {
 		return usageError{hinted{errors.New("nobody is there to ask"), "give --digest D, or --yes to take what is read now"}}
 	}
 	in := bufio.NewReader(e.in)

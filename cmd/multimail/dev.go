@@ -183,7 +183,7 @@ approver's credential. Use it on your own machine only.
 
 Try, in another shell:
 
-  curl -s --ssl-reqd --cacert '%s' --url smtp://localhost:%s \
+  curl -s --ssl-reqd --cacert %s --url smtp://localhost:%s \
     -u '%s:%s' --mail-from %s --mail-rcpt you@dest.test \
     -T - <<< $'From: %s\nTo: you@dest.test\nSubject: hello\n\nHello.' --crlf
   %s%s pending

@@ -56,7 +56,8 @@ func (i devInfo) shell(e *environment, data string) error {
 		return e.json(m)
 	}
 	for _, v := range vars {
-		if err := e.line("export %s=%s", v[0], quote(v[1])); err != nil {
+		// Exact octets: a shell reads this.
+		if _, err := fmt.Fprintf(e.out, "export %s=%s\n", v[0], quote(v[1])); err != nil {
 			return err
 		}
 	}
@@ -90,6 +91,14 @@ func (i devInfo) mcp(e *environment) error {
 		"multimail":      stdio,
 		"multimail-http": {Type: "http", URL: i.HTTP + "/mcp", Headers: map[string]string{"Authorization": "Bearer " + i.AgentKey}},
 	}})
+}
+
+// shellWord is quote for what looks nicer bare.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "/._-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == "" {
+		return s
+	}
+	return quote(s)
 }
 
 // quote makes one word of s for a POSIX shell.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/dkim"
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
@@ -28,8 +29,10 @@ type initCmd struct {
 // Run makes a data directory that serve --config accepts. It prints the DNS
 // records to publish.
 func (i initCmd) Run(e *environment) error {
-	if in, err := inside(e.globals.Data, i.ApproverKey); err != nil || in {
-		return errors.Join(err, errors.New("an approver's key does not belong into the data directory: whoever reads the socket there could decide"))
+	if in, err := inside(e.globals.Data, i.ApproverKey); err != nil {
+		return err
+	} else if in {
+		return errKeyInside
 	}
 	oversight, err := mail.ParseAddress(i.Oversight)
 	if err != nil {
@@ -58,8 +61,10 @@ func (i initCmd) fill(ctx context.Context, e *environment, db store.Store, overs
 	me := registry.Socket(os.Getuid(), false)
 	var secret string
 	err := db.Update(ctx, func(tx store.Tx) error {
-		if op, err := reg.Operator(tx); err != nil || op.Name != "" {
-			return errors.Join(err, errors.New("this data directory is in use already"))
+		if op, err := reg.Operator(tx); err != nil {
+			return err
+		} else if op.Name != "" {
+			return errors.New("this data directory is in use already")
 		}
 		if err := reg.SetOperator(tx, me, registry.Operator{Name: i.Operator, Oversight: oversight}); err != nil {
 			return err
@@ -85,24 +90,21 @@ func (i initCmd) fill(ctx context.Context, e *environment, db store.Store, overs
 	return printRecords(e, identity, signing, i.Domain)
 }
 
+// printRecords prints what `domain records` will print.
 func printRecords(e *environment, identity *sign.Keyring, signing *dkim.Keyring, domain string) error {
 	name, txt, err := identity.DNS(domain)
 	if err != nil {
 		return err
 	}
-	if err := e.line("%s. TXT %q", name, txt); err != nil {
-		return err
-	}
+	d := api.Domain{Name: domain, DNS: []api.Record{{Type: "TXT", Name: name, Value: txt}}}
 	records, err := signing.Records(domain)
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
-		if err := e.line("%s. TXT %s", r.Name, zoneText(r.TXT)); err != nil {
-			return err
-		}
+		d.DNS = append(d.DNS, api.Record{Type: "TXT", Name: r.Name, Value: r.TXT})
 	}
-	return nil
+	return e.print(d, func() error { return e.records(d) })
 }
 
 // writeNew writes a secret to a file that must not be there yet.

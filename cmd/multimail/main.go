@@ -51,46 +51,45 @@ func (u usageError) Unwrap() error { return u.error }
 
 // run is main without the process, so that tests can call it.
 func run(ctx context.Context, args []string, in io.Reader, out, talk io.Writer) int {
-	env := &environment{ctx: ctx, in: in, out: out, talk: talk}
+	env := &environment{ctx: ctx, in: in, out: out, talk: talk, asks: terminal}
+	return env.run(args)
+}
+
+// run carries out one command line and returns the exit status.
+func (e *environment) run(args []string) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			x, ok := r.(exited)
+			if !ok {
+				panic(r)
+			}
+			code = x.code
+		}
+	}()
 	var cli commands
-	exit := -1
 	parser, err := kong.New(&cli,
 		kong.Name("multimail"),
 		kong.Description("Governed e-mail for AI agents."),
-		kong.Writers(out, talk),
-		kong.Exit(func(code int) { exit = code; panic(exited{}) }),
-		kong.Bind(env),
-		kong.UsageOnError(),
+		kong.Writers(e.out, e.talk),
+		kong.Exit(func(code int) { panic(exited{code}) }),
+		kong.Bind(e),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)
 	if err != nil {
-		fmt.Fprintln(talk, "error:", err)
+		fmt.Fprintln(e.talk, "error:", err)
 		return exitUsage
 	}
-	kongplete.Complete(parser, kongplete.WithExitFunc(func(int) {}))
-	return parse(parser, args, env, &cli, talk, &exit)
-}
-
-// exited unwinds kong's own exits: help and version.
-type exited struct{}
-
-// parse runs the command that args name and returns the exit status.
-func parse(parser *kong.Kong, args []string, env *environment, cli *commands, talk io.Writer, exit *int) (code int) {
-	defer func() {
-		if r := recover(); r != nil {
-			if _, ok := r.(exited); !ok {
-				panic(r)
-			}
-			code = *exit
-		}
-	}()
+	kongplete.Complete(parser) // exits if a shell asked for it
 	kctx, err := parser.Parse(args)
 	if err != nil {
-		return report(talk, usageError{err})
+		return report(e.talk, usageError{err})
 	}
-	env.globals = cli.Globals
-	return report(talk, kctx.Run())
+	e.globals = cli.Globals
+	return report(e.talk, kctx.Run())
 }
+
+// exited unwinds the exits of kong and kongplete: help and completion.
+type exited struct{ code int }
 
 // report prints an error as one line, then its hint, and returns the status.
 func report(talk io.Writer, err error) int {
@@ -100,7 +99,7 @@ func report(talk io.Writer, err error) int {
 	fmt.Fprintln(talk, "error:", printable(err.Error()))
 	var h hinted
 	if errors.As(err, &h) {
-		fmt.Fprintln(talk, "hint:", h.hint)
+		fmt.Fprintln(talk, "hint:", printable(h.hint))
 	}
 	var u usageError
 	if errors.As(err, &u) {

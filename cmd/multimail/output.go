@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf16"
 
 	"github.com/multimail/multimail/mail"
 )
@@ -28,16 +29,24 @@ func (e *environment) json(v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	for _, r := range b.String() {
+	_, err := io.WriteString(e.out, escape(b.String()))
+	return err
+}
+
+// escape writes runes that a terminal would obey as JSON does: in UTF-16.
+func escape(text string) string {
+	var b strings.Builder
+	for _, r := range text {
 		s := string(r)
-		if s != "\n" && mail.Neutralise(s) != s {
-			s = fmt.Sprintf(`\u%04x`, r)
+		if s == "\n" || mail.Neutralise(s) == s {
+			b.WriteString(s)
+			continue
 		}
-		if _, err := io.WriteString(e.out, s); err != nil {
-			return err
+		for _, u := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, u)
 		}
 	}
-	return nil
+	return b.String()
 }
 
 // table prints rows under a heading.
@@ -61,8 +70,9 @@ func (e *environment) print(v any, text func() error) error {
 	return text()
 }
 
+// line prints one line, whatever stands in its arguments.
 func (e *environment) line(format string, args ...any) error {
-	_, err := fmt.Fprintf(e.out, format+"\n", args...)
+	_, err := fmt.Fprintln(e.out, printable(fmt.Sprintf(format, args...)))
 	return err
 }
 
