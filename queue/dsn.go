@@ -140,9 +140,9 @@ func (n notice) render(id mail.ID) []byte {
 // words says it to a person, or to a model.
 func (n notice) words(b *bytes.Buffer) {
 	w := quotedprintable.NewWriter(b)
-	fmt.Fprintf(w, "%s.\r\n\r\nMail:    %s\r\nSubject: %s\r\n", n.subject(), n.about.ID, mail.Neutralise(n.about.Header.Subject))
+	fmt.Fprintf(w, "%s.\r\n\r\nMail:    %s\r\nSubject: %s\r\n", n.subject(), n.about.ID, oneLine(n.about.Header.Subject))
 	if n.reason != "" {
-		fmt.Fprintf(w, "Reason:  %s\r\n", strings.ReplaceAll(mail.Neutralise(n.reason), "\n", " "))
+		fmt.Fprintf(w, "Reason:  %s\r\n", oneLine(n.reason))
 	}
 	fmt.Fprint(w, "\r\n")
 	for _, r := range n.rcpts {
@@ -155,6 +155,9 @@ func (n notice) words(b *bytes.Buffer) {
 	w.Close()
 	b.WriteString("\r\n")
 }
+
+// oneLine shows what somebody wrote as one harmless line.
+func oneLine(s string) string { return strings.ReplaceAll(mail.Neutralise(s), "\n", " ") }
 
 // status writes the fields of RFC 3464, sections 2.2 and 2.3.
 func (n notice) status(line func(string, ...any)) {

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/multimail/multimail/mail"
@@ -42,11 +43,11 @@ func stampTime(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMilli
 
 // parseStamp undoes stampTime; ok is false for anything else.
 func parseStamp(s string) (t time.Time, ok bool) {
-	var ms int64
-	if _, err := fmt.Sscanf(s, "%016x", &ms); err != nil || len(s) != 16 {
+	ms, err := strconv.ParseUint(s, 16, 63)
+	if err != nil || len(s) != 16 {
 		return time.Time{}, false
 	}
-	return time.UnixMilli(ms), true
+	return time.UnixMilli(int64(ms)), true
 }
 
 // dueGroup names the mails that compete for the same things: a mailbox (for
