@@ -120,7 +120,6 @@ func (t *txn) undo() error {
 			return err
 		}
 	}
-	t.before, t.files = nil, nil
 	return nil
 }
 

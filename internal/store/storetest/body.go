@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/multimail/multimail/internal/store"
@@ -41,31 +42,31 @@ func bodies(t *testing.T, db store.Store) {
 
 func atomicBody(t *testing.T, db store.Store) {
 	for _, n := range []int{100, 100 << 10} {
-		old, kept, new := fmt.Sprintf("old/%d", n), fmt.Sprintf("kept/%d", n), fmt.Sprintf("new/%d", n)
+		old, kept, fresh := fmt.Sprintf("old/%d", n), fmt.Sprintf("kept/%d", n), fmt.Sprintf("fresh/%d", n)
 		putBody(t, db, old, pattern(n, 1))
 		putBody(t, db, kept, pattern(n, 2))
-		first, second := stage(t, db, new, pattern(n, 3)), stage(t, db, old, pattern(n, 4))
+		first, second := stage(t, db, fresh, pattern(n, 3)), stage(t, db, old, pattern(n, 4))
 		change := func(end error) func(store.Tx) error {
 			return func(tx store.Tx) error {
-				return errors.Join(tx.Put("record/"+new, nil), tx.PutBody(first), tx.PutBody(second), tx.DeleteBody(kept), end)
+				return errors.Join(tx.Put("record/"+fresh, nil), tx.PutBody(first), tx.PutBody(second), tx.DeleteBody(kept), end)
 			}
 		}
-		wantBody(t, db, new, nil)
+		wantBody(t, db, fresh, nil)
 		if err := db.Update(context.Background(), change(errTest)); !errors.Is(err, errTest) {
 			t.Fatal(err)
 		}
 		wantBody(t, db, old, pattern(n, 1))
 		wantBody(t, db, kept, pattern(n, 2))
-		wantBody(t, db, new, nil)
-		if got := read(t, db, "record/"+new); got != "-" {
+		wantBody(t, db, fresh, nil)
+		if got := read(t, db, "record/"+fresh); got != "-" {
 			t.Errorf("the record of a failed transaction is %q", got)
 		}
 		// A closure may run again with what was staged for the first run.
 		update(t, db, change(nil))
 		wantBody(t, db, old, pattern(n, 4))
 		wantBody(t, db, kept, nil)
-		wantBody(t, db, new, pattern(n, 3))
-		if got := read(t, db, "record/"+new); got != "" {
+		wantBody(t, db, fresh, pattern(n, 3))
+		if got := read(t, db, "record/"+fresh); got != "" {
 			t.Errorf("the record beside the body is %q", got)
 		}
 	}
@@ -106,24 +107,30 @@ func changedBody(t *testing.T, db store.Store) {
 // bodyRace replaces and deletes a body under readers.
 func bodyRace(t *testing.T, db store.Store) {
 	const key, n = "body", 70 << 10
-	together(t, func(w int) error {
-		for i := range 4 {
-			if w == 0 {
-				s, err := db.Stage(context.Background(), key, pattern(n, 1))
-				if err != nil {
-					return err
-				}
-				err = db.Update(context.Background(), func(tx store.Tx) error {
-					if i == 2 {
-						return tx.DeleteBody(key)
-					}
-					return tx.PutBody(s)
-				})
-				if err != nil {
-					return err
-				}
-				continue
+	var over atomic.Bool
+	replace := func(i int) error {
+		s, err := db.Stage(context.Background(), key, pattern(n, i))
+		if err != nil {
+			return err
+		}
+		return db.Update(context.Background(), func(tx store.Tx) error {
+			if i%5 == 4 {
+				return tx.DeleteBody(key)
 			}
+			return tx.PutBody(s)
+		})
+	}
+	together(t, func(w int) error {
+		if w == 0 {
+			defer over.Store(true)
+			for i := range 40 {
+				if err := replace(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		for !over.Load() {
 			b, err := db.Body(context.Background(), key)
 			if err == nil && len(b) != n || err != nil && !errors.Is(err, store.ErrNotFound) {
 				return fmt.Errorf("worker %d read %d octets: %w", w, len(b), err)

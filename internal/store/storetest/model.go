@@ -36,7 +36,7 @@ func model(t *testing.T, db store.Store) {
 		for _, kv := range scan(t, db, store.Range{}) {
 			want[kv[:5]] = kv[6:]
 		}
-		for range 20 {
+		for range 12 {
 			next := maps.Clone(want)
 			fails := rnd.IntN(3) == 0
 			err := db.Update(context.Background(), func(tx store.Tx) error {

@@ -138,7 +138,7 @@ func same(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// stage stages a body and puts it.
+// putBody stages a body and puts it.
 func putBody(t *testing.T, db store.Store, key string, body []byte) {
 	t.Helper()
 	s := stage(t, db, key, body)
