@@ -13,8 +13,11 @@ package mcpbridge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -70,33 +73,67 @@ func Handler(base string, hc *http.Client, version string) http.Handler {
 	stream := mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
 		s, _ := r.Context().Value(serverKey{}).(*mcp.Server)
 		return s
-	}, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody})
+	}, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody,
+		PropagateRequestCancellation: true})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok || key == "" {
-			unauthorized(w, "an API key is required: Authorization: Bearer KEY")
+		key, ok := credential(r.Header)
+		if !ok {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			refuse(w, http.StatusUnauthorized, "one API key is needed: Authorization: Bearer KEY")
 			return
 		}
 		s, err := newServer(r.Context(), &api.Client{Base: base, Key: key, HTTP: hc}, "", version)
-		var refused *api.Error
-		switch {
-		case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
-			unauthorized(w, "this API key is not valid")
-		case err != nil:
-			http.Error(w, `{"error":"try again later"}`, http.StatusServiceUnavailable)
-		default:
-			stream.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, s)))
+		if err != nil {
+			turnAway(w, err)
+			return
 		}
+		stream.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, s)))
 	})
 }
 
 type serverKey struct{}
 
-func unauthorized(w http.ResponseWriter, text string) {
-	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+// credential returns the key in the headers, in every form that the API takes.
+// Two that differ could be read as either, so they count as none.
+func credential(h http.Header) (string, bool) {
+	var keys []string
+	for _, v := range h.Values("Authorization") {
+		scheme, rest, ok := strings.Cut(v, " ")
+		if !ok {
+			scheme, rest = "Bearer", v
+		}
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", false
+		}
+		keys = append(keys, strings.TrimSpace(rest))
+	}
+	keys = slices.Compact(append(keys, h.Values("X-API-Key")...))
+	return strings.Join(keys, ""), len(keys) == 1 && keys[0] != ""
+}
+
+// turnAway answers a request whose key the API would not vouch for.
+func turnAway(w http.ResponseWriter, err error) {
+	status, text := http.StatusServiceUnavailable, "try again later"
+	var e *api.Error
+	if errors.As(err, &e) {
+		if e.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+		}
+		if e.Status < http.StatusInternalServerError {
+			status, text = e.Status, e.Message
+		}
+	}
+	if status == http.StatusUnauthorized { // RFC 6750, section 3.1
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		text = "this API key is not valid"
+	}
+	refuse(w, status, text)
+}
+
+func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = w.Write([]byte(`{"error":"` + text + `"}` + "\n"))
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(api.Error{Message: text}) // whoever hung up needs no answer
 }
 
 // box returns the mailbox a tool works on: the argument, the configured one,
@@ -109,6 +146,9 @@ func (b *bridge) box(arg string) (string, error) {
 		return b.mailbox, nil
 	case len(b.who.Mailboxes) == 1:
 		return b.who.Mailboxes[0], nil
+	case len(b.who.Mailboxes) == 0:
+		return "", errors.New("this key has no mailbox; ask your operator")
 	}
-	return "", errors.New("this key has several mailboxes: call list_mailboxes and give mailbox_id")
+	return "", errors.New("this key has several mailboxes: call list_mailboxes and give mailbox_id, one of " +
+		strings.Join(b.who.Mailboxes, ", "))
 }

@@ -124,7 +124,7 @@ func explain(err error) string {
 	if !errors.As(err, &e) {
 		return "the mail server could not be asked; try again later"
 	}
-	text := e.Message
+	text := e.Error()
 	switch e.Status {
 	case http.StatusUnauthorized:
 		text = "the API key is not valid; ask your operator"

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 )
 
-// tools is the closed list, in the order clients see it.
+// tools is the closed list. Clients see it in the order of the names.
 var tools = []tool{
 	define("send_email", "Send email message",
 		"Compose and send a mail; the body is Markdown. The answer says whether it was sent on or is waiting for a human. "+
@@ -115,6 +116,12 @@ func checkInbox(ctx context.Context, b *bridge, in inboxInput) (*answer, error) 
 	return &answer{data: l, warnings: len(l.Emails) > 0}, nil
 }
 
+// email is a mail without its text, which stands apart in its frame.
+type email struct {
+	api.Email
+	Text string `json:"text,omitempty"` // hides the other, and is always empty
+}
+
 type readInput struct {
 	EmailID     string `json:"email_id" jsonschema:"id of the mail"`
 	WaitSeconds int    `json:"wait_seconds,omitempty" jsonschema:"for your own mail: wait up to this long, at most 45, for a decision or an outcome"`
@@ -133,9 +140,7 @@ func readEmail(ctx context.Context, b *bridge, in readInput) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := m.Text
-	m.Text = "" // apart, in its frame
-	a := &answer{data: m, warnings: true, foreign: []foreign{{"EMAIL BODY", text}}}
+	a := &answer{data: email{Email: m}, warnings: true, foreign: []foreign{{"EMAIL BODY", m.Text}}}
 	if m.Status == api.StatusHeld {
 		a.notes = append(a.notes, "Still waiting for a human. Do not send it again.")
 	}
@@ -221,25 +226,45 @@ func listPending(ctx context.Context, b *bridge, in pendingInput) (*answer, erro
 		return nil, err
 	}
 	a := &answer{warnings: len(l.Emails) > 0}
-	reviews := make([]api.Review, 0, len(l.Emails))
+	page := reviews{Emails: make([]review, 0, len(l.Emails)), Cursor: l.Cursor}
 	for _, p := range l.Emails {
 		r, err := b.c.Review(ctx, p.ID)
+		if gone(err) {
+			continue // between the list and this
+		}
 		if err != nil {
 			return nil, err
 		}
-		text := r.Text
-		if r.HTML != "" {
-			text += "\n\n[HTML part as text]\n" + r.HTML
-		}
-		r.Text, r.HTML = "", ""
-		reviews = append(reviews, r)
-		a.foreign = append(a.foreign, foreign{"EMAIL BODY OF " + p.ID, text})
+		page.Emails = append(page.Emails, review{Review: r})
+		a.foreign = append(a.foreign, foreign{"EMAIL BODY OF " + p.ID, words(r)})
 	}
-	a.data = struct {
-		Emails []api.Review `json:"emails"`
-		Cursor string       `json:"cursor,omitempty"`
-	}{reviews, l.Cursor}
+	a.data = page
 	return a, nil
+}
+
+type reviews struct {
+	Emails []review `json:"emails"`
+	Cursor string   `json:"cursor,omitempty"`
+}
+
+// review is a review without its words, which stand apart in their frame.
+type review struct {
+	api.Review
+	Text string `json:"text,omitempty"` // these hide the others, and are always empty
+	HTML string `json:"html,omitempty"`
+}
+
+// words returns what a mail says, its HTML parts too when they say otherwise.
+func words(r api.Review) string {
+	if r.HTML == "" {
+		return r.Text
+	}
+	return r.Text + "\n\n[HTML part as text]\n" + r.HTML
+}
+
+func gone(err error) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound
 }
 
 type decideInput struct {

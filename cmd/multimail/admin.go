@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
 )
 
 type domainCmd struct {
@@ -345,6 +346,11 @@ func (k keyCreateCmd) Run(e *environment) error {
 			return err
 		} else if in {
 			return errKeyInside
+		}
+	}
+	if len(k.Scope) == 0 {
+		for _, s := range registry.Kind(k.Kind).Scopes() {
+			k.Scope = append(k.Scope, string(s))
 		}
 	}
 	return e.withClient(func(c *api.Client) error {

@@ -15,7 +15,7 @@ type completionCmd struct {
 var completionLines = map[string]string{
 	"bash": "complete -C %s multimail",
 	"zsh":  "autoload -U +X bashcompinit && bashcompinit; complete -C %s multimail",
-	"fish": "complete -f -c multimail -a '(COMP_LINE=(commandline -cp) %s)'",
+	"fish": `complete -f -c multimail -a "(COMP_LINE=(commandline -cp) %s)"`,
 }
 
 func (c completionCmd) Run(e *environment) error {

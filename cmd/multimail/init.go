@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -34,6 +35,9 @@ func (i initCmd) Run(e *environment) error {
 	} else if in {
 		return errKeyInside
 	}
+	if strings.TrimSpace(i.Operator) == "" {
+		return usageError{errors.New("--operator: a name is required")}
+	}
 	oversight, err := mail.ParseAddress(i.Oversight)
 	if err != nil {
 		return usageError{fmt.Errorf("--oversight: %w", err)}
@@ -49,6 +53,10 @@ func (i initCmd) Run(e *environment) error {
 		return err
 	}
 	err = i.fill(e.ctx, e, db, oversight)
+	var wrong *mail.Error
+	if errors.As(err, &wrong) && errors.Is(err, registry.ErrInvalid) {
+		err = usageError{errors.New(wrong.Public)} // its codes are for doors
+	}
 	return errors.Join(err, db.Close())
 }
 

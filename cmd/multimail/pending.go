@@ -162,7 +162,7 @@ func printReview(w io.Writer, r api.Review) error {
 		if rc.Copy {
 			mark = "  (copy to the oversight address)"
 		} else if rc.Hidden {
-			mark = "  (BCC: no other recipient sees it)"
+			mark = "  (BCC: To and Cc do not name it)"
 		}
 		p.field("Recipient", rc.Address+mark)
 	}
@@ -230,7 +230,7 @@ func (p *printer) body(r api.Review) {
 		}
 		p.field(what, fmt.Sprintf("%s  %s, %d octets, sha256 %s", name, part.Type, part.Size, part.SHA256))
 		if !part.Reviewable {
-			p.field("", "NOT REVIEWABLE: "+part.Why)
+			p.line("%-12s%s", "", "NOT REVIEWABLE: "+printable(part.Why))
 		}
 	}
 	p.line("")

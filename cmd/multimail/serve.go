@@ -180,14 +180,18 @@ func (s serveCmd) configured(e *environment) error {
 		return errors.Join(err, d.db.Close())
 	}
 	for _, l := range []struct {
-		addr string
-		to   *net.Listener
-	}{{c.SMTP.Submission, &d.s.submission}, {c.SMTP.Submissions, &d.s.submissions}, {c.HTTP.Listen, &d.s.http}} {
+		key, addr string
+		to        *net.Listener
+	}{
+		{"smtp.submission", c.SMTP.Submission, &d.s.submission},
+		{"smtp.submissions", c.SMTP.Submissions, &d.s.submissions},
+		{"http.listen", c.HTTP.Listen, &d.s.http},
+	} {
 		if l.addr == "" {
 			continue
 		}
 		if *l.to, err = net.Listen("tcp", l.addr); err != nil {
-			return errors.Join(err, d.db.Close())
+			return errors.Join(fmt.Errorf("%s: %w", l.key, err), d.db.Close())
 		}
 	}
 	return d.run(e.ctx, func() error {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestTheSocketLiesInTheDataDirectoryUnlessThePathIsTooLong(t *testing.T) {
+	fits := "/" + strings.Repeat("d", maxSocketPath-len("//admin.sock"))
+	if got, err := socketPath(fits); err != nil || got != fits+"/admin.sock" || len(got) != maxSocketPath {
+		t.Errorf("%s (%d), %v", got, len(got), err)
+	}
+	t.Setenv("TMPDIR", "/tmp")
+	one, err := socketPath(fits + "d")
+	if err != nil || !strings.HasPrefix(one, "/tmp/multimail-") || len(one) > maxSocketPath {
+		t.Errorf("%s, %v", one, err)
+	}
+	if again, _ := socketPath(fits + "d/."); again != one {
+		t.Errorf("the same directory has two sockets: %s and %s", one, again)
+	}
+	if other, _ := socketPath(fits + "e"); other == one {
+		t.Error("two directories share a socket")
+	}
+}
+
+func TestARelativeDataDirectoryHasTheSocketOfItsAbsoluteName(t *testing.T) {
+	dir := shortDir(t)
+	t.Chdir(dir)
+	abs, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := socketPath("data"); err != nil || got != filepath.Join(abs, "data", "admin.sock") {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func TestTheSocketsDirectoryIsItsOwnersAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := socketDir(filepath.Join(dir, "admin.sock")); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", fi.Mode(), err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := socketDir(filepath.Join(link, "admin.sock")); err == nil {
+		t.Error("a link that somebody else may have set was followed")
+	}
+}
+
+func TestInsideFollowsLinksAndWhatIsNotThereYet(t *testing.T) {
+	base := t.TempDir()
+	data := filepath.Join(base, "data")
+	for _, d := range []string{"data/tls", "other", "database"} {
+		if err := os.MkdirAll(filepath.Join(base, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{"in": "data/tls", "data/out": "../other", "alias": "."} {
+		if err := os.Symlink(target, filepath.Join(base, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]bool{
+		"data":               true,
+		"data/key":           true,
+		"data/new/sub/key":   true,
+		"data/../key":        false,
+		"data/..key":         true,
+		"database/key":       false,
+		"key":                false,
+		"in/key":             true,
+		"data/out/key":       false,
+		"alias/data/key":     true,
+		"alias/data/new/key": true,
+		"alias/other/key":    false,
+	} {
+		if got, err := inside(data, filepath.Join(base)+"/"+path); err != nil || got != want {
+			t.Errorf("%s: %v, %v", path, got, err)
+		}
+	}
+	// Neither is there yet, and they are named by different ways.
+	if got, err := inside(filepath.Join(base, "new"), filepath.Join(base, "alias", "new", "key")); err != nil || !got {
+		t.Errorf("through a link into a directory to be made: %v, %v", got, err)
+	}
+	if got, err := inside("/", filepath.Join(base, "key")); err != nil || !got {
+		t.Errorf("the root: %v, %v", got, err)
+	}
+}
+
+func TestAFileIsReplacedWholeOrNotAtAll(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	for _, text := range []string{"first", "second"} {
+		if err := writeFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		fi, err2 := os.Stat(path)
+		if err != nil || err2 != nil || string(b) != text || fi.Mode().Perm() != 0o600 {
+			t.Errorf("%q, %v, %v, %v", b, fi.Mode(), err, err2)
+		}
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+	if err := writeFile(filepath.Join(path, "x"), nil, 0o600); err == nil {
+		t.Error("a file was written below a file")
+	}
+	if err := writeNew(path, "third"); err == nil {
+		t.Error("a secret replaced a file")
+	}
+}

@@ -1,0 +1,167 @@
+package mcpbridge
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// serve mounts the handler before the fake API.
+func (f *fakeAPI) serve() string {
+	f.t.Helper()
+	srv := httptest.NewServer(Handler(f.url, http.DefaultClient, "1.2.3"))
+	f.t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+const listTools = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}`
+
+// post makes one request as an MCP client would, with these headers besides.
+func post(t *testing.T, url, body string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequest("POST", url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(b)
+}
+
+func TestTheHandlerTakesAKeyInEveryFormThatTheAPITakes(t *testing.T) {
+	url := newAPI(t).serve()
+	for _, c := range []struct {
+		name    string
+		headers []string
+		status  int
+		auth    string
+	}{
+		{"a bearer", []string{"Authorization", "Bearer mm_agent"}, 200, ""},
+		{"the scheme in any case", []string{"Authorization", "bearer mm_agent"}, 200, ""},
+		{"the bare key", []string{"Authorization", "mm_agent"}, 200, ""},
+		{"the other header", []string{"X-API-Key", "mm_agent"}, 200, ""},
+		{"the same key twice", []string{"X-API-Key", "mm_agent", "Authorization", "Bearer mm_agent"}, 200, ""},
+		{"two keys", []string{"X-API-Key", "mm_agent", "Authorization", "Bearer mm_approver"}, 401, "Bearer"},
+		{"no key", nil, 401, "Bearer"},
+		{"an empty key", []string{"X-API-Key", ""}, 401, "Bearer"},
+		{"another scheme", []string{"Authorization", "Basic eDp5"}, 401, "Bearer"},
+		{"a wrong key", []string{"Authorization", "Bearer mm_wrong"}, 401, `Bearer error="invalid_token"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			resp, body := post(t, url, listTools, c.headers...)
+			if resp.StatusCode != c.status || resp.Header.Get("WWW-Authenticate") != c.auth {
+				t.Errorf("got %d %q %s", resp.StatusCode, resp.Header.Get("WWW-Authenticate"), body)
+			}
+			if resp.Header.Get("Content-Type") != "application/json" || c.status == 401 && !strings.HasPrefix(body, `{"error":"`) {
+				t.Errorf("%q: %s", resp.Header.Get("Content-Type"), body)
+			}
+		})
+	}
+}
+
+func TestARefusalOfTheAPIReachesTheClientAsOne(t *testing.T) {
+	for _, c := range []struct {
+		answer reply
+		status int
+		after  string
+	}{
+		{reply{403, `{"error":"disabled"}`, ""}, 403, ""},
+		{reply{429, `{"error":"too many"}`, "7"}, 429, "7"},
+		{reply{503, `{"error":"closing"}`, "10"}, 503, "10"},
+		{reply{500, `{"error":"internal error"}`, ""}, 503, ""},
+		{reply{200, `<html>`, ""}, 503, ""},
+	} {
+		f := newAPI(t)
+		f.answers["GET /v1/whoami"] = c.answer
+		resp, body := post(t, f.serve(), listTools, "Authorization", "Bearer mm_agent")
+		if resp.StatusCode != c.status || resp.Header.Get("Retry-After") != c.after || !strings.HasPrefix(body, `{"error":"`) {
+			t.Errorf("%v: got %d %q %s", c.answer, resp.StatusCode, resp.Header.Get("Retry-After"), body)
+		}
+	}
+}
+
+// keyed carries a key that the test can change.
+type keyed struct{ key string }
+
+func (k *keyed) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+k.key)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestAClientOverHTTPSeesOnlyTheToolsOfTheKeyOfThisRequest(t *testing.T) {
+	f := newAPI(t)
+	k := &keyed{"mm_agent"}
+	c := dial(t, &mcp.StreamableClientTransport{Endpoint: f.serve(), HTTPClient: &http.Client{Transport: k}, DisableStandaloneSSE: true})
+	if !strings.Contains(c.names(), "send_email") {
+		t.Errorf("an agent sees %s", c.names())
+	}
+	k.key = "mm_approver"
+	if got := c.names(); got != "decide_email list_pending" {
+		t.Errorf("an approver sees %s", got)
+	}
+	_, err := c.s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email", Arguments: map[string]any{"to": []string{"a@b.example"}, "subject": "s", "markdown": "m"}})
+	if err == nil || len(f.asked()) != 0 {
+		t.Errorf("the tools of the key before are still there: %v", err)
+	}
+}
+
+func TestNoSessionIsGivenOutOrTaken(t *testing.T) {
+	url := newAPI(t).serve()
+	hello := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+	resp, body := post(t, url, hello, "Authorization", "Bearer mm_agent")
+	if resp.StatusCode != 200 || resp.Header.Get("Mcp-Session-Id") != "" {
+		t.Errorf("got %d, session %q: %s", resp.StatusCode, resp.Header.Get("Mcp-Session-Id"), body)
+	}
+	if strings.Contains(body, `"logging"`) || strings.Contains(body, `"listChanged"`) || !strings.Contains(body, "do not send it again") {
+		t.Errorf("the server offers what it has not: %s", body)
+	}
+	resp, body = post(t, url, listTools, "Authorization", "Bearer mm_approver", "Mcp-Session-Id", "of somebody else")
+	if resp.StatusCode != 200 || strings.Contains(body, "send_email") {
+		t.Errorf("got %d %s", resp.StatusCode, body)
+	}
+}
+
+func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
+	f := newAPI(t)
+	resp, body := post(t, f.serve(), `{"jsonrpc":"2.0","id":1,"method":"`+strings.Repeat("x", maxBody)+`"}`, "Authorization", "Bearer mm_agent")
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %d %s", resp.StatusCode, body)
+	}
+}
+
+func TestOnlyPOSTIsServed(t *testing.T) {
+	url := newAPI(t).serve()
+	for _, method := range []string{"GET", "DELETE"} {
+		req, err := http.NewRequest(method, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer mm_agent")
+		req.Header.Set("Accept", "text/event-stream")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("%s: got %d", method, resp.StatusCode)
+		}
+	}
+}

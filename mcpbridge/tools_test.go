@@ -1,0 +1,151 @@
+package mcpbridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/multimail/multimail/httpd/api"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
+	const (
+		read = "check_inbox get_usage list_mailboxes read_email wait_for_email"
+		all  = "cancel_message check_inbox get_usage list_mailboxes read_email send_email wait_for_email"
+	)
+	for _, c := range []struct {
+		name   string
+		scopes []string
+		want   string
+	}{
+		{"an agent that reads and sends", []string{"read", "send"}, all},
+		{"an agent that only reads", []string{"read"}, read},
+		{"an agent that only sends", []string{"send"}, "cancel_message send_email"},
+		{"an approver", []string{"oversight", "oversight_read"}, "decide_email list_pending"},
+		{"who may only look", []string{"oversight_read"}, "list_pending"},
+		{"an admin", []string{"admin"}, ""},
+		{"nobody", nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client := newAPI(t).connect(api.Identity{Kind: "agent", Scopes: c.scopes, Mailboxes: []string{box}}, "")
+			for range 3 { // the order is fixed
+				if got := client.names(); got != c.want {
+					t.Errorf("got %q, want %q", got, c.want)
+				}
+			}
+		})
+	}
+}
+
+// everybody holds every scope, which no real key does.
+var everybody = api.Identity{Kind: "agent", Scopes: []string{"read", "send", "oversight"}, Mailboxes: []string{box}}
+
+func TestEveryToolIsAsItsGoldenFileSays(t *testing.T) {
+	got, err := json.MarshalIndent(newAPI(t).connect(everybody, "").tools(), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	const golden = "testdata/tools.json"
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("tools differ from %s (-update rewrites it):\n%s", golden, cmp.Diff(string(want), string(got)))
+	}
+}
+
+// Some clients cut a schema off at what they do not know.
+func TestSchemasHoldNothingThatClientsCannotRead(t *testing.T) {
+	for _, tool := range newAPI(t).connect(everybody, "").tools() {
+		var schema map[string]any
+		if err := json.Unmarshal([]byte(encode(t, tool.InputSchema)), &schema); err != nil {
+			t.Fatal(err)
+		}
+		portable(t, tool.Name, schema)
+	}
+}
+
+// portable walks a schema.
+func portable(t *testing.T, at string, schema map[string]any) {
+	t.Helper()
+	for _, word := range []string{"$ref", "$defs", "anyOf", "oneOf", "allOf", "exclusiveMinimum", "exclusiveMaximum"} {
+		if schema[word] != nil {
+			t.Errorf("%s has %s", at, word)
+		}
+	}
+	kind, one := schema["type"].(string)
+	if !one {
+		t.Errorf("%s: the type is %v", at, schema["type"])
+	}
+	if kind == "object" && schema["additionalProperties"] != false {
+		t.Errorf("%s takes unknown arguments", at)
+	}
+	if items, ok := schema["items"].(map[string]any); ok {
+		portable(t, at+"[]", items)
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	for name, p := range properties {
+		p, ok := p.(map[string]any)
+		if !ok || p["description"] == nil {
+			t.Errorf("%s.%s is not described: %v", at, name, p)
+			continue
+		}
+		portable(t, at+"."+name, p)
+	}
+}
+
+func TestRequiredArgumentsAreThoseWithoutWhichACallMeansNothing(t *testing.T) {
+	want := map[string]string{
+		"send_email": "markdown subject to", "read_email": "email_id",
+		"cancel_message": "email_id", "decide_email": "action email_id",
+	}
+	for _, tool := range newAPI(t).connect(everybody, "").tools() {
+		var schema struct{ Required []string }
+		if err := json.Unmarshal([]byte(encode(t, tool.InputSchema)), &schema); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(schema.Required)
+		if got := strings.Join(schema.Required, " "); got != want[tool.Name] {
+			t.Errorf("%s requires %q, want %q", tool.Name, got, want[tool.Name])
+		}
+	}
+}
+
+func TestUnknownOrMissingArgumentsAreRefusedAndTheAPIIsNotAsked(t *testing.T) {
+	f := newAPI(t)
+	c := f.connect(everybody, "")
+	for tool, args := range map[string]string{
+		"send_email":     `{"to":["a@b.example"],"subject":"s","markdown":"m","from":"ceo@a.example"}`,
+		"cancel_message": `{}`,
+		"read_email":     `{"email_id":7}`,
+		"check_inbox":    `{"Limit":5}`,
+		"wait_for_email": `{"filter":{"from":"x"}}`,
+		"decide_email":   `{"email_id":"01X"}`,
+		"list_mailboxes": `{"all":true}`,
+	} {
+		if s := c.call(tool, args); !s.failed {
+			t.Errorf("%s takes %s: %v", tool, args, s)
+		}
+	}
+	if s := c.call("send_email", `{"to":["a@b.example"],"subject":"s","markdown":"m","attachments":[{"name":"x","path":"/etc/passwd"}]}`); !s.failed {
+		t.Errorf("an attachment with a path: %v", s)
+	}
+	if asked := f.asked(); len(asked) != 0 {
+		t.Errorf("the API was asked %q", asked)
+	}
+}
