@@ -21,8 +21,8 @@ var mayImport = map[string]string{
 	"gate/step":                "mail",
 	"gate":                     "mail gate/step queue internal/registry internal/store audit internal/metrics",
 	"queue":                    "mail gate/step internal/store audit internal/metrics",
-	"sign":                     "mail",
-	"dkim":                     "mail",
+	"sign":                     "mail internal/secret",
+	"dkim":                     "mail internal/secret",
 	"relay":                    "mail internal/metrics",
 	"audit":                    "internal/store",
 	"smtpd":                    "mail gate internal/inbox internal/registry internal/metrics sign dkim",
@@ -37,6 +37,7 @@ var mayImport = map[string]string{
 	"internal/capture":         "mail",
 	"internal/config":          "mail",
 	"internal/metrics":         "",
+	"internal/secret":          "",
 	"internal/mailtest":        "mail",
 	"cmd/multimail":            "*",
 }

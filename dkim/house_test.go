@@ -16,6 +16,7 @@ import (
 
 	"github.com/emersion/go-msgauth/dkim"
 
+	"github.com/multimail/multimail/internal/secret"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -52,7 +53,7 @@ func newHouse(t testing.TB, o Options) *house {
 	h := &house{t: t, dir: t.TempDir()}
 	b, err := rsaPEM()
 	if err == nil {
-		err = writeSecret(h.path("dkim-rsa.pem"), b)
+		err = secret.Write(h.path("dkim-rsa.pem"), b)
 	}
 	h.keys = OpenKeys(h.dir, o)
 	if err == nil {

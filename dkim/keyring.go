@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/multimail/multimail/internal/secret"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -73,7 +74,7 @@ func create(path, selector string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSecret(path, b); !errors.Is(err, fs.ErrExist) {
+	if err := secret.Write(path, b); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil
@@ -125,10 +126,10 @@ func (k *Keyring) loadFile(path, selector string) (*key, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if l, ok := k.loaded[path]; ok && sameFile(l.info, info) {
+	if l, ok := k.loaded[path]; ok && secret.Same(l.info, info) {
 		return l.key, nil
 	}
-	b, info, err := readSecret(path)
+	b, info, err := secret.Read(path)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/multimail/multimail/internal/secret"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -86,7 +87,7 @@ func create(path string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return writeSecret(path, b)
+	return secret.Write(path, b)
 }
 
 func (k *Keyring) path(domain string) (string, error) {
@@ -111,10 +112,10 @@ func (k *Keyring) load(domain string) (*domainKeys, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if d := k.loaded[path]; d != nil && sameFile(d.info, info) {
+	if d := k.loaded[path]; d != nil && secret.Same(d.info, info) {
 		return d, nil
 	}
-	b, info, err := readSecret(path)
+	b, info, err := secret.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("sign: identity key of %s: %w", domain, err)
 	}

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 func TestExitStatuses(t *testing.T) {
@@ -106,4 +109,22 @@ func TestAShellIsToldWhatMayFollow(t *testing.T) {
 func TestHiddenRunesInErrorsAreShownAndNotObeyed(t *testing.T) {
 	a := call(t, "pending", "--data", filepath.Join(shortDir(t), "a\x1b[2Jb\u202ec")).want(t, exitFailed)
 	harmless(t, a.talk)
+}
+
+func TestTheManualNamesEveryCommand(t *testing.T) {
+	page, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parser, err := kong.New(&commands{}, kong.Name("multimail"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range parser.Model.Leaves(true) {
+		name, _, _ := strings.Cut(leaf.Path(), " <")
+		name, _, _ = strings.Cut(name, " [")
+		if !strings.Contains(string(page), "`"+name) {
+			t.Errorf("docs/cli.md does not name %s", name)
+		}
+	}
 }

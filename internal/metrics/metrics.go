@@ -22,7 +22,6 @@ type Metrics struct {
 	Decisions    *prometheus.CounterVec // by verdict: approve, reject, cancel, expire, refused
 	Attempts     *prometheus.CounterVec // by result: delivered, temporary, permanent, stopped
 	AttemptTime  prometheus.Histogram   // seconds of one delivery attempt
-	Commits      prometheus.Counter     // durable commits of the store
 
 	registry *prometheus.Registry
 }
@@ -41,10 +40,7 @@ func New() *Metrics {
 		Name: "mail_attempt_seconds", Help: "Duration of one delivery attempt.",
 		Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
 	})
-	m.Commits = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "mail_store_commits_total", Help: "Durable commits of the store.",
-	})
-	m.registry.MustRegister(m.AttemptTime, m.Commits,
+	m.registry.MustRegister(m.AttemptTime,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -154,7 +154,7 @@ func TestDevCredentialsAndHeldMailSurviveARestart(t *testing.T) {
 	h.approveAndCapture(m, 1)
 }
 
-func TestALostDevFileMeansFreshCredentialsAndVoidOldOnes(t *testing.T) {
+func TestDevFileLostMeansFreshCredentialsAndVoidOldOnes(t *testing.T) {
 	h := start(t)
 	before := h.dev
 	h.kill(syscall.SIGTERM)
@@ -180,7 +180,7 @@ func TestALostDevFileMeansFreshCredentialsAndVoidOldOnes(t *testing.T) {
 	s.do("AUTH PLAIN "+plainAuth(before.Username, before.Password), "535")
 }
 
-func TestASocketThatAKilledDaemonLeftIsReplaced(t *testing.T) {
+func TestDevSocketOfAKilledDaemonIsReplaced(t *testing.T) {
 	h := start(t)
 	h.kill(syscall.SIGKILL)
 	if _, err := os.Lstat(h.dev.AdminSocket); err != nil {
@@ -193,7 +193,7 @@ func TestASocketThatAKilledDaemonLeftIsReplaced(t *testing.T) {
 	h.must("pending")
 }
 
-func TestASecondDaemonOnTheSameDataIsRefused(t *testing.T) {
+func TestDevDataTakesNoSecondDaemon(t *testing.T) {
 	h := start(t)
 	before, err := os.ReadFile(filepath.Join(h.data, "dev.json"))
 	if err != nil {
@@ -209,7 +209,7 @@ func TestASecondDaemonOnTheSameDataIsRefused(t *testing.T) {
 	h.must("pending")
 }
 
-func TestALongDataPathMovesTheSocketAndTheCommandLineFindsIt(t *testing.T) {
+func TestDevSocketOfALongPathMovesAndTheCommandLineFindsIt(t *testing.T) {
 	tmp, err := os.MkdirTemp("", "mm-")
 	if err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func (h *house) printedCommands() []string {
 	return strings.Split(strings.TrimSpace(strings.ReplaceAll(block, "\\\n", "")), "\n")
 }
 
-func TestThePrintedCommandsWorkAsTheyArePrinted(t *testing.T) {
+func TestDevWelcomePrintsCommandsThatWork(t *testing.T) {
 	h := startIn(t, filepath.Join(t.TempDir(), "it's here"))
 	h.until("the welcome", func() bool { return strings.Contains(h.log.String(), "# then look into") })
 	cmds := h.printedCommands()
@@ -314,7 +314,7 @@ func TestThePrintedCommandsWorkAsTheyArePrinted(t *testing.T) {
 	}
 }
 
-func TestADeadNextHopLeavesTheMailReadyAndSaysWhy(t *testing.T) {
+func TestDevNextHopThatIsDeadLeavesTheMailReadyAndSaysWhy(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -345,7 +345,7 @@ func TestADeadNextHopLeavesTheMailReadyAndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestCapturedMailIsOnePairOfFilesForEachRecipient(t *testing.T) {
+func TestDevCaptureIsOnePairOfFilesForEachRecipient(t *testing.T) {
 	h := start(t)
 	h.must("mailbox", "mode", h.dev.Mailbox, "monitored")
 	to := []string{"a@dest.test", "b@dest.test"}
@@ -387,7 +387,7 @@ func TestCapturedMailIsOnePairOfFilesForEachRecipient(t *testing.T) {
 	}
 }
 
-func TestIdleConnectionsDoNotLockOthersOut(t *testing.T) {
+func TestDevDoorServesBesideManyIdleConnections(t *testing.T) {
 	h := start(t)
 	for i := range 300 {
 		c, err := net.Dial("tcp", h.dev.Submission)
@@ -401,7 +401,7 @@ func TestIdleConnectionsDoNotLockOthersOut(t *testing.T) {
 	h.only("one more")
 }
 
-func TestPortsThatAreTakenAreNamedWithAWayOut(t *testing.T) {
+func TestDevPortsThatAreTakenAreNamedWithAWayOut(t *testing.T) {
 	// Whoever holds it, the fixed port is taken now.
 	if l, err := net.Listen("tcp", "127.0.0.1:8025"); err == nil {
 		defer l.Close()
@@ -412,7 +412,7 @@ func TestPortsThatAreTakenAreNamedWithAWayOut(t *testing.T) {
 	}
 }
 
-func TestADevFileThatIsDamagedStopsTheStart(t *testing.T) {
+func TestDevFileThatIsDamagedStopsTheStart(t *testing.T) {
 	data := t.TempDir()
 	if err := os.WriteFile(filepath.Join(data, "dev.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package sign
+package secret
 
 import (
 	"errors"
@@ -10,13 +10,13 @@ import (
 
 func TestASecretIsWrittenWholeAndNeverReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b", "secret")
-	if err := writeSecret(path, []byte("one")); err != nil {
+	if err := Write(path, []byte("one")); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeSecret(path, []byte("two")); !errors.Is(err, fs.ErrExist) {
+	if err := Write(path, []byte("two")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second file: %v", err)
 	}
-	b, info, err := readSecret(path)
+	b, info, err := Read(path)
 	if err != nil || string(b) != "one" || info.Mode() != 0o600 {
 		t.Errorf("%q, %v, %v", b, info.Mode(), err)
 	}
@@ -31,7 +31,7 @@ func TestWhatIsNoSecretFileIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{dir, filepath.Join(dir, "large"), filepath.Join(dir, "none")} {
-		if b, _, err := readSecret(path); err == nil {
+		if b, _, err := Read(path); err == nil {
 			t.Errorf("%s: %d octets", path, len(b))
 		}
 	}

@@ -1,4 +1,7 @@
-package sign
+// Package secret reads and writes the files of private keys: only their owner
+// may open them, they are on disk whole or not at all, and none ever takes the
+// place of another.
+package secret
 
 import (
 	"errors"
@@ -9,11 +12,11 @@ import (
 	"path/filepath"
 )
 
-// maxSecret bounds a key file; a real one has 400 octets per key.
+// maxSecret bounds a key file; a real one has less than 2 KiB.
 const maxSecret = 1 << 20
 
-// readSecret reads a file that nobody but its owner may read or write.
-func readSecret(path string) ([]byte, fs.FileInfo, error) {
+// Read reads a file that nobody but its owner may read or write.
+func Read(path string) ([]byte, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -34,10 +37,10 @@ func readSecret(path string) ([]byte, fs.FileInfo, error) {
 	return b, info, err
 }
 
-// writeSecret makes a file that must not be there yet: complete and on disk, or
+// Write makes a file that must not be there yet: complete and on disk, or
 // not at all. It is written under another name and then linked, because a
 // rename would silently replace the key of someone who came first.
-func writeSecret(path string, data []byte) error {
+func Write(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -73,8 +76,8 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// sameFile reports whether a file is as it was when it was read.
-func sameFile(a, b fs.FileInfo) bool {
+// Same reports whether a file is as it was when it was read.
+func Same(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.Mode() == b.Mode() &&
 		a.ModTime().Equal(b.ModTime())
 }

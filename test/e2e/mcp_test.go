@@ -1,0 +1,382 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// agentTools are what a key sees that reads and sends, in their fixed order.
+var agentTools = []string{"cancel_message", "check_inbox", "get_usage", "list_mailboxes", "read_email", "send_email", "wait_for_email"}
+
+// keyed carries a key, and tells when a request has been written.
+type keyed struct {
+	key   string
+	wrote chan struct{} // nil: nobody asks
+}
+
+func (k *keyed) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx := r.Context()
+	if k.wrote != nil {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { k.wrote <- struct{}{} }})
+	}
+	r = r.Clone(ctx)
+	r.Header.Set("Authorization", "Bearer "+k.key)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// mcpClient speaks to /mcp with one key.
+type mcpClient struct {
+	t *testing.T
+	s *mcp.ClientSession
+	k *keyed
+}
+
+func (h *house) mcp(key string) *mcpClient {
+	h.t.Helper()
+	k := &keyed{key: key}
+	s, err := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, nil).Connect(context.Background(),
+		&mcp.StreamableClientTransport{Endpoint: h.dev.HTTP + "/mcp", HTTPClient: &http.Client{Transport: k}, DisableStandaloneSSE: true}, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = s.Close() })
+	return &mcpClient{h.t, s, k}
+}
+
+func (c *mcpClient) tools() []string {
+	c.t.Helper()
+	l, err := c.s.ListTools(c.t.Context(), nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return names(l.Tools)
+}
+
+func names(tools []*mcp.Tool) (names []string) {
+	for _, tool := range tools {
+		names = append(names, tool.Name)
+	}
+	return names
+}
+
+// mcpMail is what the tools tell of a mail, those fields that these tests read.
+type mcpMail struct {
+	ID         string `json:"id"`
+	Status     string `json:"status"`
+	Digest     string `json:"digest"`
+	Idempotent bool   `json:"idempotent"`
+	Decision   *struct{ Verdict, Reason string }
+	Emails     []mcpMail `json:"emails"`
+	text       string    // of all blocks
+	failed     bool
+}
+
+// call calls a tool; an error of the protocol counts as a failure too.
+func (c *mcpClient) call(tool string, args map[string]any) (m mcpMail) {
+	c.t.Helper()
+	r, err := c.s.CallTool(c.t.Context(), &mcp.CallToolParams{Name: tool, Arguments: args})
+	if err != nil {
+		return mcpMail{text: err.Error(), failed: true}
+	}
+	if !r.IsError {
+		decode(c.t, encode(c.t, r.StructuredContent), &m)
+	}
+	m.failed = r.IsError
+	for _, b := range r.Content {
+		if text, ok := b.(*mcp.TextContent); ok {
+			m.text += text.Text + "\n"
+		}
+	}
+	return m
+}
+
+// held sends a mail that has to be held.
+func (c *mcpClient) held(subject string, more map[string]any) mcpMail {
+	c.t.Helper()
+	args := map[string]any{"to": []string{"to@dest.test"}, "subject": subject, "markdown": "Hello *there*."}
+	maps.Copy(args, more)
+	m := c.call("send_email", args)
+	if m.failed || m.Status != "pending_send_approval" || !strings.Contains(m.text, "Do not send it again") {
+		c.t.Fatalf("send_email: %+v", m)
+	}
+	return m
+}
+
+// approverKey makes a key that decides.
+func (h *house) approverKey() string {
+	h.t.Helper()
+	return strings.TrimSpace(h.must("key", "create", "approver", "ann", "--scope", "oversight", "--scope", "oversight_read"))
+}
+
+func TestMCPServesTheOfficialTypeScriptClientsOfBothEras(t *testing.T) {
+	h := start(t)
+	var clients []struct {
+		Name, ID, Status, Says, Read string
+		Tools                        []string
+		Refused                      bool
+	}
+	decode(t, must(t, node(t, "mcp.mjs", "MCP_URL="+h.dev.HTTP+"/mcp", "KEY="+h.dev.AgentKey)), &clients)
+	if len(clients) != 3 {
+		t.Fatalf("%d clients", len(clients))
+	}
+	for _, c := range clients {
+		if !slices.Equal(c.Tools, agentTools) {
+			t.Errorf("%s sees %v", c.Name, c.Tools)
+		}
+		if c.Status != "pending_send_approval" || c.Read != c.Status || !c.Refused || !strings.Contains(c.Says, "Do not send it again") {
+			t.Errorf("%s: %+v", c.Name, c)
+		}
+		m := h.only("mcp " + c.Name)
+		if m.ID != c.ID || m.Door != "mcp" || m.Agent != "demo" || !slices.Equal(m.To, []string{"to@dest.test"}) || !slices.Equal(m.Bcc, []string{"bcc@dest.test"}) {
+			t.Errorf("%s: pending shows %+v", c.Name, m)
+		}
+	}
+	if n := len(h.pending()); n != len(clients) {
+		t.Errorf("%d mails are pending", n)
+	}
+}
+
+// peer runs a program of the peers under their own node.
+func peer(t *testing.T, name string, args ...string) result {
+	t.Helper()
+	bin := filepath.Join(peers, "node_modules", ".bin")
+	return command(t, "", []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, filepath.Join(bin, name), args...)
+}
+
+func TestMCPInspectorFindsNoFaultOverHTTPOrStdio(t *testing.T) {
+	h := start(t)
+	overHTTP := []string{"--cli", h.dev.HTTP + "/mcp", "--transport", "http", "--header", "Authorization: Bearer " + h.dev.AgentKey}
+	stdio := []string{"--cli", binary, "mcp", "-e", "MULTIMAIL_URL=" + h.dev.HTTP, "-e", "MULTIMAIL_API_KEY=" + h.dev.AgentKey}
+	for _, c := range []struct {
+		name, door string
+		target     []string
+	}{
+		{"HTTP", "mcp", overHTTP},
+		{"HTTP in the new era", "mcp", append(slices.Clip(overHTTP), "--protocol-era", "modern")},
+		{"stdio", "http", stdio}, // the bridge is a client of the HTTP door
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := h.in(t)
+			var list mcp.ListToolsResult
+			decode(t, must(t, peer(t, "mcp-inspector", append(slices.Clip(c.target), "--method", "tools/list", "--strict")...)), &list)
+			if !slices.Equal(names(list.Tools), agentTools) {
+				t.Errorf("tools: %v", names(list.Tools))
+			}
+			subject := "inspected over " + c.name
+			out := must(t, peer(t, "mcp-inspector", append(slices.Clip(c.target), "--method", "tools/call", "--tool-name", "send_email",
+				"--tool-args-json", `{"to":["to@dest.test"],"subject":"`+subject+`","markdown":"Hello."}`)...))
+			if m := h.only(subject); m.Door != c.door || !strings.Contains(out, m.ID) || !strings.Contains(out, "pending_send_approval") {
+				t.Errorf("pending shows %+v, the inspector %s", m, out)
+			}
+		})
+	}
+}
+
+func TestMCPApproverSeesTwoToolsAndApprovesByDigestOnly(t *testing.T) {
+	h := start(t)
+	agent, approver := h.mcp(h.dev.AgentKey), h.mcp(h.approverKey())
+	if got := approver.tools(); !slices.Equal(got, []string{"decide_email", "list_pending"}) {
+		t.Errorf("an approver sees %v", got)
+	}
+	m, other := agent.held("decide over me", nil), agent.held("another", nil)
+	l := approver.call("list_pending", nil)
+	if len(l.Emails) != 2 || l.Emails[0].ID != m.ID || l.Emails[0].Digest != m.Digest || strings.Count(l.text, "BEGIN UNTRUSTED EMAIL BODY OF ") != 2 {
+		t.Fatalf("list_pending: %+v", l)
+	}
+	approve := map[string]any{"email_id": m.ID, "action": "approve"}
+	if r := agent.call("decide_email", map[string]any{"email_id": m.ID, "action": "approve", "digest": m.Digest}); !r.failed {
+		t.Errorf("the author decides: %+v", r)
+	}
+	for _, digest := range []string{"", other.Digest, strings.Repeat("0", len(m.Digest))} {
+		if digest != "" {
+			approve["digest"] = digest
+		}
+		if r := approver.call("decide_email", approve); !r.failed {
+			t.Errorf("approved with digest %q: %+v", digest, r)
+		}
+	}
+	if h.state(m.ID) != "held" || len(h.captured(m.ID)) != 0 {
+		t.Fatal("it is not held any more")
+	}
+	approve["digest"] = m.Digest
+	if r := approver.call("decide_email", approve); r.failed || r.Status != "approved" {
+		t.Fatalf("decide_email: %+v", r)
+	}
+	h.until("delivery", func() bool { return len(h.captured(m.ID)) == 1 && h.state(m.ID) == "sent" })
+	if h.state(other.ID) != "held" {
+		t.Error("the other mail was decided over too")
+	}
+}
+
+func TestMCPReadWaitsForTheVerdictAndItsReason(t *testing.T) {
+	h := start(t)
+	agent := h.mcp(h.dev.AgentKey)
+	m := agent.held("wait for me", nil)
+	agent.k.wrote = make(chan struct{}, 8)
+	answer := make(chan mcpMail, 1)
+	go func() { answer <- agent.call("read_email", map[string]any{"email_id": m.ID, "wait_seconds": 45}) }()
+	<-agent.k.wrote
+	h.must("reject", m.ID, "--reason", "wrong recipient")
+	got := <-answer
+	if got.failed || got.Status != "rejected" || got.Decision == nil || got.Decision.Verdict != "rejected" || got.Decision.Reason != "wrong recipient" {
+		t.Errorf("read_email: %+v", got)
+	}
+	if n := agent.call("wait_for_email", map[string]any{"timeout_seconds": 5}); n.failed || len(n.Emails) != 1 {
+		t.Errorf("no notice of it: %+v", n)
+	}
+}
+
+func TestMCPSendsOneMailForOneIdempotencyKey(t *testing.T) {
+	h := start(t)
+	agent := h.mcp(h.dev.AgentKey)
+	key := map[string]any{"idempotency_key": "k1"}
+	first, second := agent.held("once", key), agent.held("once", key)
+	if first.ID != second.ID || first.Idempotent || !second.Idempotent || len(h.pending()) != 1 {
+		t.Errorf("%+v and %+v", first, second)
+	}
+	if r := agent.call("send_email", map[string]any{"to": []string{"to@dest.test"}, "subject": "else", "markdown": "m", "idempotency_key": "k1"}); !r.failed {
+		t.Errorf("another mail under the same key: %+v", r)
+	}
+	if m := agent.held("once", map[string]any{"idempotency_key": "k2"}); m.ID == first.ID {
+		t.Error("another key joins the first mail")
+	}
+}
+
+func TestMCPRefusesAWrongKeyAndARevokedOne(t *testing.T) {
+	h := start(t)
+	var key struct {
+		ID     string `json:"id"`
+		Secret string `json:"api_key"`
+	}
+	decode(t, h.must("key", "create", "agent", "demo", "--scope", "read", "--json"), &key)
+	c := h.mcp(key.Secret)
+	if got := c.tools(); slices.Contains(got, "send_email") || !slices.Contains(got, "read_email") {
+		t.Errorf("a reader sees %v", got)
+	}
+	h.must("key", "revoke", key.ID)
+	if _, err := c.s.ListTools(t.Context(), nil); err == nil {
+		t.Error("a session outlives its key")
+	}
+	for _, auth := range []string{"", "Bearer mm_live_wrong"} {
+		req, err := http.NewRequest("POST", h.dev.HTTP+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", auth)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 401 || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Bearer") {
+			t.Errorf("%q: %d %v", auth, resp.StatusCode, resp.Header)
+		}
+	}
+}
+
+// door returns the address of a proxy that adds the key, for programs that
+// cannot. The Host header passes as it came: who is asked for is ours to judge.
+func (h *house) door(key string) string {
+	h.t.Helper()
+	target, err := url.Parse(h.dev.HTTP)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	srv := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host
+		r.Out.Header.Set("Authorization", "Bearer "+key)
+	}})
+	h.t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// Scenarios of the official conformance suite that need no tools of its own.
+func TestMCPConformsInBothEras(t *testing.T) {
+	h := start(t)
+	door := h.door(h.dev.AgentKey)
+	for version, scenarios := range map[string][]string{
+		"2025-11-25": {"server-initialize", "server-session-lifecycle", "ping", "tools-list", "dns-rebinding-protection"},
+		"2026-07-28": {"server-stateless", "tools-list", "dns-rebinding-protection", "caching", "http-header-validation"},
+	} {
+		for _, s := range scenarios {
+			t.Run(version+" "+s, func(t *testing.T) {
+				r := peer(t, "conformance", "server", "--url", door+"/mcp", "--scenario", s, "--spec-version", version)
+				if r.code != 0 {
+					t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+				}
+			})
+		}
+	}
+}
+
+// auditEntries returns the audit log about a mail, without what differs from
+// mail to mail.
+func (h *house) auditEntries(id string) (list []map[string]any) {
+	h.t.Helper()
+	for line := range strings.Lines(h.must("audit", "export", "--openings")) {
+		var e map[string]any
+		decode(h.t, line, &e)
+		if e["mail"] == id {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// A mail is the same mail whichever door it came through (LAW 8).
+func TestMCPAndSMTPEndInTheSameMailAndTheSameAuditLog(t *testing.T) {
+	h := start(t)
+	agent := h.mcp(h.dev.AgentKey)
+	byTool := agent.held("the same", map[string]any{"cc": []string{"cc@dest.test"}, "bcc": []string{"bcc@dest.test"}})
+	raw := h.must("show", byTool.ID, "--raw")
+	toolMail := h.mailJSON(byTool.ID)
+	h.must("mail", "cancel", byTool.ID)
+
+	s := h.login()
+	said := s.deliver(h.dev.Mailbox, []string{"to@dest.test", "cc@dest.test", "bcc@dest.test"},
+		strings.TrimSuffix(strings.ReplaceAll(raw, "\r\n.", "\r\n.."), "\r\n"), "250")
+	id := queuedAs.FindStringSubmatch(said)
+	if id == nil {
+		t.Fatalf("%q", said)
+	}
+	if got := h.must("show", id[1], "--raw"); got != raw {
+		t.Errorf("the bytes differ: %s", cmp.Diff(raw, got))
+	}
+	smtpMail := h.mailJSON(id[1])
+	h.must("mail", "cancel", id[1])
+	if diff := cmp.Diff(toolMail, smtpMail); diff != "" {
+		t.Errorf("the tool's mail and SMTP's differ:\n%s", diff)
+	}
+	t.Logf("AUD %s\n%s", encode(t, h.auditEntries(byTool.ID)), encode(t, h.auditEntries(id[1])))
+	t.Logf("AUD %s", h.must("audit","export","--openings"))
+	if diff := cmp.Diff(h.auditEntries(byTool.ID), h.auditEntries(id[1])); diff != "" {
+		t.Errorf("their audit entries differ:\n%s", diff)
+	}
+}
+
+// mailJSON returns a mail without what differs from mail to mail.
+func (h *house) mailJSON(id string) map[string]any {
+	h.t.Helper()
+	var m map[string]any
+	decode(h.t, h.must("mail", "show", id, "--json"), &m)
+	for _, field := range []string{"id", "door", "submitted_at", "expires_at", "finished_at"} {
+		delete(m, field)
+	}
+	return m
+}
