@@ -1,29 +1,34 @@
 package smtpd
 
 import (
+	"encoding/base64"
 	"errors"
+	"strings"
+	"time"
 
 	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
 )
 
 // mechanisms are offered under TLS only.
-var mechanisms = []string{sasl.Plain, sasl.Login}
+var mechanisms = [...]string{sasl.Plain, sasl.Login}
 
 // newSASL returns the server side of a mechanism; check is asked once.
 func newSASL(mech string, check func(user, password string) error) (sasl.Server, error) {
 	switch mech {
 	case sasl.Plain:
 		return sasl.NewPlainServer(func(identity, user, password string) error {
-			// Acting for somebody else is not offered; the same name is no harm.
+			// Acting for somebody else is not offered; the same name is no
+			// harm. The library leaves this check to its caller.
 			if identity != "" && identity != user {
-				return check("", "")
+				return errCredentials
 			}
 			return check(user, password)
 		}), nil
 	case sasl.Login:
 		return &login{check: check}, nil
 	}
-	return nil, errors.New("unknown mechanism")
+	return nil, errMechanism
 }
 
 // login is LOGIN, which go-sasl has for clients only: an old mechanism without
@@ -45,4 +50,94 @@ func (l *login) Next(response []byte) (challenge []byte, done bool, err error) {
 		return []byte("Password:"), false, nil
 	}
 	return nil, true, l.check(l.user, string(response))
+}
+
+// auth runs one SASL exchange (RFC 4954).
+func (c *conn) auth(arg string) (reply, error) {
+	mech, initial, hasInitial := strings.Cut(arg, " ")
+	switch {
+	case !c.greeted || c.mail:
+		return fromError(errSequence), nil
+	case mech == "":
+		return fromError(errSyntax), nil
+	}
+	server, err := c.sess.Auth(strings.ToUpper(mech))
+	if err != nil {
+		return fromError(err), nil
+	}
+	var response []byte // nil is no response, unlike an empty one
+	if hasInitial {
+		if response, err = decodeSASL(initial); err != nil {
+			return fromError(err), nil
+		}
+	}
+	for {
+		challenge, done, err := server.Next(response)
+		if err != nil {
+			return c.authRefused(err), nil
+		}
+		if done {
+			c.refused = 0
+			return say(235, "2.7.0", "welcome"), nil
+		}
+		var r reply
+		if response, r, err = c.ask(challenge); err != nil || r.code != 0 {
+			return r, err
+		}
+	}
+}
+
+// ask puts one question of a mechanism to the client. It returns the response,
+// or the reply that ends the exchange.
+func (c *conn) ask(challenge []byte) ([]byte, reply, error) {
+	c.write(reply{code: 334, lines: []string{base64.StdEncoding.EncodeToString(challenge)}})
+	line, err := c.wire.line(maxAuthLine, c.srv.o.CommandTimeout)
+	switch {
+	case errors.Is(err, errLineLong):
+		return nil, say(500, "5.5.6", "line too long"), nil
+	case errors.Is(err, errLineEnd):
+		return nil, say(500, "5.5.2", "only CRLF ends a line"), nil
+	case err != nil:
+		return nil, reply{}, err
+	case line == "*":
+		return nil, say(501, "5.7.0", "cancelled"), nil
+	}
+	response, err := decodeSASL(line)
+	if err != nil {
+		return nil, fromError(err), nil
+	}
+	return response, reply{}, nil
+}
+
+// decodeSASL decodes a response; "=" is the empty one. What it returns is never nil.
+func decodeSASL(s string) ([]byte, error) {
+	if s == "=" {
+		return []byte{}, nil
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err != nil {
+		return nil, errBase64
+	}
+	return append([]byte{}, b...), nil
+}
+
+// authRefused answers refused credentials, each time later, and hangs up
+// after a few: guessing must not be cheap.
+func (c *conn) authRefused(err error) reply {
+	r := say(501, "5.5.2", "malformed response") // what go-sasl says of a malformed exchange
+	var e *smtp.SMTPError
+	if errors.As(err, &e) {
+		r = fromError(e)
+	}
+	c.refused++
+	t := time.NewTimer(time.Duration(c.refused) * c.srv.o.AuthDelay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.srv.accepting.Done():
+	}
+	if c.refused >= c.srv.o.MaxAuth {
+		return say(421, "4.7.0", "too many refused credentials").closing()
+	}
+	return r
 }

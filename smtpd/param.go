@@ -3,16 +3,11 @@ package smtpd
 import (
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/emersion/go-smtp"
-)
-
-var (
-	errSyntax = &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: "syntax error in parameters"}
-	errPath   = &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "malformed address: expected <local@domain>"}
-	errParam  = &smtp.SMTPError{Code: 555, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: "parameter not recognized"}
 )
 
 // cutPath takes "FROM:<path> params" apart. The path comes back without its
@@ -24,30 +19,38 @@ func cutPath(arg, keyword string) (path, params string, err error) {
 	if len(arg) < len(keyword) || !strings.EqualFold(arg[:len(keyword)], keyword) {
 		return "", "", errSyntax
 	}
+	bad := errPath
+	if keyword == "FROM:" {
+		bad = errSenderPath
+	}
 	s := strings.TrimLeft(arg[len(keyword):], " ")
 	if s == "" || s[0] != '<' {
-		return "", "", errPath
+		return "", "", bad
 	}
 	quoted := false
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
 		case c < ' ' || c > '~':
-			return "", "", errPath
+			return "", "", bad
 		case quoted && c == '\\':
 			i++
 		case c == '"':
 			quoted = !quoted
 		case c == '>' && !quoted:
 			rest := s[i+1:]
-			if rest != "" && rest[0] != ' ' {
-				return "", "", errPath
+			if rest != "" && rest[0] != ' ' || !isPrintable(rest) {
+				return "", "", errSyntax
 			}
-			return s[1:i], strings.TrimSpace(rest), nil
+			return s[1:i], rest, nil
 		case c == '<' && !quoted:
-			return "", "", errPath
+			return "", "", bad
 		}
 	}
-	return "", "", errPath
+	return "", "", bad
+}
+
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
 // each calls fn for every ESMTP parameter, its keyword in upper case; one that
@@ -74,13 +77,14 @@ func mailOptions(params string) (*smtp.MailOptions, error) {
 	return o, each(params, func(key, value string) (err error) {
 		switch key {
 		case "SIZE": // RFC 1870
-			o.Size, err = strconv.ParseInt(value, 10, 64)
-			if err != nil && errors.Is(err, strconv.ErrRange) {
+			n, err := strconv.ParseUint(value, 10, 63) // takes no sign
+			if errors.Is(err, strconv.ErrRange) {
 				return errBig
 			}
-			if err != nil || o.Size < 0 {
+			if err != nil {
 				return errSyntax
 			}
+			o.Size = int64(n)
 		case "BODY": // RFC 6152
 			if v := strings.ToUpper(value); v == "7BIT" || v == "8BITMIME" {
 				o.Body = smtp.BodyType(v)
@@ -94,6 +98,9 @@ func mailOptions(params string) (*smtp.MailOptions, error) {
 			}
 			return errSyntax
 		case "ENVID": // RFC 3461, 4.4
+			if len(value) > 100 {
+				return errSyntax
+			}
 			o.EnvelopeID, err = unxtext(value)
 			return err
 		case "AUTH": // RFC 4954, 5: who wrote it is known better here
@@ -112,23 +119,13 @@ func rcptOptions(params string) (*smtp.RcptOptions, error) {
 	return o, each(params, func(key, value string) (err error) {
 		switch key {
 		case "NOTIFY":
-			for _, n := range strings.Split(strings.ToUpper(value), ",") {
-				switch n {
-				case "NEVER", "SUCCESS", "FAILURE", "DELAY":
-					o.Notify = append(o.Notify, smtp.DSNNotify(n))
-				default:
-					return errSyntax
-				}
-				if len(o.Notify) > 1 && o.Notify[0] == smtp.DSNNotifyNever || len(o.Notify) > 3 {
-					return errSyntax
-				}
-			}
+			o.Notify, err = notify(value)
 		case "ORCPT":
-			kind, addr, ok := strings.Cut(value, ";")
-			if !ok || !strings.EqualFold(kind, "rfc822") {
+			kind, addr, _ := strings.Cut(value, ";")
+			if !strings.EqualFold(kind, "rfc822") || len(value) > 500 {
 				return errSyntax
 			}
-			o.OriginalRecipientType = "rfc822"
+			o.OriginalRecipientType = smtp.DSNAddressTypeRFC822
 			o.OriginalRecipient, err = unxtext(addr)
 		default:
 			return errParam
@@ -137,7 +134,23 @@ func rcptOptions(params string) (*smtp.RcptOptions, error) {
 	})
 }
 
-// unxtext decodes xtext (RFC 3461, 4). Controls cannot come out of it.
+// notify reads NOTIFY: NEVER alone, or each of the others at most once.
+func notify(value string) (list []smtp.DSNNotify, err error) {
+	for _, n := range strings.Split(strings.ToUpper(value), ",") {
+		switch word := smtp.DSNNotify(n); {
+		case slices.Contains(list, word):
+			return nil, errSyntax
+		case n == "SUCCESS", n == "FAILURE", n == "DELAY", n == "NEVER" && !strings.Contains(value, ","):
+			list = append(list, word)
+		default:
+			return nil, errSyntax
+		}
+	}
+	return list, nil
+}
+
+// unxtext decodes xtext (RFC 3461, 4) that is not empty. Controls cannot come
+// out of it.
 func unxtext(s string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -159,7 +172,7 @@ func unxtext(s string) (string, error) {
 		}
 		b.WriteByte(c)
 	}
-	if b.Len() > 500 {
+	if b.Len() == 0 {
 		return "", errSyntax
 	}
 	return b.String(), nil

@@ -19,6 +19,7 @@ type reply struct {
 	enhanced string // "5.7.1", or ""
 	lines    []string
 	close    bool // the connection is closed after it
+	upgrade  bool // TLS begins after it
 }
 
 func say(code int, enhanced, text string) reply {
@@ -61,6 +62,44 @@ func plain(s string) string {
 	return s[:min(len(s), 480)]
 }
 
+// refusal is an error with words for the client.
+func refusal(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
+}
+
+// What this door refuses by itself.
+var (
+	errSequence = refusal(503, smtp.EnhancedCode{5, 5, 1}, "bad sequence of commands")
+	errSyntax   = refusal(501, smtp.EnhancedCode{5, 5, 4}, "syntax error in parameters")
+	errParam    = refusal(555, smtp.EnhancedCode{5, 5, 4}, "parameter not recognized")
+	errUTF8     = refusal(555, smtp.EnhancedCode{5, 6, 7}, "SMTPUTF8 is not offered")
+
+	errPath       = refusal(501, smtp.EnhancedCode{5, 1, 3}, malformed)
+	errSenderPath = refusal(501, smtp.EnhancedCode{5, 1, 7}, malformed)
+	errPostmaster = refusal(553, smtp.EnhancedCode{5, 1, 3},
+		"postmaster of which domain? write <postmaster@domain>")
+	errNull = refusal(550, smtp.EnhancedCode{5, 7, 1},
+		"sender not permitted: agents may not use the null sender")
+	errMany = refusal(452, smtp.EnhancedCode{4, 5, 3}, "too many recipients; send to fewer at a time")
+
+	errPlain = refusal(538, smtp.EnhancedCode{5, 7, 11},
+		"must issue a STARTTLS command first: passwords travel only under TLS")
+	errLoginPlain = refusal(530, smtp.EnhancedCode{5, 7, 0},
+		"must issue a STARTTLS command first, then authenticate")
+	errLogin       = refusal(530, smtp.EnhancedCode{5, 7, 0}, "authentication required")
+	errMechanism   = refusal(504, smtp.EnhancedCode{5, 5, 4}, "unknown authentication mechanism")
+	errBase64      = refusal(501, smtp.EnhancedCode{5, 5, 2}, "malformed base64")
+	errCredentials = refusal(535, smtp.EnhancedCode{5, 7, 8}, "authentication credentials invalid")
+
+	errBig  = refusal(552, smtp.EnhancedCode{5, 3, 4}, "message too large")
+	errEnds = refusal(554, smtp.EnhancedCode{5, 6, 0},
+		"only CRLF ends a line, and NUL is not allowed: send the message with CRLF line ends")
+	errLong = refusal(554, smtp.EnhancedCode{5, 6, 0},
+		"a line is longer than 998 octets: encode the message as quoted-printable or base64")
+)
+
+const malformed = "malformed address: expected <local@domain>"
+
 // fromError translates what a session returned: the one place where errors
 // become replies. Success with words of its own is an SMTPError too.
 func fromError(err error) reply {
@@ -80,23 +119,23 @@ func fromError(err error) reply {
 func public(err error, log *slog.Logger, cid string) *smtp.SMTPError {
 	var e *mail.Error
 	if errors.As(err, &e) {
-		return &smtp.SMTPError{Code: e.Code, EnhancedCode: enhanced(e.Enhanced), Message: strings.ReplaceAll(e.Public, "\n", " ")}
+		return refusal(e.Code, enhanced(e.Enhanced), strings.ReplaceAll(e.Public, "\n", " "))
 	}
 	if !errors.Is(err, context.Canceled) {
-		log.Error("internal", "cid", cid, "err", err)
+		log.Error(logInternal, "cid", cid, "err", err)
 	}
-	return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0},
-		Message: "internal error, try again later (ref " + cid + ")"}
+	return refusal(451, smtp.EnhancedCode{4, 3, 0}, "internal error, try again later (ref "+cid+")")
 }
 
 // credentials makes an SMTPError of a failed login: 535 for what is wrong and
 // stays wrong, 454 for what may pass.
 func credentials(err error, log *slog.Logger, cid string) *smtp.SMTPError {
 	if errors.Is(err, registry.ErrCredentials) {
-		return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "authentication credentials invalid"}
+		return errCredentials
 	}
-	log.Error("internal", "cid", cid, "err", err)
-	return &smtp.SMTPError{Code: 454, EnhancedCode: smtp.EnhancedCode{4, 7, 0}, Message: "cannot check credentials now, try again later"}
+	log.Error(logInternal, "cid", cid, "err", err)
+	return refusal(454, smtp.EnhancedCode{4, 7, 0},
+		"cannot check credentials now, try again later (ref "+cid+")")
 }
 
 func enhanced(s string) smtp.EnhancedCode {

@@ -8,6 +8,7 @@
 //
 //	wire.go     lines and message data, nothing else ends them than CRLF
 //	conn.go     the state machine of one connection
+//	command.go  its verbs; param.go their parameters, auth.go AUTH
 //	session.go  what a transaction means: one principal, one mailbox, the gate
 //
 // The server knows no mail: it hands bytes to the gate and repeats its answer.
@@ -18,6 +19,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -51,6 +53,7 @@ type Options struct {
 	MaxSize        int64         // octets of a message; 0 means 25 MiB
 	MaxRecipients  int           // of a message; 0 means 100
 	MaxConnections int           // at the same time; 0 means 1,000
+	MaxPerIP       int           // of them from one address; 0 means MaxConnections
 	MaxErrors      int           // in a session before it is closed; 0 means 10
 	MaxAuth        int           // refused credentials before it is closed; 0 means 3
 	CommandTimeout time.Duration // for the next command; 0 means 5 minutes
@@ -81,6 +84,7 @@ func (o Options) withDefaults() Options {
 	}
 	count(&o.MaxRecipients, 100)
 	count(&o.MaxConnections, 1000)
+	count(&o.MaxPerIP, o.MaxConnections)
 	count(&o.MaxErrors, 10)
 	count(&o.MaxAuth, 3)
 	set(&o.CommandTimeout, 5*time.Minute)
@@ -102,11 +106,17 @@ type Server struct {
 	gate Gate
 	auth Authenticator
 
+	// Sessions work under these: the interface of go-smtp has no room for a
+	// context. The first ends when Shutdown begins, the second when it gives up.
+	accepting, work context.Context
+	stop, cut       context.CancelFunc
+
 	mu        sync.Mutex
 	listeners []net.Listener
 	conns     map[*conn]struct{}
-	closing   bool
+	perIP     map[string]int
 	done      sync.WaitGroup // sessions
+	turned    chan struct{}  // holds those that are told that there are too many
 }
 
 // New returns a server that listens nowhere yet.
@@ -114,17 +124,22 @@ func New(g Gate, a Authenticator, o Options) (*Server, error) {
 	if g == nil || a == nil {
 		return nil, errors.New("smtpd: gate and authenticator are required")
 	}
-	return &Server{o: o.withDefaults(), gate: g, auth: a, conns: map[*conn]struct{}{}}, nil
+	s := &Server{o: o.withDefaults(), gate: g, auth: a, conns: map[*conn]struct{}{},
+		perIP: map[string]int{}, turned: make(chan struct{}, 16)}
+	s.accepting, s.stop = context.WithCancel(context.Background())
+	s.work, s.cut = context.WithCancel(context.Background())
+	return s, nil
 }
 
 // Serve takes connections from l until Shutdown. With implicit TLS the first
 // octet of a connection belongs to the handshake, else STARTTLS is offered.
 func (s *Server) Serve(l net.Listener, implicit bool) error {
 	if s.o.TLSConfig == nil {
-		return errors.Join(errors.New("smtpd: no TLS certificate: passwords travel only under TLS"), l.Close())
+		err := errors.New("smtpd: no TLS certificate: passwords travel only under TLS")
+		return errors.Join(err, l.Close())
 	}
 	s.mu.Lock()
-	if s.closing {
+	if s.accepting.Err() != nil {
 		s.mu.Unlock()
 		return errors.Join(net.ErrClosed, l.Close())
 	}
@@ -133,21 +148,21 @@ func (s *Server) Serve(l net.Listener, implicit bool) error {
 	wait := time.Duration(0)
 	for {
 		c, err := l.Accept()
-		if err != nil {
-			s.mu.Lock()
-			closing := s.closing
-			s.mu.Unlock()
-			if closing || errors.Is(err, net.ErrClosed) {
-				return nil
-			}
-			// Out of file descriptors, most likely: it passes.
-			s.o.Log.Error("accept", "err", err)
-			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
-			time.Sleep(wait)
+		switch {
+		case err == nil:
+			wait = 0
+			s.take(c, implicit)
 			continue
+		case s.accepting.Err() != nil, errors.Is(err, net.ErrClosed):
+			return nil
 		}
-		wait = 0
-		s.take(c, implicit)
+		// Out of file descriptors, most likely: it passes.
+		s.o.Log.Error(logAccept, "door", door, "err", err)
+		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+		select {
+		case <-time.After(wait):
+		case <-s.accepting.Done():
+		}
 	}
 }
 
@@ -159,33 +174,60 @@ func (s *Server) take(nc net.Conn, implicit bool) {
 	}
 	s.o.Metrics.Sessions.WithLabelValues(name).Inc()
 	c := newConn(s, nc, implicit)
-	s.mu.Lock()
-	full := len(s.conns) >= s.o.MaxConnections || s.closing
-	if !full {
-		s.conns[c] = struct{}{}
-		s.done.Add(1)
-	}
-	s.mu.Unlock()
-	if full {
-		go c.turnAway()
+	if !s.enter(c) {
+		select {
+		case s.turned <- struct{}{}:
+			go s.turnAway(c)
+		default:
+			nc.Close() // a flood gets no words
+		}
 		return
 	}
 	go func() {
-		defer s.done.Done()
-		defer func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			delete(s.conns, c)
-		}()
+		defer s.leave(c)
 		c.serve()
 	}()
 }
 
-// Shutdown stops listening, lets commands under way finish, tells the other
-// sessions to come back later, and waits for all of them or for ctx.
+// enter counts a session, unless there are too many or no more are taken.
+func (s *Server) enter(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	full := len(s.conns) >= s.o.MaxConnections || s.perIP[c.remote] >= s.o.MaxPerIP
+	if full || s.accepting.Err() != nil {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	s.perIP[c.remote]++
+	s.done.Add(1)
+	return true
+}
+
+func (s *Server) leave(c *conn) {
+	defer s.done.Done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if s.perIP[c.remote]--; s.perIP[c.remote] <= 0 {
+		delete(s.perIP, c.remote)
+	}
+}
+
+// turnAway answers a connection over the limit; its client comes back later.
+func (s *Server) turnAway(c *conn) {
+	defer func() { <-s.turned }()
+	defer c.wire.close()
+	_ = c.wire.c.SetDeadline(time.Now().Add(farewellTime)) // of a handshake too
+	r := say(421, "4.3.2", "too many connections, try again later")
+	_, _ = io.WriteString(c.wire.c, r.String())
+}
+
+// Shutdown stops listening, lets messages under way finish, tells sessions that
+// wait for a command to come back later, and waits for all of them or for ctx;
+// then it cuts those that are left.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	s.closing = true
+	s.stop()
 	for _, l := range s.listeners {
 		l.Close()
 	}
@@ -197,13 +239,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	go func() { s.done.Wait(); close(ended) }()
 	select {
 	case <-ended:
+		s.cut()
 		return nil
 	case <-ctx.Done():
 	}
+	s.cut()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		c.wire.c.Close()
+		c.wire.close()
 	}
 	return fmt.Errorf("smtpd: %d sessions were cut: %w", len(s.conns), ctx.Err())
 }

@@ -1,18 +1,14 @@
 package smtpd
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"reflect"
-	"regexp"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/mail"
@@ -114,7 +110,7 @@ func TestAuthLinesMayBeLong(t *testing.T) {
 	p.expect("220")
 	p.do("EHLO t", "250")
 	p.do("AUTH PLAIN "+strings.Repeat("QUFB", 1024), "501")
-	p.do("NOOP "+strings.Repeat("x", 3000), "500 5.5.6")
+	p.do("NOOP "+strings.Repeat("x", 3000), "500 5.5.2")
 	p.do("AUTH PLAIN "+strings.Repeat("QUFB", 4096), "500 5.5.6")
 	p.do("NOOP", "250")
 }
@@ -135,7 +131,7 @@ func TestAPanicEndsOneSession(t *testing.T) {
 
 func TestTooManyConnectionsAreTurnedAway(t *testing.T) {
 	o := options()
-	o.MaxConnections = 1
+	o.MaxConnections, o.MaxPerIP = 1, 9
 	srv, _ := build(t, o)
 	p := dial(t, srv, true).login()
 	connect(t, p.c.RemoteAddr().String(), true).expect("421 4.3.2")
@@ -188,54 +184,4 @@ func TestShutdownLetsAMessageFinish(t *testing.T) {
 		c.Close()
 		t.Error("still listening")
 	}
-}
-
-var replyForm = regexp.MustCompile(`^[2-5][0-9][0-9][ -][ -~]*$`)
-
-// FuzzSession lets a client say anything after a login: no panic, only
-// well-formed replies, and no message that holds a bare CR, a bare LF or NUL.
-func FuzzSession(f *testing.F) {
-	for _, s := range []string{
-		"MAIL FROM:<agent@example.test>\r\nRCPT TO:<a@dest.test>\r\nDATA\r\na: b\r\n\r\nc\r\n.\r\nQUIT\r\n",
-		"MAIL FROM:<agent@example.test>\r\nRCPT TO:<\"v@e> x\"@d.test>\r\nDATA\r\na\n.\r\n\r\n.\r\n",
-		"AUTH\vx\r\nAUTH LOGIN\r\n\r\n*\r\nRSET\r\n", "STARTTLS\r\nEHLO\r\nHELP\r\nVRFY x\r\nEXPN\r\n\x00\r\n",
-		"MAIL FROM:<agent@example.test> SIZE=1 ENVID=+41\r\nRCPT TO:<a@b.c> ORCPT=rfc822;+ NOTIFY=NEVER\r\n",
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		srv, g := build(t, options())
-		a, b := net.Pipe()
-		c := newConn(srv, a, false)
-		c.secure = true // as after the handshake
-		c.forget()
-		sess := c.sess.(*session)
-		sess.authed, sess.p.Name, c.greeted = true, user, true
-		ended := make(chan struct{})
-		go func() { c.serve(); close(ended) }()
-		go func() {
-			_, _ = b.Write(in)
-			c.hurry()
-		}()
-		var out bytes.Buffer
-		_ = b.SetReadDeadline(time.Now().Add(20 * time.Second))
-		_, _ = io.Copy(&out, b)
-		b.Close()
-		<-ended
-		for line := range strings.SplitSeq(strings.TrimSuffix(out.String(), "\r\n"), "\r\n") {
-			if !replyForm.MatchString(line) || strings.ContainsAny(line, "\r\n\x00") || len(line) > 512 {
-				t.Errorf("reply %q", line)
-			}
-		}
-		for _, m := range g.stored() {
-			if !strict(m.Raw) {
-				t.Errorf("stored %q", m.Raw)
-			}
-			for _, r := range m.Envelope.Rcpts {
-				if back, err := mail.ParseAddress(r.Addr.String()); err != nil || back != r.Addr {
-					t.Errorf("recipient %q", r.Addr)
-				}
-			}
-		}
-	})
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
+	"strings"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -27,7 +27,7 @@ var (
 // NewSession implements smtp.Backend.
 func (b backend) NewSession(c *smtp.Conn) (smtp.Session, error) {
 	_, secure := c.TLSConnectionState()
-	return b.s.newSession(context.Background(), c.Conn().RemoteAddr().String(), "go-smtp", secure), nil
+	return b.s.newSession(b.s.work, host(c.Conn().RemoteAddr()), "go-smtp", secure), nil
 }
 
 // session is what the commands of one connection mean: one principal, and one
@@ -55,40 +55,29 @@ func (s *session) AuthMechanisms() []string {
 	if !s.secure {
 		return nil
 	}
-	return mechanisms
+	return mechanisms[:]
 }
 
 // Auth implements smtp.AuthSession.
 func (s *session) Auth(mech string) (sasl.Server, error) {
 	switch {
 	case !s.secure:
-		return nil, &smtp.SMTPError{Code: 538, EnhancedCode: smtp.EnhancedCode{5, 7, 11}, Message: "issue STARTTLS first: passwords travel only under TLS"}
+		return nil, errPlain
 	case s.authed || s.open:
 		return nil, errSequence
-	case !slices.Contains(mechanisms, mech):
-		return nil, &smtp.SMTPError{Code: 504, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: "unknown authentication mechanism"}
 	}
 	return newSASL(mech, func(user, password string) error {
 		p, err := s.s.auth.ByPassword(s.ctx, user, password, s.remote)
 		if err != nil {
-			s.s.o.Metrics.AuthFailures.WithLabelValues("smtp").Inc()
-			s.log.Info("auth refused", "cid", s.cid, "remote", s.remote)
+			s.s.o.Metrics.AuthFailures.WithLabelValues(door).Inc()
+			s.log.Info(logAuthRefused, "cid", s.cid, "door", door, "remote", s.remote)
 			return credentials(err, s.log, s.cid)
 		}
 		s.p, s.authed = p, true
-		s.log.Info("auth", "cid", s.cid, "actor", p.ID(), "remote", s.remote)
+		s.log.Info(logAuth, "cid", s.cid, "door", door, "actor", p.ID(), "remote", s.remote)
 		return nil
 	})
 }
-
-var (
-	errSequence = &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "bad sequence of commands"}
-	errLogin    = &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "authentication required"}
-	errNull     = &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "sender not permitted: agents may not use the null sender"}
-	errMany     = &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 5, 3}, Message: "too many recipients; send to fewer at a time"}
-	errUTF8     = &smtp.SMTPError{Code: 555, EnhancedCode: smtp.EnhancedCode{5, 6, 7}, Message: "SMTPUTF8 is not offered"}
-	errBig      = &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "message too large"}
-)
 
 // Reset implements smtp.Session: the transaction is forgotten.
 func (s *session) Reset() { s.env, s.open = mail.Envelope{}, false }
@@ -100,6 +89,8 @@ func (s *session) Logout() error { return nil }
 // it is written from its type (LAW 9).
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	switch {
+	case !s.secure:
+		return errLoginPlain
 	case !s.authed:
 		return errLogin
 	case s.open:
@@ -112,10 +103,12 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		return errBig
 	}
 	a, err := mail.ParseAddress(from)
-	if err == nil {
-		err = s.s.gate.Admit(s.ctx, s.p, a)
-	}
 	if err != nil {
+		e := public(err, s.log, s.cid)
+		e.EnhancedCode = smtp.EnhancedCode{5, 1, 7} // 5.1.3 is of a recipient (RFC 3463, 3.2)
+		return e
+	}
+	if err := s.s.gate.Admit(s.ctx, s.p, a); err != nil {
 		return public(err, s.log, s.cid)
 	}
 	s.env = mail.Envelope{From: a, Body: string(o.Body), Ret: string(o.Return), EnvID: o.EnvelopeID}
@@ -125,8 +118,11 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 
 // Rcpt implements smtp.Session. A recipient given twice counts once.
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
-	if !s.open {
+	switch {
+	case !s.open:
 		return errSequence
+	case strings.EqualFold(to, "postmaster"):
+		return errPostmaster // RFC 5321, 4.1.1.3: ours would be meant, and no mail ends here
 	}
 	a, err := mail.ParseAddress(to)
 	if err != nil {
@@ -145,7 +141,7 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 		r.Notify = append(r.Notify, string(n))
 	}
 	if o.OriginalRecipient != "" {
-		r.ORcpt = string(o.OriginalRecipientType) + ";" + o.OriginalRecipient
+		r.ORcpt = strings.ToLower(string(o.OriginalRecipientType)) + ";" + o.OriginalRecipient
 	}
 	s.env.Rcpts = append(s.env.Rcpts, r)
 	return nil
@@ -154,19 +150,30 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 // Data implements smtp.Session. Its reply names the mail in the form from
 // which client libraries take an id; a held mail says so in a line before it.
 func (s *session) Data(r io.Reader) error {
-	raw, err := io.ReadAll(r)
+	raw, err := octets(r)
 	if err != nil {
 		return public(err, s.log, s.cid)
 	}
 	receipt, err := s.s.gate.Submit(s.ctx, s.p, gate.Submission{
-		Mailbox: s.env.From, Envelope: s.env, Raw: raw, Door: "smtp", TLS: s.secure,
+		Mailbox: s.env.From, Envelope: s.env, Raw: raw, Door: door, TLS: s.secure,
 	})
 	if err != nil {
 		return public(err, s.log, s.cid)
 	}
-	text := fmt.Sprintf("Ok: queued as %s", receipt.Mail.ID)
-	if receipt.Mail.State == mail.Held {
-		text = fmt.Sprintf("%s held for approval\n%s", receipt.Mail.ID, text)
+	m := receipt.Mail
+	s.log.Info(logReceived, "mail", m.ID, "cid", s.cid, "door", door, "agent", s.p.Agent,
+		"from", s.env.From.String(), "state", m.State, "remote", s.remote)
+	text := fmt.Sprintf("Ok: queued as %s", m.ID)
+	if m.State == mail.Held {
+		text = fmt.Sprintf("%s held for approval\n%s", m.ID, text)
 	}
-	return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.EnhancedCode{2, 0, 0}, Message: text}
+	return refusal(250, smtp.EnhancedCode{2, 0, 0}, text) // the only way a Session has to say words
+}
+
+// octets returns what r holds; our own connection has it in one piece.
+func octets(r io.Reader) ([]byte, error) {
+	if c, ok := r.(content); ok {
+		return c.octets, nil
+	}
+	return io.ReadAll(r)
 }

@@ -15,12 +15,15 @@ const (
 	maxAuthLine = 12288 + 2
 	maxText     = 998 + 2
 	bufferSize  = 16 << 10 // holds the longest line that is allowed anywhere
+	maxEndless  = 1 << 20  // octets without an end after which nobody listens any more
 )
 
-// What can be wrong with a line. None of these closes the connection by itself.
+// What can be wrong with a line. After the first two the next line can be read.
 var (
 	errLineLong = errors.New("line too long")
 	errLineEnd  = errors.New("only CRLF ends a line; no NUL is allowed")
+	errEndless  = errors.New("a line without an end")
+	errStopped  = errors.New("no further command is waited for")
 )
 
 // What can be wrong with message data that was read to its real end.
@@ -30,37 +33,80 @@ var (
 	errDataSize = errors.New("too large")
 )
 
+var crlf = []byte("\r\n")
+
 // wire reads and writes one connection. Nothing but CRLF ends a line and
 // nothing but CRLF . CRLF ends a message, in the discard mode too.
 type wire struct {
-	c net.Conn
+	c net.Conn // written by swap only, in the goroutine of the session
 	r *bufio.Reader
 	w *bufio.Writer
 
-	mu    sync.Mutex // guards hurry against the next deadline
-	hurry bool       // no further command is waited for
+	mu      sync.Mutex    // guards the deadline against stop
+	block   time.Duration // how long one read may take
+	end     time.Time     // when the last read must be over
+	waiting bool          // for a command
+	stopped bool          // no further command is waited for
 }
 
 func newWire(c net.Conn) *wire {
-	return &wire{c: c, r: bufio.NewReaderSize(c, bufferSize), w: bufio.NewWriterSize(c, 4096)}
+	w := &wire{c: c, w: bufio.NewWriterSize(c, 4096)}
+	w.r = bufio.NewReaderSize(w, bufferSize)
+	return w
 }
 
-// deadline sets how long the next read may take.
-func (w *wire) deadline(t time.Time) error {
+// Read reads from the connection, each time under a deadline of its own: a
+// message may be large and slow, but may not stand still.
+func (w *wire) Read(p []byte) (int, error) {
+	if err := w.deadline(); err != nil {
+		return 0, err
+	}
+	return w.c.Read(p)
+}
+
+func (w *wire) deadline() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.hurry {
-		t = time.Unix(1, 0)
+	if w.waiting && w.stopped {
+		return errStopped
+	}
+	t := time.Now().Add(w.block)
+	if t.After(w.end) {
+		t = w.end
 	}
 	return w.c.SetReadDeadline(t)
 }
 
-// stop ends the wait for the next command, now and from now on.
+// expect says what is read next: a command, which stop may end, or a message,
+// which is let finish.
+func (w *wire) expect(command bool, block, total time.Duration) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if command && w.stopped {
+		return errStopped
+	}
+	w.waiting, w.block, w.end = command, block, time.Now().Add(total)
+	return nil
+}
+
+// stop ends the wait for a command, now and from now on.
 func (w *wire) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.hurry = true
-	_ = w.c.SetReadDeadline(time.Unix(1, 0))
+	w.stopped = true
+	if w.waiting {
+		_ = w.c.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// failed makes of an error of reading what stop meant with it.
+func (w *wire) failed(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting && w.stopped {
+		return errStopped
+	}
+	return err
 }
 
 // pending reports whether the client has sent something already.
@@ -77,110 +123,120 @@ func (w *wire) flush() error {
 	return w.w.Flush()
 }
 
-// line reads one command of at most limit octets, without its CRLF. After
-// errLineLong and errLineEnd the next line can be read.
+// line reads one command of at most limit octets, without its CRLF. With
+// errLineLong it returns how the line began. The deadline is one for the whole
+// line: a letter a minute is too slow.
 func (w *wire) line(limit int, timeout time.Duration) (string, error) {
+	if err := w.expect(true, timeout, timeout); err != nil {
+		return "", err
+	}
 	if err := w.flush(); err != nil {
 		return "", err
 	}
-	if err := w.deadline(time.Now().Add(timeout)); err != nil {
-		return "", err
-	}
 	b, err := w.r.ReadSlice('\n')
-	long := false
-	for errors.Is(err, bufio.ErrBufferFull) { // drop it piece by piece; the deadline bounds it
-		long = true
+	var head [8]byte
+	copy(head[:], b) // the buffer is used again
+	long := 0
+	for errors.Is(err, bufio.ErrBufferFull) { // dropped piece by piece
+		if long += len(b); long > maxEndless {
+			return "", errEndless
+		}
 		b, err = w.r.ReadSlice('\n')
 	}
 	switch {
 	case err != nil:
-		return "", err
-	case long || len(b) > limit:
-		return "", errLineLong
-	case !bytes.HasSuffix(b, crlf) || bytes.IndexByte(b[:len(b)-2], '\r') >= 0 || bytes.IndexByte(b, 0) >= 0:
+		return "", w.failed(err)
+	case long > 0 || len(b) > limit:
+		return string(head[:]), errLineLong
+	}
+	text, ok := bytes.CutSuffix(b, crlf)
+	if !ok || bytes.IndexByte(text, '\r') >= 0 || bytes.IndexByte(text, 0) >= 0 {
 		return "", errLineEnd
 	}
-	return string(b[:len(b)-2]), nil
+	return string(text), nil
 }
-
-var crlf = []byte("\r\n")
 
 // data reads a message up to CRLF . CRLF and undoes the dot-stuffing (RFC 5321,
 // 4.5.2). What is wrong with it is told after its real end was read: whoever
 // ends a message early would take the rest of it for commands. Any other error
 // is one of reading, and the connection is of no more use.
 func (w *wire) data(limit int64, block, total time.Duration) ([]byte, error) {
-	end := time.Now().Add(total)
-	var msg []byte
-	var wrong error
-	var size int64
-	atStart, cut, cr := true, false, false // cut: the line did not fit into the buffer; cr: it was cut behind a CR
-	for {
-		next := time.Now().Add(block)
-		if next.After(end) {
-			next = end
-		}
-		if err := w.deadline(next); err != nil {
-			return nil, err
-		}
+	if err := w.expect(false, block, total); err != nil {
+		return nil, err
+	}
+	m := message{limit: limit, text: make([]byte, 0, max(4096, w.r.Buffered()))}
+	for start := true; ; start = m.ended {
 		b, err := w.r.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			wrong = first(wrong, errDataLong)
-			if bytes.IndexByte(b, 0) >= 0 {
-				wrong = first(wrong, errDataEnd)
-			}
-			size += int64(len(b))
-			atStart, cut, cr = false, true, b[len(b)-1] == '\r'
-			continue
-		}
-		if err != nil {
+		switch {
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
-		}
-		if atStart && string(b) == ".\r\n" {
-			return msg, wrong
-		}
-		good := bytes.HasSuffix(b, crlf) || cr && len(b) == 1
-		if atStart && b[0] == '.' {
+		case start && string(b) == ".\r\n":
+			return m.text, m.wrong
+		case start && b[0] == '.':
 			b = b[1:]
 		}
-		size += int64(len(b))
-		switch {
-		case !good || bytes.IndexByte(b[:len(b)-min(2, len(b))], '\r') >= 0 || bytes.IndexByte(b, 0) >= 0:
-			wrong = first(wrong, errDataEnd)
-		case cut || len(b) > maxText:
-			wrong = first(wrong, errDataLong)
-		case size > limit:
-			wrong = first(wrong, errDataSize)
-		}
-		// A line that a bare LF ended is no start for the final dot.
-		atStart, cut, cr = good, false, false
-		if wrong == nil {
-			msg = append(msg, b...)
-		} else {
-			msg = nil
+		if m.add(b, err == nil); m.length > maxEndless {
+			return nil, errEndless
 		}
 	}
 }
 
-func first(a, b error) error {
-	if a != nil {
-		return a
+// message is a message while it is read.
+type message struct {
+	limit  int64
+	text   []byte // nil from the first error on
+	size   int64
+	wrong  error // the first error
+	length int   // of the line so far; 0 after its end
+	cr     bool  // the piece before ended with a CR
+	ended  bool  // the last line ended with CRLF: only then a dot may end the message
+}
+
+// add takes a line, or a piece of one that is too long for the buffer. Whether
+// CRLF ends it must be right for pieces too: the message may end after it.
+func (m *message) add(b []byte, last bool) {
+	m.size += int64(len(b))
+	m.length += len(b)
+	m.ended = last && (bytes.HasSuffix(b, crlf) || m.cr && len(b) == 1)
+	m.cr = !last && b[len(b)-1] == '\r'
+	switch text := b[:max(0, len(b)-len(crlf))]; {
+	case !last:
+		m.fail(errDataLong)
+	case !m.ended || bytes.IndexByte(text, '\r') >= 0 || bytes.IndexByte(text, 0) >= 0:
+		m.fail(errDataEnd)
+	case m.length > maxText:
+		m.fail(errDataLong)
+	case m.size > m.limit:
+		m.fail(errDataSize)
 	}
-	return b
+	if last {
+		m.length = 0
+	}
+	if m.wrong == nil {
+		m.text = append(m.text, b...)
+	}
 }
 
-// hurried reports whether stop was called.
-func (w *wire) hurried() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.hurry
+func (m *message) fail(err error) {
+	if m.wrong == nil {
+		m.wrong = err
+	}
+	m.text = nil
 }
 
-// swap goes on over another connection; nothing buffered may be left.
+// swap goes on over another connection; whatever was buffered is dropped.
 func (w *wire) swap(c net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.c = c
-	w.r.Reset(c)
+	w.r.Reset(w)
 	w.w.Reset(c)
+}
+
+// close ends the connection, from any goroutine.
+func (w *wire) close() {
+	w.mu.Lock()
+	c := w.c
+	w.mu.Unlock()
+	_ = c.Close()
 }

@@ -101,6 +101,20 @@ func TestLinesEndWithCRLFAlone(t *testing.T) {
 	}
 }
 
+// What came before a handshake is not read after it.
+func TestAnotherConnectionStartsEmpty(t *testing.T) {
+	w := fed(t, "NOOP\r\nRSET\r\n")
+	if _, err := w.line(maxCommand, time.Minute); err != nil || !w.pending() {
+		t.Fatal(err)
+	}
+	a, b := net.Pipe()
+	go func() { _, _ = io.WriteString(b, "QUIT\r\n") }()
+	w.swap(a)
+	if next, err := w.line(maxCommand, time.Minute); next != "QUIT" || err != nil {
+		t.Errorf("%q, %v", next, err)
+	}
+}
+
 func TestSlowClientsAreToldAndLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
