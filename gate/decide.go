@@ -52,7 +52,11 @@ func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v V
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errStore): // it may be in force: nothing is said of it
+		g.o.Log.Error("decide", "mail", id, "actor", p.ID(), "err", err)
+		return nil, err
+	case err != nil:
 		verdict = "refused"
 		g.note(ctx, p, "decide.refuse", audit.Record{Mail: string(id),
 			Facts:   map[string]string{"event": event.String()},

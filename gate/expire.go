@@ -49,8 +49,8 @@ func (g *Gate) Expire(ctx context.Context) error {
 		case err == nil:
 			g.o.Metrics.Decisions.WithLabelValues("expire").Inc()
 			g.o.Log.Info("expired", "mail", id)
-		case !errors.Is(err, mail.ErrStale):
-			return err
+		case !errors.Is(err, mail.ErrStale): // the others still expire
+			g.o.Log.Error("expire", "mail", id, "err", err)
 		}
 	}
 	return nil

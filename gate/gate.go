@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -123,6 +124,9 @@ func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 	f.Due = !tx.Now().Before(m.NotBefore)
 	f.Late = !m.ExpiresAt.IsZero() && !tx.Now().Before(m.ExpiresAt)
 	f.Delivered, f.Pending = progress(m)
+	f.Owed = f.Delivered != step.None && slices.ContainsFunc(m.Envelope.Rcpts, func(r mail.Rcpt) bool {
+		return r.Copy && r.Standing == mail.Pending
+	})
 	return f, nil
 }
 

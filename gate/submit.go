@@ -233,7 +233,7 @@ func (g *Gate) put(tx store.Tx, p registry.Principal, s Submission, box registry
 // expiry is when the hold ends: scheduled mail does not wait long past its time.
 func expiry(now time.Time, m *mail.Mail) time.Time {
 	at := now.Add(m.HoldFor)
-	if late := m.NotBefore.Add(sendGrace); !m.NotBefore.IsZero() && late.Before(at) {
+	if late := m.NotBefore.Add(sendGrace); now.Before(m.NotBefore) && late.Before(at) {
 		at = late
 	}
 	return at.UTC()

@@ -37,6 +37,12 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Is reports whether target says the same to a client, whatever its cause.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code && t.Enhanced == e.Enhanced && t.Public == e.Public
+}
+
 // Temporary reports whether the client may try again later unchanged.
 func (e *Error) Temporary() bool { return e.Code >= 400 && e.Code < 500 }
 

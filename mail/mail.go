@@ -145,6 +145,16 @@ func (m *Mail) Recipients(s Standing) []Address {
 	return out
 }
 
+// Copied reports whether a is the oversight address that gets a copy.
+func (m *Mail) Copied(a Address) bool {
+	for _, r := range m.Envelope.Rcpts {
+		if r.Copy && r.Addr == a {
+			return true
+		}
+	}
+	return false
+}
+
 // Hidden reports whether a is an envelope recipient that the header does not
 // show: what the author meant as a blind copy.
 func (m *Mail) Hidden(a Address) bool {

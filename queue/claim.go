@@ -18,9 +18,10 @@ var system = audit.Actor{Kind: "system", ID: "system"}
 
 // claimed is a mail whose attempt is committed.
 type claimed struct {
-	m     *mail.Mail
-	raw   []byte
-	epoch uint64
+	m        *mail.Mail
+	raw      []byte
+	epoch    uint64
+	copyOnly bool // only the oversight address may get it now
 }
 
 // errTerms: between the stamps and the claim the terms of the release changed.
@@ -84,6 +85,7 @@ func (q *Queue) tryClaim(ctx context.Context, id mail.ID) (*claimed, error) {
 		if err != nil {
 			return err
 		}
+		c.copyOnly = out.CopyOnly
 		if out.Verdict == step.Done && out.State == mail.Sending && m.Release == nil {
 			return errTerms // let pass only since the snapshot: it has no stamps
 		}
@@ -159,11 +161,27 @@ func (q *Queue) applyClaim(m *mail.Mail, now time.Time, copyTo mail.Address) {
 	}
 	if m.ReleasedAt.IsZero() { // LAW 6: the second clock starts
 		m.ReleasedAt = m.Release.At
-		addCopy(m, copyTo)
 	}
+	addCopy(m, copyTo) // at a retry too: the mode may have become monitored
 	m.Attempts++
 	m.NextAttempt = now.Add(q.backoff(m.Attempts))
 	m.Lease = mail.Lease{Node: q.o.Node, Token: m.Lease.Token + 1, Until: now.Add(q.o.Lease)}
+}
+
+// view is the mail as the deliverer may see it: a claim for the copy alone
+// shows no other recipient.
+func (c *claimed) view() *mail.Mail {
+	if !c.copyOnly {
+		return c.m
+	}
+	m := *c.m
+	m.Envelope.Rcpts = nil
+	for _, r := range c.m.Envelope.Rcpts {
+		if r.Copy {
+			m.Envelope.Rcpts = append(m.Envelope.Rcpts, r)
+		}
+	}
+	return &m
 }
 
 // addCopy adds the oversight address of a monitored mailbox, outside the digest.

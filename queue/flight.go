@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/multimail/multimail/mail"
 )
 
 // errStopped is what proceed answers when policy has changed since the claim.
 var errStopped = errors.New("queue: stopped by policy")
+
+// dotTime is how long a stop waits for the reply to a final dot that was
+// allowed before: five octets that are on their way.
+const dotTime = 5 * time.Second
 
 // flight is one attempt of this node, from the moment it was picked.
 type flight struct {
@@ -89,11 +94,12 @@ func (fs *flights) pass(f *flight, phase mail.Phase, check func() error) error {
 // or new claims would follow.
 func (q *Queue) Quiesce(ctx context.Context, scope func(agent string, mailbox mail.Address) bool) (stopped, past []mail.ID, err error) {
 	fs := &q.flights
-	wake := context.AfterFunc(ctx, func() {
+	wakeAll := func() {
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
 		fs.cond.Broadcast()
-	})
+	}
+	wake := context.AfterFunc(ctx, wakeAll)
 	defer wake()
 
 	fs.mu.Lock()
@@ -110,6 +116,13 @@ func (q *Queue) Quiesce(ctx context.Context, scope func(agent string, mailbox ma
 			fs.cond.Wait()
 		}
 		if f.past > 0 {
+			// Its dot was allowed and is being written. It is safe to wait for
+			// the reply, but not for ever.
+			late := time.AfterFunc(dotTime, wakeAll)
+			for end := time.Now().Add(dotTime); fs.all[f.id] == f && ctx.Err() == nil && time.Now().Before(end); {
+				fs.cond.Wait()
+			}
+			late.Stop()
 			past = append(past, f.id)
 			continue
 		}

@@ -108,7 +108,8 @@ func facts(c Change, from mail.State, out step.Outcome) map[string]string {
 	}
 	for name, v := range map[string]bool{
 		"frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late,
-		"intact": f.Intact, "match": f.Match, "self": f.Self, "pending": f.Pending,
+		"intact": f.Intact, "match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed,
+		"copy_only": out.CopyOnly,
 	} {
 		facts[name] = strconv.FormatBool(v)
 	}

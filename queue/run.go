@@ -103,7 +103,7 @@ func (q *Queue) attempt(p *pick) {
 	defer p.release()
 	defer q.flights.end(p.flight)
 	id := p.m.ID
-	c, err := q.claim(p.ctx, id)
+	c, err := q.claimSafely(p)
 	if err != nil {
 		if context.Cause(p.ctx) == nil {
 			q.o.Log.Error("deferred", "mail", id, "err", err)
@@ -123,6 +123,16 @@ func (q *Queue) attempt(p *pick) {
 	q.settleSurely(p, c, results)
 }
 
+// claimSafely makes a panic in a stamp that mail's failure to be claimed.
+func (q *Queue) claimSafely(p *pick) (c *claimed, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c, err = nil, fmt.Errorf("queue: panic in the claim: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return q.claim(p.ctx, p.m.ID)
+}
+
 // deliverSafely makes a panic in a delivery that mail's temporary failure.
 func (q *Queue) deliverSafely(p *pick, c *claimed) (results []mail.Result) {
 	defer func() {
@@ -133,7 +143,7 @@ func (q *Queue) deliverSafely(p *pick, c *claimed) (results []mail.Result) {
 	}()
 	ctx, cancel := context.WithDeadline(p.ctx, time.Now().Add(q.o.Lease-q.margin()))
 	defer cancel()
-	results = q.deliver.Deliver(ctx, c.m, c.raw, func(ph mail.Phase) error { return q.proceed(p, c, ph) })
+	results = q.deliver.Deliver(ctx, c.view(), c.raw, func(ph mail.Phase) error { return q.proceed(p, c, ph) })
 	if errors.Is(context.Cause(p.ctx), errStopped) {
 		markStopped(results)
 	}
@@ -167,7 +177,8 @@ func (q *Queue) proceed(p *pick, c *claimed, phase mail.Phase) error {
 				return err
 			}
 			facts.State, facts.Basis, facts.Intact, facts.Due = mail.Ready, c.m.Basis, true, true
-			if step.Step(facts, step.Claim).State != mail.Sending {
+			out := step.Step(facts, step.Claim)
+			if out.State != mail.Sending || out.CopyOnly && !c.copyOnly {
 				return errStopped
 			}
 			return nil
@@ -178,17 +189,20 @@ func (q *Queue) proceed(p *pick, c *claimed, phase mail.Phase) error {
 // settleSurely tries until the results are on record, as long as the lease
 // lasts: what is not recorded would be sent again.
 func (q *Queue) settleSurely(p *pick, c *claimed, results []mail.Result) {
-	ctx := context.WithoutCancel(p.ctx)
+	ctx, start := context.WithoutCancel(p.ctx), time.Now()
+	notices := true
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		m, err := q.settle(ctx, c, results)
+		m, err := q.settle(ctx, c, results, notices)
 		if err == nil {
 			q.tell(m, results)
 			return
 		}
 		q.o.Log.Error("settle", "mail", c.m.ID, "err", err)
-		if errors.Is(err, mail.ErrStale) || errors.Is(err, store.ErrClosed) || !time.Now().Before(c.m.Lease.Until) {
+		// The lease runs by the store's clock; this bound needs no clock at all.
+		if errors.Is(err, mail.ErrStale) || errors.Is(err, store.ErrClosed) || time.Since(start) > q.o.Lease {
 			return
 		}
+		notices = !notices
 		time.Sleep(wait)
 	}
 }
@@ -204,6 +218,9 @@ func (q *Queue) tell(m *mail.Mail, results []mail.Result) {
 			kind = "stopped"
 		case r.Permanent:
 			event, kind = "failed", "permanent"
+		}
+		if r.Permanent && m.Copied(r.Addr) {
+			q.o.Log.Error("the oversight address refuses its copy", "mail", m.ID, "rcpt", r.Addr.String(), "text", r.Message)
 		}
 		q.o.Metrics.Attempts.WithLabelValues(kind).Inc()
 		q.o.Log.Info(event, "mail", m.ID, "rcpt", r.Addr.String(), "state", m.State, "code", r.Code,

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -13,7 +14,10 @@ import (
 
 // settle records what an attempt did: per-recipient results, the next state,
 // and the notices its author gets, in one transaction.
-func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result) (*mail.Mail, error) {
+//
+// Without notices it records the rest: what is not on record is sent again, and
+// a notice that cannot be written is the smaller loss.
+func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result, notices bool) (*mail.Mail, error) {
 	var settled *mail.Mail
 	err := q.db.Update(ctx, func(tx store.Tx) error {
 		m, err := load(tx, c.m.ID)
@@ -23,7 +27,7 @@ func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result) (
 		if m.State != mail.Sending || m.Lease.Token != c.m.Lease.Token {
 			return fmt.Errorf("queue: settle %s: lease %d was lost: %w", m.ID, c.m.Lease.Token, mail.ErrStale)
 		}
-		before := append([]mail.Rcpt(nil), m.Envelope.Rcpts...)
+		before := slices.Clone(m.Envelope.Rcpts)
 		stopped, private := record(m, results, tx.Now())
 		if !tx.Now().Before(m.ReleasedAt.Add(q.o.Lifetime)) && !stopped {
 			giveUp(m, tx.Now())
@@ -47,6 +51,9 @@ func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result) (
 			return err
 		}
 		settled = m
+		if !notices {
+			return nil
+		}
 		return q.report(tx, m, before)
 	})
 	return settled, err
@@ -73,7 +80,7 @@ func record(m *mail.Mail, results []mail.Result, now time.Time) (stopped bool, p
 			rc.Standing = mail.Delivered
 		case r.Stopped:
 			stopped = true
-		case r.Permanent:
+		case r.Permanent && !rc.Copy: // oversight is not given up before the lifetime ends
 			rc.Standing = mail.Bounced
 		}
 		private[fmt.Sprintf("rcpt%d", i)] = fmt.Sprintf("%s %s %d %s %s", rc.Addr, rc.Standing, r.Code, r.Enhanced, r.Message)
@@ -117,8 +124,9 @@ func (q *Queue) lapse(ctx context.Context, starting bool) error {
 		})
 	})
 	for _, id := range ids {
-		if err == nil {
-			err = q.lapseOne(ctx, id, starting)
+		// One damaged record must not stop the others, nor pass in silence.
+		if err := q.lapseOne(ctx, id, starting); err != nil {
+			q.o.Log.Error("lapse", "mail", id, "err", err)
 		}
 	}
 	if len(ids) > 0 {
@@ -136,13 +144,21 @@ func (q *Queue) lapseOne(ctx context.Context, id mail.ID, starting bool) error {
 		if m.Lease.Until.After(tx.Now()) && !(starting && m.Lease.Node == q.o.Node) {
 			return nil
 		}
+		before, event := slices.Clone(m.Envelope.Rcpts), step.Lapse
+		if !tx.Now().Before(m.ReleasedAt.Add(q.o.Lifetime)) {
+			event = step.Settle
+			giveUp(m, tx.Now())
+		}
 		facts, err := q.policy.Facts(tx, m)
 		if err != nil {
 			return err
 		}
-		_, err = q.Move(tx, m, Change{Event: step.Lapse, Facts: facts, Actor: system,
+		_, err = q.Move(tx, m, Change{Event: event, Facts: facts, Actor: system,
 			Extra: map[string]string{"uncertain": "true"},
 			Apply: func(m *mail.Mail, _ audit.Hash) { m.Lease.Until = time.Time{} }})
-		return err
+		if err != nil {
+			return err
+		}
+		return q.report(tx, m, before)
 	})
 }

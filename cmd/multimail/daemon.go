@@ -221,6 +221,9 @@ func (d *daemon) run(ctx context.Context, ready func() error) error {
 // cutting one after its final dot is a mail sent twice.
 const drainTime = 30 * time.Second
 
+// cutTime is how long an attempt that was cut may take to record its results.
+const cutTime = 5 * time.Second
+
 func (d *daemon) drain(stopQueue func(), queueDone <-chan struct{}, stopWork func()) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
@@ -231,5 +234,9 @@ func (d *daemon) drain(stopQueue func(), queueDone <-chan struct{}, stopWork fun
 	case <-ctx.Done():
 	}
 	stopWork()
+	select { // what was cut still records what it knows
+	case <-queueDone:
+	case <-time.After(cutTime):
+	}
 	return errors.Join(err, d.relay.Close(), d.db.Close())
 }

@@ -35,6 +35,7 @@ type Facts struct {
 
 	Delivered Progress
 	Pending   bool // a recipient still waits for an attempt
+	Owed      bool // somebody got it and the oversight address did not yet
 }
 
 // State is mail.State; named here so that Facts reads as one table.
@@ -93,6 +94,8 @@ type Outcome struct {
 	Basis   mail.Basis
 	Verdict Verdict
 	Kind    string
+	// CopyOnly: the claim is for the oversight address alone.
+	CopyOnly bool
 }
 
 // Step returns what becomes of a mail.
@@ -105,10 +108,7 @@ func Step(f Facts, e Event) Outcome {
 	case Cancel:
 		return cancel(f)
 	case Hold:
-		if f.State != mail.Ready {
-			return f.refuse(Stale)
-		}
-		return done(mail.Held, mail.NoBasis, "mail.hold")
+		return hold(f)
 	case Expire:
 		if f.State != mail.Held || !f.Late {
 			return f.refuse(Stale)
@@ -162,9 +162,24 @@ func decide(f Facts, e Event) Outcome {
 	return done(mail.Ready, mail.Approved, "mail.approve")
 }
 
+// hold: what is owed to the oversight address goes first.
+func hold(f Facts) Outcome {
+	switch {
+	case f.State != mail.Ready:
+		return f.refuse(Stale)
+	case f.Owed:
+		return f.refuse(TooLate)
+	}
+	return done(mail.Held, mail.NoBasis, "mail.hold")
+}
+
+// cancel: an agent must not get rid of a copy by withdrawing the rest.
 func cancel(f Facts) Outcome {
 	switch f.State {
 	case mail.Held, mail.Ready:
+		if f.Owed {
+			return f.refuse(TooLate)
+		}
 		return done(mail.Cancelled, f.Basis, "mail.cancel")
 	case mail.Sending:
 		return f.refuse(TooLate)
@@ -173,7 +188,8 @@ func cancel(f Facts) Outcome {
 }
 
 // claim reads the mode again. A human approval suffices in every mode but
-// read_only; any other basis must be what a submission would get now.
+// read_only; any other basis must be what a submission would get now. Where
+// that holds the mail back although a copy is owed, the copy goes alone.
 func claim(f Facts) Outcome {
 	switch {
 	case f.State != mail.Ready:
@@ -182,14 +198,20 @@ func claim(f Facts) Outcome {
 		return f.refuse(Frozen)
 	case !f.Due:
 		return f.refuse(NotDue)
-	case f.Mode == mail.ReadOnly || !f.Intact:
+	case !f.Intact:
 		return done(mail.Held, mail.NoBasis, "mail.hold")
+	}
+	switch b := f.passes(); {
+	case f.Mode == mail.ReadOnly:
 	case f.Basis == mail.Approved:
 		return done(mail.Sending, mail.Approved, "mail.claim")
-	}
-	// A mail that stands on nothing is never freed by a looser mode.
-	if b := f.passes(); b != mail.NoBasis && f.Basis != mail.NoBasis {
+	case b != mail.NoBasis && f.Basis != mail.NoBasis: // what stands on nothing is never freed by a looser mode
 		return done(mail.Sending, b, "mail.claim")
+	}
+	if f.Owed && f.Basis != mail.NoBasis {
+		o := done(mail.Sending, f.Basis, "mail.claim")
+		o.CopyOnly = true
+		return o
 	}
 	return done(mail.Held, mail.NoBasis, "mail.hold")
 }

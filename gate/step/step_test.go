@@ -26,12 +26,12 @@ func every(fn func(Facts, Event)) {
 		for _, m := range mail.Modes {
 			for _, b := range bases {
 				for _, d := range degrees {
-					for bits := range 256 {
+					for bits := range 512 {
 						bit := func(i int) bool { return bits>>i&1 == 1 }
 						f := Facts{
 							State: s, Mode: m, Basis: b, Delivered: d,
 							Frozen: bit(0), Listed: bit(1), Due: bit(2), Late: bit(3),
-							Intact: bit(4), Match: bit(5), Self: bit(6), Pending: bit(7),
+							Intact: bit(4), Match: bit(5), Self: bit(6), Pending: bit(7), Owed: bit(8),
 						}
 						for _, e := range Events {
 							fn(f, e)
@@ -70,7 +70,12 @@ func row(f Facts, e Event) string {
 		add("basis", f.Basis)
 		add("self", f.Self)
 		add("match", f.Match)
-	case Cancel, Lapse:
+	case Cancel:
+		add("basis", f.Basis)
+		add("owed", f.Owed)
+	case Hold:
+		add("owed", f.Owed)
+	case Lapse:
 		add("basis", f.Basis)
 	case Expire:
 		add("basis", f.Basis)
@@ -82,6 +87,7 @@ func row(f Facts, e Event) string {
 		add("listed", f.Listed)
 		add("due", f.Due)
 		add("intact", f.Intact)
+		add("owed", f.Owed)
 	case Settle:
 		add("basis", f.Basis)
 		add("delivered", f.Delivered)
@@ -106,7 +112,11 @@ func result(f Facts, o Outcome) string {
 	if o.Verdict != Done && o.Basis == f.Basis {
 		basis = "="
 	}
-	return fmt.Sprintf("%s %s basis=%s kind=%s", o.Verdict, o.State, basis, o.Kind)
+	kind := o.Kind
+	if o.CopyOnly {
+		kind += " copy-only"
+	}
+	return fmt.Sprintf("%s %s basis=%s kind=%s", o.Verdict, o.State, basis, kind)
 }
 
 func TestStepEqualsItsTableOnEveryInput(t *testing.T) {
@@ -161,7 +171,8 @@ func TestLaws(t *testing.T) {
 			open := (f.Mode == mail.Monitored || f.Mode == mail.Autonomous) && o.Basis == mail.Open
 			listed := f.Mode == mail.GatedSend && f.Listed && o.Basis == mail.Allowlist
 			approved := f.Mode != mail.ReadOnly && f.Basis == mail.Approved && o.Basis == mail.Approved
-			if e != Claim || f.Frozen || !f.Intact || !f.Due || !(open || listed || approved) {
+			copied := o.CopyOnly && f.Owed
+			if e != Claim || f.Frozen || !f.Intact || !f.Due || !(open || listed || approved || copied) {
 				fail("nothing leaves without an approval, an open mode or a full allowlist match")
 			}
 		}
@@ -174,6 +185,12 @@ func TestLaws(t *testing.T) {
 		}
 		if f.State == mail.New && f.Mode <= mail.GatedAll && o.State == mail.Ready {
 			fail("read_only and gated_all let nothing pass at the door")
+		}
+		if o.CopyOnly && !f.Owed {
+			fail("only a copy that is owed goes alone")
+		}
+		if e == Cancel && f.Owed && o.Verdict == Done {
+			fail("withdrawing the rest does not shed a copy")
 		}
 		if (e == Approve || e == Reject) && f.Self && o.Verdict == Done {
 			fail("the submitter never decides")
