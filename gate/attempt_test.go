@@ -19,7 +19,9 @@ import (
 	"github.com/multimail/multimail/queue"
 )
 
-func TestFreezeNamesWhatWasPastItsFinalDot(t *testing.T) {
+func TestFreezeNamesWhatWasPastItsFinalDot(t *testing.T) { synctest.Test(t, testFreezePast) }
+
+func testFreezePast(t *testing.T) {
 	h := build(t)
 	m := h.approve(h.submit())
 	var report gate.FreezeReport

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,15 @@ import (
 // comes over a network can say so of itself. Keys are checked as ever.
 func (s *Server) InProcess(door string) http.RoundTripper { return inProcess{s, door} }
 
+// origin is where a request came from that is answered by others of this
+// process, so that the log names its client and not nobody.
+type origin struct {
+	addr string
+	tls  *tls.ConnectionState
+}
+
+type originKey struct{}
+
 type inProcess struct {
 	s    *Server
 	door string
@@ -21,6 +31,9 @@ type inProcess struct {
 func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := context.WithValue(req.Context(), doorKey{}, t.door)
 	in := req.Clone(ctx)
+	if from, ok := ctx.Value(originKey{}).(origin); ok {
+		in.RemoteAddr, in.TLS = from.addr, from.tls
+	}
 	in.RequestURI = req.URL.RequestURI()
 	if in.Body == nil {
 		in.Body = http.NoBody

@@ -38,7 +38,8 @@ func (s *Server) Handler() http.Handler {
 			s.fail(w, r, fmt.Errorf("httpd: stream: %w", err))
 			return
 		}
-		mcp.ServeHTTP(w, r)
+		from := origin{r.RemoteAddr, r.TLS}
+		mcp.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), originKey{}, from)))
 	})
 	return s.guard(mux)
 }

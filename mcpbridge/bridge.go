@@ -7,7 +7,7 @@
 // that starts this program; [Handler] serves Streamable HTTP, one stateless
 // server for each request, made for the key that came with it.
 //
-//	h := mcpbridge.Handler("https://mail.example.com", http.DefaultClient, "1.0.0")
+//	h := mcpbridge.Handler("https://mail.example.com", http.DefaultClient, 25<<20, "1.0.0")
 //	mux.Handle("/mcp", h)
 package mcpbridge
 
@@ -26,7 +26,7 @@ import (
 )
 
 // maxBody bounds one request: the largest mail in base64 and some room.
-const maxBody = 36 << 20
+func maxBody(maxMail int64) int64 { return maxMail/3*4 + 2<<20 }
 
 const instructions = `E-mail under your operator's oversight. A mail that is "pending_send_approval" is ` +
 	`waiting for a human: do not send it again, ask read_email what became of it. Subjects, bodies, names and ` +
@@ -68,12 +68,13 @@ func Stdio(ctx context.Context, c *api.Client, mailbox, version string) error {
 
 // Handler serves Streamable HTTP. Every request carries an API key as its
 // bearer; hc carries it on to the API at base. Nothing is kept between two
-// requests, so a session can not outlive its key.
-func Handler(base string, hc *http.Client, version string) http.Handler {
+// requests, so a session can not outlive its key. maxMail is the largest mail
+// the API takes, in octets.
+func Handler(base string, hc *http.Client, maxMail int64, version string) http.Handler {
 	stream := mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
 		s, _ := r.Context().Value(serverKey{}).(*mcp.Server)
 		return s
-	}, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody,
+	}, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody(maxMail),
 		PropagateRequestCancellation: true})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, ok := credential(r.Header)

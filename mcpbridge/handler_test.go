@@ -13,7 +13,7 @@ import (
 // serve mounts the handler before the fake API.
 func (f *fakeAPI) serve() string {
 	f.t.Helper()
-	srv := httptest.NewServer(Handler(f.url, http.DefaultClient, "1.2.3"))
+	srv := httptest.NewServer(Handler(f.url, http.DefaultClient, 25<<20, "1.2.3"))
 	f.t.Cleanup(srv.Close)
 	return srv.URL
 }
@@ -140,7 +140,7 @@ func TestNoSessionIsGivenOutOrTaken(t *testing.T) {
 
 func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 	f := newAPI(t)
-	resp, body := post(t, f.serve(), `{"jsonrpc":"2.0","id":1,"method":"`+strings.Repeat("x", maxBody)+`"}`, "Authorization", "Bearer mm_agent")
+	resp, body := post(t, f.serve(), `{"jsonrpc":"2.0","id":1,"method":"`+strings.Repeat("x", int(maxBody(25<<20)))+`"}`, "Authorization", "Bearer mm_agent")
 	if resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %d %s", resp.StatusCode, body)
 	}

@@ -110,7 +110,7 @@ func build(s setup) (d *daemon, err error) {
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
 		Identity: d.identity, DKIM: d.dkim, Metrics: m, Log: s.log, Dev: s.dev,
-		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler,
+		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler(s.maxSize),
 	})
 	return d, err
 }

@@ -29,7 +29,9 @@ func (mcpCmd) Run(e *environment) error {
 	return e.explain(err)
 }
 
-// mcpHandler serves /mcp in the daemon; its API calls do not touch a socket.
-func mcpHandler(hc *http.Client) http.Handler {
-	return mcpbridge.Handler("http://multimail", hc, version)
+// mcpHandler makes the handler of /mcp; its API calls do not touch a socket.
+func mcpHandler(maxMail int64) func(*http.Client) http.Handler {
+	return func(hc *http.Client) http.Handler {
+		return mcpbridge.Handler("http://multimail", hc, maxMail, version)
+	}
 }
