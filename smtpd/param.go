@@ -32,8 +32,10 @@ func cutPath(arg, keyword string) (path, params string, err error) {
 		switch c := s[i]; {
 		case c < ' ' || c > '~':
 			return "", "", bad
-		case quoted && c == '\\':
+		case quoted && c == '\\' && i+1 < len(s) && s[i+1] >= ' ' && s[i+1] <= '~':
 			i++
+		case quoted && c == '\\':
+			return "", "", bad
 		case c == '"':
 			quoted = !quoted
 		case c == '>' && !quoted:
