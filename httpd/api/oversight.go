@@ -16,7 +16,7 @@ type Pending struct {
 	MailboxID   string    `json:"mailbox_id"`
 	Direction   string    `json:"direction"`
 	Agent       string    `json:"agent"`
-	AgentRef    string    `json:"agent_ref,omitempty"`
+	AgentRef    string    `json:"agent_ref"`
 	Door        string    `json:"door"` // smtp, http or mcp
 	Mode        string    `json:"mode"` // of the mailbox, now
 	From        string    `json:"from"`
