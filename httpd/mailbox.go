@@ -131,20 +131,33 @@ func (s *Server) patchMailbox(r *request) (answer, error) {
 		return answer{}, err
 	}
 	rest := func(tx store.Tx) error { return s.patchRest(tx, r.p, box, change, p.AddAgents) }
-	if p.OversightMode != nil {
-		mode, err := mail.ParseMode(*p.OversightMode)
-		if err != nil {
-			return answer{}, invalid("oversight_mode must be " +
-				"read_only, gated_all, gated_send, monitored or autonomous")
-		}
-		if err := s.try(r.Context(), rest); err != nil {
+	if p.OversightMode == nil {
+		if err := s.o.Store.Update(r.Context(), rest); err != nil {
 			return answer{}, err
 		}
-		if _, err := s.o.Gate.SetMode(r.Context(), r.p, box, mode); err != nil {
-			return answer{}, err
-		}
+		return s.showMailbox(r, box, http.StatusOK)
 	}
-	if err := s.o.Store.Update(r.Context(), rest); err != nil {
+	mode, err := mail.ParseMode(*p.OversightMode)
+	if err != nil {
+		return answer{}, invalid("oversight_mode must be " +
+			"read_only, gated_all, gated_send, monitored or autonomous")
+	}
+	// All of it is tried first. Then the mode comes last: a mailbox that becomes
+	// monitored copies to its new address from the first mail on.
+	err = s.try(r.Context(), func(tx store.Tx) error {
+		if err := rest(tx); err != nil {
+			return err
+		}
+		_, err := s.o.Registry.SetMode(tx, r.p, box, mode)
+		return err
+	})
+	if err == nil {
+		err = s.o.Store.Update(r.Context(), rest)
+	}
+	if err == nil {
+		_, err = s.o.Gate.SetMode(r.Context(), r.p, box, mode)
+	}
+	if err != nil {
 		return answer{}, err
 	}
 	return s.showMailbox(r, box, http.StatusOK)
