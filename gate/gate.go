@@ -125,7 +125,7 @@ func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 	f.Late = !m.ExpiresAt.IsZero() && !tx.Now().Before(m.ExpiresAt)
 	f.Delivered, f.Pending = progress(m)
 	f.Owed = f.Delivered != step.None && slices.ContainsFunc(m.Envelope.Rcpts, func(r mail.Rcpt) bool {
-		return r.Copy && r.Standing == mail.Pending
+		return r.Watches() && r.Standing == mail.Pending
 	})
 	return f, nil
 }

@@ -182,3 +182,33 @@ func TestHoldingAScheduledMailThatIsLateGivesTimeToDecide(t *testing.T) {
 	}
 	h.approve(m)
 }
+
+// Naming the oversight address oneself is no way around it, in any spelling.
+func TestNamingTheOversightAddressShedsNothing(t *testing.T) {
+	for _, boss := range []string{"boss@example.test", "BOSS@example.test"} {
+		t.Run(boss, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := build(t)
+				h.mode(mail.Monitored)
+				h.hop.answer = func(a mail.Address) mail.Result {
+					if a.Local() == "BOSS" {
+						return mail.Result{Permanent: true, Code: 550}
+					}
+					return bossIsBusy(a)
+				}
+				m := h.submit("ada@dest.test", boss)
+				h.runIdle()
+				if _, err := h.g.Cancel(h.ctx, h.agent, m.ID); !errors.Is(err, mail.ErrStale) {
+					t.Errorf("the agent cancelled: %v", err)
+				}
+				h.hop.answer = nil
+				h.clock.forward(time.Hour)
+				h.runIdle()
+				last := h.hop.sent()[len(h.hop.sent())-1]
+				if strings.Join(last.to, " ") != "boss@example.test" || h.mail(m.ID).State != mail.Sent {
+					t.Errorf("%v, %s", last.to, h.mail(m.ID).State)
+				}
+			})
+		})
+	}
+}

@@ -37,9 +37,14 @@ type Rcpt struct {
 	Notify   []string `json:"notify,omitempty"` // NEVER, or any of SUCCESS FAILURE DELAY (RFC 3461, 4.1)
 	ORcpt    string   `json:"orcpt,omitempty"`  // "rfc822;user@host", decoded (RFC 3461, 4.2)
 	Copy     bool     `json:"copy,omitempty"`   // added by the claim for the oversight address; outside the digest
+	Owed     bool     `json:"owed,omitempty"`   // the oversight address, which the author named too; outside the digest
 	Standing Standing `json:"standing"`
 	Result   *Result  `json:"result,omitempty"` // of the last attempt
 }
+
+// Watches reports whether the recipient is the oversight address of a
+// monitored mail, added by the claim or named by the author.
+func (r Rcpt) Watches() bool { return r.Copy || r.Owed }
 
 // Result is what one attempt did for one recipient.
 type Result struct {
@@ -148,7 +153,7 @@ func (m *Mail) Recipients(s Standing) []Address {
 // Copied reports whether a is the oversight address that gets a copy.
 func (m *Mail) Copied(a Address) bool {
 	for _, r := range m.Envelope.Rcpts {
-		if r.Copy && r.Addr == a {
+		if r.Watches() && r.Addr == a {
 			return true
 		}
 	}

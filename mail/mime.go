@@ -95,6 +95,15 @@ func (c *cutter) cutParts(e *entity, depth int) {
 	if len(boundary) > 70 || strings.TrimRight(boundary, " ") != boundary {
 		e.note("its boundary is malformed")
 	}
+	for _, c := range []byte(boundary) { // RFC 2046, section 5.1.1
+		if !isAlnum(c) && strings.IndexByte("'()+_,-./:=? ", c) < 0 {
+			e.note("its boundary is malformed")
+			break
+		}
+	}
+	if plainParam(e.field("content-type"), "boundary") != boundary {
+		e.note("its boundary is read in more than one way")
+	}
 	parts, outside, why := splitParts(e.body, boundary)
 	e.note(why)
 	e.outside = append(e.outside, outside...)

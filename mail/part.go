@@ -56,8 +56,11 @@ func decodeCharset(set string, data []byte) (text, why string) {
 		return string(data), "its charset is unknown"
 	}
 	out, err := io.ReadAll(r)
-	if err != nil {
+	switch {
+	case err != nil, bytes.ContainsRune(out, utf8.RuneError):
 		why = "it holds octets that are not in its charset"
+	case strings.EqualFold(set, "utf-16") && !bytes.HasPrefix(data, []byte{0xfe, 0xff}) && !bytes.HasPrefix(data, []byte{0xff, 0xfe}):
+		why = "its charset does not say the order of its octets"
 	}
 	return string(out), why
 }

@@ -177,7 +177,7 @@ func (c *claimed) view() *mail.Mail {
 	m := *c.m
 	m.Envelope.Rcpts = nil
 	for _, r := range c.m.Envelope.Rcpts {
-		if r.Copy {
+		if r.Watches() {
 			m.Envelope.Rcpts = append(m.Envelope.Rcpts, r)
 		}
 	}
@@ -189,8 +189,10 @@ func addCopy(m *mail.Mail, to mail.Address) {
 	if to.IsZero() {
 		return
 	}
-	for _, r := range m.Envelope.Rcpts {
-		if r.Addr.Key() == to.Key() {
+	for i, r := range m.Envelope.Rcpts {
+		if r.Addr == to {
+			// Named by the author: no second copy, but no way out either.
+			m.Envelope.Rcpts[i].Owed = !r.Copy
 			return
 		}
 	}

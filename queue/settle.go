@@ -80,7 +80,7 @@ func record(m *mail.Mail, results []mail.Result, now time.Time) (stopped bool, p
 			rc.Standing = mail.Delivered
 		case r.Stopped:
 			stopped = true
-		case r.Permanent && !rc.Copy: // oversight is not given up before the lifetime ends
+		case r.Permanent && !rc.Watches(): // oversight is not given up before the lifetime ends
 			rc.Standing = mail.Bounced
 		}
 		private[fmt.Sprintf("rcpt%d", i)] = fmt.Sprintf("%s %s %d %s %s", rc.Addr, rc.Standing, r.Code, r.Enhanced, r.Message)

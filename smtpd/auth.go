@@ -78,6 +78,7 @@ func (c *conn) auth(arg string) (reply, error) {
 		}
 		if done {
 			c.refused = 0
+			c.known = true
 			return say(235, "2.7.0", "welcome"), nil
 		}
 		var r reply
@@ -91,7 +92,7 @@ func (c *conn) auth(arg string) (reply, error) {
 // or the reply that ends the exchange.
 func (c *conn) ask(challenge []byte) ([]byte, reply, error) {
 	c.write(reply{code: 334, lines: []string{base64.StdEncoding.EncodeToString(challenge)}})
-	line, err := c.wire.line(maxAuthLine, c.srv.o.CommandTimeout)
+	line, err := c.wire.line(maxAuthLine, c.patience())
 	switch {
 	case errors.Is(err, errLineLong):
 		return nil, say(500, "5.5.6", "line too long"), nil

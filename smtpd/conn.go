@@ -32,6 +32,8 @@ type conn struct {
 	remote string // host of the peer, without its port
 	sess   smtp.AuthSession
 
+	since   time.Time // when it was accepted
+	known   bool      // somebody has logged in
 	greeted bool
 	mail    bool // MAIL was accepted
 	rcpts   int  // RCPTs accepted since
@@ -40,7 +42,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn, implicit bool) *conn {
-	c := &conn{srv: s, cid: rand.Text()[:10], remote: host(nc.RemoteAddr())}
+	c := &conn{srv: s, cid: rand.Text()[:10], since: time.Now(), remote: host(nc.RemoteAddr())}
 	if implicit {
 		nc = tls.Server(nc, s.o.TLSConfig)
 		c.secure = true
@@ -53,7 +55,7 @@ func newConn(s *Server, nc net.Conn, implicit bool) *conn {
 // forget starts anew, as after a TLS handshake (RFC 3207, 4.2).
 func (c *conn) forget() {
 	c.sess = c.srv.newSession(c.srv.work, c.remote, c.cid, c.secure)
-	c.greeted, c.mail, c.rcpts = false, false, 0
+	c.known, c.greeted, c.mail, c.rcpts = false, false, false, 0
 }
 
 // hurry ends the session before its next command.
@@ -147,9 +149,18 @@ func (c *conn) write(r reply) {
 	_, _ = c.wire.w.WriteString(r.String()) // a broken connection shows at the next read
 }
 
+// patience is how long the next command may take. Whoever has not logged in
+// has one span for everything: a slot is not kept by saying NOOP.
+func (c *conn) patience() time.Duration {
+	if c.known {
+		return c.srv.o.CommandTimeout
+	}
+	return min(c.srv.o.CommandTimeout, time.Until(c.since.Add(c.srv.o.LoginTimeout)))
+}
+
 // next reads and carries out one command. An error is one of the connection.
 func (c *conn) next() (r reply, verb string, err error) {
-	line, err := c.wire.line(maxAuthLine, c.srv.o.CommandTimeout)
+	line, err := c.wire.line(maxAuthLine, c.patience())
 	switch {
 	case errors.Is(err, errLineLong) && strings.HasPrefix(strings.ToUpper(line), "AUTH "):
 		return c.fault(say(500, "5.5.6", "line too long")), "AUTH", nil

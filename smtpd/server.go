@@ -57,6 +57,7 @@ type Options struct {
 	MaxErrors      int           // in a session before it is closed; 0 means 10
 	MaxAuth        int           // refused credentials before it is closed; 0 means 3
 	CommandTimeout time.Duration // for the next command; 0 means 5 minutes
+	LoginTimeout   time.Duration // from the first octet to the login; 0 means 2 minutes
 	DataTimeout    time.Duration // for the next block of data; 0 means 3 minutes
 	MessageTimeout time.Duration // for the whole of a message; 0 means 30 minutes
 	AuthDelay      time.Duration // after refused credentials, times their number; 0 means 1 second
@@ -88,6 +89,7 @@ func (o Options) withDefaults() Options {
 	count(&o.MaxErrors, 10)
 	count(&o.MaxAuth, 3)
 	set(&o.CommandTimeout, 5*time.Minute)
+	set(&o.LoginTimeout, 2*time.Minute)
 	set(&o.DataTimeout, 3*time.Minute)
 	set(&o.MessageTimeout, 30*time.Minute)
 	set(&o.AuthDelay, time.Second)

@@ -122,8 +122,8 @@ func TestSlowClientsAreToldAndLeft(t *testing.T) {
 			script []string
 			after  time.Duration
 		}{
-			{"no command", nil, 5 * time.Minute},
-			{"half a command", []string{"NO"}, 5 * time.Minute},
+			{"no command", nil, 2 * time.Minute},
+			{"half a command", []string{"NO"}, 2 * time.Minute},
 		} {
 			srv, _ := build(t, options())
 			a, b := net.Pipe()

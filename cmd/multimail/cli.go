@@ -82,6 +82,11 @@ func (e *environment) client() (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if key != "" {
+		if err := ours(path); err != nil {
+			return nil, err
+		}
+	}
 	c := api.Socket(path)
 	c.Key = key
 	return c, e.keepApart(c)

@@ -80,7 +80,7 @@ func build(s setup) (d *daemon, err error) {
 		}
 	}()
 	d.audit = audit.New(s.node)
-	d.registry = registry.New(d.audit)
+	d.registry = registry.New(d.audit).Holding(s.hold)
 	d.identity = sign.OpenKeys(s.data)
 	d.dkim = dkim.OpenKeys(s.data, dkim.Options{Ed25519: s.ed25519})
 	if err = d.checkKeys(); err != nil {

@@ -43,6 +43,25 @@ func socketDir(path string) error {
 	return os.Chmod(dir, 0o700)
 }
 
+// ours refuses a socket that somebody else may have put there: whoever listens
+// on it is sent a key. No socket at all is for the connection to report.
+func ours(path string) error {
+	for _, p := range []string{path, filepath.Dir(path)} {
+		fi, err := os.Lstat(p)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		uid := fi.Sys().(*syscall.Stat_t).Uid
+		if uid != 0 && uid != uint32(os.Getuid()) {
+			return errors.New("the admin socket belongs to somebody else; no key is sent to it")
+		}
+	}
+	return nil
+}
+
 // writeFile writes by rename, so that a reader sees the old or the new whole.
 func writeFile(path string, b []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")

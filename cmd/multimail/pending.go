@@ -69,10 +69,11 @@ func (p pendingCmd) print(e *environment, items []api.Pending, head bool) error 
 
 // recipients shows who gets it, the hidden ones marked.
 func recipients(m api.Pending) string {
-	all := append(append([]string{}, m.To...), m.Cc...)
-	for _, b := range m.Bcc {
+	var all []string
+	for _, b := range m.Bcc { // first, so that no long list of others hides them
 		all = append(all, b+" (bcc)")
 	}
+	all = append(append(all, m.To...), m.Cc...)
 	if len(all) > 3 {
 		return fmt.Sprintf("%s and %d more", list(all[:2]), len(all)-2)
 	}

@@ -152,7 +152,7 @@ func (r *Registry) mayIssue(tx store.Tx, p Principal, q KeyRequest) error {
 		if q.Mailboxes == nil && !p.everywhere() {
 			return in(ErrForbidden, "your own key does not reach every mailbox; name some")
 		}
-		return nil
+		return r.ownName(tx, p, q.Owner)
 	}
 	if p.Kind != KindSocket {
 		return in(ErrForbidden, "approvers are made by approvers, not by an admin's key")
@@ -304,4 +304,16 @@ func (k Key) details() (facts, private details) {
 		private["mailboxes"] = words(k.Mailboxes)
 	}
 	return facts, private
+}
+
+// ownName keeps a limited approver from deciding under a colleague's name.
+func (r *Registry) ownName(tx store.Tx, p Principal, owner string) error {
+	if p.everywhere() || p.Name == owner {
+		return nil
+	}
+	all, err := r.Keys(tx)
+	if err == nil && slices.ContainsFunc(all, func(k Key) bool { return k.Kind == KindApprover && k.Owner == owner }) {
+		err = in(ErrForbidden, "your own key makes no key for another approver")
+	}
+	return err
 }

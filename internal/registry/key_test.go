@@ -165,6 +165,7 @@ func TestNoChainOfKeysLeadsFromSendingToDeciding(t *testing.T) {
 func TestAKeyNeverReachesFurtherThanItsMaker(t *testing.T) {
 	h := open(t)
 	only := []mail.Address{box}
+	h.holder("approver", "ann", nil, "oversight")
 	bea := h.holder("approver", "bea", only, "oversight")
 	low := h.holder("admin", "low", nil, "admin")
 	for _, c := range []struct {
@@ -176,6 +177,9 @@ func TestAKeyNeverReachesFurtherThanItsMaker(t *testing.T) {
 		{"a limited approver makes one as limited", bea,
 			registry.KeyRequest{Kind: "approver", Owner: "new", Mailboxes: only,
 				Scopes: scopes("oversight", "oversight_read")}, nil},
+		{"a limited approver makes one in a colleague's name", bea,
+			registry.KeyRequest{Kind: "approver", Owner: "ann", Mailboxes: only, Scopes: scopes("oversight")},
+			registry.ErrForbidden},
 		{"a limited approver makes one of another mailbox", bea,
 			registry.KeyRequest{Kind: "approver", Owner: "new", Scopes: scopes("oversight"),
 				Mailboxes: []mail.Address{box, other}}, registry.ErrForbidden},

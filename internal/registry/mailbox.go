@@ -155,7 +155,7 @@ func (r *Registry) SetMailbox(
 	if err != nil {
 		return Mailbox{}, err
 	}
-	if err := mayPatch(p, before, m); err != nil {
+	if err := r.mayPatch(p, before, m); err != nil {
 		return Mailbox{}, err
 	}
 	named := m.DisplayName != before.DisplayName
@@ -169,7 +169,7 @@ func (r *Registry) SetMailbox(
 	}
 	facts := details{
 		"display_name": changed(named), "oversight": changed(moved),
-		"ttl": m.Hold().String(), "ttl_before": before.Hold().String(),
+		"ttl": r.holdOf(m).String(), "ttl_before": r.holdOf(before).String(),
 	}
 	private := details{"mailbox": addr.String()}
 	if named {
@@ -205,14 +205,14 @@ func (patch MailboxPatch) apply(m Mailbox) (Mailbox, error) {
 }
 
 // mayPatch judges each difference between two standings of a mailbox by its direction.
-func mayPatch(p Principal, before, after Mailbox) error {
+func (r *Registry) mayPatch(p Principal, before, after Mailbox) error {
 	if after.DisplayName != before.DisplayName && !configure(p) {
 		return in(ErrForbidden, "the display name is set by an admin")
 	}
 	if after.Oversight != before.Oversight && !loosen(before.Address)(p) {
 		return errLoosen("another oversight address")
 	}
-	if after.Hold() > before.Hold() && !loosen(before.Address)(p) {
+	if r.holdOf(after) > r.holdOf(before) && !loosen(before.Address)(p) {
 		return errLoosen("a longer hold")
 	}
 	return nil
@@ -249,4 +249,12 @@ func (r *Registry) SetMode(
 	return before, r.policy(tx, p, kind,
 		details{"from": before.String(), "to": mode.String()},
 		details{"mailbox": addr.String()})
+}
+
+// holdOf is how long a mail of m is held.
+func (r *Registry) holdOf(m Mailbox) time.Duration {
+	if m.TTL <= 0 {
+		return r.hold
+	}
+	return m.TTL
 }

@@ -21,6 +21,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
@@ -29,11 +30,23 @@ import (
 // Registry reads and writes the records of this package. It holds no state of
 // its own: two of them on one store are one.
 type Registry struct {
-	log *audit.Log
+	log  *audit.Log
+	hold time.Duration // of a mailbox that does not say
 }
 
 // New returns a Registry that writes its audit entries to log.
-func New(log *audit.Log) *Registry { return &Registry{log: log} }
+func New(log *audit.Log) *Registry { return &Registry{log: log, hold: DefaultTTL} }
+
+// Holding returns a Registry that takes d for the hold of a mailbox that does
+// not say: what the gate's configuration says, or a longer hold could pass for
+// a shorter one.
+func (r *Registry) Holding(d time.Duration) *Registry {
+	c := *r
+	if d > 0 {
+		c.hold = d
+	}
+	return &c
+}
 
 // Where the records stand. Names in keys are lower case; an address has no
 // slash behind its last @, so one mailbox's keys never begin another's.
