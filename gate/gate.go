@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
@@ -28,10 +27,9 @@ import (
 
 // Options are the tunables of a gate. The zero value is safe.
 type Options struct {
-	Hold    time.Duration // how long a mail is held where its mailbox does not say; 0 means 7 days
-	MaxSize int64         // octets of a message; 0 means 25 MiB
-	MaxRcpt int           // envelope recipients; 0 means 100
-	Log     *slog.Logger  // nil means slog.Default
+	MaxSize int64        // octets of a message; 0 means 25 MiB
+	MaxRcpt int          // envelope recipients; 0 means 100
+	Log     *slog.Logger // nil means slog.Default
 	Metrics *metrics.Metrics
 }
 
@@ -48,9 +46,6 @@ var _ queue.Policy = (*Gate)(nil)
 
 // New returns a gate before q and makes itself q's policy.
 func New(db store.Store, q *queue.Queue, reg *registry.Registry, log *audit.Log, o Options) *Gate {
-	if o.Hold <= 0 {
-		o.Hold = 7 * 24 * time.Hour
-	}
 	if o.MaxSize <= 0 {
 		o.MaxSize = 25 << 20
 	}

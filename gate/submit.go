@@ -184,15 +184,11 @@ func (g *Gate) read(p registry.Principal, s Submission, box registry.Mailbox, no
 	for i := range env.Rcpts {
 		env.Rcpts[i].Standing = mail.Pending
 	}
-	hold := box.TTL
-	if hold <= 0 {
-		hold = g.o.Hold
-	}
 	return &mail.Mail{
 		ID: id, State: mail.New, Envelope: env, Digest: mail.DigestOf(env, msg.Raw),
 		Mailbox: box.Address, Agent: p.Agent, AgentRef: p.AgentRef, Author: p.ID(), Door: s.Door, Encrypted: s.TLS,
 		Header: msg.Header, Size: int64(len(msg.Raw)),
-		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: hold,
+		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: g.reg.Hold(box),
 	}, msg.Raw, nil
 }
 

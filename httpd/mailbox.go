@@ -81,7 +81,7 @@ func (s *Server) mailboxOf(tx store.Tx, p registry.Principal, m registry.Mailbox
 	return api.Mailbox{
 		ID: m.Address.String(), Address: m.Address.String(), DisplayName: m.DisplayName,
 		OversightMode: m.Mode.String(), OversightAddress: m.Oversight.String(),
-		HoldSeconds: int64(m.Hold() / time.Second), Agents: append([]string{}, m.Agents...),
+		HoldSeconds: int64(s.o.Registry.Hold(m) / time.Second), Agents: append([]string{}, m.Agents...),
 		Frozen: slices.ContainsFunc(freezes, stops), CreatedAt: m.CreatedAt,
 	}, nil
 }

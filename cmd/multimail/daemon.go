@@ -98,7 +98,7 @@ func build(s setup) (d *daemon, err error) {
 		return nil, err
 	}
 	d.gate = gate.New(d.db, d.queue, d.registry, d.audit,
-		gate.Options{Hold: s.hold, MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m})
+		gate.Options{MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m})
 	m.States(d.states)
 
 	if d.smtp, err = smtpd.New(d.gate, credentials{d.db, d.registry, rate.NewLimiter(rate.Every(10*time.Second), 20)}, smtpd.Options{

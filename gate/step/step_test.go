@@ -14,7 +14,6 @@ import (
 var update = flag.Bool("update", false, "write testdata/table.tsv anew")
 
 var (
-	bools    = []bool{false, true}
 	bases    = []mail.Basis{mail.NoBasis, mail.Open, mail.Allowlist, mail.Approved}
 	degrees  = []Progress{None, Some, All}
 	tableTSV = "testdata/table.tsv"

@@ -25,14 +25,6 @@ type Mailbox struct {
 	CreatedAt   time.Time     `json:"created_at"`
 }
 
-// Hold returns how long a mail from the mailbox may wait for a decision.
-func (m Mailbox) Hold() time.Duration {
-	if m.TTL <= 0 {
-		return DefaultTTL
-	}
-	return m.TTL
-}
-
 // MailboxPatch names what SetMailbox changes; nil leaves a value as it is.
 type MailboxPatch struct {
 	DisplayName *string
@@ -169,7 +161,7 @@ func (r *Registry) SetMailbox(
 	}
 	facts := details{
 		"display_name": changed(named), "oversight": changed(moved),
-		"ttl": r.holdOf(m).String(), "ttl_before": r.holdOf(before).String(),
+		"ttl": r.Hold(m).String(), "ttl_before": r.Hold(before).String(),
 	}
 	private := details{"mailbox": addr.String()}
 	if named {
@@ -212,7 +204,7 @@ func (r *Registry) mayPatch(p Principal, before, after Mailbox) error {
 	if after.Oversight != before.Oversight && !loosen(before.Address)(p) {
 		return errLoosen("another oversight address")
 	}
-	if r.holdOf(after) > r.holdOf(before) && !loosen(before.Address)(p) {
+	if r.Hold(after) > r.Hold(before) && !loosen(before.Address)(p) {
 		return errLoosen("a longer hold")
 	}
 	return nil
@@ -251,8 +243,8 @@ func (r *Registry) SetMode(
 		details{"mailbox": addr.String()})
 }
 
-// holdOf is how long a mail of m is held.
-func (r *Registry) holdOf(m Mailbox) time.Duration {
+// Hold returns how long a mail from m may wait for a decision.
+func (r *Registry) Hold(m Mailbox) time.Duration {
 	if m.TTL <= 0 {
 		return r.hold
 	}

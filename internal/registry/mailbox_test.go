@@ -137,7 +137,7 @@ func TestHoldsHaveALength(t *testing.T) {
 		err := h.update(func(tx store.Tx) error {
 			return patch(registry.MailboxPatch{TTL: &c.ttl})(h, tx, dev)
 		})
-		if got := h.mailbox(box).Hold(); got != c.hold || !errors.Is(err, c.want) {
+		if got := h.reg.Hold(h.mailbox(box)); got != c.hold || !errors.Is(err, c.want) {
 			t.Errorf("%s: got %s, %v", c.ttl, got, err)
 		}
 	}

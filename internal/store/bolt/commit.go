@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/multimail/multimail/internal/store"
 )
@@ -189,7 +190,7 @@ func (db *DB) run(tx *bbolt.Tx, b *batch) error {
 // left it.
 func rollback(tx *bbolt.Tx) {
 	_ = protect(func() error {
-		if err := tx.Rollback(); !errors.Is(err, bbolt.ErrTxClosed) {
+		if err := tx.Rollback(); !errors.Is(err, bolterrors.ErrTxClosed) {
 			return err
 		}
 		return nil
