@@ -245,6 +245,9 @@ func later(a, b time.Time) time.Time {
 // refused records a refusal of an authenticated principal.
 func (g *Gate) refused(ctx context.Context, p registry.Principal, from mail.Address, why error) {
 	var e *mail.Error
+	if errors.As(why, &e) && e.Limit != "" {
+		g.o.Metrics.Limits.WithLabelValues(string(e.Limit)).Inc()
+	}
 	if !errors.As(why, &e) || errors.Is(why, errStore) || errors.Is(why, errFull) {
 		g.o.Log.Error("refused", "actor", p.ID(), "from", from.String(), "err", why)
 		return // our fault, and most likely nothing can be recorded now

@@ -12,6 +12,7 @@ type Error struct {
 	Code     int    // SMTP reply code (RFC 5321, section 4.2)
 	Enhanced string // enhanced status code (RFC 3463), such as "5.7.1"
 	Public   string // one line for the client
+	Limit    Limit  // the limit that was reached, "" for none
 	Err      error  // private cause, may be nil
 }
 

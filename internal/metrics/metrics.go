@@ -22,6 +22,7 @@ type Metrics struct {
 	Decisions    *prometheus.CounterVec // by verdict: approve, reject, cancel, expire, refused
 	Attempts     *prometheus.CounterVec // by result: delivered, temporary, permanent, stopped
 	AttemptTime  prometheus.Histogram   // seconds of one delivery attempt
+	Limits       *prometheus.CounterVec // by limit: a name of docs/limits.md
 
 	registry *prometheus.Registry
 }
@@ -36,6 +37,7 @@ func New() *Metrics {
 	m.Submissions = m.counter("mail_submissions_total", "Mails offered to the gate.", "door", "verdict")
 	m.Decisions = m.counter("mail_decisions_total", "Ends of a hold.", "verdict")
 	m.Attempts = m.counter("mail_attempt_results_total", "Results of attempts, by recipient.", "result")
+	m.Limits = m.counter("mail_limit_reached_total", "How often a limit of docs/limits.md was reached.", "limit")
 	m.AttemptTime = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "mail_attempt_seconds", Help: "Duration of one delivery attempt.",
 		Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),

@@ -1,0 +1,34 @@
+package mail
+
+// SegmentKind says what a segment of the approver's view is.
+type SegmentKind string
+
+// The kinds of a segment.
+const (
+	// SegmentText is text of a text part that mail programs show.
+	SegmentText SegmentKind = "text"
+	// SegmentHTML is text of an HTML part, as far as a browser may show it.
+	SegmentHTML SegmentKind = "html"
+	// SegmentHidden is text that is in the mail and that some or all mail
+	// programs do not show. Note says why: the element, attribute or style.
+	SegmentHidden SegmentKind = "hidden"
+	// SegmentAttached begins an attached message: Note names its sender and
+	// subject, Depth is how many messages it stands in, from 1.
+	SegmentAttached SegmentKind = "attached"
+	// SegmentOutside is text outside the MIME parts or that is no header field.
+	SegmentOutside SegmentKind = "outside"
+	// SegmentSource is a part as it was written, where that differs from what
+	// mail programs show of it.
+	SegmentSource SegmentKind = "source"
+)
+
+// Segment is a stretch of what an approver must see. What it is stands in its
+// fields, never in its text, so that no text of a mail can pass for another
+// kind. Text and Note are decoded and neutralised.
+type Segment struct {
+	Kind  SegmentKind
+	Part  string // path of the MIME part, "" where there is none
+	Depth int    // number of attached messages around it; 0 in the mail itself
+	Note  string
+	Text  string
+}
