@@ -154,23 +154,38 @@ type binding struct {
 }
 
 func readBinding(raw []byte) (b binding, err error) {
-	from := mail.Addresses(raw, "From")
-	if len(mail.Fields(raw, "From")) != 1 || len(from) != 1 {
-		return b, errors.New("the message has not exactly one From address")
+	value, err := one(raw, "From")
+	if err != nil {
+		return b, err
 	}
-	ids := mail.Fields(raw, "Message-ID")
-	if len(ids) != 1 {
-		return b, errors.New("the message has not exactly one Message-ID")
+	from, err := mail.ParseFrom(value)
+	if err != nil {
+		return b, err
 	}
-	id := strings.TrimSuffix(strings.TrimPrefix(ids[0], "<"), ">")
+	if value, err = one(raw, "Message-ID"); err != nil {
+		return b, err
+	}
+	id, err := mail.ParseMessageID(value)
+	if err != nil {
+		return b, err
+	}
 	b = binding{
-		from: from[0], messageID: shortHash(id), bodyHash: mail.BodyHashBase64(raw),
+		from: from, messageID: shortHash(id), bodyHash: mail.BodyHashBase64(raw),
 		recipients: hashRecipients(raw),
 	}
 	if dates := mail.Fields(raw, "Date"); len(dates) == 1 {
 		b.date = parseDate(dates[0])
 	}
 	return b, nil
+}
+
+// one returns the value of a field that must be there exactly once.
+func one(raw []byte, name string) (string, error) {
+	values := mail.Fields(raw, name)
+	if len(values) != 1 {
+		return "", fmt.Errorf("the message has %d %s fields instead of one", len(values), name)
+	}
+	return values[0], nil
 }
 
 // hashRecipients returns the hash of the addresses in To and Cc, never of Bcc.

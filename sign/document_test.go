@@ -123,7 +123,7 @@ func TestADocumentOfStrangersIsReadStrictly(t *testing.T) {
 		{"a coordinate with a line break", change("x", top["x"].(string)+"\n"), false},
 		{"infinity", change("x", ""), false},
 	} {
-		v := Verify([]byte(eml), func(string, string) ([]byte, error) { return tt.doc, nil })
+		v := Verify([]byte(eml), Lookup{Document: func(string, string) ([]byte, error) { return tt.doc, nil }})
 		if (v.Status == Valid) != tt.ok || !tt.ok && failed(v) != "key" {
 			t.Errorf("%s: %+v", tt.name, v)
 		}

@@ -13,16 +13,18 @@ import (
 )
 
 // A receiver checks a mail. fetch stands for an HTTPS request to
-// iss/.well-known/multimail-signing-key, kept for a day.
+// iss/.well-known/multimail-signing-key, kept for a day. With TXT in the Lookup
+// DKIM is checked too, and nothing is left unbound.
 func ExampleVerify() {
 	eml, fetch := arrive()
-	v := sign.Verify(eml, fetch)
+	v := sign.Verify(eml, sign.Lookup{Document: fetch})
 	fmt.Println(v.Status)
 	fmt.Println(v.Claims.Operator, "answers for", v.Claims.Subject)
 	fmt.Println("oversight", v.Claims.Mode, "released by", v.Claims.Approval.By)
+	fmt.Println("not bound without DKIM:", v.Unbound)
 
 	changed := strings.Replace(string(eml), "Monday", "Sunday", 1)
-	v = sign.Verify([]byte(changed), fetch)
+	v = sign.Verify([]byte(changed), sign.Lookup{Document: fetch})
 	fmt.Println(v.Status)
 	for _, c := range v.Checks {
 		fmt.Println(c.Name, c.OK)
@@ -31,7 +33,9 @@ func ExampleVerify() {
 	// valid
 	// Example Ltd answers for bot@example.com
 	// oversight autonomous released by none
+	// not bound without DKIM: [Date From (names) To (names)]
 	// valid-unbound
+	// message true
 	// header true
 	// from true
 	// issuer true

@@ -133,11 +133,16 @@ func (h *house) stamp(m *mail.Mail, raw string) string {
 
 func (h *house) stamped() string { return h.stamp(released(h.t, sample), sample) }
 
+// lookup finds the documents of this house and no DKIM keys.
+func (h *house) lookup() Lookup {
+	return Lookup{Document: func(iss, _ string) ([]byte, error) {
+		return h.keys.Document(strings.TrimPrefix(iss, "https://"))
+	}}
+}
+
 // verify checks eml with the documents of this house.
 func (h *house) verify(eml string) Verification {
-	return Verify([]byte(eml), func(iss, _ string) ([]byte, error) {
-		return h.keys.Document(strings.TrimPrefix(iss, "https://"))
-	})
+	return Verify([]byte(eml), h.lookup())
 }
 
 // forge signs any header and payload with the domain's own key.

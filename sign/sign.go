@@ -17,10 +17,13 @@
 // Any JWT library and a SHA-256 will do. [Verify] takes these steps, in this
 // order, and so should you:
 //
-//  1. Find the header. There must be exactly one. Remove all blanks from its
-//     value: a mail system on the way may have folded it.
-//  2. Refuse more than 4096 octets, then cut at the dots into three parts of
-//     base64url without padding.
+//  1. Refuse a message that two readers would split differently: a bare CR or
+//     LF, a NUL, a malformed field name, a first line that begins with a blank,
+//     a second From, To, Subject or Content-Type. Find the header; there must
+//     be exactly one.
+//  2. Refuse more than 4096 octets and any character but those of base64url and
+//     the dot, blanks included; cut at the dots into three parts of base64url
+//     without padding.
 //  3. Refuse a protected header with any other members or values than the
 //     three above. The algorithm is never the token's choice, and a key is
 //     never taken from the token or from an address in it.
@@ -37,12 +40,14 @@
 //     the hash of the addresses in To and Cc, in lower case, sorted, joined
 //     by "\n". mid and rh are base64url of the first 16 octets of SHA-256; bh
 //     is all 32 in base64.
+//  8. Check the DKIM signature of the From domain: Subject and the other header
+//     fields are covered by nothing else, and no mail leaves without one.
 //
 // If 1 to 6 hold, the domain made this statement about a mail from this
 // address. Only if 7 holds as well was it this mail; a mailing list that adds a
 // footer breaks it, and so does whoever pastes the header over another text.
-// Nothing here replaces DKIM, which covers the other header fields (and this
-// one); and the statement vouches for the sender, not for the content.
+// Without 8 say which fields are not bound: see Verification.Unbound. The
+// statement vouches for the sender, not for the content.
 //
 // # Keys
 //

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Every token here is refused before anybody is asked for a key.
@@ -87,11 +89,15 @@ func TestHostileTokensAreRefusedWithoutALookup(t *testing.T) {
 		"claim of the wrong type":        saying(`"ai_generated":true`, `"ai_generated":"yes"`),
 		"deep nesting":                   saying(`"sub"`, `"z":`+strings.Repeat("[", 200)+strings.Repeat("]", 200)+`,"sub"`),
 	} {
-		v := Verify([]byte(under(token)), func(iss, kid string) ([]byte, error) {
+		v := Verify([]byte(under(token)), Lookup{Document: func(iss, kid string) ([]byte, error) {
 			t.Errorf("%s: looked up %q %q", name, iss, kid)
 			return nil, errNoLookup
-		})
-		if v.Status != Invalid || failed(v) != "header" {
+		}})
+		want := "header"
+		if len(HeaderName+": "+token) > mail.MaxLine {
+			want = "message"
+		}
+		if v.Status != Invalid || failed(v) != want {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
@@ -212,7 +218,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add([]byte("From: a@b.test\r\n" + HeaderName + ": ..\r\n\r\n"))
 	f.Add([]byte(HeaderName + ":\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v := Verify(b, func(string, string) ([]byte, error) { return doc, nil })
+		v := Verify(b, Lookup{Document: func(string, string) ([]byte, error) { return doc, nil }})
 		switch v.Status {
 		case Valid, ValidUnbound:
 			if v.Claims.Subject != "bot@example.com" || v.Claims.Issuer != "https://example.com" {

@@ -2,10 +2,12 @@ package sign
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/emersion/go-msgauth/dkim"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/multimail/multimail/mail"
@@ -24,49 +26,69 @@ type Verification struct {
 	Status string  // Valid, ValidUnbound, Invalid or None
 	Checks []Check // what was looked at, in order, up to the first that made it invalid
 	Claims Claims  // what the domain stated; zero unless Status is Valid or ValidUnbound
-	Err    error   // of the key lookup: Status is Invalid now, and may be another later
+	// Unbound names the header fields that anybody may have changed on the way:
+	// neither the token nor a DKIM signature that was checked covers them. It
+	// leaves out what mail systems add in transit (Received, Return-Path,
+	// DKIM-Signature), and is empty unless Status is Valid or ValidUnbound.
+	Unbound []string
+	Err     error // of a key lookup: the status is what it is now, and may be another later
 }
 
-// Check is one question and its answer. The names are, in order: header, from,
-// issuer, key, signature, sender, message_id, body, recipients, date. The last
-// only informs: mail may wait days for its approval.
+// Check is one question and its answer. The names are, in order: message,
+// header, from, issuer, key, signature, sender, message_id, body, recipients,
+// dkim, date. dkim is there only when DKIM keys can be looked up. The last only
+// informs: mail may wait days for its approval.
 type Check struct {
 	Name   string
 	OK     bool
 	Detail string // one line, for people
 }
 
-// Verify checks the identity header of a whole message. doc fetches the key
-// document of an issuer, an origin such as "https://example.com" which is
-// always that of the From address; it is called at most once, and only after
-// everything that needs no key has passed. A message whose lines end with LF
-// alone, as files often do, is read as if they ended with CRLF.
-func Verify(eml []byte, doc func(iss, kid string) ([]byte, error)) Verification {
+// Lookup fetches public keys.
+type Lookup struct {
+	// Document fetches the key document of an issuer, an origin such as
+	// "https://example.com" which is always that of the From address. It is
+	// called at most once, and only after everything that needs no key has passed.
+	Document func(iss, kid string) ([]byte, error)
+	// TXT looks up the TXT records of a name below _domainkey of the From domain.
+	// With nil DKIM is not checked, and Unbound names what only DKIM covers.
+	TXT func(name string) ([]string, error)
+}
+
+// Verify checks the identity header of a whole message. Before any claim is
+// looked at the message must pass the rules on lines and fields that hold at
+// submission: a message that two readers split differently is Invalid. One
+// without any CR, as files often are, is read as if its lines ended with CRLF.
+//
+// Every mail with an identity header leaves with a DKIM signature of the same
+// domain. With l.TXT a mail without a good one is ValidUnbound: a field that the
+// token does not cover, such as Subject, may have been changed.
+func Verify(eml []byte, l Lookup) Verification {
 	if bytes.IndexByte(eml, '\r') < 0 {
 		eml = bytes.ReplaceAll(eml, []byte("\n"), []byte("\r\n"))
 	}
 	v := Verification{Status: Invalid}
-	if header, _ := mail.SplitHeader(eml); len(header) > mail.MaxHeader {
-		v.check("header", false, "", fmt.Errorf("longer than %d octets", mail.MaxHeader))
-		return v
-	}
 	values := mail.Fields(eml, HeaderName)
 	if len(values) == 0 {
 		return Verification{Status: None}
+	}
+	err := mail.CheckForm(eml)
+	if !v.check("message", err == nil, "its lines and fields are read in one way", public(err)) {
+		return v
 	}
 	t, err := parseHeader(values)
 	if !v.check("header", err == nil, "one well-formed token", err) {
 		return v
 	}
 	b, err := readBinding(eml)
-	if !v.check("from", err == nil, b.from.String(), err) {
+	if !v.check("from", err == nil, b.from.String(), public(err)) {
 		return v
 	}
 	iss := "https://" + b.from.Domain()
 	if !v.check("issuer", t.claims.Issuer == iss, iss, differs("iss", t.claims.Issuer, iss)) {
 		return v
 	}
-	if !v.signed(t, iss, doc) {
+	if !v.signed(t, iss, l.Document) {
 		return v
 	}
 	from := b.from.String()
@@ -77,8 +99,28 @@ func Verify(eml []byte, doc func(iss, kid string) ([]byte, error)) Verification 
 	if !v.bound(t.claims, b) {
 		v.Status = ValidUnbound
 	}
+	var covered map[string]int
+	if l.TXT != nil {
+		covered, err = checkDKIM(eml, b.from.Domain(), l.TXT)
+		if dkim.IsTempFail(err) {
+			v.Err = err
+		}
+		if !v.check("dkim", err == nil, "signed by "+b.from.Domain(), err) {
+			v.Status = ValidUnbound
+		}
+	}
+	v.Unbound = unbound(eml, t.claims, covered)
 	v.date(t.claims, b)
 	return v
+}
+
+// public drops the reply codes of package mail: nobody is being replied to.
+func public(err error) error {
+	var e *mail.Error
+	if errors.As(err, &e) {
+		return errors.New(e.Public)
+	}
+	return err
 }
 
 // check notes an answer: detail when it is yes, err when it is no.

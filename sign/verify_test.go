@@ -25,7 +25,7 @@ func TestAStampedMailIsValidAndEveryCheckSaysSo(t *testing.T) {
 			t.Errorf("check %+v", c)
 		}
 	}
-	want := "[header from issuer key signature sender message_id body recipients date]"
+	want := "[message header from issuer key signature sender message_id body recipients date]"
 	if v.Status != Valid || v.Err != nil || fmt.Sprint(names) != want || v.Claims.ID == "" {
 		t.Errorf("%s, %v\nchecks %v\nwant   %v", v.Status, v.Err, names, want)
 	}
@@ -39,7 +39,7 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 	for _, tt := range []struct{ name, eml, status, failed string }{
 		{"nothing", eml, Valid, ""},
 		{"other fields are added on top", "Received: from x\r\nX-MultiMail: y\r\n" + eml, Valid, ""},
-		{"the header is folded", folded, Valid, ""},
+		{"the header is folded", folded, Invalid, "header"},
 		{"the file has lines that end with LF", strings.ReplaceAll(eml, "\r\n", "\n"), Valid, ""},
 		{"blanks at the ends of lines are lost", strings.Replace(eml, "Dear Ann,", "Dear  Ann, \t", 1), Valid, ""},
 		{"empty lines are added at the end", eml + "\r\n\r\n", Valid, ""},
@@ -53,24 +53,24 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 		{"somebody else gets it", strings.Replace(eml, "bob@y", "eve@y", 1), ValidUnbound, "recipients"},
 		{"a recipient is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@y.test", 1), ValidUnbound, "recipients"},
 		{"a recipient that nobody can read is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@[::1]", 1), ValidUnbound, "recipients"},
-		{"a second To that names nobody is added", "To: Team:;\r\n" + eml, ValidUnbound, "recipients"},
-		{"a header too large to look at is added", strings.Repeat("X: y\r\n", mail.MaxHeader/6) + eml, Invalid, "header"},
+		{"a second To that names nobody is added", "To: Team:;\r\n" + eml, Invalid, "message"},
+		{"a header too large to look at is added", strings.Repeat("X: y\r\n", mail.MaxHeader/6) + eml, Invalid, "message"},
 		{"the header is pasted over another text", HeaderName + ": " + token + "\r\n" +
 			strings.NewReplacer("<1@", "<9@", "Dear", "Pay,", "bob@y", "eve@y").Replace(sample), ValidUnbound, "message_id body recipients"},
 		{"the date is far off", strings.Replace(eml, "4 Mar 2026", "4 Mar 2025", 1), Valid, "date"},
 		{"the date is after the release", strings.Replace(eml, "10:00:00", "12:11:00", 1), Valid, "date"},
 		{"the date is lost", strings.Replace(eml, "Date:", "X-Date:", 1), Valid, "date"},
 		{"two headers", HeaderName + ": " + token + "\r\n" + eml, Invalid, "header"},
-		{"two headers in other spelling", "x-multimail-IDENTITY : x\r\n" + eml, Invalid, "header"},
+		{"two headers in other spelling", "x-multimail-IDENTITY: x\r\n" + eml, Invalid, "header"},
 		{"From is another mailbox", strings.Replace(eml, "<bot@", "<boss@", 1), Invalid, "sender"},
 		{"From is in another domain", strings.Replace(eml, "<bot@example.com>", "<bot@example.org>", 1), Invalid, "issuer"},
 		{"From is in a domain below", strings.Replace(eml, "<bot@", "<bot@mail.", 1), Invalid, "issuer"},
 		{"From has two addresses", strings.Replace(eml, "From: ", "From: eve@example.com, ", 1), Invalid, "from"},
-		{"From stands twice", "From: eve@example.com\r\n" + eml, Invalid, "from"},
-		{"From stands twice, once with no address", "From: nobody\r\n" + eml, Invalid, "from"},
+		{"From stands twice", "From: eve@example.com\r\n" + eml, Invalid, "message"},
+		{"From stands twice, once with no address", "From: nobody\r\n" + eml, Invalid, "message"},
 		{"From is lost", strings.Replace(eml, "From:", "X:", 1), Invalid, "from"},
 		{"Message-ID is lost", strings.Replace(eml, "Message-ID:", "X:", 1), Invalid, "from"},
-		{"Message-ID stands twice", "Message-ID: <1@example.com>\r\n" + eml, Invalid, "from"},
+		{"Message-ID stands twice", "Message-ID: <1@example.com>\r\n" + eml, Invalid, "message"},
 		{"the token is cut short", strings.Replace(eml, token, token[:len(token)-1], 1), Invalid, "header"},
 	} {
 		v := h.verify(tt.eml)
@@ -181,13 +181,13 @@ func TestALookupThatFailsIsReportedApart(t *testing.T) {
 	h := newHouse(t)
 	down := errors.New("connection refused")
 	asked := 0
-	v := Verify([]byte(h.stamped()), func(iss, kid string) ([]byte, error) {
+	v := Verify([]byte(h.stamped()), Lookup{Document: func(iss, kid string) ([]byte, error) {
 		asked++
 		if iss != "https://example.com" || len(kid) != kidLength {
 			t.Errorf("asked for %q, %q", iss, kid)
 		}
 		return nil, down
-	})
+	}})
 	if v.Status != Invalid || !errors.Is(v.Err, down) || failed(v) != "key" || asked != 1 {
 		t.Errorf("asked %d times: %+v", asked, v)
 	}
@@ -203,7 +203,9 @@ func TestDetailsDoNotActOnATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := h.verify(under(h.forge(part(t, tokenOf(t, eml), 0), string(b))))
-	w := Verify([]byte(eml), func(string, string) ([]byte, error) { return nil, errors.New("\x1b[2Jeve\r\n\u202e") })
+	w := Verify([]byte(eml), Lookup{Document: func(string, string) ([]byte, error) {
+		return nil, errors.New("\x1b[2Jeve\r\n\u202e")
+	}})
 	for _, v := range []Verification{v, w} {
 		d := v.Checks[len(v.Checks)-1].Detail
 		if strings.ContainsAny(d, "\x1b\u202e\r\n") || !strings.Contains(d, "eve") {

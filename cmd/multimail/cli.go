@@ -54,12 +54,13 @@ type commands struct {
 
 // environment is what a command works with.
 type environment struct {
-	ctx     context.Context
-	in      io.Reader
-	out     io.Writer // results
-	talk    io.Writer // everything else
-	globals Globals
-	asks    func(in any) bool // whether somebody is there to be asked
+	ctx       context.Context
+	in        io.Reader
+	out       io.Writer // results
+	talk      io.Writer // everything else
+	globals   Globals
+	dataGiven bool              // --data stands on the command line
+	asks      func(in any) bool // whether somebody is there to be asked
 }
 
 // client returns a client of the daemon the globals name.

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -85,6 +86,7 @@ func (e *environment) run(args []string) (code int) {
 		return report(e.talk, usageError{err})
 	}
 	e.globals = cli.Globals
+	e.dataGiven = slices.ContainsFunc(kctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == "data" })
 	return report(e.talk, kctx.Run())
 }
 

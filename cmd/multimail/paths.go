@@ -56,7 +56,7 @@ func ours(path string) error {
 		}
 		uid := fi.Sys().(*syscall.Stat_t).Uid
 		if uid != 0 && uid != uint32(os.Getuid()) {
-			return errors.New("the admin socket belongs to somebody else; no key is sent to it")
+			return errors.New("the admin socket belongs to somebody else; nothing is sent to it")
 		}
 	}
 	return nil

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -18,38 +18,47 @@ import (
 type verifyCmd struct {
 	File        string `arg:"" help:"Mail file; - for standard input."`
 	KeyDocument string `help:"Key document to use instead of the issuer's." type:"path" placeholder:"FILE"`
+	Records     string `help:"DNS records, as domain records prints them, to use instead of DNS." type:"path" placeholder:"FILE"`
 }
 
-// fetchTime bounds the fetch of a key document.
+// fetchTime bounds each look-up of a key.
 const fetchTime = 10 * time.Second
 
-// Run checks the header against the issuer's key document: that of a file, of
-// the local daemon when it serves the issuer's domain, or the published one.
+// Run checks the header against the issuer's key document and the DKIM
+// signature against the domain's records: those of files, of the daemon of
+// --data when it has the domain, or the published ones.
 func (v verifyCmd) Run(e *environment) error {
 	eml, err := v.read(e.in)
 	if err != nil {
 		return err
 	}
-	if !bytes.Contains(eml, []byte("\r\n")) { // a file as many programs save it
-		eml = bytes.ReplaceAll(eml, []byte("\n"), []byte("\r\n"))
+	keys, err := v.keys(e)
+	if err != nil {
+		return err
 	}
-	r := sign.Verify(eml, func(iss, _ string) ([]byte, error) { return v.document(e, iss) })
-	err = e.print(r, func() error {
-		if err := e.line("%s", r.Status); err != nil {
-			return err
-		}
-		for _, c := range r.Checks {
-			mark := map[bool]string{true: "ok", false: "FAILED"}[c.OK]
-			if err := e.line("  %-14s %-6s %s", c.Name, mark, printable(c.Detail)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	r := sign.Verify(eml, keys)
+	err = e.print(r, func() error { return printVerification(e, r) })
 	if err == nil && r.Status != sign.Valid {
 		err = fmt.Errorf("the identity header is %s", r.Status)
 	}
 	return err
+}
+
+// printVerification prints the status, each check, and what nothing covers.
+func printVerification(e *environment, r sign.Verification) error {
+	if err := e.line("%s", r.Status); err != nil {
+		return err
+	}
+	for _, c := range r.Checks {
+		mark := map[bool]string{true: "ok", false: "FAILED"}[c.OK]
+		if err := e.line("  %-14s %-6s %s", c.Name, mark, printable(c.Detail)); err != nil {
+			return err
+		}
+	}
+	if len(r.Unbound) == 0 {
+		return nil
+	}
+	return e.line("  not bound: anybody may have written or changed %s", printable(strings.Join(r.Unbound, ", ")))
 }
 
 func (v verifyCmd) read(in io.Reader) ([]byte, error) {
@@ -59,33 +68,125 @@ func (v verifyCmd) read(in io.Reader) ([]byte, error) {
 	return os.ReadFile(v.File)
 }
 
-func (v verifyCmd) document(e *environment, iss string) ([]byte, error) {
+// keys says where keys come from: files first, then the daemon of --data, then
+// what the domain publishes.
+func (v verifyCmd) keys(e *environment) (sign.Lookup, error) {
+	published := sign.Lookup{Document: e.fetchDocument, TXT: e.lookupTXT}
+	l := published
+	if e.dataGiven {
+		local, err := e.localKeys()
+		if err != nil {
+			return l, err
+		}
+		l = local.before(published)
+	}
 	if v.KeyDocument != "" {
-		return os.ReadFile(v.KeyDocument)
+		b, err := os.ReadFile(v.KeyDocument)
+		if err != nil {
+			return l, err
+		}
+		l.Document = func(string, string) ([]byte, error) { return b, nil }
 	}
-	u, err := url.Parse(iss)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" {
-		return nil, errors.New("the issuer is not an https origin")
+	if v.Records != "" {
+		b, err := os.ReadFile(v.Records)
+		if err != nil {
+			return l, err
+		}
+		zone := readZone(string(b))
+		l.TXT = func(name string) ([]string, error) { return zone[strings.ToLower(name)], nil }
 	}
-	if doc, err := e.localDocument(u.Host); err == nil {
-		return doc, nil
+	return l, nil
+}
+
+// fetchDocument fetches the key document of an issuer over HTTPS.
+func (e *environment) fetchDocument(iss, _ string) ([]byte, error) {
+	if _, err := issuerHost(iss); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, fetchTime)
 	defer cancel()
 	return api.New(iss, "").SigningKey(ctx)
 }
 
-// localDocument asks the local daemon, if it has that domain: its mail can be
+func issuerHost(iss string) (string, error) {
+	u, err := url.Parse(iss)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" {
+		return "", errors.New("the issuer is not an https origin")
+	}
+	return u.Host, nil
+}
+
+func (e *environment) lookupTXT(name string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(e.ctx, fetchTime)
+	defer cancel()
+	return net.DefaultResolver.LookupTXT(ctx, name)
+}
+
+// localKeys are the keys of the daemon of --data: mail of its domains can be
 // checked before anything is published.
-func (e *environment) localDocument(domain string) ([]byte, error) {
+type localKeys struct {
+	*environment
+	c *api.Client
+}
+
+func (e *environment) localKeys() (localKeys, error) {
 	path, err := socketPath(e.globals.Data)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = ours(path)
 	}
-	c := api.Socket(path)
-	if _, err := c.Domain(e.ctx, strings.ToLower(domain)); err != nil {
-		return nil, err
+	return localKeys{e, api.Socket(path)}, err
+}
+
+// before asks the daemon for its own domains, and l for all others.
+func (k localKeys) before(l sign.Lookup) sign.Lookup {
+	return sign.Lookup{
+		Document: func(iss, kid string) ([]byte, error) {
+			host, err := issuerHost(iss)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := k.c.Domain(k.ctx, host); err != nil {
+				return l.Document(iss, kid)
+			}
+			at := *k.c
+			at.Base = "http://" + host
+			return at.SigningKey(k.ctx)
+		},
+		TXT: func(name string) ([]string, error) {
+			_, domain, _ := strings.Cut(name, "._domainkey.")
+			d, err := k.c.Domain(k.ctx, domain)
+			if err != nil {
+				return l.TXT(name)
+			}
+			var out []string
+			for _, r := range d.DNS {
+				if strings.EqualFold(r.Name, name) {
+					out = append(out, r.Value)
+				}
+			}
+			return out, nil
+		},
 	}
-	c.Base = "http://" + domain
-	return c.SigningKey(e.ctx)
+}
+
+// readZone reads the TXT records of lines as domain records prints them, by
+// name in lower case. Other lines are left out.
+func readZone(text string) map[string][]string {
+	zone := map[string][]string{}
+	for line := range strings.Lines(text) {
+		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		kind, value, _ := strings.Cut(rest, " ")
+		if kind != "TXT" || !strings.HasPrefix(value, `"`) {
+			continue
+		}
+		var strs []string // every second piece stands between quotes
+		for i, s := range strings.Split(value, `"`) {
+			if i%2 == 1 {
+				strs = append(strs, s)
+			}
+		}
+		name = strings.ToLower(strings.TrimSuffix(name, "."))
+		zone[name] = append(zone[name], strings.Join(strs, ""))
+	}
+	return zone
 }

@@ -97,6 +97,11 @@ func TestCLIReadsAndVerifiesWhatWasExported(t *testing.T) {
 	if r := command(t, forged, nil, binary, "verify", "-", "--data", h.data); r.code != 1 {
 		t.Errorf("a forged mail: exit %d %s%s", r.code, r.out, r.err)
 	}
+	retitled := strings.Replace(string(eml), "Subject: signed", "Subject: other", 1)
+	if r := command(t, retitled, nil, binary, "verify", "-", "--data", h.data); r.code != 1 || !strings.Contains(r.out, "valid-unbound") ||
+		!strings.Contains(r.out, "Subject") {
+		t.Errorf("a mail with another Subject: exit %d %s%s", r.code, r.out, r.err)
+	}
 }
 
 func TestCLIShowsHostileTextAndLetsNoneOfItAct(t *testing.T) {

@@ -1,0 +1,56 @@
+package mail
+
+import "strings"
+
+// CheckForm applies the rules of Read on lines and fields to a message that
+// has been on its way, and changes nothing: only CRLF ends a line, no NUL, no
+// line over MaxLine, no malformed field, and no second field of those that may
+// stand once. What passes is split into the same fields by every reader.
+func CheckForm(raw []byte) error {
+	if err := checkLines(raw); err != nil {
+		return err
+	}
+	fields, _, err := readHeader(raw)
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, f := range fields {
+		name := strings.ToLower(f.name)
+		if seen[name] && single[name] {
+			return Errorf(554, "5.6.0", "more than one %s field", f.name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+// ParseFrom reads the whole value of a From field as Read does: one address in
+// a form on which all parsers agree, with nothing before, between or after.
+func ParseFrom(value string) (Address, error) {
+	_, a, why := parseMailbox(value)
+	if why != "" {
+		return Address{}, Errorf(554, "5.6.0", "From must be one address: %s", why)
+	}
+	return a, nil
+}
+
+// ParseMessageID reads the whole value of a Message-ID field as Read does and
+// returns the id without its brackets.
+func ParseMessageID(value string) (string, error) {
+	id := parseMessageID(value)
+	if id == "" {
+		return "", Errorf(554, "5.6.0", "malformed Message-ID")
+	}
+	return id, nil
+}
+
+// FieldNames returns the name of every header field as it is written, in order.
+func FieldNames(raw []byte) []string {
+	header, _ := SplitHeader(raw)
+	var out []string
+	for _, f := range scanFields(header) {
+		out = append(out, f.name)
+	}
+	return out
+}
