@@ -52,11 +52,11 @@ func (s *Server) ownMail(r *request, m *mail.Mail) (answer, error) {
 	seen := mail.NewReview(raw)
 	e := api.Email{
 		Summary: summaryOf(m, s.o.Now()), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
-		Text: seen.Text, Digest: string(m.Digest), Rev: m.Rev, Size: m.Size,
+		Text: seen.Text(), Digest: string(m.Digest), Rev: m.Rev, Size: m.Size,
 		Recipients: recipientsOf(m, false), SendAt: m.NotBefore, Attempts: m.Attempts, FinishedAt: m.FinishedAt,
 	}
 	if e.Text == "" {
-		e.Text = seen.HTML
+		e.Text = seen.HTML()
 	}
 	for _, p := range seen.Parts {
 		if p.Attachment {

@@ -90,10 +90,13 @@ func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending) api.Review {
 		Pending: p, State: m.State.String(), Recipients: recipientsOf(m, true),
 		Header: api.ReviewHead{From: seen.From, Sender: seen.Sender, To: seen.To, Cc: seen.Cc,
 			ReplyTo: seen.ReplyTo, ReceiptTo: seen.Receipt},
-		Text: seen.Text, HTML: seen.HTML, Differ: seen.Differ,
+		Segments: []api.Segment{}, Differ: seen.Differ,
 		Links: append([]string{}, seen.Links...), Parts: []api.Part{},
 	}
 	v.Subject = seen.Subject
+	for _, x := range seen.Segments {
+		v.Segments = append(v.Segments, api.Segment{Kind: string(x.Kind), Part: x.Part, Depth: x.Depth, Note: x.Note, Text: x.Text})
+	}
 	for _, x := range seen.Parts {
 		v.Parts = append(v.Parts, api.Part(x))
 	}

@@ -44,8 +44,8 @@ func TestComposedMailSaysWhatTheDraftSays(t *testing.T) {
 	raw := composed(t, d)
 	r := NewReview(raw)
 	text := strings.TrimSpace(d.Markdown)
-	if r.Text != text || r.Differ || r.HTML != "" || fmt.Sprint(r.Links) != "[https://x.test/a]" {
-		t.Errorf("text %q, differ %v, HTML %q, links %q", r.Text, r.Differ, r.HTML, r.Links)
+	if r.Text() != text || r.Differ || r.HTML() != "" || fmt.Sprint(r.Links) != "[https://x.test/a]" {
+		t.Errorf("text %q, differ %v, HTML %q, links %q", r.Text(), r.Differ, r.HTML(), r.Links)
 	}
 	got := fmt.Sprintf("%v %v %v %s", r.From, r.To, r.Cc, r.Subject)
 	want := `["Bot, Größe & Co." <bot@a.test>] [ann@x.test "b b"@y.test] [cc@x.test] ` + d.Subject
@@ -133,7 +133,7 @@ func TestComposeKeepsAwkwardTextToTheOctet(t *testing.T) {
 		d := draft()
 		d.Markdown = s
 		want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
-		if got := NewReview(composed(t, d)).Text; got != Neutralise(strings.TrimSpace(want)) {
+		if got := NewReview(composed(t, d)).Text(); got != Neutralise(strings.TrimSpace(want)) {
 			t.Errorf("text %q came out as %q", want, got)
 		}
 	}
@@ -151,7 +151,7 @@ func TestReviewOfAComposedMailNeverDiffers(t *testing.T) {
 		raw := composed(t, d)
 		r := NewReview(raw)
 		if r.Differ {
-			t.Errorf("%q: text %q and HTML %q differ", s, r.Text, r.HTML)
+			t.Errorf("%q: text %q and HTML %q differ", s, r.Text(), r.HTML())
 		}
 		if bytes.Contains(raw, []byte("<script")) && bytes.Count(raw, []byte("<script")) > strings.Count(s, "<script") {
 			t.Errorf("%q: raw HTML passed", s)

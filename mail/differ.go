@@ -15,7 +15,7 @@ func (v *viewer) say(e *entity, text, source string) {
 	v.sources[e] = source
 }
 
-// compare sets Differ, and decides whether the HTML says more than Text does.
+// compare sets Differ, and finds the pages that text stands for.
 // Only what stands for the same content is compared: the alternatives of one
 // multipart/alternative with each other, and the loose text with loose HTML.
 func (v *viewer) compare(root *entity) {
@@ -31,11 +31,6 @@ func (v *viewer) compare(root *entity) {
 	})
 	if len(text) > 0 && len(page) > 0 {
 		v.compareGroups([][]*entity{text, page})
-	}
-	for e := range v.words {
-		if e.kind == "text/html" && !v.covered[e] {
-			v.showHTML = true
-		}
 	}
 }
 

@@ -14,12 +14,28 @@ type Review struct {
 	// Address fields, one address an item.
 	From, Sender, To, Cc, ReplyTo []string
 
-	Receipt []string // who is told when the mail is read or delivered
-	Text    string   // decoded text/plain parts
-	HTML    string   // HTML parts as text; "" when they only repeat Text
-	Differ  bool     // text and HTML parts say different words
-	Links   []string // every link target in HTML and text, in order, no duplicates
-	Parts   []Part   // every leaf part, attached messages, and containers that are not sound
+	Receipt  []string  // who is told when the mail is read or delivered
+	Segments []Segment // what the mail says, in its order; a page that only repeats text is left out
+	Differ   bool      // text and HTML parts say different words
+	Links    []string  // every link target in HTML and text, in order, no duplicates
+	Parts    []Part    // every leaf part, attached messages, and containers that are not sound
+}
+
+// Text returns what the text parts say, attached messages included.
+func (r *Review) Text() string { return r.say(SegmentText) }
+
+// HTML returns what the HTML parts say where text does not stand for them.
+func (r *Review) HTML() string { return r.say(SegmentHTML) }
+
+// say joins the segments of one kind.
+func (r *Review) say(kind SegmentKind) string {
+	var texts []string
+	for _, s := range r.Segments {
+		if s.Kind == kind && s.Text != "" {
+			texts = append(texts, s.Text)
+		}
+	}
+	return strings.Join(texts, "\n\n")
 }
 
 // Part is one leaf of the MIME tree.
@@ -30,7 +46,7 @@ type Part struct {
 	Size       int64  // octets, decoded
 	SHA256     string // hex, of the decoded octets
 	Attachment bool   // offered as a file
-	Reviewable bool   // decoded as every reader would; if it is text, it stands in Text or HTML
+	Reviewable bool   // decoded as every reader would; if it is text, it stands in Segments
 	Why        string // why it is not reviewable
 }
 
@@ -38,29 +54,59 @@ type Part struct {
 // is a Part that is not Reviewable.
 func NewReview(raw []byte) *Review {
 	root, _ := parseMIME(raw)
-	v := &viewer{review: &Review{}, seen: map[string]bool{}}
+	v := &viewer{review: &Review{}, seen: map[string]bool{}, marked: map[*entity]bool{}}
 	v.header(root)
 	v.visit(root)
 	v.compare(root)
-	r := v.review
-	r.Text = strings.TrimSpace(Neutralise(v.text.String()))
-	if page := strings.TrimSpace(Neutralise(v.html.String())); r.Text == "" || v.showHTML {
-		r.HTML = page
-	}
-	return r
+	v.finish()
+	return v.review
 }
 
 // viewer gathers the Review along the tree.
 type viewer struct {
-	review   *Review
-	text     strings.Builder
-	html     strings.Builder
-	showHTML bool
-	seen     map[string]bool // links
-	words    map[*entity]string
-	sources  map[*entity]string // text leaves as written
-	covered  map[*entity]bool   // pages that say what some text says
-	budget   int                // octets that may still be rendered from Markdown
+	review  *Review
+	shown   []stretch
+	depth   int             // attached messages around the entity that is visited
+	seen    map[string]bool // links
+	words   map[*entity]string
+	sources map[*entity]string // text leaves as written
+	covered map[*entity]bool   // pages that say what some text says
+	marked  map[*entity]bool   // pages that hide something
+	budget  int                // octets that may still be rendered from Markdown
+}
+
+// stretch is a segment that may turn out to repeat another.
+type stretch struct {
+	Segment
+	page *entity // the HTML leaf it stems from
+}
+
+// add appends a segment about e.
+func (v *viewer) add(e *entity, kind SegmentKind, note, text string) {
+	d := stretch{Segment: Segment{Kind: kind, Part: partPath(e), Depth: v.depth, Note: neutralLine(note),
+		Text: strings.TrimSpace(Neutralise(strings.ReplaceAll(text, "\r\n", "\n")))}}
+	if e.kind == "text/html" {
+		d.page = e
+	}
+	if d.Text != "" || kind == SegmentAttached {
+		v.shown = append(v.shown, d)
+	}
+}
+
+// finish keeps the segments that say something of their own.
+func (v *viewer) finish() {
+	for _, d := range v.shown {
+		if d.page == nil || !v.covered[d.page] || v.marked[d.page] || d.Kind == SegmentOutside {
+			v.review.Segments = append(v.review.Segments, d.Segment)
+		}
+	}
+}
+
+func partPath(e *entity) string {
+	if e.path == "" && len(e.parts) == 0 {
+		return "1"
+	}
+	return e.path
 }
 
 // receiptFields ask the recipient's side to tell somebody about the mail.
@@ -111,9 +157,9 @@ func (v *viewer) visit(e *entity) {
 	switch {
 	case e.isMessage():
 		v.addPart(e, true)
-		inner := e.parts[0]
-		v.addText("[attached message, from " + strings.Join(inner.addresses("from"), ", ") +
-			", subject: " + neutralLine(decodeWords(inner.field("subject"))) + "]")
+		v.depth++
+		defer func() { v.depth-- }()
+		v.add(e, SegmentAttached, "", headline(e.parts[0]))
 	case len(e.parts) > 0:
 		if e.odd != "" {
 			v.review.Parts = append(v.review.Parts,
@@ -126,10 +172,22 @@ func (v *viewer) visit(e *entity) {
 		v.visit(p)
 	}
 	for _, b := range e.outside {
-		if s := strings.TrimSpace(string(b)); s != "" && !isCustomary(s) {
-			v.addText("[outside the parts, hidden by most mail programs:]\n" + s)
+		if s := strings.TrimSpace(string(b)); !isCustomary(s) {
+			v.add(e, SegmentOutside, "", s)
 		}
 	}
+}
+
+// headline returns the fields of an attached message that mail programs show,
+// one a line.
+func headline(e *entity) string {
+	var b strings.Builder
+	for _, name := range []string{"From", "Sender", "Reply-To", "To", "Cc"} {
+		if list := e.addresses(strings.ToLower(name)); len(list) > 0 {
+			b.WriteString(name + ": " + strings.Join(list, ", ") + "\n")
+		}
+	}
+	return b.String() + "Subject: " + neutralLine(decodeWords(e.field("subject")))
 }
 
 // isCustomary reports whether s is a preamble that mail programs write for
@@ -146,14 +204,6 @@ func isCustomary(s string) bool {
 	return false
 }
 
-// addText adds a paragraph to the text.
-func (v *viewer) addText(s string) {
-	if v.text.Len() > 0 {
-		v.text.WriteString("\n\n")
-	}
-	v.text.WriteString(strings.ReplaceAll(s, "\r\n", "\n"))
-}
-
 // leaf lists a leaf, and shows it when a reader shows it in the mail itself.
 func (v *viewer) leaf(e *entity) {
 	data := v.addPart(e, e.attached())
@@ -165,19 +215,18 @@ func (v *viewer) leaf(e *entity) {
 		p.Reviewable, p.Why = false, why
 	}
 	if e.kind != "text/html" {
-		v.addText(text)
+		v.add(e, SegmentText, "", text)
 		v.link(textLinks(text))
 		v.say(e, text, text)
 		return
 	}
 	page := renderHTML(text)
-	if v.html.Len() > 0 {
-		v.html.WriteString("\n\n")
-	}
-	v.html.WriteString(page.out.b.String())
+	v.add(e, SegmentHTML, "", page.out.b.String())
 	v.link(page.links)
 	v.link(textLinks(page.words.String()))
-	v.showHTML = v.showHTML || page.marked
+	if page.marked {
+		v.marked[e] = true
+	}
 	v.say(e, page.words.String(), "")
 }
 
@@ -192,11 +241,8 @@ func (v *viewer) addPart(e *entity, attached bool) []byte {
 		}
 	}
 	p := Part{
-		Path: e.path, Type: neutralLine(e.kind), Size: int64(len(data)),
+		Path: partPath(e), Type: neutralLine(e.kind), Size: int64(len(data)),
 		SHA256: hex.EncodeToString(sum[:]), Attachment: attached, Reviewable: why == "", Why: why,
-	}
-	if p.Path == "" {
-		p.Path = "1"
 	}
 	if len(names) > 0 {
 		p.Name = neutralLine(names[0])

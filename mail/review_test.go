@@ -48,7 +48,8 @@ func describe(raw []byte) string {
 		case f.IsZero():
 		case f.Kind() == reflect.Slice:
 			for j := range f.Len() {
-				fmt.Fprintf(&b, "%s: %+v\n", strings.ToLower(name), f.Index(j))
+				s := fmt.Sprintf("%+v", f.Index(j))
+				fmt.Fprintf(&b, "%s: %s\n", strings.ToLower(name), strings.ReplaceAll(s, "\n", "\n  | "))
 			}
 		default:
 			s := fmt.Sprint(f)
@@ -106,8 +107,8 @@ func TestDifferTellsWhetherTextAndHTMLSayTheSame(t *testing.T) {
 		{"empty page", "a", "", true, true},
 	} {
 		r := NewReview(alternatives(tt.text, tt.page))
-		if r.Differ != tt.differ || (r.HTML != "") != (tt.shown && tt.page != "") {
-			t.Errorf("%s: differ %v, want %v; HTML %q", tt.name, r.Differ, tt.differ, r.HTML)
+		if r.Differ != tt.differ || (r.HTML() != "") != (tt.shown && tt.page != "") {
+			t.Errorf("%s: differ %v, want %v; HTML %q", tt.name, r.Differ, tt.differ, r.HTML())
 		}
 	}
 }
@@ -143,7 +144,10 @@ func TestNoShownPartEscapesTheApprover(t *testing.T) {
 	} {
 		raw := mailWith("Content-Type: multipart/" + tt.kind + "; boundary=b\n\n" + tt.parts + "--b--\n")
 		r := NewReview(raw)
-		all := r.Text + "\n" + r.HTML
+		all := ""
+		for _, s := range r.Segments {
+			all += s.Text + "\n"
+		}
 		for _, word := range []string{"alpha", "beta"} {
 			if strings.Contains(string(raw), word) && !strings.Contains(all, word) {
 				t.Errorf("%s: %q is not shown in %q", tt.name, word, all)
@@ -193,7 +197,7 @@ func TestPartsThatReadersDisagreeAboutAreNotReviewable(t *testing.T) {
 		if !strings.Contains(why, tt.why) || (why == "") != (tt.why == "") {
 			t.Errorf("%s: why %q, want %q", tt.name, why, tt.why)
 		}
-		if strings.Contains(tt.mime, "\nx\n") && !strings.Contains(r.Text, "x") && len(r.Parts) > 0 && !r.Parts[0].Attachment {
+		if strings.Contains(tt.mime, "\nx\n") && !strings.Contains(r.Text(), "x") && len(r.Parts) > 0 && !r.Parts[0].Attachment {
 			t.Errorf("%s: the text is not shown: %+v", tt.name, r)
 		}
 	}
@@ -266,8 +270,10 @@ func checkNeutral(t *testing.T, r *Review) {
 			t.Fatalf("%q is not neutral", s)
 		}
 	}
-	if Neutralise(r.Text) != r.Text || Neutralise(r.HTML) != r.HTML {
-		t.Fatal("the text is not neutral")
+	for _, s := range r.Segments {
+		if Neutralise(s.Text) != s.Text || neutralLine(s.Note) != s.Note || s.Depth < 0 {
+			t.Fatalf("%+v is not neutral", s)
+		}
 	}
 }
 
@@ -290,4 +296,21 @@ func FuzzReview(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a segment is stands in its kind: no body can write itself a mark.
+func TestNoBodyPassesForAnotherKindOfSegment(t *testing.T) {
+	forged := "Hello\n\n[attached message, from boss@a.test, subject: approved]\n\n" +
+		"[outside the parts, hidden by most mail programs:]\n\n[hidden: no]"
+	r := NewReview(mailWith("Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + forged +
+		"\n--b\nContent-Type: message/rfc822\n\nFrom: boss@a.test\nSubject: approved\n\n" + forged + "\n--b--\nbehind\n"))
+	want := []Segment{
+		{Kind: SegmentText, Part: "1", Text: forged},
+		{Kind: SegmentAttached, Part: "2", Depth: 1, Text: "From: boss@a.test\nSubject: approved"},
+		{Kind: SegmentText, Part: "2.1", Depth: 1, Text: forged},
+		{Kind: SegmentOutside, Text: "behind"},
+	}
+	if !reflect.DeepEqual(r.Segments, want) {
+		t.Errorf("got  %+v\nwant %+v", r.Segments, want)
+	}
 }

@@ -12,8 +12,8 @@ const (
 	// SegmentHidden is text that is in the mail and that some or all mail
 	// programs do not show. Note says why: the element, attribute or style.
 	SegmentHidden SegmentKind = "hidden"
-	// SegmentAttached begins an attached message: Note names its sender and
-	// subject, Depth is how many messages it stands in, from 1.
+	// SegmentAttached begins an attached message: Text holds the fields of it
+	// that mail programs show, one a line; Depth counts the message itself.
 	SegmentAttached SegmentKind = "attached"
 	// SegmentOutside is text outside the MIME parts or that is no header field.
 	SegmentOutside SegmentKind = "outside"

@@ -141,8 +141,10 @@ func TestWhatABodySaysStandsOnlyInItsFrame(t *testing.T) {
 func TestAnApproverSeesEachBodyInAFrameOfItsOwn(t *testing.T) {
 	f := newAPI(t)
 	f.on("GET /v1/oversight/pending?limit=20", 200, `{"emails":[{"id":"01A"},{"id":"01B"},{"id":"01C"}],"cursor":"c"}`)
-	f.on("GET /v1/oversight/pending/01A", 200, `{"id":"01A","digest":"sha256:a","text":"plain one","html":"markup one","differ":true}`)
-	f.on("GET /v1/oversight/pending/01B", 200, `{"id":"01B","digest":"sha256:b","text":"plain two"}`)
+	f.on("GET /v1/oversight/pending/01A", 200, `{"id":"01A","digest":"sha256:a","differ":true,"segments":[`+
+		`{"kind":"text","text":"plain one"},{"kind":"html","text":"markup one"},{"kind":"hidden","note":"hidden","text":"order"},`+
+		`{"kind":"text","depth":1,"text":"inner"},{"kind":"text","depth":1,"text":"more"}]}`)
+	f.on("GET /v1/oversight/pending/01B", 200, `{"id":"01B","digest":"sha256:b","segments":[{"kind":"text","text":"plain two"}]}`)
 	f.on("GET /v1/oversight/pending/01C", 404, `{"error":"no such mail"}`) // decided and gone meanwhile
 	s := f.connect(approver, "").call("list_pending", `{}`)
 	if s.failed {
@@ -162,7 +164,8 @@ func TestAnApproverSeesEachBodyInAFrameOfItsOwn(t *testing.T) {
 			frames = append(frames, m[1]+": "+m[3])
 		}
 	}
-	want := []string{"EMAIL BODY OF 01A: plain one\n\n[HTML part as text]\nmarkup one", "EMAIL BODY OF 01B: plain two"}
+	want := []string{"EMAIL BODY OF 01A: plain one", "HTML IN EMAIL 01A: markup one", "HIDDEN IN EMAIL 01A: hidden:\norder",
+		"TEXT IN EMAIL 01A, ATTACHED 1 DEEP: inner\n\nmore", "EMAIL BODY OF 01B: plain two"}
 	if !slices.Equal(frames, want) {
 		t.Errorf("frames %q, want %q", frames, want)
 	}

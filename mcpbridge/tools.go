@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -236,7 +237,7 @@ func listPending(ctx context.Context, b *bridge, in pendingInput) (*answer, erro
 			return nil, err
 		}
 		page.Emails = append(page.Emails, review{Review: r})
-		a.foreign = append(a.foreign, foreign{"EMAIL BODY OF " + p.ID, words(r)})
+		a.foreign = append(a.foreign, words(r)...)
 	}
 	a.data = page
 	return a, nil
@@ -247,19 +248,37 @@ type reviews struct {
 	Cursor string   `json:"cursor,omitempty"`
 }
 
-// review is a review without its words, which stand apart in their frame.
+// review is a review without its words, which stand apart in their frames.
 type review struct {
 	api.Review
-	Text string `json:"text,omitempty"` // these hide the others, and are always empty
-	HTML string `json:"html,omitempty"`
+	Segments []api.Segment `json:"segments,omitempty"` // hides the others, and is always empty
 }
 
-// words returns what a mail says, its HTML parts too when they say otherwise.
-func words(r api.Review) string {
-	if r.HTML == "" {
-		return r.Text
+// words frames what a mail says, one frame for each run of one kind, so that
+// no text can pass for another kind.
+func words(r api.Review) []foreign {
+	out := []foreign{{what: "EMAIL BODY OF " + r.ID}}
+	last := api.Segment{Kind: "text"}
+	for _, s := range r.Segments {
+		f := &out[len(out)-1]
+		switch {
+		case s.Kind != last.Kind || s.Depth != last.Depth || s.Note != last.Note:
+			what := strings.ToUpper(s.Kind) + " IN EMAIL " + r.ID
+			if s.Depth > 0 {
+				what += fmt.Sprintf(", ATTACHED %d DEEP", s.Depth)
+			}
+			if s.Note != "" {
+				s.Text = s.Note + ":\n" + s.Text
+			}
+			out = append(out, foreign{what, s.Text})
+		case f.text == "":
+			f.text = s.Text
+		default:
+			f.text += "\n\n" + s.Text
+		}
+		last = s
 	}
-	return r.Text + "\n\n[HTML part as text]\n" + r.HTML
+	return out
 }
 
 func gone(err error) bool {

@@ -68,7 +68,7 @@ func TestANoticeIsAMailThatOthersRead(t *testing.T) {
 					t.Errorf("no %q in\n%s", want, p.raw)
 				}
 			}
-			if strings.Contains(string(p.raw), "\r\nX-Evil") || strings.ContainsRune(mail.NewReview(p.raw).Text, '\x1b') {
+			if strings.Contains(string(p.raw), "\r\nX-Evil") || strings.ContainsRune(mail.NewReview(p.raw).Text(), '\x1b') {
 				t.Errorf("a stranger wrote a line of\n%s", p.raw)
 			}
 		})

@@ -141,7 +141,7 @@ func (s showCmd) Run(e *environment) error {
 // printReview shows everything an approver must see, the envelope first: who
 // gets it is what counts, whatever the header says.
 func printReview(w io.Writer, r api.Review) error {
-	p := &printer{w: w}
+	p := newPrinter(w)
 	p.field("Mail", r.ID)
 	p.field("Digest", r.Digest)
 	p.field("State", fmt.Sprintf("%s (rev %d)", r.State, r.Rev))
@@ -176,20 +176,6 @@ func printReview(w io.Writer, r api.Review) error {
 	return p.err
 }
 
-// printer keeps the first error of many lines.
-type printer struct {
-	w   io.Writer
-	err error
-}
-
-func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
-	}
-}
-
-func (p *printer) field(name, value string) { p.line("%-12s%s", name+":", printable(value)) }
-
 func (p *printer) header(r api.Review) {
 	for _, f := range []struct {
 		name string
@@ -206,14 +192,10 @@ func (p *printer) header(r api.Review) {
 }
 
 func (p *printer) body(r api.Review) {
-	p.text("text", r.Text)
-	if r.HTML != "" {
-		title := "HTML as text"
-		if r.Differ {
-			title += ": ITS WORDS DIFFER FROM THE TEXT"
-		}
-		p.text(title, r.HTML)
+	if r.Differ {
+		p.line("THE TEXT AND THE HTML SAY DIFFERENT WORDS.")
 	}
+	p.segments(r.Segments)
 	for _, l := range r.Links {
 		p.field("Link", l)
 	}
@@ -231,22 +213,8 @@ func (p *printer) body(r api.Review) {
 		}
 		p.field(what, fmt.Sprintf("%s  %s, %d octets, sha256 %s", name, part.Type, part.Size, part.SHA256))
 		if !part.Reviewable {
-			p.line("%-12s%s", "", "NOT REVIEWABLE: "+printable(part.Why))
+			p.field("", "NOT REVIEWABLE: "+part.Why)
 		}
-	}
-	p.line("")
-}
-
-// text prints several lines, each behind a bar, so that no body can pass for
-// a line of this page.
-func (p *printer) text(title, s string) {
-	if s == "" {
-		return
-	}
-	p.line("")
-	p.line("-- %s", title)
-	for _, l := range splitLines(s) {
-		p.line("| %s", printable(l))
 	}
 	p.line("")
 }

@@ -65,11 +65,11 @@ func TestAnApproverSeesWhatAHostileMailTriesToHide(t *testing.T) {
 		"Reply-To:   eve@evil.test",
 		"Receipt to: spy@evil.test",
 		`\x1b[31m`, `\u202e`, `\u200b`,
-		"ITS WORDS DIFFER FROM THE TEXT",
-		"| Wire the money today.",
+		"THE TEXT AND THE HTML SAY DIFFERENT WORDS",
+		"\nH Wire the money today.",
 		"secret order",
 		"Link:       https://evil.test/login",
-		"Attachment: invoice.pdf  application/pdf, 9 octets, sha256 ",
+		"Attachment: invoice.pdf  application/pdf, 9 octets, sha256",
 		"NOT REVIEWABLE",
 	} {
 		if !strings.Contains(a.out, want) {

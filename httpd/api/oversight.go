@@ -44,12 +44,21 @@ type Review struct {
 	State      string      `json:"state"`
 	Recipients []Recipient `json:"recipients"` // of the envelope: who gets it
 	Header     ReviewHead  `json:"header"`
-	Text       string      `json:"text"`           // the text parts
-	HTML       string      `json:"html,omitempty"` // the HTML parts as text, when their words differ
-	Differ     bool        `json:"differ"`         // text and HTML say different words
+	Segments   []Segment   `json:"segments"` // what the mail says, in its order
+	Differ     bool        `json:"differ"`   // text and HTML say different words
 	Links      []string    `json:"links"`
 	Parts      []Part      `json:"parts"`
 	Decisions  []Decision  `json:"decisions,omitempty"`
+}
+
+// Segment is a stretch of what a mail says. What it is stands in Kind and Note,
+// never in Text, so that no text of a mail can pass for another kind.
+type Segment struct {
+	Kind  string `json:"kind"`           // text, html, hidden, attached, outside or source
+	Part  string `json:"part,omitempty"` // path of the MIME part
+	Depth int    `json:"depth"`          // attached messages around it, 0 in the mail itself
+	Note  string `json:"note,omitempty"` // more about the kind, such as what hides it
+	Text  string `json:"text"`
 }
 
 // ReviewHead is what a recipient's program will show of the header.
@@ -70,7 +79,7 @@ type Part struct {
 	Size       int64  `json:"size"`
 	SHA256     string `json:"sha256"`
 	Attachment bool   `json:"attachment"`
-	Reviewable bool   `json:"reviewable"`    // Text or HTML show it
+	Reviewable bool   `json:"reviewable"`    // Segments show it
 	Why        string `json:"why,omitempty"` // it is not
 }
 
