@@ -75,9 +75,8 @@ type Options struct {
 	// names none of ours; empty means the only one.
 	DefaultDomain string
 	// AllowedHosts are the only names, without ports, that the Host header of
-	// a request over TCP may have; empty means any. A loopback listener must
-	// set them, or a page in the operator's browser could make its own name
-	// point there (DNS rebinding).
+	// a request over TCP may have; empty means any, or on a loopback listener
+	// loopback names only, and for the public key documents our own domains.
 	AllowedHosts []string
 	// MCP makes the handler of /mcp from a client that calls this server
 	// in-process; nil means that there is none.

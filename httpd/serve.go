@@ -24,10 +24,13 @@ const (
 	maxConns      = 1024
 )
 
-// Handler returns what is served over TCP.
-func (s *Server) Handler() http.Handler {
+// Handler returns what is served over TCP, on an address that is not loopback.
+func (s *Server) Handler() http.Handler { return s.guard(s.doors(), s.listed) }
+
+// doors returns REST and, where there is one, MCP.
+func (s *Server) doors() http.Handler {
 	if s.o.MCP == nil {
-		return s.guard(s.handler)
+		return s.handler
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.handler)
@@ -41,7 +44,7 @@ func (s *Server) Handler() http.Handler {
 		from := origin{r.RemoteAddr, r.TLS}
 		mcp.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), originKey{}, from)))
 	})
-	return s.guard(mux)
+	return mux
 }
 
 // SocketHandler returns what is served on the unix socket. Who is at the other
@@ -50,7 +53,11 @@ func (s *Server) SocketHandler() http.Handler { return s.handler }
 
 // Serve serves TCP connections until Shutdown.
 func (s *Server) Serve(l net.Listener) error {
-	return s.run(netutil.LimitListener(l, maxConns), s.Handler(), nil)
+	h := s.Handler()
+	if loopback(l) {
+		h = s.guard(s.doors(), s.onLoopback)
+	}
+	return s.run(netutil.LimitListener(l, maxConns), h, nil)
 }
 
 // ServeSocket listens on a unix socket at path, which none but this user can

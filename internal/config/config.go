@@ -48,7 +48,7 @@ type HTTP struct {
 	Listen       string   `toml:"listen"` // "" for none
 	CertFile     string   `toml:"tls_cert_file"`
 	KeyFile      string   `toml:"tls_key_file"`
-	AllowedHosts []string `toml:"allowed_hosts"` // Host headers answered; empty: all
+	AllowedHosts []string `toml:"allowed_hosts"` // Host headers answered; empty: see config.example.toml
 }
 
 // Relay is the way out.
