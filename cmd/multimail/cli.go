@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/secret"
 )
 
 // Globals are the flags every command accepts.
@@ -67,7 +67,7 @@ type environment struct {
 func (e *environment) client() (*api.Client, error) {
 	key := ""
 	if e.globals.KeyFile != "" {
-		b, err := os.ReadFile(e.globals.KeyFile)
+		b, _, err := secret.Read(e.globals.KeyFile)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,8 @@ func socketPath(data string) (string, error) {
 	return filepath.Join(os.TempDir(), dir, "admin.sock"), nil
 }
 
-// socketDir makes the directory of the socket, for its owner alone.
+// socketDir makes the directory of the socket, for its owner alone. One that is
+// there keeps its mode, and is refused where others could replace the socket.
 func socketDir(path string) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -40,7 +41,10 @@ func socketDir(path string) error {
 	if fi, err := os.Lstat(dir); err != nil || !fi.IsDir() || fi.Sys().(*syscall.Stat_t).Uid != uint32(os.Getuid()) {
 		return errors.New("the directory of the admin socket belongs to somebody else")
 	}
-	return os.Chmod(dir, 0o700)
+	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm()&0o022 != 0 {
+		return hinted{errors.New("others may write to the directory of the admin socket"), "run: chmod go-w " + dir}
+	}
+	return nil
 }
 
 // ours refuses a socket that somebody else may have put there: whoever listens

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,14 +40,28 @@ func TestARelativeDataDirectoryHasTheSocketOfItsAbsoluteName(t *testing.T) {
 
 func TestTheSocketsDirectoryIsItsOwnersAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "s")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	if err := socketDir(filepath.Join(dir, "admin.sock")); err != nil {
 		t.Fatal(err)
 	}
 	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
-		t.Errorf("%v, %v", fi.Mode(), err)
+		t.Errorf("made with %v, %v", fi.Mode(), err)
+	}
+	// A directory that was there keeps the mode its owner gave it.
+	for mode, ok := range map[os.FileMode]bool{0o755: true, 0o750: true, 0o711: true, 0o775: false, 0o777: false, 0o702: false} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		err := socketDir(filepath.Join(dir, "admin.sock"))
+		var h hinted
+		if ok != (err == nil) || !ok && (!errors.As(err, &h) || h.hint != "run: chmod go-w "+dir) {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+		if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != mode {
+			t.Errorf("mode %04o became %v, %v", mode, fi.Mode(), err)
+		}
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
 	}
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dir, link); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/multimail/multimail/internal/capture"
 	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/secret"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/relay"
@@ -227,7 +228,7 @@ func fromConfig(c config.Config) (setup, error) {
 		return set, fmt.Errorf("http.tls_cert_file: %w", err)
 	}
 	if c.Relay.PasswordFile != "" {
-		b, err := os.ReadFile(c.Relay.PasswordFile)
+		b, _, err := secret.Read(c.Relay.PasswordFile)
 		if err != nil {
 			return set, fmt.Errorf("relay.password_file: %w", err)
 		}

@@ -30,8 +30,8 @@ func Read(path string) ([]byte, fs.FileInfo, error) {
 		return nil, nil, fmt.Errorf("%s is not a key file", path)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, nil, fmt.Errorf("%s is open to others: mode %04o, want 0600",
-			path, info.Mode().Perm())
+		return nil, nil, fmt.Errorf("%s is open to others (mode %04o); run: chmod 600 %s",
+			path, info.Mode().Perm(), path)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret))
 	return b, info, err
