@@ -226,7 +226,8 @@ func (r *Registry) owner(tx store.Tx, q KeyRequest) (fresh bool, err error) {
 func (r *Registry) Keys(tx store.Tx) ([]Key, error) { return list[Key](tx, credKey) }
 
 // RevokeKey ends a key at its next use. Who may stop everything may, and
-// everyone may revoke the key they hold. Revoking twice changes nothing.
+// everyone may revoke the key they hold; but the last key that decides
+// everywhere stays. Revoking twice changes nothing.
 func (r *Registry) RevokeKey(tx store.Tx, actor Principal, id string) error {
 	own := func(p Principal) bool { return p.Key == id && id != "" }
 	p, err := r.authorize(tx, actor, either(stop, own))
@@ -246,12 +247,35 @@ func (r *Registry) RevokeKey(tx store.Tx, actor Principal, id string) error {
 	if !k.RevokedAt.IsZero() {
 		return nil
 	}
+	if err := r.keepsApprover(tx, p, k); err != nil {
+		return err
+	}
 	k.RevokedAt = tx.Now()
 	if err := put(tx, credKey+id, k); err != nil {
 		return err
 	}
 	facts, private := k.details()
 	return r.note(tx, p, "key.revoke", facts, private)
+}
+
+// decidesEverywhere reports whether the holder of k can decide over every mail
+// and make keys for other approvers.
+func (k Key) decidesEverywhere() bool {
+	return k.Kind == KindApprover && k.RevokedAt.IsZero() && k.Mailboxes == nil && slices.Contains(k.Scopes, ScopeOversight)
+}
+
+// keepsApprover refuses to end the last key that decides everywhere, whoever
+// asks, its holder too: only such a key makes the next one, or in dev mode the
+// socket.
+func (r *Registry) keepsApprover(tx store.Tx, p Principal, k Key) error {
+	if !k.decidesEverywhere() || p.Kind == KindSocket && p.Has(ScopeOversight) {
+		return nil
+	}
+	all, err := r.Keys(tx)
+	if err != nil || slices.ContainsFunc(all, func(o Key) bool { return o.ID != k.ID && o.decidesEverywhere() }) {
+		return err
+	}
+	return in(ErrForbidden, "this is the last key that decides everywhere; make another approver's key first")
 }
 
 // ByKey returns the principal a secret belongs to, or ErrCredentials. Nothing

@@ -100,7 +100,7 @@ func TestTheFirstApproverIsMadeOnceFromThePlainSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.must(func(tx store.Tx) error { return h.reg.RevokeKey(tx, socket, k.ID) })
+	h.must(func(tx store.Tx) error { return h.reg.RevokeKey(tx, dev, k.ID) })
 	if _, _, err := h.key(socket, first); !errors.Is(err, registry.ErrForbidden) {
 		t.Errorf("revoking opened the door again: %v", err)
 	}
