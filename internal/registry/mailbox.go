@@ -182,6 +182,9 @@ func (patch MailboxPatch) apply(m Mailbox) (Mailbox, error) {
 		if err := checkText("display name", *patch.DisplayName, 200); err != nil {
 			return Mailbox{}, err
 		}
+		if why := mail.CheckFromName(*patch.DisplayName, m.Address); why != "" {
+			return Mailbox{}, in(ErrInvalid, "display name: %s", why)
+		}
 		m.DisplayName = *patch.DisplayName
 	}
 	if patch.Oversight != nil {
