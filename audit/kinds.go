@@ -29,7 +29,6 @@ const (
 	Thaw          = "thaw"
 	OperatorSet   = "operator.set"
 	DomainAdd     = "domain.add"
-	DomainVerify  = "domain.verify"
 	AgentAdd      = "agent.add"
 	AgentDisable  = "agent.disable"
 	AgentEnable   = "agent.enable"
@@ -51,7 +50,7 @@ var kinds = [...]string{
 	MailClaim, MailRetry, MailLapse, MailSent, MailFailed,
 	SubmitRefuse, DecideRefuse, ContentRead,
 	ModeTighten, ModeLoosen, AllowAdd, AllowRemove, Freeze, Thaw,
-	OperatorSet, DomainAdd, DomainVerify,
+	OperatorSet, DomainAdd,
 	AgentAdd, AgentDisable, AgentEnable, AgentPassword,
 	MailboxAdd, MailboxSet, MailboxGrant,
 	KeyCreate, KeyRevoke, ApproverAdd, AuthOK, AuthFail, StoreStart,

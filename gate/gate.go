@@ -177,13 +177,12 @@ func (g *Gate) Terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (queue.Terms, 
 	if err != nil {
 		return t, err
 	}
-	domain, err := g.reg.Domain(tx, m.Mailbox.Domain())
-	if err != nil {
+	if _, err := g.reg.Domain(tx, m.Mailbox.Domain()); err != nil {
 		return t, err
 	}
 	t.Release = mail.Release{
 		Mode: box.Mode, Basis: basis, By: "none", Ref: m.SubmitRef, Operator: op.Name,
-		AgentRef: m.AgentRef, Verified: domain.Verified, Capabilities: capabilities(box.Mode),
+		AgentRef: m.AgentRef, Capabilities: capabilities(box.Mode),
 	}
 	switch basis {
 	case mail.Allowlist:

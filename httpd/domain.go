@@ -26,7 +26,7 @@ func (s *Server) domains(r *request) (answer, error) {
 }
 
 func domainOf(d registry.Domain) api.Domain {
-	return api.Domain{Name: d.Name, Verified: d.Verified, CreatedAt: d.CreatedAt}
+	return api.Domain{Name: d.Name, CreatedAt: d.CreatedAt}
 }
 
 // addDomain makes the keys first: no domain is ever here without them, and no

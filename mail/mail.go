@@ -135,7 +135,7 @@ type Release struct {
 	Ref          string    `json:"ref"` // hash of the approve entry (human, reviewer) or the submit entry, hex
 	Operator     string    `json:"operator"`
 	AgentRef     string    `json:"agent_ref,omitempty"`
-	Verified     bool      `json:"verified,omitempty"` // the operator's domain was checked
+	Verified     bool      `json:"verified,omitempty"` // the operator's domain was checked: never yet
 	Capabilities []string  `json:"capabilities"`
 }
 

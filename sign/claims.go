@@ -32,18 +32,18 @@ type Claims struct {
 	AgentRef         string   `json:"agent_ref,omitempty"`
 	AIGenerated      bool     `json:"ai_generated"` // written by an AI agent: always true
 	Approval         Approval `json:"approval"`
-	BodyHash         string   `json:"bh"`             // of the body, as in DKIM (relaxed, SHA-256)
-	Capabilities     []string `json:"capabilities"`   // sorted: read, reply, schedule, send
-	IssuedAt         int64    `json:"iat"`            // Unix time of the release
-	Issuer           string   `json:"iss"`            // https origin of the sending domain
-	ID               string   `json:"jti"`            // id of the mail
-	MessageID        string   `json:"mid"`            // hash of the Message-ID
-	Operator         string   `json:"operator"`       // who is accountable
-	Mode             string   `json:"oversight_mode"` // when it was released
-	Recipients       string   `json:"rh,omitempty"`   // hash of To and Cc, if it fits
-	Service          string   `json:"service"`        // "multimail"
-	Subject          string   `json:"sub"`            // the From address
-	VerifiedOperator bool     `json:"verified_operator"`
+	BodyHash         string   `json:"bh"`                // of the body, as in DKIM (relaxed, SHA-256)
+	Capabilities     []string `json:"capabilities"`      // sorted: read, reply, schedule, send
+	IssuedAt         int64    `json:"iat"`               // Unix time of the release
+	Issuer           string   `json:"iss"`               // https origin of the sending domain
+	ID               string   `json:"jti"`               // id of the mail
+	MessageID        string   `json:"mid"`               // hash of the Message-ID
+	Operator         string   `json:"operator"`          // who is accountable
+	Mode             string   `json:"oversight_mode"`    // when it was released
+	Recipients       string   `json:"rh,omitempty"`      // hash of To and Cc, if it fits
+	Service          string   `json:"service"`           // "multimail"
+	Subject          string   `json:"sub"`               // the From address
+	VerifiedOperator bool     `json:"verified_operator"` // false until domains are checked in DNS
 }
 
 // Approval says on what grounds the mail left.

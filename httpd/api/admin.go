@@ -8,7 +8,7 @@ import (
 // Domain is a sending domain.
 type Domain struct {
 	Name      string    `json:"name"`
-	Verified  bool      `json:"verified"`
+	Verified  bool      `json:"verified"` // false: no check of a domain is built yet
 	CreatedAt time.Time `json:"created_at"`
 	DNS       []Record  `json:"dns_records,omitempty"` // to be published; not in lists
 }

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/multimail/multimail/internal/store"
@@ -10,12 +9,11 @@ import (
 
 // Domain is a sending domain of the operator.
 type Domain struct {
-	Name      string    `json:"name"`               // lower case
-	Verified  bool      `json:"verified,omitempty"` // its DNS record was checked
+	Name      string    `json:"name"` // lower case
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// AddDomain adds a sending domain, not yet verified. Admins and the socket may.
+// AddDomain adds a sending domain. Admins and the socket may.
 func (r *Registry) AddDomain(tx store.Tx, actor Principal, name string) (Domain, error) {
 	p, err := r.authorize(tx, actor, configure)
 	if err != nil {
@@ -52,24 +50,3 @@ func (r *Registry) Domain(tx store.Tx, name string) (Domain, error) {
 
 // Domains returns every sending domain by name.
 func (r *Registry) Domains(tx store.Tx) ([]Domain, error) { return list[Domain](tx, domainKey) }
-
-// VerifyDomain records whether the domain's DNS record was found to be ours.
-// It does not look: the caller did. Admins and the socket may.
-func (r *Registry) VerifyDomain(
-	tx store.Tx, actor Principal, name string, verified bool,
-) (Domain, error) {
-	p, err := r.authorize(tx, actor, configure)
-	if err != nil {
-		return Domain{}, err
-	}
-	d, err := r.Domain(tx, name)
-	if err != nil || d.Verified == verified {
-		return d, err
-	}
-	d.Verified = verified
-	if err := put(tx, domainKey+d.Name, d); err != nil {
-		return Domain{}, err
-	}
-	return d, r.policy(tx, p, "domain.verify",
-		details{"domain": d.Name, "verified": strconv.FormatBool(verified)}, nil)
-}

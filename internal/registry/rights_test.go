@@ -158,11 +158,6 @@ func settingDeeds() []deed {
 				_, err := h.reg.AddDomain(tx, p, "more.test")
 				return err
 			}},
-		{"verify a domain", "MSD", "domain.verify", true, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
-				_, err := h.reg.VerifyDomain(tx, p, "house.test", true)
-				return err
-			}},
 		{"add an agent", "MSD", "agent.add", false, nil,
 			func(h *house, tx store.Tx, p registry.Principal) error {
 				_, _, err := h.reg.AddAgent(tx, p, "third", "")
