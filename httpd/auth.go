@@ -39,6 +39,7 @@ func (s *Server) authenticate(r *http.Request) (registry.Principal, error) {
 	}
 	if secret == "" {
 		if local {
+			recognise(r.Context())
 			return registry.Socket(at.uid, s.o.Dev), nil
 		}
 		return registry.Principal{}, errNoKey
@@ -49,6 +50,7 @@ func (s *Server) authenticate(r *http.Request) (registry.Principal, error) {
 		return err
 	})
 	if err == nil {
+		recognise(r.Context())
 		if local {
 			p.UID = at.uid
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Limits of a listener. A write may take as long as the longest wait and more.
@@ -115,12 +117,7 @@ func peerOf(c net.Conn) peer {
 func (s *Server) run(
 	l net.Listener, h http.Handler, conn func(context.Context, net.Conn) context.Context,
 ) error {
-	srv := &http.Server{
-		Handler: h, ConnContext: conn,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
-	}
+	srv := s.server(h, conn)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -132,6 +129,24 @@ func (s *Server) run(
 		return fmt.Errorf("httpd: serve: %w", err)
 	}
 	return nil
+}
+
+// server returns a server with the limits of a listener. conn adds what is
+// known of a connection to its context; nil adds nothing.
+func (s *Server) server(h http.Handler, conn func(context.Context, net.Conn) context.Context) *http.Server {
+	idle := &idler{after: strangerIdle, cut: s.o.Metrics.Limits.WithLabelValues(string(mail.LimitHTTPIdleStranger)).Inc}
+	return &http.Server{
+		Handler: h, ConnState: idle.state,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if conn != nil {
+				ctx = conn(ctx, c)
+			}
+			return idle.context(ctx, c)
+		},
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+	}
 }
 
 // Shutdown closes the listeners, sends home who waits, lets every other request

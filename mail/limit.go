@@ -10,6 +10,9 @@ const (
 	// gate: of one submission.
 	LimitMessageSize Limit = "message_size"
 	LimitRecipients  Limit = "recipients"
+
+	// httpd: of one connection.
+	LimitHTTPIdleStranger Limit = "http_idle_stranger"
 )
 
 // Over returns a copy of e that says which limit was reached.
