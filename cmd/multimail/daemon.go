@@ -38,6 +38,7 @@ type setup struct {
 
 	submission, submissions, http net.Listener // nil for none
 	smtpTLS, httpTLS              *tls.Config  // httpTLS nil: plain HTTP
+	certificates                  []*certificate
 	allowedHosts                  []string
 	domain                        string // whose key document is served by default
 

@@ -126,8 +126,8 @@ func started(t *testing.T) *site {
 	return s
 }
 
-// serve starts the daemon and ends it with the test.
-func (s *site) serve() {
+// serve starts the daemon, ends it with the test, and returns its log.
+func (s *site) serve() *events {
 	s.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	log := &events{ready: make(chan struct{})}
@@ -148,6 +148,7 @@ func (s *site) serve() {
 		s.Fatalf("the daemon ended with %d:\n%s", code, log)
 	}
 	s.submission = log.submissions
+	return log
 }
 
 // events is the daemon's log; it knows when the daemon listens.

@@ -173,6 +173,9 @@ func (s serveCmd) configured(e *environment) error {
 		return err
 	}
 	set.log = slog.New(slog.NewJSONHandler(e.talk, nil))
+	for _, pair := range set.certificates {
+		pair.log = set.log
+	}
 	d, err := build(set)
 	if err != nil {
 		return explainStore(err, c.Data)
@@ -195,6 +198,7 @@ func (s serveCmd) configured(e *environment) error {
 			return errors.Join(fmt.Errorf("%s: %w", l.key, err), d.db.Close())
 		}
 	}
+	d.reloadOnHangup(e.ctx, s.Config, c)
 	return d.run(e.ctx, func() error {
 		set.log.Info("listening", "socket", d.socket, "submission", addr(d.s.submission),
 			"submissions", addr(d.s.submissions), "http", addr(d.s.http))
@@ -221,11 +225,21 @@ func fromConfig(c config.Config) (setup, error) {
 			FirstRetry: time.Duration(c.Queue.FirstRetry), MaxRetry: time.Duration(c.Queue.MaxRetry)},
 	}
 	var err error
-	if set.smtpTLS, err = loadTLS(c.SMTP.CertFile, c.SMTP.KeyFile); err != nil {
-		return set, fmt.Errorf("smtp.tls_cert_file: %w", err)
-	}
-	if set.httpTLS, err = loadTLS(c.HTTP.CertFile, c.HTTP.KeyFile); err != nil {
-		return set, fmt.Errorf("http.tls_cert_file: %w", err)
+	for _, l := range []struct {
+		key, cert, private string
+		to                 **tls.Config
+	}{
+		{"smtp.tls_cert_file", c.SMTP.CertFile, c.SMTP.KeyFile, &set.smtpTLS},
+		{"http.tls_cert_file", c.HTTP.CertFile, c.HTTP.KeyFile, &set.httpTLS},
+	} {
+		pair, err := loadCertificate(l.key, l.cert, l.private)
+		if err != nil {
+			return set, err
+		}
+		if pair != nil {
+			*l.to = pair.config()
+			set.certificates = append(set.certificates, pair)
+		}
 	}
 	if c.Relay.PasswordFile != "" {
 		b, _, err := secret.Read(c.Relay.PasswordFile)
@@ -247,18 +261,6 @@ func fromConfig(c config.Config) (setup, error) {
 		}
 	}
 	return set, nil
-}
-
-// loadTLS returns nil when there is no certificate to load.
-func loadTLS(cert, key string) (*tls.Config, error) {
-	if cert == "" {
-		return nil, nil
-	}
-	c, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Config{Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12}, nil
 }
 
 // explainStore says what to do when the data directory is not as expected.
