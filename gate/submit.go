@@ -116,6 +116,7 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	}
 	var now time.Time
 	var box registry.Mailbox
+	var ours []registry.Domain
 	var r Receipt
 	err := g.db.View(ctx, func(tx store.Tx) (err error) {
 		now = tx.Now()
@@ -126,13 +127,16 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 		if r, err = g.replay(tx, s); err != nil || r.Replay {
 			return err
 		}
-		box, err = g.admit(tx, p, s.Mailbox)
+		if box, err = g.admit(tx, p, s.Mailbox); err != nil {
+			return err
+		}
+		ours, err = g.reg.Domains(tx)
 		return err
 	})
 	if err != nil || r.Replay {
 		return r, err
 	}
-	m, raw, err := g.read(p, s, box, now)
+	m, raw, err := g.read(p, s, box, ours, now)
 	if err != nil {
 		return r, err
 	}
@@ -154,8 +158,11 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	return r, err
 }
 
-// read checks the bytes and the envelope and makes the mail that will be stored.
-func (g *Gate) read(p registry.Principal, s Submission, box registry.Mailbox, now time.Time) (*mail.Mail, []byte, error) {
+// read checks the bytes and the envelope and makes the mail that will be
+// stored. ours are the operator's domains.
+func (g *Gate) read(
+	p registry.Principal, s Submission, box registry.Mailbox, ours []registry.Domain, now time.Time,
+) (*mail.Mail, []byte, error) {
 	switch env := s.Envelope; {
 	case int64(len(s.Raw)) > g.o.MaxSize:
 		return nil, nil, errSize
@@ -167,7 +174,11 @@ func (g *Gate) read(p registry.Principal, s Submission, box registry.Mailbox, no
 		return nil, nil, errSender
 	}
 	id := mail.NewID(now)
-	msg, err := mail.Read(s.Raw, mail.ReadOptions{ID: id, Now: now, Host: s.Mailbox.Domain()})
+	o := mail.ReadOptions{ID: id, Now: now, Host: s.Mailbox.Domain()}
+	for _, d := range ours {
+		o.Domains = append(o.Domains, d.Name)
+	}
+	msg, err := mail.Read(s.Raw, o)
 	if err != nil {
 		return nil, nil, err
 	}

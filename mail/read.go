@@ -12,6 +12,8 @@ type ReadOptions struct {
 	ID   ID        // for a generated Message-ID: <id@host>; empty means a fresh one
 	Now  time.Time // for a generated Date
 	Host string    // domain of a generated Message-ID; not a host name means From's domain
+
+	Domains []string // the operator's; From's domain counts as one of them in any case
 }
 
 // Message is a message whose canonical bytes are fixed.
@@ -24,15 +26,20 @@ type Message struct {
 }
 
 // Read validates a message and fixes its canonical bytes (LAW 3). It removes
-// Bcc, Resent-Bcc, Return-Path and every X-MultiMail field, adds Message-ID and
-// Date on top when they are missing, and a CRLF at the end when the last line
-// lacks it, as DATA would. Every other octet stays. Reading the result again
+// Bcc, Resent-Bcc, Return-Path, every X-MultiMail field and what only a
+// receiver or the operator may state (see strip), adds Message-ID and Date on
+// top when they are missing, a CRLF at the end when the last line lacks it, as
+// DATA would, and the empty line of a message that is a header alone (RFC 5322,
+// section 3.5). Every other octet stays. Reading the result again
 // yields the same bytes. Raw may share memory with raw.
 //
 // Every refusal is an *Error with a 5xx code. Read never repairs: what two mail
 // systems could read in two ways does not come in (LAW 9).
 func Read(raw []byte, o ReadOptions) (*Message, error) {
 	if len(raw) > 0 && raw[len(raw)-1] != '\n' {
+		raw = append(raw[:len(raw):len(raw)], '\r', '\n')
+	}
+	if header, _ := SplitHeader(raw); len(header) == len(raw) {
 		raw = append(raw[:len(raw):len(raw)], '\r', '\n')
 	}
 	if err := checkLines(raw); err != nil {
@@ -42,7 +49,7 @@ func Read(raw []byte, o ReadOptions) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := strip(fields)
+	kept, err := strip(fields, o.Domains)
 	if err != nil {
 		return nil, err
 	}
@@ -129,26 +136,6 @@ func readHeader(raw []byte) (fields []field, body []byte, err error) {
 		header = header[len(f.raw):]
 	}
 	return fields, body, nil
-}
-
-// strip returns the fields that stay. Stripped are those which the agent may
-// not set, or which must not reach a recipient. The other Resent fields are
-// refused: they name a second author, and removing them would change what the
-// message says.
-func strip(fields []field) ([]field, error) {
-	kept := make([]field, 0, len(fields))
-	for _, f := range fields {
-		name := strings.ToLower(f.name)
-		switch {
-		case name == "bcc", name == "resent-bcc", name == "return-path",
-			strings.HasPrefix(name, "x-multimail-"):
-		case strings.HasPrefix(name, "resent-"):
-			return nil, Errorf(554, "5.6.0", "%.40s is not accepted; forward the mail instead", f.name)
-		default:
-			kept = append(kept, f)
-		}
-	}
-	return kept, nil
 }
 
 // single lists the fields that may stand once at most (RFC 5322, section 3.6;

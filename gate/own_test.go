@@ -1,0 +1,32 @@
+package gate_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/multimail/multimail/internal/store"
+)
+
+// An agent must not send what looks signed by the operator, whichever of the
+// operator's domains it names.
+func TestASignatureInAnyDomainOfTheOperatorIsRemoved(t *testing.T) {
+	h := build(t)
+	h.update(func(tx store.Tx) error {
+		_, err := h.reg.AddDomain(tx, h.operator, "brand.test")
+		return err
+	})
+	const foreign = "DKIM-Signature: v=1; d=service.test; b=x\r\n"
+	s := h.submission("ada@dest.test")
+	s.Raw = []byte("DKIM-Signature: v=1; d=brand.test; b=x\r\nDKIM-Signature: v=1; d=example.test; b=x\r\n" + foreign + text)
+	r, err := h.g.Submit(h.ctx, h.agent, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := h.q.Raw(h.ctx, r.Mail.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head, _, _ := strings.Cut(string(raw), "From:"); strings.Count(head, "DKIM-Signature") != 1 || !strings.Contains(head, foreign) {
+		t.Errorf("kept %q", head)
+	}
+}
