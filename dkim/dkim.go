@@ -48,7 +48,7 @@ const identityHeader = "X-MultiMail-Identity"
 var overSigned = [...]string{
 	"From", "To", "Cc", "Subject", "Date", "Message-ID", "Reply-To", "Sender",
 	"In-Reply-To", "References", "MIME-Version", "Content-Type",
-	"Content-Transfer-Encoding", "Content-Disposition", identityHeader,
+	"Content-Transfer-Encoding", "Content-Disposition", identityHeader, "X-AI-Generated",
 }
 
 // ifPresent is covered as often as it is there and no more: mailing lists add

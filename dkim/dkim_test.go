@@ -129,7 +129,7 @@ func TestTheFieldSaysWhatItShould(t *testing.T) {
 			tag["bh"] != mail.BodyHashBase64([]byte(sample)) || tag["h"] != "From:From:To:To:Cc:Subject:Subject:"+
 			"Date:Date:Message-ID:Message-ID:Reply-To:Sender:In-Reply-To:References:MIME-Version:MIME-Version:"+
 			"Content-Type:Content-Type:Content-Transfer-Encoding:Content-Disposition:"+
-			"X-MultiMail-Identity:X-MultiMail-Identity:List-Unsubscribe" {
+			"X-MultiMail-Identity:X-MultiMail-Identity:X-AI-Generated:List-Unsubscribe" {
 			t.Errorf("signature %d: %v", i, tag)
 		}
 		if len(tag) != 9 { // those and b: no l=, no x=, no i=

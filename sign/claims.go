@@ -150,6 +150,7 @@ type binding struct {
 	messageID  string // hash
 	bodyHash   string
 	recipients string // hash; "" when To or Cc is not a plain list of addresses
+	ai         string // value of X-AI-Generated, "" without one
 	date       time.Time
 }
 
@@ -171,7 +172,7 @@ func readBinding(raw []byte) (b binding, err error) {
 	}
 	b = binding{
 		from: from, messageID: shortHash(id), bodyHash: mail.BodyHashBase64(raw),
-		recipients: hashRecipients(raw),
+		recipients: hashRecipients(raw), ai: strings.Join(mail.Fields(raw, aiHeader), ", "),
 	}
 	if dates := mail.Fields(raw, "Date"); len(dates) == 1 {
 		b.date = parseDate(dates[0])

@@ -45,6 +45,7 @@ func ExampleVerify() {
 	// message_id true
 	// body false
 	// recipients true
+	// ai_generated true
 	// date true
 }
 

@@ -39,7 +39,7 @@
 //     relaxed form, equal to bh= of the DKIM signature; rh, when it is there,
 //     the hash of the addresses in To and Cc, in lower case, sorted, joined
 //     by "\n". mid and rh are base64url of the first 16 octets of SHA-256; bh
-//     is all 32 in base64.
+//     is all 32 in base64. An X-AI-Generated field says what ai_generated says.
 //  8. Check the DKIM signature of the From domain: Subject and the other header
 //     fields are covered by nothing else, and no mail leaves without one.
 //
@@ -71,6 +71,11 @@ import (
 // HeaderName is the name of the header field.
 const HeaderName = "X-MultiMail-Identity"
 
+// aiHeader is the name of the field that says in words what the claim
+// ai_generated says, for readers that check no token. The stamp has both from
+// one value, so they agree; DKIM covers the field.
+const aiHeader = "X-AI-Generated"
+
 // maxLine is the most octets the header line may have, its CRLF included. Some
 // servers cut or fold lines at 998, and others a little earlier.
 const maxLine = 989
@@ -84,7 +89,8 @@ type Stamper struct {
 // the From address.
 func NewStamper(k *Keyring) *Stamper { return &Stamper{keys: k} }
 
-// Stamp returns the header line for m, whose bytes on the wire are raw. It
+// Stamp returns the header line for m, whose bytes on the wire are raw, and
+// below it the X-AI-Generated field. It
 // says nothing that m.Release and raw do not say, and it fails rather than
 // leave anything out but rh: without a key, a release or the entry that the
 // release refers to there is no stamp (LAW 7). Two stamps of the same release
@@ -98,8 +104,10 @@ func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, er
 }
 
 func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
-	if len(mail.Fields(raw, HeaderName)) > 0 {
-		return nil, errors.New("the mail has an identity header already")
+	for _, name := range []string{HeaderName, aiHeader} {
+		if len(mail.Fields(raw, name)) > 0 {
+			return nil, fmt.Errorf("the mail has a field %s already", name)
+		}
 	}
 	b, err := readBinding(raw)
 	if err != nil {
@@ -118,7 +126,11 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	}
 	for _, form := range c.forms(keys.refKey) {
 		if lineLength(form) <= maxLine {
-			return keys.current().line(form)
+			line, err := keys.current().line(form)
+			if err != nil {
+				return nil, err
+			}
+			return fmt.Appendf(line, "%s: %t\r\n", aiHeader, form.AIGenerated), nil
 		}
 	}
 	// Cannot happen to a mail whose mailbox passed CheckBudget.

@@ -36,7 +36,8 @@ type Verification struct {
 
 // Check is one question and its answer. The names are, in order: message,
 // header, from, issuer, key, signature, sender, message_id, body, recipients,
-// dkim, date. dkim is there only when DKIM keys can be looked up. The last only
+// ai_generated, dkim, date. ai_generated is there only when the message has an
+// X-AI-Generated field, and dkim when DKIM keys can be looked up. The last only
 // informs: mail may wait days for its approval.
 type Check struct {
 	Name   string
@@ -172,7 +173,8 @@ func (v *Verification) bound(c Claims, b binding) bool {
 	id := same("message_id", "mid", c.MessageID, b.messageID)
 	body := same("body", "bh", c.BodyHash, b.bodyHash)
 	to := c.Recipients == "" || same("recipients", "rh", c.Recipients, b.recipients)
-	return id && body && to
+	ai := b.ai == "" || same("ai_generated", "ai_generated", fmt.Sprint(c.AIGenerated), b.ai)
+	return id && body && to && ai
 }
 
 // Sane distances between Date, which the author sets, and the release.

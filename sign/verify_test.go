@@ -25,7 +25,7 @@ func TestAStampedMailIsValidAndEveryCheckSaysSo(t *testing.T) {
 			t.Errorf("check %+v", c)
 		}
 	}
-	want := "[message header from issuer key signature sender message_id body recipients date]"
+	want := "[message header from issuer key signature sender message_id body recipients ai_generated date]"
 	if v.Status != Valid || v.Err != nil || fmt.Sprint(names) != want || v.Claims.ID == "" {
 		t.Errorf("%s, %v\nchecks %v\nwant   %v", v.Status, v.Err, names, want)
 	}
