@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -48,25 +47,6 @@ func bodyError(err error) error {
 		return refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d octets", large.Limit)
 	}
 	return refuse(http.StatusBadRequest, "the body could not be read")
-}
-
-// malformed says what is wrong with a JSON body, in words that hold nothing of
-// our types.
-func malformed(err error) error {
-	var fault jsonError
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &fault):
-		return invalid("%s", string(fault))
-	case errors.As(err, &syntax):
-		return invalid("the body is not JSON, at octet %d", syntax.Offset)
-	case errors.As(err, &typ):
-		return invalid("%s does not fit", typ.Field)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return invalid("the body ends before its JSON value does")
-	}
-	return invalid("the body is not JSON")
 }
 
 // translate is the one place where an error becomes a status and words.
