@@ -48,6 +48,16 @@ func (h *Hash) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// Ref names an entry: its place in its chain, and its hash.
+type Ref struct {
+	Chain string
+	Seq   uint64
+	Hash  Hash
+}
+
+// String returns the hash in hex.
+func (r Ref) String() string { return r.Hash.String() }
+
 // Actor is who did it.
 type Actor struct {
 	Kind string `json:"kind"`         // agent, approver, admin, socket, system
@@ -84,16 +94,16 @@ func New(node string) *Log { return &Log{node: node} }
 // memory. A mail with a thousand recipients stays far below.
 const maxLine = 8 << 20
 
-// Append writes one entry inside the caller's transaction and returns its
-// hash. Without the entry there is no change (LAW 2): the caller returns the
+// Append writes one entry inside the caller's transaction and says which it is.
+// Without the entry there is no change (LAW 2): the caller returns the
 // error, and nothing of the transaction remains.
-func (l *Log) Append(tx store.Tx, r Record) (Hash, error) {
+func (l *Log) Append(tx store.Tx, r Record) (Ref, error) {
 	if err := l.check(r); err != nil {
-		return Hash{}, err
+		return Ref{}, err
 	}
 	h, err := l.next(tx)
 	if err != nil {
-		return Hash{}, err
+		return Ref{}, err
 	}
 	e := leaf{V: version, Node: l.node, Chain: l.node, Seq: h.Size, Nonce: random(),
 		Time: tx.Now().UTC().Format(time.RFC3339Nano), Prev: h.Hash,
@@ -107,13 +117,13 @@ func (l *Log) Append(tx store.Tx, r Record) (Hash, error) {
 	line := e.bytes()
 	// The line stands in the export as a string: quoting may double it.
 	if n := 2*len(line) + len(open.bytes()) + 256; n > maxLine {
-		return Hash{}, fmt.Errorf("audit: append %s: an entry of %d octets is too large", r.Kind, n)
+		return Ref{}, fmt.Errorf("audit: append %s: an entry of %d octets is too large", r.Kind, n)
 	}
 	h = head{Size: h.Size + 1, Hash: Hash(tlog.RecordHash(line))}
 	if err := write(tx, e, line, open, h); err != nil {
-		return Hash{}, fmt.Errorf("audit: append %s: %w", r.Kind, err)
+		return Ref{}, fmt.Errorf("audit: append %s: %w", r.Kind, err)
 	}
-	return h.Hash, nil
+	return Ref{Chain: e.Chain, Seq: e.Seq, Hash: h.Hash}, nil
 }
 
 // check refuses what could not be written so that it is read back as it was.

@@ -46,7 +46,7 @@ func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v V
 		c.Facts.Match = v.Digest == m.Digest || v.Digest == "" && !v.Approve
 		c.Facts.Self = m.Author == p.ID()
 		c.Private = map[string]string{"reason": v.Reason, "ip": p.IP, "credential": p.Key}
-		c.Apply = func(m *mail.Mail, ref audit.Hash) {
+		c.Apply = func(m *mail.Mail, ref audit.Ref) {
 			m.Decisions = append(m.Decisions, decision(p, v, tx.Now(), m.Digest, ref))
 			m.NextAttempt = later(tx.Now(), m.NotBefore)
 		}
@@ -68,13 +68,13 @@ func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v V
 	return m, err
 }
 
-func decision(p registry.Principal, v Verdict, now time.Time, d mail.Digest, ref audit.Hash) mail.Decision {
+func decision(p registry.Principal, v Verdict, now time.Time, d mail.Digest, ref audit.Ref) mail.Decision {
 	kind := "reviewer" // never claim more than was checked
 	if p.Interactive {
 		kind = "human"
 	}
 	return mail.Decision{Principal: p.ID(), Kind: kind, Approve: v.Approve, Digest: d,
-		Reason: v.Reason, At: now.UTC(), Ref: ref.String()}
+		Reason: v.Reason, At: now.UTC(), Ref: ref.String(), Chain: ref.Chain, Seq: ref.Seq}
 }
 
 // Cancel withdraws a mail that is not on its way yet: its author's agent, or
@@ -111,7 +111,7 @@ func (g *Gate) Hold(ctx context.Context, p registry.Principal, id mail.ID) (*mai
 			return errScope
 		}
 		c.Event = step.Hold
-		c.Apply = func(m *mail.Mail, _ audit.Hash) {
+		c.Apply = func(m *mail.Mail, _ audit.Ref) {
 			m.Release, m.Prefix, m.Decisions, m.ReleasedAt = nil, nil, nil, time.Time{}
 			m.ExpiresAt = expiry(tx.Now(), m)
 		}

@@ -214,7 +214,7 @@ func (g *Gate) put(tx store.Tx, p registry.Principal, s Submission, box registry
 		Extra: map[string]string{"door": s.Door, "agent": m.Agent},
 		Private: map[string]string{"mailbox": m.Mailbox.String(), "rcpts": addresses(named(m)),
 			"subject": m.Header.Subject, "ip": p.IP, "credential": p.Key},
-		Apply: func(m *mail.Mail, ref audit.Hash) {
+		Apply: func(m *mail.Mail, ref audit.Ref) {
 			m.SubmitRef = ref.String()
 			if m.State == mail.Held {
 				m.ExpiresAt = expiry(tx.Now(), m)

@@ -121,6 +121,11 @@ type Decision struct {
 	Reason    string    `json:"reason,omitempty"`
 	At        time.Time `json:"at"`
 	Ref       string    `json:"ref"` // hash of its audit entry, hex
+
+	// Where that entry stands, so that the claim finds it; Chain is empty in
+	// records older than these fields.
+	Chain string `json:"chain,omitempty"`
+	Seq   uint64 `json:"seq,omitempty"`
 }
 
 // Threshold is how many approvals release a held mail.

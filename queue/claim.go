@@ -55,7 +55,7 @@ func (q *Queue) tryClaim(ctx context.Context, id mail.ID) (*claimed, error) {
 		return nil, err
 	}
 	intact := mail.DigestOf(snap.Envelope, raw) == snap.Digest
-	facts.Intact = intact
+	facts.Intact = facts.Intact && intact
 	first := snap.Release == nil
 	if first && step.Step(facts, step.Claim).State == mail.Sending {
 		if err := q.stamp(ctx, snap, terms.Release, raw); err != nil {
@@ -67,11 +67,11 @@ func (q *Queue) tryClaim(ctx context.Context, id mail.ID) (*claimed, error) {
 		m := *snap
 		m.Rev = rev
 		m.Envelope.Rcpts = append([]mail.Rcpt(nil), snap.Envelope.Rcpts...)
-		facts, terms2, err := q.look(tx, &m)
+		facts, terms2, doubt, err := q.look(tx, &m)
 		if err != nil {
 			return err
 		}
-		facts.Intact = intact
+		facts.Intact = facts.Intact && intact
 		if first && snap.Release != nil && !sameTerms(terms, terms2) {
 			return errTerms
 		}
@@ -79,8 +79,8 @@ func (q *Queue) tryClaim(ctx context.Context, id mail.ID) (*claimed, error) {
 			return err
 		}
 		out, err := q.Move(tx, &m, Change{
-			Event: step.Claim, Facts: facts, Actor: system,
-			Apply: func(m *mail.Mail, _ audit.Hash) { q.applyClaim(m, tx.Now(), terms2.Copy) },
+			Event: step.Claim, Facts: facts, Actor: system, Extra: because(doubt),
+			Apply: func(m *mail.Mail, _ audit.Ref) { q.applyClaim(m, tx.Now(), terms2.Copy) },
 		})
 		if err != nil {
 			return err
@@ -89,8 +89,8 @@ func (q *Queue) tryClaim(ctx context.Context, id mail.ID) (*claimed, error) {
 		if out.Verdict == step.Done && out.State == mail.Sending && m.Release == nil {
 			return errTerms // let pass only since the snapshot: it has no stamps
 		}
-		if out.Verdict == step.Done && out.State == mail.Held && !intact {
-			q.o.Log.Error("altered", "mail", id, "digest", m.Digest)
+		if out.Verdict == step.Done && out.State == mail.Held && !facts.Intact {
+			q.o.Log.Error("altered", "mail", id, "digest", m.Digest, "why", doubt)
 		}
 		c.m = &m
 		return nil
@@ -107,7 +107,7 @@ func (q *Queue) snapshot(ctx context.Context, id mail.ID) (m *mail.Mail, t Terms
 		if m, err = load(tx, id); err != nil {
 			return err
 		}
-		if f, t, err = q.look(tx, m); err != nil {
+		if f, t, _, err = q.look(tx, m); err != nil {
 			return err
 		}
 		t.Release.At = tx.Now().Truncate(time.Second).UTC()
@@ -116,18 +116,22 @@ func (q *Queue) snapshot(ctx context.Context, id mail.ID) (m *mail.Mail, t Terms
 	return m, t, f, err
 }
 
-// look reads what policy says of m now.
-func (q *Queue) look(tx store.Tx, m *mail.Mail) (step.Facts, Terms, error) {
+// look reads what policy says of m now, and whether the log bears out what the
+// record says; doubt is why not.
+func (q *Queue) look(tx store.Tx, m *mail.Mail) (f step.Facts, t Terms, doubt string, err error) {
 	facts, err := q.policy.Facts(tx, m)
 	if err != nil {
-		return facts, Terms{}, fmt.Errorf("queue: facts of %s: %w", m.ID, err)
+		return facts, Terms{}, "", fmt.Errorf("queue: facts of %s: %w", m.ID, err)
 	}
-	facts.Intact = true
+	if doubt, err = q.doubt(tx, m); err != nil {
+		return facts, Terms{}, "", fmt.Errorf("queue: grounds of %s: %w", m.ID, err)
+	}
+	facts.State, facts.Basis, facts.Intact = m.State, m.Basis, doubt == ""
 	terms, err := q.policy.Terms(tx, m, step.Step(facts, step.Claim).Basis)
 	if err != nil {
-		return facts, Terms{}, fmt.Errorf("queue: terms of %s: %w", m.ID, err)
+		return facts, Terms{}, "", fmt.Errorf("queue: terms of %s: %w", m.ID, err)
 	}
-	return facts, terms, nil
+	return facts, terms, doubt, nil
 }
 
 // sameTerms ignores the time: the stamps keep the one they were made with.

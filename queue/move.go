@@ -20,8 +20,8 @@ type Change struct {
 	Actor   audit.Actor
 	Private map[string]string // personal data for the audit entry
 	Extra   map[string]string // further facts for the audit entry
-	// Apply edits the mail after the step; ref is the hash of the audit entry.
-	Apply func(m *mail.Mail, ref audit.Hash)
+	// Apply edits the mail after the step; ref names the audit entry.
+	Apply func(m *mail.Mail, ref audit.Ref)
 }
 
 // Put stores a mail that is not there yet and gives it its first state. Only

@@ -39,7 +39,7 @@ func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result, n
 		_, err = q.Move(tx, m, Change{
 			Event: step.Settle, Facts: facts, Actor: system, Private: private,
 			Extra: map[string]string{"attempt": fmt.Sprint(m.Attempts), "stopped": fmt.Sprint(stopped)},
-			Apply: func(m *mail.Mail, _ audit.Hash) {
+			Apply: func(m *mail.Mail, _ audit.Ref) {
 				m.Lease.Until = time.Time{}
 				if stopped { // not the next hop's fault: due as soon as policy lets it
 					m.Attempts--
@@ -155,7 +155,7 @@ func (q *Queue) lapseOne(ctx context.Context, id mail.ID, starting bool) error {
 		}
 		_, err = q.Move(tx, m, Change{Event: event, Facts: facts, Actor: system,
 			Extra: map[string]string{"uncertain": "true"},
-			Apply: func(m *mail.Mail, _ audit.Hash) { m.Lease.Until = time.Time{} }})
+			Apply: func(m *mail.Mail, _ audit.Ref) { m.Lease.Until = time.Time{} }})
 		if err != nil {
 			return err
 		}
