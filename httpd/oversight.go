@@ -64,7 +64,8 @@ func (s *Server) review(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return ok(reviewOf(m, mail.NewReview(raw), pendingOf(m, mode, s.o.Now())))
+	seen := mail.NewReview(raw)
+	return ok(reviewOf(m, seen, pendingOf(m, mode, s.o.Now()), warningsOf(m, seen)))
 }
 
 // rawReview writes the canonical bytes.
@@ -83,27 +84,6 @@ func (s *Server) rawReview(r *request, m *mail.Mail, raw []byte) (answer, error)
 	r.w.WriteHeader(http.StatusOK)
 	r.w.Write(raw)
 	return answer{}, nil
-}
-
-func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending) api.Review {
-	v := api.Review{
-		Pending: p, State: m.State.String(), Recipients: recipientsOf(m, true),
-		Header: api.ReviewHead{From: seen.From, Sender: seen.Sender, To: seen.To, Cc: seen.Cc,
-			ReplyTo: seen.ReplyTo, ReceiptTo: seen.Receipt},
-		Segments: []api.Segment{}, Differ: seen.Differ,
-		Links: append([]string{}, seen.Links...), Parts: []api.Part{},
-	}
-	v.Subject = seen.Subject
-	for _, x := range seen.Segments {
-		v.Segments = append(v.Segments, api.Segment{Kind: string(x.Kind), Part: x.Part, Depth: x.Depth, Note: x.Note, Text: x.Text})
-	}
-	for _, x := range seen.Parts {
-		v.Parts = append(v.Parts, api.Part(x))
-	}
-	for _, d := range m.Decisions {
-		v.Decisions = append(v.Decisions, decisionOf(d, true))
-	}
-	return v
 }
 
 // decide carries out a verdict. Nothing but this POST decides: no link, no GET.

@@ -54,7 +54,7 @@ func recipientsOf(m *mail.Mail, copies bool) []api.Recipient {
 			continue
 		}
 		v := api.Recipient{Address: r.Addr.String(), Hidden: !r.Copy && m.Hidden(r.Addr),
-			Copy: r.Copy, Status: string(r.Standing)}
+			Copy: r.Copy, Notify: r.Notify, ORcpt: mail.Neutralise(r.ORcpt), Status: string(r.Standing)}
 		if res := r.Result; res != nil {
 			v.Code, v.Enhanced, v.Message = res.Code, res.Enhanced, mail.Neutralise(res.Message)
 			v.Remote, v.At = res.Remote, res.At
@@ -103,7 +103,7 @@ func deliveredAt(m *mail.Mail) (at time.Time) {
 func summaryOf(m *mail.Mail, now time.Time) api.Summary {
 	return api.Summary{
 		ID: string(m.ID), MailboxID: m.Mailbox.String(), ThreadID: string(m.ID), Direction: "outbound",
-		From: m.Header.From.String(), To: addresses(m.Header.To), Subject: m.Header.Subject,
+		From: fromOf(m), To: addresses(m.Header.To), Subject: m.Header.Subject,
 		Status: statusWord(m, now), ReceivedAt: m.SubmittedAt, HasAttachments: m.Header.Attachments > 0,
 		DeliveredAt: deliveredAt(m),
 	}
@@ -126,13 +126,22 @@ func noticeOf(i inbox.Item) api.Summary {
 	}
 }
 
+// fromOf is who a mail is from, spelled as the mailbox is and not as the agent
+// wrote it.
+func fromOf(m *mail.Mail) string {
+	if m.Header.From.Key() == m.Mailbox.Key() {
+		return m.Mailbox.String()
+	}
+	return m.Header.From.String() // a notice
+}
+
 // pendingOf shows a mail to an approver, in the mode of its mailbox now.
 func pendingOf(m *mail.Mail, mode mail.Mode, now time.Time) api.Pending {
 	return api.Pending{
 		ID: string(m.ID), Rev: m.Rev, Digest: string(m.Digest), Subject: mail.Neutralise(m.Header.Subject),
 		Mailbox: m.Mailbox.String(), MailboxID: m.Mailbox.String(), Direction: "outbound",
 		Agent: m.Agent, AgentRef: m.AgentRef, Door: m.Door, Mode: mode.String(),
-		From: m.Header.From.String(), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
+		From: fromOf(m), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
 		Size: m.Size, Attachments: m.Header.Attachments,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore,
 		Status: statusWord(m, now),
@@ -144,7 +153,7 @@ func mailOf(m *mail.Mail, now time.Time) api.Mail {
 	v := api.Mail{
 		ID: string(m.ID), Rev: m.Rev, Digest: string(m.Digest), State: m.State.String(), Status: statusWord(m, now),
 		Mailbox: m.Mailbox.String(), Agent: m.Agent, AgentRef: m.AgentRef, Author: m.Author, Door: m.Door,
-		From: m.Header.From.String(), Subject: mail.Neutralise(m.Header.Subject), MessageID: m.Header.MessageID,
+		From: fromOf(m), Subject: mail.Neutralise(m.Header.Subject), MessageID: m.Header.MessageID,
 		Size: m.Size, Basis: m.Basis.String(), Recipients: recipientsOf(m, true), Attempts: m.Attempts,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore, ReleasedAt: m.ReleasedAt,
 		NextAttemptAt: m.NextAttempt, FinishedAt: m.FinishedAt,

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"time"
 )
 
 // Review is what an approver must see, made from the canonical bytes alone and
@@ -19,6 +20,9 @@ type Review struct {
 	Differ   bool      // text and HTML parts say different words
 	Links    []string  // every link target in HTML and text, in order, no duplicates
 	Parts    []Part    // every leaf part, attached messages, and containers that are not sound
+	Fields   []Field   // header fields of the mail and of its parts
+	Date     time.Time // of the Date field, zero when it is malformed
+	Warnings []Warning // what must be told before a decision
 }
 
 // Text returns what the text parts say, attached messages included.
@@ -54,7 +58,8 @@ type Part struct {
 // is a Part that is not Reviewable.
 func NewReview(raw []byte) *Review {
 	root, _ := parseMIME(raw)
-	v := &viewer{review: &Review{}, seen: map[string]bool{}, marked: map[*entity]bool{}}
+	v := &viewer{review: &Review{}, root: root, seen: map[string]bool{}, marked: map[*entity]bool{},
+		messages: map[*entity]bool{}}
 	v.header(root)
 	v.visit(root)
 	v.compare(root)
@@ -64,15 +69,19 @@ func NewReview(raw []byte) *Review {
 
 // viewer gathers the Review along the tree.
 type viewer struct {
-	review  *Review
-	shown   []stretch
-	depth   int             // attached messages around the entity that is visited
-	seen    map[string]bool // links
-	words   map[*entity]string
-	sources map[*entity]string // text leaves as written
-	covered map[*entity]bool   // pages that say what some text says
-	marked  map[*entity]bool   // pages that hide something
-	budget  int                // octets that may still be rendered from Markdown
+	review   *Review
+	root     *entity
+	warn     Warnings
+	fields   int // counted, those beyond the limit too
+	shown    []stretch
+	depth    int             // attached messages around the entity that is visited
+	seen     map[string]bool // links
+	words    map[*entity]string
+	sources  map[*entity]string // text leaves as written
+	covered  map[*entity]bool   // pages that say what some text says
+	marked   map[*entity]bool   // pages that hide something
+	messages map[*entity]bool   // attached messages
+	budget   int                // octets that may still be rendered from Markdown
 }
 
 // stretch is a segment that may turn out to repeat another.
@@ -93,13 +102,46 @@ func (v *viewer) add(e *entity, kind SegmentKind, note, text string) {
 	}
 }
 
-// finish keeps the segments that say something of their own.
+// finish keeps the segments that say something of their own, and warns.
 func (v *viewer) finish() {
+	r := v.review
+	if r.Differ {
+		v.warn.Add(WarnDiffer, "", "the text and the HTML say different words")
+	}
 	for _, d := range v.shown {
-		if d.page == nil || !v.covered[d.page] || v.marked[d.page] || d.Kind == SegmentOutside {
-			v.review.Segments = append(v.review.Segments, d.Segment)
+		if d.page != nil && v.covered[d.page] && !v.marked[d.page] && d.Kind != SegmentOutside {
+			continue
+		}
+		r.Segments = append(r.Segments, d.Segment)
+		switch d.Kind {
+		case SegmentHidden:
+			v.warn.Add(WarnHidden, d.Part, "text that some mail programs do not show: %s", d.Note)
+		case SegmentOutside:
+			v.warn.Add(WarnOutside, d.Part, "text outside the parts, or no header field")
 		}
 	}
+	for _, p := range r.Parts {
+		if !p.Reviewable {
+			v.warn.Add(WarnNotReviewable, p.Path, "not reviewable: %s", p.Why)
+		}
+	}
+	r.Segments = limitList(v, "segments", r.Segments)
+	r.Links = limitList(v, "links", r.Links)
+	r.Parts = limitList(v, "parts", r.Parts)
+	if v.fields > maxListed {
+		v.warn.Add(WarnCut, "", "%d header fields, of which %d are shown", v.fields, maxListed)
+	}
+	r.Warnings = v.warn.List()
+}
+
+// limitList cuts a list of the view and says so: what is not shown cannot be
+// judged.
+func limitList[T any](v *viewer, what string, list []T) []T {
+	if len(list) <= maxListed {
+		return list
+	}
+	v.warn.Add(WarnCut, "", "%d %s, of which %d are shown", len(list), what, maxListed)
+	return list[:maxListed]
 }
 
 func partPath(e *entity) string {
@@ -118,6 +160,7 @@ var receiptFields = []string{
 func (v *viewer) header(e *entity) {
 	r := v.review
 	r.Subject = neutralLine(decodeWords(e.field("subject")))
+	r.Date, _ = parseDate(e.field("date"))
 	r.From = e.addresses("from")
 	r.Sender = e.addresses("sender")
 	r.To = e.addresses("to")
@@ -126,8 +169,32 @@ func (v *viewer) header(e *entity) {
 	for _, name := range receiptFields {
 		r.Receipt = append(r.Receipt, e.addresses(name)...)
 	}
+	for _, f := range []struct {
+		name string
+		list *[]string
+	}{
+		{"From", &r.From}, {"Sender", &r.Sender}, {"Reply-To", &r.ReplyTo}, {"To", &r.To}, {"Cc", &r.Cc},
+		{"a receipt field", &r.Receipt},
+	} {
+		v.checkNames(f.name, *f.list)
+		*f.list = limitList(v, "addresses in "+f.name, *f.list)
+	}
+	v.checkReplies()
 	v.link(textLinks(r.Subject))
 	v.link(textLinks(e.field("list-unsubscribe")))
+}
+
+// checkReplies warns of answers and receipts that go to somebody else.
+func (v *viewer) checkReplies() {
+	own := addressesIn(v.root.field("from"))
+	for _, item := range v.review.ReplyTo {
+		if _, addr := splitItem(item); len(own) == 0 || !strings.EqualFold(addr, own[0].String()) {
+			v.warn.Add(WarnReply, "", "replies go to %s", item)
+		}
+	}
+	for _, item := range v.review.Receipt {
+		v.warn.Add(WarnReceipt, "", "%s is told when the mail is read or delivered", item)
+	}
 }
 
 // addresses returns what stands in the fields of that name, ready to be shown.
@@ -154,9 +221,11 @@ func (v *viewer) link(links []string) {
 
 // visit shows an entity and what is inside it.
 func (v *viewer) visit(e *entity) {
+	v.listFields(e)
 	switch {
 	case e.isMessage():
 		v.addPart(e, true)
+		v.messages[e.parts[0]] = true
 		v.depth++
 		defer func() { v.depth-- }()
 		v.add(e, SegmentAttached, "", headline(e.parts[0]))
@@ -204,30 +273,39 @@ func isCustomary(s string) bool {
 	return false
 }
 
-// leaf lists a leaf, and shows it when a reader shows it in the mail itself.
+// leaf lists a leaf, and shows it when it is text: what is offered as a file is
+// a click away from being read, and says so in its note.
 func (v *viewer) leaf(e *entity) {
 	data := v.addPart(e, e.attached())
-	if !e.shown() {
+	if !e.isText() && e.kind != "text/html" {
 		return
+	}
+	note := ""
+	if !e.shown() {
+		note = strings.TrimSpace("attachment " + v.review.Parts[len(v.review.Parts)-1].Name)
 	}
 	text, why := decodeCharset(e.params["charset"], data)
 	if p := &v.review.Parts[len(v.review.Parts)-1]; why != "" && p.Why == "" {
 		p.Reviewable, p.Why = false, why
 	}
 	if e.kind != "text/html" {
-		v.add(e, SegmentText, "", text)
+		v.add(e, SegmentText, note, text)
 		v.link(textLinks(text))
-		v.say(e, text, text)
+		if note == "" {
+			v.say(e, text, text)
+		}
 		return
 	}
 	page := renderHTML(text)
-	v.add(e, SegmentHTML, "", page.out.b.String())
+	v.add(e, SegmentHTML, note, page.out.b.String())
 	v.link(page.links)
 	v.link(textLinks(page.words.String()))
 	if page.marked {
 		v.marked[e] = true
 	}
-	v.say(e, page.words.String(), "")
+	if note == "" {
+		v.say(e, page.words.String(), "")
+	}
 }
 
 // addPart lists an entity and returns its decoded octets.

@@ -60,10 +60,9 @@ func (a approveCmd) Run(e *environment) error {
 		if a.Yes {
 			return v, nil
 		}
-		if err := printReview(e.talk, r); err != nil {
+		if err := errors.Join(printReview(e.talk, r, false), printQuestion(e.talk, r)); err != nil {
 			return v, err
 		}
-		fmt.Fprintf(e.talk, "Approve these bytes, digest %s? [yes/no] ", r.Digest)
 		answer, err := in.ReadString('\n')
 		if strings.TrimSpace(answer) != "yes" {
 			return v, errors.Join(errors.New("not approved"), err)

@@ -172,3 +172,24 @@ func TestOnlyAPersonsTerminalIsAsked(t *testing.T) {
 		}
 	}
 }
+
+// However long the mail above it is, the question says what it is about.
+func TestTheQuestionRepeatsWhatMattersBelowAMailOfAnyLength(t *testing.T) {
+	s := started(t)
+	id := s.submit("Reply-To: eve@evil.test\n"+strings.Replace(plainMail, "Good morning.", strings.Repeat("line\n", 5000), 1),
+		"ada@dest.test", "spy@dest.test")
+	a := callAs(t, "no\n", true, "approve", id, "--data", s.data, "--key-file", s.key)
+	_, question, _ := strings.Cut(a.talk, "-- What you decide about\n")
+	for _, want := range []string{
+		"Recipient:  spy@dest.test  (BCC: To and Cc do not name it)\nRecipient:  ada@dest.test\n", "Subject:    ",
+		"Parts:      1, of which attachments: 0\n", "WARNING:    blind_recipient: spy@dest.test",
+		"WARNING:    reply_elsewhere: replies go to eve@evil.test\n", "digest " + s.mail(id).Digest,
+	} {
+		if !strings.Contains(question, want) {
+			t.Errorf("no %q in\n%s", want, question)
+		}
+	}
+	if n := strings.Count(question, "\n"); n > 15 {
+		t.Errorf("%d lines", n)
+	}
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -114,107 +113,4 @@ func (p pendingCmd) watch(e *environment, c *api.Client, seen []api.Pending) err
 			}
 		}
 	}
-}
-
-type showCmd struct {
-	ID  string `arg:"" help:"Id of the mail."`
-	Raw bool   `help:"The bytes as they would be sent, without stamps."`
-}
-
-func (s showCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		if s.Raw {
-			b, err := c.Raw(e.ctx, s.ID)
-			if err == nil {
-				_, err = e.out.Write(b)
-			}
-			return err
-		}
-		r, err := c.Review(e.ctx, s.ID)
-		if err != nil {
-			return err
-		}
-		return e.print(r, func() error { return printReview(e.out, r) })
-	})
-}
-
-// printReview shows everything an approver must see, the envelope first: who
-// gets it is what counts, whatever the header says.
-func printReview(w io.Writer, r api.Review) error {
-	p := newPrinter(w)
-	p.field("Mail", r.ID)
-	p.field("Digest", r.Digest)
-	p.field("State", fmt.Sprintf("%s (rev %d)", r.State, r.Rev))
-	agent := r.Agent
-	if r.AgentRef != "" {
-		agent += " (" + r.AgentRef + ")"
-	}
-	p.field("Agent", agent)
-	p.field("Mailbox", fmt.Sprintf("%s, mode %s, by %s", r.Mailbox, r.Mode, r.Door))
-	p.field("Submitted", short(r.SubmittedAt))
-	if !r.ExpiresAt.IsZero() {
-		p.field("Expires", short(r.ExpiresAt))
-	}
-	if !r.SendAt.IsZero() {
-		p.field("Send at", short(r.SendAt))
-	}
-	for _, rc := range r.Recipients {
-		mark := ""
-		if rc.Copy {
-			mark = "  (copy to the oversight address)"
-		} else if rc.Hidden {
-			mark = "  (BCC: To and Cc do not name it)"
-		}
-		p.field("Recipient", rc.Address+mark)
-	}
-	p.line("")
-	p.header(r)
-	p.body(r)
-	for _, d := range r.Decisions {
-		p.field("Decision", fmt.Sprintf("%s by %s at %s %s", d.Verdict, d.By, short(d.At), d.Reason))
-	}
-	return p.err
-}
-
-func (p *printer) header(r api.Review) {
-	for _, f := range []struct {
-		name string
-		list []string
-	}{
-		{"From", r.Header.From}, {"Sender", r.Header.Sender}, {"To", r.Header.To}, {"Cc", r.Header.Cc},
-		{"Reply-To", r.Header.ReplyTo}, {"Receipt to", r.Header.ReceiptTo},
-	} {
-		if len(f.list) > 0 {
-			p.field(f.name, list(f.list))
-		}
-	}
-	p.field("Subject", r.Subject)
-}
-
-func (p *printer) body(r api.Review) {
-	if r.Differ {
-		p.line("THE TEXT AND THE HTML SAY DIFFERENT WORDS.")
-	}
-	p.segments(r.Segments)
-	for _, l := range r.Links {
-		p.field("Link", l)
-	}
-	for _, part := range r.Parts {
-		if !part.Attachment && part.Reviewable {
-			continue
-		}
-		what := "Attachment"
-		if !part.Attachment {
-			what = "Part"
-		}
-		name := part.Name
-		if name == "" {
-			name = "part " + part.Path
-		}
-		p.field(what, fmt.Sprintf("%s  %s, %d octets, sha256 %s", name, part.Type, part.Size, part.SHA256))
-		if !part.Reviewable {
-			p.field("", "NOT REVIEWABLE: "+part.Why)
-		}
-	}
-	p.line("")
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -65,7 +67,8 @@ func TestAnApproverSeesWhatAHostileMailTriesToHide(t *testing.T) {
 		"Reply-To:   eve@evil.test",
 		"Receipt to: spy@evil.test",
 		`\x1b[31m`, `\u202e`, `\u200b`,
-		"THE TEXT AND THE HTML SAY DIFFERENT WORDS",
+		"WARNING:    text_and_html_differ: ", "WARNING:    blind_recipient: hidden@dest.test", "WARNING:    reply_elsewhere: ",
+		"WARNING:    receipt_request: ", "WARNING:    not_reviewable, part 4: ", "Field:      Disposition-Notification-To: spy@evil.test",
 		"\nH Wire the money today.",
 		"secret order",
 		"Link:       https://evil.test/login",
@@ -110,5 +113,35 @@ func TestRawIsTheMailItself(t *testing.T) {
 	a := s.approver("show", id, "--raw").want(t, exitDone)
 	if !strings.HasSuffix(a.out, "\r\n\r\nGood morning.\r\n") || strings.Contains(a.out, "DKIM-Signature") {
 		t.Errorf("%q", a.out)
+	}
+}
+
+func TestRawOnAScreenIsFilteredAndKeepsItsLines(t *testing.T) {
+	raw := []byte("Subject: a\x1b[2J\r\n\r\nbare\nLF \u202eback\r\n" + strings.Repeat("x", 250) + "\r\n")
+	var screen, file bytes.Buffer
+	if err := errors.Join(writeRaw(&screen, raw, true), writeRaw(&file, raw, false)); err != nil {
+		t.Fatal(err)
+	}
+	want := "| Subject: a\\x1b[2J\n|\n| bare\\nLF \\u202eback\n| " + strings.Repeat("x", 98) + "\n+ " +
+		strings.Repeat("x", 98) + "\n+ " + strings.Repeat("x", 54) + "\n"
+	if screen.String() != want {
+		t.Errorf("got  %q\nwant %q", screen.String(), want)
+	}
+	if !bytes.Equal(file.Bytes(), raw) {
+		t.Errorf("a file gets %q", file.Bytes())
+	}
+}
+
+func TestUnusualFieldsAreShownUnaskedAndTheOthersOnRequest(t *testing.T) {
+	s := started(t)
+	id := s.submit("List-Unsubscribe: <https://x.test/u>\nX-Priority: 1\nMIME-Version: 1.0\n"+plainMail, "ada@dest.test")
+	brief, full := s.approver("show", id).want(t, exitDone).out, s.approver("show", id, "--all").want(t, exitDone).out
+	for field, unasked := range map[string]bool{
+		"Field:      List-Unsubscribe: <https://x.test/u>\n": true, "Field:      X-Priority: 1\n": true,
+		"Field:      MIME-Version: 1.0\n": false, "Field:      Message-ID: <": false, "Field:      Date: ": false,
+	} {
+		if strings.Contains(brief, field) != unasked || !strings.Contains(full, field) {
+			t.Errorf("%q: unasked %v\n%s", field, unasked, full)
+		}
 	}
 }

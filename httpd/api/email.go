@@ -93,6 +93,8 @@ type Recipient struct {
 	Address  string    `json:"address"`
 	Hidden   bool      `json:"hidden,omitempty"` // no header shows it
 	Copy     bool      `json:"copy,omitempty"`   // the oversight address
+	Notify   []string  `json:"notify,omitempty"` // NEVER, or any of SUCCESS, FAILURE, DELAY
+	ORcpt    string    `json:"orcpt,omitempty"`  // the original recipient that notices name
 	Status   string    `json:"status"`           // pending, delivered, bounced
 	Code     int       `json:"code,omitempty"`   // the last reply of its server
 	Enhanced string    `json:"enhanced,omitempty"`

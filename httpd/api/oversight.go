@@ -48,6 +48,9 @@ type Review struct {
 	Differ     bool        `json:"differ"`   // text and HTML say different words
 	Links      []string    `json:"links"`
 	Parts      []Part      `json:"parts"`
+	Fields     []Field     `json:"fields"`   // every header field
+	Warnings   []Warning   `json:"warnings"` // what must be told before a decision
+	Options    Options     `json:"options"`
 	Decisions  []Decision  `json:"decisions,omitempty"`
 }
 
@@ -59,6 +62,34 @@ type Segment struct {
 	Depth int    `json:"depth"`          // attached messages around it, 0 in the mail itself
 	Note  string `json:"note,omitempty"` // more about the kind, such as what hides it
 	Text  string `json:"text"`
+}
+
+// Field is a header field of the mail or of one of its parts.
+type Field struct {
+	Part    string `json:"part,omitempty"` // path of the MIME part; none: of the mail
+	Name    string `json:"name"`
+	Value   string `json:"value"`
+	Decoded string `json:"decoded,omitempty"` // with encoded-words decoded, where that is another text
+	Unusual bool   `json:"unusual,omitempty"` // not one of the fields that every mail has
+}
+
+// Warning is something that must be told before a decision. The codes are a
+// closed list.
+type Warning struct {
+	Code string `json:"code"`
+	Part string `json:"part,omitempty"`
+	Text string `json:"text"`
+}
+
+// Options are the delivery options of the whole mail; those of a recipient
+// stand with it.
+type Options struct {
+	Body     string    `json:"body,omitempty"`  // 7BIT or 8BITMIME
+	Ret      string    `json:"ret,omitempty"`   // what a notice returns: FULL or HDRS
+	EnvID    string    `json:"envid,omitempty"` // the sender's id, in every notice
+	SendAt   time.Time `json:"send_at,omitzero"`
+	HoldFor  string    `json:"hold_for"` // how long it is held, such as 24h0m0s
+	HoldEnds time.Time `json:"hold_ends,omitzero"`
 }
 
 // ReviewHead is what a recipient's program will show of the header.

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/multimail/multimail/httpd/api"
+)
+
+type showCmd struct {
+	ID  string `arg:"" help:"Id of the mail."`
+	All bool   `help:"Every header field, the usual ones too."`
+	Raw bool   `help:"The bytes as they would be sent, without stamps; on a terminal controls are escaped."`
+}
+
+func (s showCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		if s.Raw {
+			b, err := c.Raw(e.ctx, s.ID)
+			if err != nil {
+				return err
+			}
+			return writeRaw(e.out, b, terminal(e.out))
+		}
+		r, err := c.Review(e.ctx, s.ID)
+		if err != nil {
+			return err
+		}
+		return e.print(r, func() error { return printReview(e.out, r, s.All) })
+	})
+}
+
+// writeRaw writes the bytes of a mail as they are, or to a screen line by line
+// with what would act on it escaped, and a CR or LF that ends no line too. A row
+// that goes on from the one above begins with another bar.
+func writeRaw(w io.Writer, raw []byte, screen bool) error {
+	if !screen {
+		_, err := w.Write(raw)
+		return err
+	}
+	out := bufio.NewWriter(w)
+	p := &printer{w: out, columns: columns(w)}
+	for _, line := range bytes.Split(bytes.TrimSuffix(raw, []byte("\r\n")), []byte("\r\n")) {
+		p.behind("| ", "+ ", string(line))
+	}
+	if p.err != nil {
+		return p.err
+	}
+	return out.Flush()
+}
+
+// printReview shows everything an approver must see, the envelope first: who
+// gets it is what counts, whatever the header says. With all it shows the usual
+// header fields too.
+func printReview(w io.Writer, r api.Review, all bool) error {
+	p := newPrinter(w)
+	p.field("Mail", r.ID)
+	p.field("Digest", r.Digest)
+	p.field("State", fmt.Sprintf("%s (rev %d)", r.State, r.Rev))
+	agent := r.Agent
+	if r.AgentRef != "" {
+		agent += " (" + r.AgentRef + ")"
+	}
+	p.field("Agent", agent)
+	p.field("Mailbox", fmt.Sprintf("%s, mode %s, by %s", r.Mailbox, r.Mode, r.Door))
+	p.field("Submitted", short(r.SubmittedAt))
+	if !r.ExpiresAt.IsZero() {
+		p.field("Expires", short(r.ExpiresAt))
+	}
+	if !r.SendAt.IsZero() {
+		p.field("Send at", short(r.SendAt))
+	}
+	p.options(r.Options, all)
+	for _, rc := range r.Recipients {
+		p.field("Recipient", recipient(rc))
+	}
+	p.line("")
+	p.warnings(r.Warnings)
+	p.header(r)
+	p.fields(r.Fields, all)
+	p.segments(r.Segments)
+	p.parts(r)
+	for _, d := range r.Decisions {
+		p.field("Decision", fmt.Sprintf("%s by %s at %s %s", d.Verdict, d.By, short(d.At), d.Reason))
+	}
+	return p.err
+}
+
+// recipient shows who gets the mail, and how.
+func recipient(rc api.Recipient) string {
+	s := rc.Address
+	if rc.Copy {
+		s += "  (copy to the oversight address)"
+	} else if rc.Hidden {
+		s += "  (BCC: To and Cc do not name it)"
+	}
+	if len(rc.Notify) > 0 {
+		s += "  NOTIFY=" + strings.Join(rc.Notify, ",")
+	}
+	if rc.ORcpt != "" {
+		s += "  ORCPT=" + rc.ORcpt
+	}
+	return s
+}
+
+func (p *printer) options(o api.Options, all bool) {
+	for _, f := range []struct {
+		name, value string
+		show        bool
+	}{
+		{"Return", o.Ret, o.Ret != ""}, {"Envelope id", o.EnvID, o.EnvID != ""},
+		{"Body", o.Body, all && o.Body != ""}, {"Hold for", o.HoldFor, all},
+	} {
+		if f.show {
+			p.field(f.name, f.value)
+		}
+	}
+}
+
+// warnings prints all of them; none is left out for its length.
+func (p *printer) warnings(list []api.Warning) {
+	for _, w := range list {
+		where := ""
+		if w.Part != "" {
+			where = ", part " + w.Part
+		}
+		p.field("WARNING", fmt.Sprintf("%s%s: %s", w.Code, where, w.Text))
+	}
+	if len(list) > 0 {
+		p.line("")
+	}
+}
+
+func (p *printer) header(r api.Review) {
+	for _, f := range []struct {
+		name string
+		list []string
+	}{
+		{"From", r.Header.From}, {"Sender", r.Header.Sender}, {"To", r.Header.To}, {"Cc", r.Header.Cc},
+		{"Reply-To", r.Header.ReplyTo}, {"Receipt to", r.Header.ReceiptTo},
+	} {
+		if len(f.list) > 0 {
+			p.field(f.name, list(f.list))
+		}
+	}
+	p.field("Subject", r.Subject)
+}
+
+// fields prints the header fields that are not usual, or all of them.
+func (p *printer) fields(fields []api.Field, all bool) {
+	for _, f := range fields {
+		if !all && !f.Unusual {
+			continue
+		}
+		where := ""
+		if f.Part != "" {
+			where = "part " + f.Part + ", "
+		}
+		p.field("Field", where+f.Name+": "+f.Value)
+		if f.Decoded != "" {
+			p.field("", "decoded: "+f.Decoded)
+		}
+	}
+}
+
+func (p *printer) parts(r api.Review) {
+	for _, l := range r.Links {
+		p.field("Link", l)
+	}
+	for _, part := range r.Parts {
+		if !part.Attachment && part.Reviewable {
+			continue
+		}
+		what := "Attachment"
+		if !part.Attachment {
+			what = "Part"
+		}
+		name := part.Name
+		if name == "" {
+			name = "part " + part.Path
+		}
+		p.field(what, fmt.Sprintf("%s  %s, %d octets, sha256 %s", name, part.Type, part.Size, part.SHA256))
+		if !part.Reviewable {
+			p.field("", "NOT REVIEWABLE: "+part.Why)
+		}
+	}
+	p.line("")
+}
+
+// maxRepeated bounds the recipients that the question repeats.
+const maxRepeated = 20
+
+// printQuestion repeats what a decision is about, so that nothing above it can
+// scroll it away.
+func printQuestion(w io.Writer, r api.Review) error {
+	p := newPrinter(w)
+	p.line("-- What you decide about")
+	shown := 0
+	for _, hidden := range []bool{true, false} { // first, so that no long list of others hides them
+		for _, rc := range r.Recipients {
+			if rc.Hidden != hidden {
+				continue
+			}
+			if shown++; shown <= maxRepeated {
+				p.field("Recipient", recipient(rc))
+			}
+		}
+	}
+	if shown > maxRepeated {
+		p.field("Recipient", fmt.Sprintf("and %d more, named above", shown-maxRepeated))
+	}
+	p.field("Mailbox", r.Mailbox)
+	p.field("Subject", r.Subject)
+	p.field("Parts", fmt.Sprintf("%d, of which attachments: %d", len(r.Parts), attachments(r)))
+	p.warnings(r.Warnings)
+	if len(r.Warnings) == 0 {
+		p.field("Warnings", "none")
+	}
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(w, "Approve these bytes, digest %s? [yes/no] ", printable(r.Digest))
+	}
+	return p.err
+}
+
+func attachments(r api.Review) (n int) {
+	for _, part := range r.Parts {
+		if part.Attachment {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,87 @@
+package httpd
+
+import (
+	"strings"
+	"time"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/mail"
+)
+
+// reviewOf shows a mail in full: what its bytes say, what its envelope asks
+// for, and what must be told before a decision.
+func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warnings) api.Review {
+	v := api.Review{
+		Pending: p, State: m.State.String(), Recipients: recipientsOf(m, true),
+		Header: api.ReviewHead{From: seen.From, Sender: seen.Sender, To: seen.To, Cc: seen.Cc,
+			ReplyTo: seen.ReplyTo, ReceiptTo: seen.Receipt},
+		Segments: []api.Segment{}, Differ: seen.Differ,
+		Links: append([]string{}, seen.Links...), Parts: []api.Part{}, Fields: []api.Field{}, Warnings: []api.Warning{},
+		Options: api.Options{Body: m.Envelope.Body, Ret: m.Envelope.Ret, EnvID: mail.Neutralise(m.Envelope.EnvID),
+			SendAt: m.NotBefore, HoldFor: m.HoldFor.String(), HoldEnds: m.ExpiresAt},
+	}
+	v.Subject = seen.Subject
+	for _, x := range seen.Segments {
+		v.Segments = append(v.Segments, api.Segment{Kind: string(x.Kind), Part: x.Part, Depth: x.Depth, Note: x.Note, Text: x.Text})
+	}
+	for _, x := range seen.Parts {
+		v.Parts = append(v.Parts, api.Part(x))
+	}
+	for _, x := range seen.Fields {
+		v.Fields = append(v.Fields, api.Field(x))
+	}
+	for _, x := range append(warn.List(), seen.Warnings...) {
+		v.Warnings = append(v.Warnings, api.Warning{Code: string(x.Code), Part: x.Part, Text: x.Text})
+	}
+	for _, d := range m.Decisions {
+		v.Decisions = append(v.Decisions, decisionOf(d, true))
+	}
+	return v
+}
+
+// maxDateSkew is how far a Date may be from the submission.
+const maxDateSkew = 24 * time.Hour
+
+// warningsOf compares a mail's bytes with its envelope and its mailbox.
+func warningsOf(m *mail.Mail, seen *mail.Review) *mail.Warnings {
+	w := &mail.Warnings{}
+	for _, item := range append(append([]string{}, seen.From...), seen.Sender...) {
+		if strings.Contains(strings.ToLower(item), m.Mailbox.Key()) && !strings.Contains(item, m.Mailbox.String()) {
+			w.Add(mail.WarnSpelling, "", "the mailbox is %s; the mail spells it %s", m.Mailbox, item)
+		}
+	}
+	gets := map[string]bool{}
+	for _, r := range m.Envelope.Rcpts {
+		gets[r.Addr.Key()] = true
+		if !r.Copy && m.Hidden(r.Addr) {
+			w.Add(mail.WarnBlind, "", "%s gets it, and To and Cc do not say so", r.Addr)
+		}
+		if len(r.Notify) > 0 {
+			w.Add(mail.WarnDelivery, "", "NOTIFY=%s for %s", strings.Join(r.Notify, ","), r.Addr)
+		}
+		if r.ORcpt != "" {
+			w.Add(mail.WarnDelivery, "", "ORCPT=%s for %s", r.ORcpt, r.Addr)
+		}
+	}
+	for _, list := range [][]mail.Address{m.Header.To, m.Header.Cc} {
+		for _, a := range list {
+			if !gets[a.Key()] {
+				w.Add(mail.WarnNoRcpt, "", "%s stands in To or Cc and does not get it", a)
+			}
+		}
+	}
+	if m.Envelope.Ret != "" {
+		w.Add(mail.WarnDelivery, "", "RET=%s", m.Envelope.Ret)
+	}
+	if m.Envelope.EnvID != "" {
+		w.Add(mail.WarnDelivery, "", "ENVID=%s", m.Envelope.EnvID)
+	}
+	if !m.NotBefore.IsZero() {
+		w.Add(mail.WarnScheduled, "", "it is sent at %s", m.NotBefore.UTC().Format(time.RFC3339))
+	}
+	if skew := seen.Date.Sub(m.SubmittedAt).Abs(); !seen.Date.IsZero() && skew > maxDateSkew {
+		w.Add(mail.WarnDate, "", "Date says %s; it was submitted at %s",
+			seen.Date.UTC().Format(time.RFC3339), m.SubmittedAt.UTC().Format(time.RFC3339))
+	}
+	return w
+}
