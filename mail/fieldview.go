@@ -121,7 +121,8 @@ func (v *viewer) listFields(e *entity) {
 			out.Decoded = d
 		}
 		seen[name] = true
-		if v.fields++; v.fields <= maxListed {
+		if v.fields++; v.fields <= maxListed &&
+			v.afford(e, fieldSize+shownSize(out.Value)+shownSize(out.Decoded)) {
 			v.review.Fields = append(v.review.Fields, out)
 		}
 		if out.Unusual && !asksReceipt(name) {

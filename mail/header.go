@@ -9,9 +9,15 @@ import (
 const (
 	MaxLine   = 998       // octets of a line without its CRLF (RFC 5322, section 2.1.1)
 	MaxHeader = 256 << 10 // octets of the header
+	MaxFields = 1000      // fields of a header
+	MaxField  = 64 << 10  // octets of one field
 	MaxDepth  = 50        // levels of MIME nesting
 	MaxParts  = 1000      // MIME parts, the containers included
 	MaxHops   = 100       // Received fields (RFC 5321, section 6.3)
+
+	MaxFieldLines = 1000 // lines of one field: some readers copy it for each
+	MaxSubject    = 998  // octets of the Subject, decoded
+	MaxAddresses  = 1000 // addresses in all fields that name people
 )
 
 // SplitHeader cuts a message at its first empty line. The header ends with the

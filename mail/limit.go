@@ -7,6 +7,19 @@ type Limit string
 
 // The limits. Each stands below the package that enforces it.
 const (
+	// mail: of one message, at submission.
+	LimitLineLength      Limit = "line_length"
+	LimitHeaderOctets    Limit = "header_octets"
+	LimitHeaderFields    Limit = "header_fields"
+	LimitFieldOctets     Limit = "field_octets"
+	LimitFieldLines      Limit = "field_lines"
+	LimitSubjectOctets   Limit = "subject_octets"
+	LimitHeaderAddresses Limit = "header_addresses"
+	LimitReceivedHops    Limit = "received_hops"
+	LimitMIMEDepth       Limit = "mime_depth"
+	LimitMIMEParts       Limit = "mime_parts"
+	LimitMessageWork     Limit = "message_work"
+
 	// gate: of one submission.
 	LimitMessageSize Limit = "message_size"
 	LimitRecipients  Limit = "recipients"

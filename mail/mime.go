@@ -20,23 +20,37 @@ type entity struct {
 	outside  [][]byte          // text between the parts: preamble, epilogue, lines that are no field
 	parts    []*entity         // of a multipart, or the one message in a message/rfc822
 	odd      string            // why two readers may see two different things here
-}
 
-// maxPartFields bounds what is kept of the header of a part.
-const maxPartFields = 1000
+	decoded bool   // data and damage are set
+	data    []byte // body without its transfer encoding
+	damage  string // why data is not the whole
+}
 
 // cutter cuts a message into entities and counts them.
 type cutter struct {
 	count int
-	limit string // which limit was passed, "" for none
+	left  *budget
+	over  *Error // which limit was passed, nil for none
 }
 
-// parseMIME cuts raw into its tree. Past a limit the rest stays uncut, and
-// limit says so in words for the client.
-func parseMIME(raw []byte) (root *entity, limit string) {
-	c := &cutter{}
+// parseMIME cuts raw into its tree within what is left. Past a limit the rest
+// stays uncut, and over says so in words for the client.
+func parseMIME(raw []byte, left *budget) (root *entity, over *Error) {
+	c := &cutter{left: left}
 	root = c.cut(raw, "", "text/plain", 0)
-	return root, c.limit
+	return root, c.over
+}
+
+// pass notes the first limit that was passed.
+func (c *cutter) pass(l Limit, format string, args ...any) {
+	if c.over == nil {
+		c.over = Errorf(554, "5.6.0", format, args...).Over(l)
+	}
+}
+
+// spent notes that the budget does not allow to cut further.
+func (c *cutter) spent() {
+	c.pass(LimitMessageWork, "the message takes too much work to decode; nest or encode its parts less often")
 }
 
 // cut makes the entity whose header and body are data.
@@ -47,33 +61,49 @@ func (c *cutter) cut(data []byte, path, kind string, depth int) *entity {
 		header = header[:MaxHeader]
 		e.note("its header is too long")
 	}
-	if e.fields = scanFields(header); depth > 0 && len(e.fields) > maxPartFields {
-		e.fields = e.fields[:maxPartFields]
+	if e.fields = scanFields(header); depth > 0 && len(e.fields) > MaxFields {
+		e.fields = e.fields[:MaxFields]
 		e.note("its header has too many fields")
 	}
-	e.readType(header)
+	e.readType(header, c.left)
 	c.count++
 	switch {
-	case c.limit != "":
+	case c.over != nil:
 	case depth > MaxDepth:
-		c.limit = fmt.Sprintf("MIME parts are nested more than %d levels deep", MaxDepth)
+		c.pass(LimitMIMEDepth, "MIME parts are nested more than %d levels deep", MaxDepth)
 	case c.count > MaxParts:
-		c.limit = fmt.Sprintf("more than %d MIME parts", MaxParts)
+		c.pass(LimitMIMEParts, "more than %d MIME parts", MaxParts)
 	case strings.HasPrefix(e.kind, "multipart/"):
 		c.cutParts(e, depth)
 	case e.kind == "message/rfc822" || e.kind == "message/global":
-		data, why := decodeTransfer(e.encoding, e.body)
-		e.note(why)
-		if e.encoding == "base64" || e.encoding == "quoted-printable" {
+		c.cutMessage(e, depth)
+	}
+	if c.over != nil {
+		e.note(c.over.Public)
+	}
+	return e
+}
+
+// cutMessage cuts the message that is the body of e.
+func (c *cutter) cutMessage(e *entity, depth int) {
+	data, why := e.decode(c.left)
+	if why == whyWork {
+		c.spent()
+		return
+	}
+	e.note(why)
+	if maxDecoded(e.encoding, e.body) > 0 {
+		// The lines of what was encoded may end with LF alone.
+		if bare := bytes.Count(data, []byte("\n")) - bytes.Count(data, []byte("\r\n")); bare > 0 {
+			if !c.left.build(len(data) + bare) {
+				c.spent()
+				return
+			}
 			data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 			data = bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n"))
 		}
-		e.parts = []*entity{c.cut(data, subPath(path, 1), "text/plain", depth+1)}
 	}
-	if c.limit != "" {
-		e.note(c.limit)
-	}
-	return e
+	e.parts = []*entity{c.cut(data, subPath(e.path, 1), "text/plain", depth+1)}
 }
 
 // cutParts cuts the body of a multipart into its parts.
@@ -104,11 +134,15 @@ func (c *cutter) cutParts(e *entity, depth int) {
 	if plainParam(e.field("content-type"), "boundary") != boundary {
 		e.note("its boundary is read in more than one way")
 	}
+	if !c.left.scan(len(e.body)) {
+		c.spent()
+		return
+	}
 	parts, outside, why := splitParts(e.body, boundary)
 	e.note(why)
 	e.outside = append(e.outside, outside...)
 	for i, data := range parts {
-		if c.limit != "" {
+		if c.over != nil {
 			return
 		}
 		e.parts = append(e.parts, c.cut(data, subPath(e.path, i+1), kind, depth+1))
@@ -123,7 +157,8 @@ func subPath(path string, n int) string {
 }
 
 // splitParts cuts a multipart body at its boundary lines (RFC 2046, section
-// 5.1.1). The CRLF before a boundary line belongs to the boundary.
+// 5.1.1). The CRLF before a boundary line belongs to the boundary. It stops
+// when there are more parts than a message may have.
 func splitParts(body []byte, boundary string) (parts, outside [][]byte, why string) {
 	delim := []byte("--" + boundary)
 	start := -1 // of the part under way
@@ -152,6 +187,9 @@ func splitParts(body []byte, boundary string) (parts, outside [][]byte, why stri
 			outside = append(outside, body[:i])
 		} else {
 			parts = append(parts, body[start:max(start, i-2)])
+			if len(parts) > MaxParts {
+				return parts, outside, why
+			}
 		}
 		start = pos
 		if rest == "--" {
@@ -166,14 +204,20 @@ func splitParts(body []byte, boundary string) (parts, outside [][]byte, why stri
 
 // readType reads the fields that say what the entity is, and notes in odd
 // where readers would disagree about them.
-func (e *entity) readType(header []byte) {
+func (e *entity) readType(header []byte, left *budget) {
+	var stray []byte // lines that are no field: some readers show them
 	for len(header) > 0 {
 		f := field{raw: firstField(header)}
 		header = header[len(f.raw):]
 		if why := f.malformed(); why != "" && why != errEightBit {
 			e.note("its header is malformed")
-			e.outside = append(e.outside, f.raw) // what is no field, some readers show
+			if left.build(len(f.raw)) {
+				stray = append(stray, f.raw...)
+			}
 		}
+	}
+	if len(stray) > 0 {
+		e.outside = append(e.outside, stray)
 	}
 	seen := map[string]bool{}
 	for _, f := range e.fields {

@@ -141,7 +141,7 @@ func TestTreeEqualsTheOneOfGoMessage(t *testing.T) {
 			t.Fatalf("%s: %v", path, err)
 		}
 		var ours []string
-		root, _ := parseMIME(raw)
+		root, _ := parseMIME(raw, newBudget(len(raw)))
 		eachLeaf(root, func(e *entity) {
 			data, _ := decodeTransfer(e.encoding, e.body)
 			ours = append(ours, fmt.Sprintf("%s %q", e.kind, data))

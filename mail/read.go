@@ -66,9 +66,9 @@ func Read(raw []byte, o ReadOptions) (*Message, error) {
 		return nil, errHeaderSize()
 	}
 	msg.EightBit = hasEightBit(body)
-	root, why := parseMIME(msg.Raw)
-	if why != "" {
-		return nil, Errorf(554, "5.6.0", "%s", why)
+	root, over := parseMIME(msg.Raw, newBudget(len(msg.Raw)))
+	if over != nil {
+		return nil, over
 	}
 	msg.Header.Attachments = root.attachments()
 	return msg, nil
@@ -92,7 +92,7 @@ func checkLines(raw []byte) error {
 			return errBare("CR", n)
 		case i-1 > MaxLine:
 			return Errorf(554, "5.6.0",
-				"line %d is longer than 998 octets; encode it as quoted-printable or base64", n)
+				"line %d is longer than 998 octets; encode it as quoted-printable or base64", n).Over(LimitLineLength)
 		}
 		raw = raw[i+1:]
 	}
@@ -113,7 +113,7 @@ func errBare(what string, line int) error {
 }
 
 func errHeaderSize() error {
-	return Errorf(554, "5.6.0", "header is longer than %d octets", MaxHeader)
+	return Errorf(554, "5.6.0", "header is longer than %d octets", MaxHeader).Over(LimitHeaderOctets)
 }
 
 // readHeader cuts the header into fields and refuses any that is malformed.
@@ -128,6 +128,9 @@ func readHeader(raw []byte) (fields []field, body []byte, err error) {
 	}
 	for len(header) > 0 {
 		f := field{raw: firstField(header)}
+		if err := f.tooLong(len(fields)); err != nil {
+			return nil, nil, err
+		}
 		if why := f.malformed(); why != "" {
 			return nil, nil, Errorf(554, "5.6.0", "%s", why)
 		}
@@ -136,6 +139,24 @@ func readHeader(raw []byte) (fields []field, body []byte, err error) {
 		header = header[len(f.raw):]
 	}
 	return fields, body, nil
+}
+
+// tooLong refuses a field that is too much for those who read it later, after
+// n others. A program that verifies DKIM copies a folded field once for each of
+// its lines.
+func (f field) tooLong(n int) error {
+	e := func(l Limit, format string, args ...any) error {
+		return Errorf(554, "5.6.0", format, args...).Over(l)
+	}
+	switch {
+	case n >= MaxFields:
+		return e(LimitHeaderFields, "more than %d header fields; leave some out", MaxFields)
+	case len(f.raw) > MaxField:
+		return e(LimitFieldOctets, "a header field is longer than %d octets; shorten it", MaxField)
+	case bytes.Count(f.raw, []byte{'\n'}) > MaxFieldLines:
+		return e(LimitFieldLines, "a header field has more than %d lines; fold it less often", MaxFieldLines)
+	}
+	return nil
 }
 
 // single lists the fields that may stand once at most (RFC 5322, section 3.6;
@@ -147,9 +168,19 @@ var single = map[string]bool{
 	"content-disposition": true,
 }
 
+// addressFields name people, and are shown to the approver one by one.
+var addressFields = func() map[string]bool {
+	names := map[string]bool{}
+	for _, n := range append(receiptFields[:len(receiptFields):len(receiptFields)],
+		"from", "sender", "to", "cc", "reply-to", "mail-followup-to") {
+		names[n] = true
+	}
+	return names
+}()
+
 // readFields fills in what the fields say.
 func (m *Message) readFields(fields []field) error {
-	seen := map[string]string{}
+	seen, addresses := map[string]string{}, 0
 	for _, f := range fields {
 		name := strings.ToLower(f.name)
 		if _, twice := seen[name]; twice && single[name] {
@@ -158,19 +189,31 @@ func (m *Message) readFields(fields []field) error {
 		if name == "received" {
 			m.Hops++
 		}
+		if addressFields[name] {
+			addresses += len(splitAddresses(f.value()))
+		}
 		if single[name] {
 			seen[name] = f.value()
 		}
 	}
 	if m.Hops > MaxHops {
-		return Errorf(554, "5.4.6", "more than %d Received fields; the mail is in a loop", MaxHops)
+		return Errorf(554, "5.4.6", "more than %d Received fields; the mail is in a loop", MaxHops).Over(LimitReceivedHops)
+	}
+	if addresses > MaxAddresses {
+		return Errorf(554, "5.6.0", "more than %d addresses in the header; write to fewer at a time",
+			MaxAddresses).Over(LimitHeaderAddresses)
 	}
 	if err := m.readSenders(seen); err != nil {
 		return err
 	}
 	m.Header.To = addressesIn(seen["to"])
 	m.Header.Cc = addressesIn(seen["cc"])
-	m.Header.Subject = neutralLine(decodeWords(seen["subject"]))
+	subject := decodeWords(seen["subject"])
+	if len(subject) > MaxSubject {
+		return Errorf(554, "5.6.0", "the Subject is longer than %d octets; shorten it",
+			MaxSubject).Over(LimitSubjectOctets)
+	}
+	m.Header.Subject = neutralLine(subject)
 	if id, ok := seen["message-id"]; ok {
 		if m.Header.MessageID = parseMessageID(id); m.Header.MessageID == "" {
 			return Errorf(554, "5.6.0", "malformed Message-ID; write <unique@domain>")

@@ -314,8 +314,8 @@ func TestLoopIsRefusedAfterOneHundredHops(t *testing.T) {
 }
 
 func TestHeaderIsAtMost256KiBBeforeAndAfterCompletion(t *testing.T) {
-	filler := strings.Repeat("X: "+strings.Repeat("a", 95)+"\r\n", 2700)
-	junk := filler[:(MaxHeader-200)/100*100]
+	filler := strings.Repeat("X: "+strings.Repeat("a", 395)+"\r\n", 675)
+	junk := filler[:(MaxHeader-200)/400*400]
 	if _, err := Read([]byte(junk+"From: bot@a.test\r\n\r\n"), readOptions); err != nil {
 		t.Errorf("a header that fits: %v", err)
 	}

@@ -57,8 +57,9 @@ type Part struct {
 // NewReview makes the approver's view. It never fails: what cannot be decoded
 // is a Part that is not Reviewable.
 func NewReview(raw []byte) *Review {
-	root, _ := parseMIME(raw)
-	v := &viewer{review: &Review{}, root: root, seen: map[string]bool{}, marked: map[*entity]bool{},
+	left := newBudget(len(raw))
+	root, _ := parseMIME(raw, left)
+	v := &viewer{review: &Review{}, root: root, left: left, seen: map[string]bool{}, marked: map[*entity]bool{},
 		messages: map[*entity]bool{}}
 	v.header(root)
 	v.visit(root)
@@ -71,6 +72,8 @@ func NewReview(raw []byte) *Review {
 type viewer struct {
 	review   *Review
 	root     *entity
+	left     *budget
+	short    map[*entity]bool // what could not be shown for want of budget
 	warn     Warnings
 	fields   int // counted, those beyond the limit too
 	shown    []stretch
@@ -97,7 +100,7 @@ func (v *viewer) add(e *entity, kind SegmentKind, note, text string) {
 	if e.kind == "text/html" {
 		d.page = e
 	}
-	if d.Text != "" || kind == SegmentAttached {
+	if (d.Text != "" || kind == SegmentAttached) && v.afford(e, segmentSize+shownSize(d.Text)+shownSize(d.Note)) {
 		v.shown = append(v.shown, d)
 	}
 }
@@ -212,7 +215,7 @@ func (e *entity) addresses(name string) []string {
 
 func (v *viewer) link(links []string) {
 	for _, l := range links {
-		if l = displayLink(l); l != "" && !v.seen[l] {
+		if l = displayLink(l); l != "" && !v.seen[l] && v.afford(nil, linkSize+shownSize(l)) {
 			v.seen[l] = true
 			v.review.Links = append(v.review.Links, l)
 		}
@@ -284,7 +287,7 @@ func (v *viewer) leaf(e *entity) {
 	if !e.shown() {
 		note = strings.TrimSpace("attachment " + v.review.Parts[len(v.review.Parts)-1].Name)
 	}
-	text, why := decodeCharset(e.params["charset"], data)
+	text, why := v.decodeCharset(e, data)
 	if p := &v.review.Parts[len(v.review.Parts)-1]; why != "" && p.Why == "" {
 		p.Reviewable, p.Why = false, why
 	}
@@ -294,6 +297,9 @@ func (v *viewer) leaf(e *entity) {
 		if note == "" {
 			v.say(e, text, text)
 		}
+		return
+	}
+	if !v.afford(e, len(text)) { // the source is a form of its own
 		return
 	}
 	page := renderHTML(text)
@@ -310,7 +316,7 @@ func (v *viewer) leaf(e *entity) {
 
 // addPart lists an entity and returns its decoded octets.
 func (v *viewer) addPart(e *entity, attached bool) []byte {
-	data, why := decodeTransfer(e.encoding, e.body)
+	data, why := e.decode(v.left)
 	sum := sha256.Sum256(data)
 	names := e.names() // may find the entity odd
 	for _, reason := range []string{e.odd, e.opaque()} {
