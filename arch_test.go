@@ -25,8 +25,8 @@ var mayImport = map[string]string{
 	"dkim":                     "mail internal/secret",
 	"relay":                    "mail internal/metrics",
 	"audit":                    "internal/store",
-	"smtpd":                    "mail gate internal/inbox internal/registry internal/metrics sign dkim",
-	"httpd":                    "mail gate queue internal/inbox internal/registry internal/store audit internal/oauth internal/metrics sign dkim httpd/api",
+	"smtpd":                    "mail gate internal/throttle internal/inbox internal/registry internal/metrics sign dkim",
+	"httpd":                    "mail gate queue internal/throttle internal/inbox internal/registry internal/store audit internal/oauth internal/metrics sign dkim httpd/api",
 	"httpd/api":                "",
 	"mcpbridge":                "httpd/api",
 	"internal/store":           "",
@@ -38,6 +38,7 @@ var mayImport = map[string]string{
 	"internal/config":          "mail",
 	"internal/metrics":         "",
 	"internal/secret":          "",
+	"internal/throttle":        "",
 	"internal/mailtest":        "mail",
 	"cmd/multimail":            "*",
 }

@@ -24,6 +24,12 @@ const (
 	LimitMessageSize Limit = "message_size"
 	LimitRecipients  Limit = "recipients"
 
+	// smtpd: of connections; failed logins are counted over httpd too.
+	LimitConnections         Limit = "smtp_connections"
+	LimitSourceConnections   Limit = "smtp_connections_per_source"
+	LimitFailedLoginsSource  Limit = "failed_logins_per_source"
+	LimitFailedLoginsAccount Limit = "failed_logins_per_account"
+
 	// httpd: of one connection.
 	LimitHTTPIdleStranger Limit = "http_idle_stranger"
 )

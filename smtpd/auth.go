@@ -54,7 +54,8 @@ func (l *login) Next(response []byte) (challenge []byte, done bool, err error) {
 
 // auth runs one SASL exchange (RFC 4954).
 func (c *conn) auth(arg string) (reply, error) {
-	mech, initial, hasInitial := strings.Cut(arg, " ")
+	// QUIRK: some clients put a blank after the mechanism; it is no response.
+	mech, initial, hasInitial := strings.Cut(strings.TrimRight(arg, " "), " ")
 	switch {
 	case !c.greeted || c.mail:
 		return fromError(errSequence), nil
@@ -123,19 +124,23 @@ func decodeSASL(s string) ([]byte, error) {
 }
 
 // authRefused answers refused credentials, each time later, and hangs up
-// after a few: guessing must not be cheap.
+// after a few: guessing must not be cheap. A malformed exchange, which go-sasl
+// tells in an error of its own, is no credential.
 func (c *conn) authRefused(err error) reply {
-	r := say(501, "5.5.2", "malformed response") // what go-sasl says of a malformed exchange
 	var e *smtp.SMTPError
-	if errors.As(err, &e) {
-		r = fromError(e)
+	if !errors.As(err, &e) {
+		return say(501, "5.5.2", "malformed response")
 	}
+	r := fromError(e)
 	c.refused++
 	t := time.NewTimer(time.Duration(c.refused) * c.srv.o.AuthDelay)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-c.srv.accepting.Done():
+	}
+	if r.code == 421 {
+		return r.closing()
 	}
 	if c.refused >= c.srv.o.MaxAuth {
 		return say(421, "4.7.0", "too many refused credentials").closing()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -134,24 +133,6 @@ func TestAMessageThatStandsStillEndsTheSession(t *testing.T) {
 			t.Errorf("%d mails", n)
 		}
 	})
-}
-
-func TestOneAddressCannotTakeEveryPlace(t *testing.T) {
-	o := options()
-	o.MaxPerIP = 2
-	srv, _ := build(t, o)
-	one := dial(t, srv, false)
-	one.expect("220")
-	addr := one.c.RemoteAddr().String()
-	two := connect(t, addr, false)
-	two.expect("220")
-	connect(t, addr, false).expect("421 4.3.2")
-	two.do("QUIT", "221")
-	two.expect("")
-	for sessions(srv) > 1 {
-		runtime.Gosched()
-	}
-	connect(t, addr, false).expect("220")
 }
 
 func sessions(s *Server) int {

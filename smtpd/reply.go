@@ -90,6 +90,8 @@ var (
 	errMechanism   = refusal(504, smtp.EnhancedCode{5, 5, 4}, "unknown authentication mechanism")
 	errBase64      = refusal(501, smtp.EnhancedCode{5, 5, 2}, "malformed base64")
 	errCredentials = refusal(535, smtp.EnhancedCode{5, 7, 8}, "authentication credentials invalid")
+	errGuesses     = refusal(421, smtp.EnhancedCode{4, 7, 0},
+		"too many failed logins; check the user name and the password, and try again in a minute")
 
 	errBig  = refusal(552, smtp.EnhancedCode{5, 3, 4}, "message too large")
 	errEnds = refusal(554, smtp.EnhancedCode{5, 6, 0},

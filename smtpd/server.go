@@ -28,6 +28,7 @@ import (
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -53,7 +54,7 @@ type Options struct {
 	MaxSize        int64         // octets of a message; 0 means 25 MiB
 	MaxRecipients  int           // of a message; 0 means 100
 	MaxConnections int           // at the same time; 0 means 1,000
-	MaxPerIP       int           // of them from one address; 0 means MaxConnections
+	MaxPerSource   int           // of them from one throttle.Source; 0 means 100
 	MaxErrors      int           // in a session before it is closed; 0 means 10
 	MaxAuth        int           // refused credentials before it is closed; 0 means 3
 	CommandTimeout time.Duration // for the next command; 0 means 5 minutes
@@ -62,6 +63,9 @@ type Options struct {
 	MessageTimeout time.Duration // for the whole of a message; 0 means 30 minutes
 	AuthDelay      time.Duration // after refused credentials, times their number; 0 means 1 second
 
+	// Logins counts failed logins, also those of other doors; nil makes one of
+	// its own with 10 a minute for a source and for an account.
+	Logins  *throttle.Logins
 	Log     *slog.Logger
 	Metrics *metrics.Metrics
 }
@@ -85,7 +89,7 @@ func (o Options) withDefaults() Options {
 	}
 	count(&o.MaxRecipients, 100)
 	count(&o.MaxConnections, 1000)
-	count(&o.MaxPerIP, o.MaxConnections)
+	count(&o.MaxPerSource, 100)
 	count(&o.MaxErrors, 10)
 	count(&o.MaxAuth, 3)
 	set(&o.CommandTimeout, 5*time.Minute)
@@ -93,6 +97,9 @@ func (o Options) withDefaults() Options {
 	set(&o.DataTimeout, 3*time.Minute)
 	set(&o.MessageTimeout, 30*time.Minute)
 	set(&o.AuthDelay, time.Second)
+	if o.Logins == nil {
+		o.Logins = throttle.NewLogins(10, 10, nil)
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -116,7 +123,7 @@ type Server struct {
 	mu        sync.Mutex
 	listeners []net.Listener
 	conns     map[*conn]struct{}
-	perIP     map[string]int
+	perSource map[string]int
 	done      sync.WaitGroup // sessions
 	turned    chan struct{}  // holds those that are told that there are too many
 }
@@ -127,7 +134,7 @@ func New(g Gate, a Authenticator, o Options) (*Server, error) {
 		return nil, errors.New("smtpd: gate and authenticator are required")
 	}
 	s := &Server{o: o.withDefaults(), gate: g, auth: a, conns: map[*conn]struct{}{},
-		perIP: map[string]int{}, turned: make(chan struct{}, 16)}
+		perSource: map[string]int{}, turned: make(chan struct{}, 16)}
 	s.accepting, s.stop = context.WithCancel(context.Background())
 	s.work, s.cut = context.WithCancel(context.Background())
 	return s, nil
@@ -195,23 +202,34 @@ func (s *Server) take(nc net.Conn, implicit bool) {
 func (s *Server) enter(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	full := len(s.conns) >= s.o.MaxConnections || s.perIP[c.remote] >= s.o.MaxPerIP
-	if full || s.accepting.Err() != nil {
+	source, limited := throttle.Source(c.remote)
+	switch {
+	case s.accepting.Err() != nil:
+		return false
+	case len(s.conns) >= s.o.MaxConnections:
+		s.reached(mail.LimitConnections)
+		return false
+	case limited && s.perSource[source] >= s.o.MaxPerSource:
+		s.reached(mail.LimitSourceConnections)
 		return false
 	}
 	s.conns[c] = struct{}{}
-	s.perIP[c.remote]++
+	s.perSource[source]++
 	s.done.Add(1)
 	return true
 }
+
+// reached counts that a limit was reached.
+func (s *Server) reached(l mail.Limit) { s.o.Metrics.Limits.WithLabelValues(string(l)).Inc() }
 
 func (s *Server) leave(c *conn) {
 	defer s.done.Done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	if s.perIP[c.remote]--; s.perIP[c.remote] <= 0 {
-		delete(s.perIP, c.remote)
+	source, _ := throttle.Source(c.remote)
+	if s.perSource[source]--; s.perSource[source] <= 0 {
+		delete(s.perSource, source)
 	}
 }
 

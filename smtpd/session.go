@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -67,16 +69,39 @@ func (s *session) Auth(mech string) (sasl.Server, error) {
 		return nil, errSequence
 	}
 	return newSASL(mech, func(user, password string) error {
+		if s.s.o.Logins.Wait(s.remote) > 0 {
+			s.s.reached(mail.LimitFailedLoginsSource)
+			return errGuesses
+		}
 		p, err := s.s.auth.ByPassword(s.ctx, user, password, s.remote)
 		if err != nil {
-			s.s.o.Metrics.AuthFailures.WithLabelValues(door).Inc()
-			s.log.Info(logAuthRefused, "cid", s.cid, "door", door, "remote", s.remote)
-			return credentials(err, s.log, s.cid)
+			return s.refusedLogin(err, user)
 		}
 		s.p, s.authed = p, true
 		s.log.Info(logAuth, "cid", s.cid, "door", door, "actor", p.ID(), "remote", s.remote)
 		return nil
 	})
+}
+
+// refusedLogin counts a failed login and words it. The right password of an
+// account is taken however many wrong ones came before: see throttle.Logins.
+func (s *session) refusedLogin(err error, user string) error {
+	s.s.o.Metrics.AuthFailures.WithLabelValues(door).Inc()
+	s.log.Info(logAuthRefused, "cid", s.cid, "door", door, "remote", s.remote)
+	if !errors.Is(err, registry.ErrCredentials) {
+		return credentials(err, s.log, s.cid)
+	}
+	over := s.s.o.Logins.Failed(s.remote, user)
+	if over.Source {
+		s.s.reached(mail.LimitFailedLoginsSource)
+	}
+	if over.Account {
+		s.s.reached(mail.LimitFailedLoginsAccount)
+	}
+	if over != (throttle.Over{}) {
+		return errGuesses
+	}
+	return credentials(err, s.log, s.cid)
 }
 
 // Reset implements smtp.Session: the transaction is forgotten.

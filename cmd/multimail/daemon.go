@@ -15,11 +15,13 @@ import (
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd"
+	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/relay"
@@ -44,6 +46,8 @@ type setup struct {
 
 	maxSize           int64
 	maxRcpt, maxConns int
+	maxPerSource      int
+	logins            config.Logins
 	relay             relay.Options
 	queue             queue.Options
 	hold              time.Duration
@@ -102,9 +106,10 @@ func build(s setup) (d *daemon, err error) {
 		gate.Options{MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m})
 	m.States(d.states)
 
+	logins := throttle.NewLogins(s.logins.PerSource, s.logins.PerAccount, nil)
 	if d.smtp, err = smtpd.New(d.gate, credentials{d.db, d.registry, rate.NewLimiter(rate.Every(10*time.Second), 20)}, smtpd.Options{
 		Hostname: s.hostname, TLSConfig: s.smtpTLS, MaxSize: s.maxSize, MaxRecipients: s.maxRcpt,
-		MaxConnections: s.maxConns, Log: s.log, Metrics: m,
+		MaxConnections: s.maxConns, MaxPerSource: s.maxPerSource, Logins: logins, Log: s.log, Metrics: m,
 	}); err != nil {
 		return nil, err
 	}

@@ -88,6 +88,7 @@ func (s serveCmd) dev(e *environment) error {
 		data: data, node: "dev", create: true, dev: true, hostname: "localhost", domain: devDomain,
 		smtpTLS: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		maxSize: 25 << 20, maxRcpt: 100, maxConns: 1000, hold: s.ApprovalTTL, ed25519: true,
+		maxPerSource: config.Default().SMTP.MaxPerSource, logins: config.Default().Logins,
 		relay: relay.Options{Smarthost: hop, TLS: "opportunistic", PerDestination: 10},
 		// Trials want to see a retry soon.
 		queue:        queue.Options{FirstRetry: 5 * time.Second},
@@ -218,6 +219,7 @@ func fromConfig(c config.Config) (setup, error) {
 	set := setup{
 		data: c.Data, node: c.Node, hostname: c.SMTP.Hostname,
 		maxSize: int64(c.SMTP.MaxSize), maxRcpt: c.SMTP.MaxRecipients, maxConns: c.SMTP.MaxConnections,
+		maxPerSource: c.SMTP.MaxPerSource, logins: c.Logins,
 		allowedHosts: c.HTTP.AllowedHosts, hold: time.Duration(c.Queue.Hold), ed25519: c.DKIM.Ed25519,
 		relay: relay.Options{Smarthost: c.Relay.Smarthost, TLS: relay.TLSPolicy(c.Relay.TLS), ImplicitTLS: c.Relay.ImplicitTLS,
 			Username: c.Relay.Username, PerDestination: c.Relay.PerDestination},

@@ -29,6 +29,8 @@ type Config struct {
 	Relay Relay  `toml:"relay"`
 	Queue Queue  `toml:"queue"`
 	DKIM  DKIM   `toml:"dkim"`
+
+	Logins Logins `toml:"logins"`
 }
 
 // SMTP is the submission door.
@@ -41,6 +43,13 @@ type SMTP struct {
 	MaxSize        Size   `toml:"max_size"`        // of one message
 	MaxRecipients  int    `toml:"max_recipients"`  // of one message
 	MaxConnections int    `toml:"max_connections"` // at the same time
+	MaxPerSource   int    `toml:"max_connections_per_source"`
+}
+
+// Logins limits failed logins a minute, over all doors.
+type Logins struct {
+	PerSource  int `toml:"per_source"`
+	PerAccount int `toml:"per_account"`
 }
 
 // HTTP is the API door.
@@ -83,9 +92,10 @@ func Default() Config {
 		Data: "/var/lib/multimail",
 		Node: "node",
 		SMTP: SMTP{Hostname: "localhost", Submission: ":587", Submissions: ":465",
-			MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000},
-		HTTP:  HTTP{Listen: "127.0.0.1:8025", AllowedHosts: []string{}},
-		Relay: Relay{TLS: "opportunistic", PerDestination: 10},
+			MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000, MaxPerSource: 100},
+		Logins: Logins{PerSource: 10, PerAccount: 10},
+		HTTP:   HTTP{Listen: "127.0.0.1:8025", AllowedHosts: []string{}},
+		Relay:  Relay{TLS: "opportunistic", PerDestination: 10},
 		Queue: Queue{Workers: 16, Lease: Duration(15 * time.Minute), Lifetime: Duration(5 * 24 * time.Hour),
 			FirstRetry: Duration(time.Minute), MaxRetry: Duration(4 * time.Hour), Hold: Duration(7 * 24 * time.Hour)},
 	}
@@ -166,6 +176,8 @@ func (c Config) check() error {
 	for name, n := range map[string]int64{
 		"smtp.max_size": int64(c.SMTP.MaxSize), "smtp.max_recipients": int64(c.SMTP.MaxRecipients),
 		"smtp.max_connections": int64(c.SMTP.MaxConnections), "relay.per_destination": int64(c.Relay.PerDestination),
+		"smtp.max_connections_per_source": int64(c.SMTP.MaxPerSource),
+		"logins.per_source":               int64(c.Logins.PerSource), "logins.per_account": int64(c.Logins.PerAccount),
 		"queue.workers": int64(c.Queue.Workers), "queue.lease": int64(c.Queue.Lease),
 		"queue.lifetime": int64(c.Queue.Lifetime), "queue.first_retry": int64(c.Queue.FirstRetry),
 		"queue.max_retry": int64(c.Queue.MaxRetry), "queue.hold": int64(c.Queue.Hold),
