@@ -188,6 +188,7 @@ func (g *Gate) read(
 		}
 	}
 	env := s.Envelope
+	env.From = box.Address // as the mailbox is spelled, not as the agent wrote it
 	if msg.EightBit {
 		env.Body = "8BITMIME" // what the bytes are, whatever the client declared
 	}
@@ -198,7 +199,7 @@ func (g *Gate) read(
 	return &mail.Mail{
 		ID: id, State: mail.New, Envelope: env, Digest: mail.DigestOf(env, msg.Raw),
 		Mailbox: box.Address, Agent: p.Agent, AgentRef: p.AgentRef, Author: p.ID(), Door: s.Door, Encrypted: s.TLS,
-		Header: msg.Header, Size: int64(len(msg.Raw)),
+		Header: msg.Header, Size: int64(len(msg.Raw)), TextHash: msg.TextHash,
 		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: g.reg.Hold(box),
 	}, msg.Raw, nil
 }

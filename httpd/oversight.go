@@ -65,7 +65,9 @@ func (s *Server) review(r *request) (answer, error) {
 		return answer{}, err
 	}
 	seen := mail.NewReview(raw)
-	return ok(reviewOf(m, seen, pendingOf(m, mode, s.o.Now()), warningsOf(m, seen)))
+	warn := warningsOf(m, seen)
+	s.warnRepeats(r.Context(), m, warn)
+	return ok(reviewOf(m, seen, pendingOf(m, mode, s.o.Now()), warn))
 }
 
 // rawReview writes the canonical bytes.

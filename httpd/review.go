@@ -1,6 +1,8 @@
 package httpd
 
 import (
+	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -12,7 +14,7 @@ import (
 // for, and what must be told before a decision.
 func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warnings) api.Review {
 	v := api.Review{
-		Pending: p, State: m.State.String(), Recipients: recipientsOf(m, true),
+		Pending: p, State: m.State.String(),
 		Header: api.ReviewHead{From: seen.From, Sender: seen.Sender, To: seen.To, Cc: seen.Cc,
 			ReplyTo: seen.ReplyTo, ReceiptTo: seen.Receipt},
 		Segments: []api.Segment{}, Differ: seen.Differ,
@@ -20,7 +22,7 @@ func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warning
 		Options: api.Options{Body: m.Envelope.Body, Ret: m.Envelope.Ret, EnvID: mail.Neutralise(m.Envelope.EnvID),
 			SendAt: m.NotBefore, HoldFor: m.HoldFor.String(), HoldEnds: m.ExpiresAt},
 	}
-	v.Subject = seen.Subject
+	v.Subject, v.Recipients = seen.Subject, recipientsOf(m, true)
 	for _, x := range seen.Segments {
 		v.Segments = append(v.Segments, api.Segment{Kind: string(x.Kind), Part: x.Part, Depth: x.Depth, Note: x.Note, Text: x.Text})
 	}
@@ -84,4 +86,42 @@ func warningsOf(m *mail.Mail, seen *mail.Review) *mail.Warnings {
 			seen.Date.UTC().Format(time.RFC3339), m.SubmittedAt.UTC().Format(time.RFC3339))
 	}
 	return w
+}
+
+// How far back a mail is compared with earlier ones of its mailbox.
+const (
+	repeatMails = 50
+	repeatSpan  = 7 * 24 * time.Hour
+)
+
+// warnRepeats warns when an earlier mail of the mailbox went to the same
+// recipients and said the same.
+func (s *Server) warnRepeats(ctx context.Context, m *mail.Mail, w *mail.Warnings) {
+	if m.TextHash == "" {
+		return
+	}
+	earlier, err := s.o.Queue.ByMailbox(ctx, m.Mailbox, m.ID, repeatMails)
+	if err != nil {
+		s.o.Log.Error("earlier mail cannot be read", "id", string(m.ID), "err", err)
+		w.Add(mail.WarnRepeat, "", "it is not known: earlier mail of the mailbox cannot be read")
+		return
+	}
+	to := recipientKeys(m)
+	for _, e := range earlier {
+		if e.TextHash == m.TextHash && m.SubmittedAt.Sub(e.SubmittedAt) <= repeatSpan && maps.Equal(to, recipientKeys(e)) {
+			w.Add(mail.WarnRepeat, "", "same recipients and text as %s, %s, submitted %s",
+				e.ID, e.State, e.SubmittedAt.UTC().Format(time.RFC3339))
+		}
+	}
+}
+
+// recipientKeys is the set of the recipients that the author named.
+func recipientKeys(m *mail.Mail) map[string]bool {
+	keys := map[string]bool{}
+	for _, r := range m.Envelope.Rcpts {
+		if !r.Copy {
+			keys[r.Addr.Key()] = true
+		}
+	}
+	return keys
 }

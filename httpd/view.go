@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"slices"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -144,8 +145,27 @@ func pendingOf(m *mail.Mail, mode mail.Mode, now time.Time) api.Pending {
 		From: fromOf(m), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
 		Size: m.Size, Attachments: m.Header.Attachments,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore,
-		Status: statusWord(m, now),
+		Status: statusWord(m, now), Recipients: firstRecipients(m), RecipientCount: len(m.Envelope.Rcpts),
 	}
+}
+
+// maxShownRecipients bounds the recipients of one mail in a list of mails.
+const maxShownRecipients = 20
+
+// firstRecipients shows the first recipients of the envelope, those that no
+// header shows before all others.
+func firstRecipients(m *mail.Mail) []api.Recipient {
+	all := recipientsOf(m, true)
+	slices.SortStableFunc(all, func(a, b api.Recipient) int {
+		switch {
+		case a.Hidden == b.Hidden:
+			return 0
+		case a.Hidden:
+			return -1
+		}
+		return 1
+	})
+	return all[:min(len(all), maxShownRecipients)]
 }
 
 // mailOf shows a mail to its operator.

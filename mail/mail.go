@@ -78,6 +78,8 @@ type Mail struct {
 	Header Header `json:"header"` // what the canonical bytes say, read once
 	Size   int64  `json:"size"`   // octets of the canonical bytes
 
+	TextHash string `json:"text_hash,omitempty"` // equal for mails that say the same; outside the digest
+
 	Basis     Basis      `json:"basis"`
 	Decisions []Decision `json:"decisions,omitempty"`
 	Release   *Release   `json:"release,omitempty"` // set by the claim; nil while held

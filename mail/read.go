@@ -23,6 +23,7 @@ type Message struct {
 	Senders  []Address // From and Sender, if present: each must belong to the principal
 	EightBit bool      // the body has octets >= 0x80 and needs 8BITMIME
 	Hops     int       // number of Received fields
+	TextHash string    // equal for mails that say the same, "" for one that says nothing
 }
 
 // Read validates a message and fixes its canonical bytes (LAW 3). It removes
@@ -71,6 +72,7 @@ func Read(raw []byte, o ReadOptions) (*Message, error) {
 		return nil, over
 	}
 	msg.Header.Attachments = root.attachments()
+	msg.TextHash = textHash(root)
 	return msg, nil
 }
 

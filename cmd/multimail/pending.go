@@ -66,15 +66,20 @@ func (p pendingCmd) print(e *environment, items []api.Pending, head bool) error 
 	})
 }
 
-// recipients shows who gets it, the hidden ones marked.
+// recipients shows who gets it, whatever the header says: the daemon names
+// those that the header hides first, so that no long list of others hides them.
 func recipients(m api.Pending) string {
 	var all []string
-	for _, b := range m.Bcc { // first, so that no long list of others hides them
-		all = append(all, b+" (bcc)")
+	for _, r := range m.Recipients {
+		address := r.Address
+		if r.Hidden {
+			address += " (bcc)"
+		}
+		all = append(all, address)
 	}
-	all = append(append(all, m.To...), m.Cc...)
-	if len(all) > 3 {
-		return fmt.Sprintf("%s and %d more", list(all[:2]), len(all)-2)
+	if n := max(m.RecipientCount, len(all)); n > 3 {
+		all = all[:min(2, len(all))]
+		return fmt.Sprintf("%s and %d more", list(all), n-len(all))
 	}
 	return list(all)
 }

@@ -145,3 +145,12 @@ func TestUnusualFieldsAreShownUnaskedAndTheOthersOnRequest(t *testing.T) {
 		}
 	}
 }
+
+func TestPendingListsWhoGetsTheMailAndNotWhoTheHeaderNames(t *testing.T) {
+	s := started(t)
+	s.submit("To: nobody@dest.test\n"+strings.Replace(plainMail, "To: ", "X-To: ", 1), "ada@dest.test", "spy@dest.test")
+	out := s.approver("pending").want(t, exitDone).out
+	if !strings.Contains(out, "  ada@dest.test (bcc), spy@dest.test (bcc)  ") || strings.Contains(out, "nobody@dest.test") {
+		t.Errorf("%s", out)
+	}
+}

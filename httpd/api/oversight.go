@@ -8,21 +8,27 @@ import (
 // Pending is a mail that waits for a decision, as a list shows it. To and Cc
 // are what the header shows; Bcc are the recipients that it does not show.
 type Pending struct {
-	ID          string    `json:"id"`
-	Rev         int       `json:"rev"`
-	Digest      string    `json:"digest"` // what an approval names
-	Subject     string    `json:"subject"`
-	Mailbox     string    `json:"mailbox"`
-	MailboxID   string    `json:"mailbox_id"`
-	Direction   string    `json:"direction"`
-	Agent       string    `json:"agent"`
-	AgentRef    string    `json:"agent_ref"`
-	Door        string    `json:"door"` // smtp, http or mcp
-	Mode        string    `json:"mode"` // of the mailbox, now
-	From        string    `json:"from"`
-	To          []string  `json:"to"`
-	Cc          []string  `json:"cc"`
-	Bcc         []string  `json:"bcc"`
+	ID        string   `json:"id"`
+	Rev       int      `json:"rev"`
+	Digest    string   `json:"digest"` // what an approval names
+	Subject   string   `json:"subject"`
+	Mailbox   string   `json:"mailbox"`
+	MailboxID string   `json:"mailbox_id"`
+	Direction string   `json:"direction"`
+	Agent     string   `json:"agent"`
+	AgentRef  string   `json:"agent_ref"`
+	Door      string   `json:"door"` // smtp, http or mcp
+	Mode      string   `json:"mode"` // of the mailbox, now
+	From      string   `json:"from"`
+	To        []string `json:"to"`
+	Cc        []string `json:"cc"`
+	Bcc       []string `json:"bcc"`
+
+	// Recipients are those of the envelope: who gets it. A list of mails has the
+	// first of them, those that the header hides before the others.
+	Recipients     []Recipient `json:"recipients"`
+	RecipientCount int         `json:"recipient_count"`
+
 	Size        int64     `json:"size"`
 	Attachments int       `json:"attachments"`
 	SubmittedAt time.Time `json:"submitted_at"`
@@ -41,17 +47,16 @@ type PendingList struct {
 // it from the very bytes that would be sent, with controls made visible.
 type Review struct {
 	Pending
-	State      string      `json:"state"`
-	Recipients []Recipient `json:"recipients"` // of the envelope: who gets it
-	Header     ReviewHead  `json:"header"`
-	Segments   []Segment   `json:"segments"` // what the mail says, in its order
-	Differ     bool        `json:"differ"`   // text and HTML say different words
-	Links      []string    `json:"links"`
-	Parts      []Part      `json:"parts"`
-	Fields     []Field     `json:"fields"`   // every header field
-	Warnings   []Warning   `json:"warnings"` // what must be told before a decision
-	Options    Options     `json:"options"`
-	Decisions  []Decision  `json:"decisions,omitempty"`
+	State     string     `json:"state"`
+	Header    ReviewHead `json:"header"`
+	Segments  []Segment  `json:"segments"` // what the mail says, in its order
+	Differ    bool       `json:"differ"`   // text and HTML say different words
+	Links     []string   `json:"links"`
+	Parts     []Part     `json:"parts"`
+	Fields    []Field    `json:"fields"`   // every header field
+	Warnings  []Warning  `json:"warnings"` // what must be told before a decision
+	Options   Options    `json:"options"`
+	Decisions []Decision `json:"decisions,omitempty"`
 }
 
 // Segment is a stretch of what a mail says. What it is stands in Kind and Note,

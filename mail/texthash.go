@@ -1,0 +1,69 @@
+package mail
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"unicode"
+)
+
+// hashedText is how many octets of text are read as words; those beyond count
+// as they stand.
+const hashedText = 1 << 20
+
+// textHash returns the hash of what the mail says: of the words of every part
+// that is shown, without case, signs and spacing. It is "" for a mail that says
+// nothing. Two mails with one hash say the same.
+func textHash(root *entity) string {
+	t := &texts{h: sha256.New(), left: hashedText}
+	t.visit(root)
+	if t.words == 0 {
+		return ""
+	}
+	return hex.EncodeToString(t.h.Sum(nil))
+}
+
+type texts struct {
+	h     hash.Hash
+	left  int // octets that are still read
+	words int
+}
+
+func (t *texts) visit(e *entity) {
+	for _, p := range e.parts {
+		t.visit(p)
+	}
+	if len(e.parts) > 0 || !e.shown() {
+		return
+	}
+	data, _ := decodeTransfer(e.encoding, e.body)
+	rest := data[min(len(data), max(t.left, 0)):]
+	data = data[:len(data)-len(rest)]
+	t.left -= len(data)
+	text, _ := decodeCharset(e.params["charset"], data)
+	if e.kind == "text/html" {
+		text = renderHTML(text).words.String()
+	}
+	t.add(text)
+	t.h.Write(rest)
+}
+
+// add hashes the words of a text.
+func (t *texts) add(text string) {
+	var word []byte
+	end := func() {
+		if len(word) > 0 {
+			t.words++
+			t.h.Write(append(word, ' '))
+			word = word[:0]
+		}
+	}
+	for _, r := range text {
+		if isWord(r) {
+			word = append(word, string(unicode.ToLower(r))...)
+		} else {
+			end()
+		}
+	}
+	end()
+}
