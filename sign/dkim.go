@@ -16,11 +16,43 @@ import (
 // More than a few are there only to hide one.
 const maxSignatures = 8
 
+// What is handed to the DKIM library, whose cost is more than linear in both.
+// Real signatures name some dozens of fields.
+const (
+	maxNames      = 256     // fields named by one signature
+	maxEmptyLines = 1 << 15 // in a row
+)
+
+// affordable refuses what would cost the library too much. mail.CheckForm has
+// bounded the lines and octets of each field, which it copies for each line.
+func affordable(eml []byte) error {
+	for i, s := range mail.Fields(eml, "DKIM-Signature") {
+		if i < maxSignatures && strings.Count(s, ":") >= maxNames {
+			return fmt.Errorf("a DKIM signature names more than %d fields", maxNames)
+		}
+	}
+	empty := 0
+	for len(eml) > 0 {
+		line, rest, _ := bytes.Cut(eml, []byte("\r\n"))
+		if empty++; len(line) > 0 {
+			empty = 0
+		}
+		if empty > maxEmptyLines {
+			return fmt.Errorf("more than %d empty lines in a row", maxEmptyLines)
+		}
+		eml = rest
+	}
+	return nil
+}
+
 // checkDKIM looks for good signatures of domain and returns how often they name
 // each field in h=, by its name in lower case. Of two good signatures the one
 // counts that names a field more often. Keys of other domains are not looked
 // up: the message would choose whom this program asks.
 func checkDKIM(eml []byte, domain string, txt func(string) ([]string, error)) (covered map[string]int, err error) {
+	if err := affordable(eml); err != nil {
+		return nil, err
+	}
 	below := "._domainkey." + domain
 	got, err := dkim.VerifyWithOptions(bytes.NewReader(eml), &dkim.VerifyOptions{
 		MaxVerifications: maxSignatures,

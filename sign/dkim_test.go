@@ -134,3 +134,44 @@ func TestASecondFieldIsNotCoveredByTheSignatureOfTheFirst(t *testing.T) {
 		t.Errorf("%s, not bound %q", v.Status, v.Unbound)
 	}
 }
+
+// The library looks for each name of h= in the whole header, and in the simple
+// form copies a run of empty lines once for each piece that it reads.
+func TestASignatureThatCostsTooMuchIsNotChecked(t *testing.T) {
+	h := newHouse(t)
+	s := newSigner(t, testDomain)
+	detail := func(eml string) (string, string) {
+		v := Verify([]byte(eml), Lookup{Document: h.lookup().Document, TXT: s.txt})
+		for _, c := range v.Checks {
+			if c.Name == "dkim" {
+				return v.Status, c.Detail
+			}
+		}
+		return v.Status, ""
+	}
+	names := append(make([]string, 0, maxNames+1), allNames...)
+	for len(names) < maxNames {
+		names = append(names, "X")
+	}
+	if status, why := detail(s.sign(h.stamped(), names...)); status != Valid {
+		t.Errorf("%d names: %s: %s", len(names), status, why)
+	}
+	if status, why := detail(s.sign(h.stamped(), append(names, "X")...)); status != ValidUnbound || !strings.Contains(why, "names more than") {
+		t.Errorf("one name more: %s: %s", status, why)
+	}
+	for _, tt := range []struct {
+		lines  int
+		status string
+	}{{maxEmptyLines, Valid}, {maxEmptyLines + 1, ValidUnbound}} {
+		raw := sample + strings.Repeat("\r\n", tt.lines) + "end\r\n"
+		eml := h.stamp(released(t, raw), raw)
+		var b bytes.Buffer
+		if err := dkim.Sign(&b, strings.NewReader(eml), &dkim.SignOptions{Domain: testDomain, Selector: "s1", Signer: s.key,
+			Hash: crypto.SHA256, HeaderKeys: allNames, BodyCanonicalization: dkim.CanonicalizationSimple}); err != nil {
+			t.Fatal(err)
+		}
+		if status, why := detail(b.String()); status != tt.status {
+			t.Errorf("%d empty lines: %s: %s", tt.lines, status, why)
+		}
+	}
+}
