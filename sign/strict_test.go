@@ -10,6 +10,9 @@ import (
 func TestTheVerifierIsAsStrictAsTheDoor(t *testing.T) {
 	h := newHouse(t)
 	eml := h.stamped()
+	for !strings.Contains(tokenOf(t, eml), "-") { // a signature differs each time
+		eml = h.stamped()
+	}
 	token := tokenOf(t, eml)
 	header := func(s string) string { return s + eml }
 	from := func(s string) string {
