@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,18 +23,19 @@ import (
 // Limits of a draft; the size of the mail and the number of its recipients are
 // the gate's business.
 const (
-	maxList     = 50      // addresses in To, in Cc, in Bcc
-	maxSubject  = 998     // octets
-	maxMarkdown = 262_144 // octets
-	maxFiles    = 50
-	maxKey      = 200
-	maxAhead    = 366 * 24 * time.Hour
+	maxList       = 50      // addresses in To, in Cc, in Bcc
+	maxSubject    = 998     // octets
+	maxMarkdown   = 262_144 // octets
+	maxFiles      = 50
+	maxKey        = 200
+	maxReferences = 100
+	maxAhead      = 366 * 24 * time.Hour
 )
 
 // sendAny sends from the mailbox the body names, or from the only one.
 func (s *Server) sendAny(r *request) (answer, error) {
 	var d api.Draft
-	if err := decode(r, &d, s.draftBody()); err != nil {
+	if err := s.draft(r, &d); err != nil {
 		return s.refused(r, err)
 	}
 	name := d.MailboxID
@@ -55,13 +57,37 @@ func (s *Server) sendAny(r *request) (answer, error) {
 
 func (s *Server) send(r *request) (answer, error) {
 	var d api.Draft
-	if err := decode(r, &d, s.draftBody()); err != nil {
+	if err := s.draft(r, &d); err != nil {
 		return s.refused(r, err)
 	}
 	if d.MailboxID != "" || d.From != "" {
 		return s.refused(r, invalid("the path names the mailbox; leave out mailbox_id and from"))
 	}
 	return s.sendFrom(r, r.PathValue("id"), d)
+}
+
+// draft reads the body of a request to send. The idempotency key may stand in
+// the header that other APIs use for it, bare or in quotes.
+func (s *Server) draft(r *request, d *api.Draft) error {
+	if err := decode(r, d, s.draftBody()); err != nil {
+		return err
+	}
+	values := r.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return nil
+	}
+	key := values[0]
+	if n := len(key); n > 1 && key[0] == '"' && key[n-1] == '"' {
+		key = key[1 : n-1]
+	}
+	switch {
+	case len(values) > 1, key == "":
+		return invalid("Idempotency-Key must stand once and not be empty")
+	case d.IdempotencyKey != "" && d.IdempotencyKey != key:
+		return invalid("the header Idempotency-Key and idempotency_key differ; give one")
+	}
+	d.IdempotencyKey = key
+	return nil
 }
 
 // sendFrom hands a draft to the gate.
@@ -155,6 +181,7 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 	raw, err := mail.Compose(mail.Draft{
 		From: box, FromName: from, To: lists[0], Cc: lists[1],
 		Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
+		InReplyTo: d.InReplyTo, References: references(d),
 	}, mail.ReadOptions{ID: mail.NewID(s.o.Now()), Now: s.o.Now(), Host: box.Domain()})
 	if err != nil {
 		return sub, err
@@ -164,6 +191,15 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 		Mailbox: box, Envelope: mail.Envelope{From: box, Rcpts: rcpts}, Raw: raw,
 		Door: r.door, TLS: r.TLS != nil, NotBefore: at, IdempotencyKey: d.IdempotencyKey, Fingerprint: print,
 	}, err
+}
+
+// references returns the thread of a draft. An answer whose thread is not given
+// names at least the mail that it answers (RFC 5322, section 3.6.4).
+func references(d api.Draft) string {
+	if len(d.References) == 0 {
+		return d.InReplyTo
+	}
+	return strings.Join(d.References, " ")
 }
 
 // checkDraft judges what no other room does; mail.Compose refuses line breaks
@@ -182,6 +218,12 @@ func checkDraft(d api.Draft) error {
 		return invalid("markdown has a NUL")
 	case len(d.Attachments) > maxFiles:
 		return invalid("more than %d attachments", maxFiles)
+	case len(strings.Fields(d.InReplyTo)) > 1:
+		return invalid("in_reply_to must be one Message-ID")
+	case len(d.References) > maxReferences:
+		return invalid("references has more than %d Message-IDs", maxReferences)
+	case slices.ContainsFunc(d.References, func(id string) bool { return len(strings.Fields(id)) != 1 }):
+		return invalid("references must be a list of Message-IDs, one each")
 	case len(d.IdempotencyKey) > maxKey || strings.ContainsFunc(d.IdempotencyKey, unprintable):
 		return invalid("idempotency_key must be up to %d printable ASCII characters", maxKey)
 	}

@@ -15,7 +15,9 @@ type Draft struct {
 	Subject        string       `json:"subject"`
 	Markdown       string       `json:"markdown"`
 	Attachments    []Attachment `json:"attachments,omitempty"`
-	IdempotencyKey string       `json:"idempotency_key,omitempty"` // joins repetitions for 24 hours
+	InReplyTo      string       `json:"in_reply_to,omitempty"`     // Message-ID of the mail this one answers
+	References     []string     `json:"references,omitempty"`      // Message-IDs of the thread, oldest first
+	IdempotencyKey string       `json:"idempotency_key,omitempty"` // joins repetitions for 24 hours; also a header
 	SendAt         string       `json:"send_at,omitempty"`         // RFC 3339 in UTC; empty: at once
 }
 
