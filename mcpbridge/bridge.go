@@ -12,14 +12,18 @@
 package mcpbridge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -56,14 +60,14 @@ func newServer(ctx context.Context, c *api.Client, mailbox, version string) (*mc
 	return s, nil
 }
 
-// Stdio serves one client on standard input and output until ctx ends or the
-// client goes. c carries the credential; mailbox may be empty.
-func Stdio(ctx context.Context, c *api.Client, mailbox, version string) error {
+// Stdio serves one client on in and out, one message a line, until ctx ends or
+// the client goes. c carries the credential; mailbox may be empty.
+func Stdio(ctx context.Context, c *api.Client, mailbox, version string, in io.Reader, out io.Writer) error {
 	s, err := newServer(ctx, c, mailbox, version)
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx, &mcp.StdioTransport{})
+	return s.Run(ctx, &lineTransport{in: in, out: &lockedWriter{w: out}})
 }
 
 // Handler serves Streamable HTTP. Every request carries an API key as its
@@ -88,11 +92,48 @@ func Handler(base string, hc *http.Client, maxMail int64, version string) http.H
 			turnAway(w, err)
 			return
 		}
+		if r.Method == http.MethodPost {
+			msg, ok := admitMessage(w, r, maxBody(maxMail))
+			if !ok {
+				return
+			}
+			w = &protocolErrors{ResponseWriter: w, msg: msg}
+		}
 		stream.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, s)))
 	})
 }
 
 type serverKey struct{}
+
+// admitMessage reads the message of a POST, answers what is none with its
+// JSON-RPC error, and leaves the rest to the SDK. The SDK demands that a client
+// accepts event streams too; our answers are JSON, and a client that accepts
+// that is served.
+func admitMessage(w http.ResponseWriter, r *http.Request, limit int64) (msg []byte, ok bool) {
+	msg, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	status, fault := http.StatusBadRequest, inspect(msg)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		status = http.StatusRequestEntityTooLarge
+		fault = &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: fmt.Sprintf("the message is longer than %d octets", limit)}
+		msg = nil
+	case err != nil:
+		return nil, false // the client is gone
+	}
+	if fault != nil {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write(errorAnswer(msg, fault)) // whoever hung up needs no answer
+		return nil, false
+	}
+	r.Body = io.NopCloser(bytes.NewReader(msg))
+	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
+	if accept == "" || strings.Contains(accept, "application/json") {
+		r.Header.Set("Accept", "application/json, text/event-stream")
+	}
+	return msg, true
+}
 
 // credential returns the key in the headers, in every form that the API takes.
 // Two that differ could be read as either, so they count as none.

@@ -52,13 +52,15 @@ type attachment struct {
 }
 
 type sendInput struct {
-	To             []string     `json:"to" jsonschema:"recipients, one address each"`
+	To             list         `json:"to" jsonschema:"recipients, one address each"`
 	Subject        string       `json:"subject" jsonschema:"one line"`
 	Markdown       string       `json:"markdown" jsonschema:"body in Markdown"`
-	Cc             []string     `json:"cc,omitempty" jsonschema:"further recipients, shown to all"`
-	Bcc            []string     `json:"bcc,omitempty" jsonschema:"further recipients, shown to nobody but the approver"`
+	Cc             list         `json:"cc,omitempty" jsonschema:"further recipients, shown to all"`
+	Bcc            list         `json:"bcc,omitempty" jsonschema:"further recipients, shown to nobody but the approver"`
 	Attachments    []attachment `json:"attachments,omitempty" jsonschema:"files"`
 	IdempotencyKey string       `json:"idempotency_key,omitempty" jsonschema:"any text of your own; a repeated call with it within 24 hours returns the first mail"`
+	InReplyTo      string       `json:"in_reply_to,omitempty" jsonschema:"Message-ID of the mail this one answers"`
+	References     list         `json:"references,omitempty" jsonschema:"Message-IDs of the thread, oldest first; in_reply_to alone will do"`
 	SendAt         string       `json:"send_at,omitempty" jsonschema:"not before this time, ISO 8601 in UTC ending in Z"`
 	MailboxID      string       `json:"mailbox_id,omitempty" jsonschema:"mailbox to send from; not needed when there is only one"`
 }
@@ -69,7 +71,7 @@ func sendEmail(ctx context.Context, b *bridge, in sendInput) (*answer, error) {
 		return nil, say(err)
 	}
 	d := api.Draft{To: in.To, Cc: in.Cc, Bcc: in.Bcc, Subject: in.Subject, Markdown: in.Markdown,
-		IdempotencyKey: in.IdempotencyKey, SendAt: in.SendAt}
+		InReplyTo: in.InReplyTo, References: in.References, IdempotencyKey: in.IdempotencyKey, SendAt: in.SendAt}
 	for _, a := range in.Attachments {
 		d.Attachments = append(d.Attachments, api.Attachment(a))
 	}

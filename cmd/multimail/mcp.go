@@ -22,7 +22,7 @@ func (mcpCmd) Run(e *environment) error {
 		return usageError{hinted{errors.New("MULTIMAIL_URL and MULTIMAIL_API_KEY are required"),
 			"`multimail dev-env --mcp` prints settings for a dev daemon"}}
 	}
-	err := mcpbridge.Stdio(e.ctx, api.New(base, key), os.Getenv("MULTIMAIL_MAILBOX_ID"), version)
+	err := mcpbridge.Stdio(e.ctx, api.New(base, key), os.Getenv("MULTIMAIL_MAILBOX_ID"), version, e.in, e.out)
 	if e.ctx.Err() != nil {
 		return nil
 	}

@@ -1,0 +1,180 @@
+package mcpbridge
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/multimail/multimail/httpd/api"
+)
+
+// badMessages are what a client may send instead of a message, with the code
+// of JSON-RPC 2.0, section 5.1, and the id that the answer must carry.
+var badMessages = []struct {
+	name, msg string
+	code      int
+	id        string
+}{
+	{"no JSON", `hello`, -32700, "null"},
+	{"half a message", `{"jsonrpc":"2.0","id":7,"method":"tools/list"`, -32700, "null"},
+	{"two messages", `{"jsonrpc":"2.0","id":7,"method":"ping"} {"jsonrpc":"2.0","id":8,"method":"ping"}`, -32700, "null"},
+	{"not UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"\xff\"}", -32700, "null"},
+	{"a batch", `[{"jsonrpc":"2.0","id":7,"method":"ping"}]`, -32600, "null"},
+	{"a text", `"ping"`, -32600, "null"},
+	{"null", `null`, -32600, "null"},
+	{"no version", `{"id":7,"method":"ping"}`, -32600, "7"},
+	{"another version", `{"jsonrpc":"1.0","id":7,"method":"ping"}`, -32600, "7"},
+	{"no method", `{"jsonrpc":"2.0","id":7}`, -32600, "7"},
+	{"an id that is an object", `{"jsonrpc":"2.0","id":{},"method":"ping"}`, -32600, "null"},
+	{"a member twice", `{"jsonrpc":"2.0","id":7,"method":"ping","method":"tools/list"}`, -32600, "7"},
+	{"an argument twice", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send_email","arguments":{"to":["a"],"to":["b"]}}}`, -32600, "7"},
+	{"an argument twice, once escaped", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"to":1,"\u0074o":2}}}`, -32600, "7"},
+	{"deep nesting", `{"jsonrpc":"2.0","id":7,"method":"ping","params":` + strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100) + `}`, -32600, "7"},
+	{"an unknown method", `{"jsonrpc":"2.0","id":7,"method":"tools/fly","params":{}}`, -32601, "7"},
+	{"an unknown tool", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"fly","arguments":{}}}`, -32602, "7"},
+	{"parameters that are no object", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":["send_email"]}`, -32602, "7"},
+	{"a tool's name that is no text", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":7}}`, -32602, "7"},
+}
+
+// wireError is the answer to a bad message.
+type wireError struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Error   *struct {
+		Code    int
+		Message string
+	}
+}
+
+func (e wireError) fits(code int, id string) bool {
+	return e.Version == "2.0" && e.Error != nil && e.Error.Code == code && e.Error.Message != "" && string(e.ID) == id
+}
+
+func TestBadMessagesOverHTTPAreAnsweredWithTheirCode(t *testing.T) {
+	f := newAPI(t)
+	url := f.serve()
+	for _, tt := range badMessages {
+		resp, body := post(t, url, tt.msg, "Authorization", "Bearer mm_agent")
+		var got wireError
+		if err := json.Unmarshal([]byte(body), &got); err != nil || !got.fits(tt.code, tt.id) {
+			t.Errorf("%s: %d %s; want code %d, id %s", tt.name, resp.StatusCode, body, tt.code, tt.id)
+		}
+		if resp.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %s", tt.name, resp.Header.Get("Content-Type"))
+		}
+	}
+	if asked := f.asked(); len(asked) != 0 {
+		t.Errorf("the API was asked %q", asked)
+	}
+}
+
+func TestAClientThatAcceptsJSONOnlyIsServed(t *testing.T) {
+	url := newAPI(t).serve()
+	for _, accept := range []string{"application/json", "application/json;q=0.9", "Application/JSON", "*/*", ""} {
+		req, err := http.NewRequest("POST", url, strings.NewReader(listTools))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer mm_agent"}}
+		if accept != "" {
+			req.Header.Set("Accept", accept)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" || !strings.Contains(string(b), `"tools"`) {
+			t.Errorf("Accept %q: %d %s", accept, resp.StatusCode, b)
+		}
+	}
+}
+
+// stdio is a bridge on two pipes.
+type stdio struct {
+	t   *testing.T
+	in  *io.PipeWriter
+	out *bufio.Scanner
+}
+
+func bridged(t *testing.T) *stdio {
+	t.Helper()
+	f := newAPI(t)
+	inR, inW := io.Pipe()
+	outR, outW := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- Stdio(context.Background(), api.New(f.url, "mm_agent"), "", "1.2.3", inR, outW)
+		outW.Close()
+	}()
+	t.Cleanup(func() {
+		inW.Close()
+		go io.Copy(io.Discard, outR)
+		if err := <-done; err != nil {
+			t.Errorf("the bridge ended with %v", err)
+		}
+	})
+	s := &stdio{t, inW, bufio.NewScanner(outR)}
+	s.say(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},` +
+		`"clientInfo":{"name":"x","version":"1"}}}`)
+	s.hear()
+	s.say(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+	return s
+}
+
+func (s *stdio) say(line string) {
+	s.t.Helper()
+	if _, err := io.WriteString(s.in, line+"\n"); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stdio) hear() (got wireError) {
+	s.t.Helper()
+	if !s.out.Scan() {
+		s.t.Fatalf("the bridge said nothing: %v", s.out.Err())
+	}
+	if err := json.Unmarshal(s.out.Bytes(), &got); err != nil {
+		s.t.Fatalf("%v in %s", err, s.out.Bytes())
+	}
+	return got
+}
+
+// One bad line must not cost an agent its tools.
+func TestABadLineOnStdioIsAnsweredAndTheBridgeLivesOn(t *testing.T) {
+	s := bridged(t)
+	for _, tt := range badMessages {
+		s.say(tt.msg)
+		if got := s.hear(); !got.fits(tt.code, tt.id) {
+			t.Errorf("%s: %+v %+v; want code %d, id %s", tt.name, got, got.Error, tt.code, tt.id)
+		}
+		s.say(`{"jsonrpc":"2.0","id":"after","method":"ping"}`)
+		if got := s.hear(); got.Error != nil || string(got.ID) != `"after"` {
+			t.Fatalf("after %s: %+v", tt.name, got)
+		}
+	}
+	s.say("") // an empty line is nothing
+	s.say("  \r")
+	s.say(`{"jsonrpc":"2.0","id":"end","method":"ping"}` + "\r")
+	if got := s.hear(); got.Error != nil || string(got.ID) != `"end"` {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestALineWithoutAnEndCostsOneAnswer(t *testing.T) {
+	in := bufio.NewReaderSize(strings.NewReader(strings.Repeat("x", 1000)+"\nnext\nlast"), 16)
+	for _, want := range []struct {
+		line string
+		long bool
+	}{{"", true}, {"next\n", false}, {"last", false}} {
+		line, long, _ := readLine(in, 100)
+		if string(line) != want.line || long != want.long {
+			t.Errorf("%q, %v; want %q, %v", line, long, want.line, want.long)
+		}
+	}
+}
