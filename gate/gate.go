@@ -27,8 +27,14 @@ import (
 
 // Options are the tunables of a gate. The zero value is safe.
 type Options struct {
-	MaxSize int64        // octets of a message; 0 means 25 MiB
-	MaxRcpt int          // envelope recipients; 0 means 100
+	MaxSize int64 // octets of a message; 0 means 25 MiB
+	MaxRcpt int   // envelope recipients; 0 means 100
+
+	// What a mailbox may have waiting: for a decision, and for a next hop. A
+	// mail that would go beyond is refused; one that is held again is not.
+	HeldSize, BacklogSize   int64 // octets; 0 means 2 GiB
+	HeldCount, BacklogCount int   // mails; 0 means 10,000
+
 	Log     *slog.Logger // nil means slog.Default
 	Metrics *metrics.Metrics
 }
@@ -51,6 +57,16 @@ func New(db store.Store, q *queue.Queue, reg *registry.Registry, log *audit.Log,
 	}
 	if o.MaxRcpt <= 0 {
 		o.MaxRcpt = 100
+	}
+	for _, v := range []*int64{&o.HeldSize, &o.BacklogSize} {
+		if *v <= 0 {
+			*v = 2 << 30
+		}
+	}
+	for _, v := range []*int{&o.HeldCount, &o.BacklogCount} {
+		if *v <= 0 {
+			*v = 10_000
+		}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

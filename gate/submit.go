@@ -140,6 +140,17 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	if err != nil {
 		return r, err
 	}
+	// Before anything is written; the transaction asks again.
+	err = g.db.View(ctx, func(tx store.Tx) error {
+		facts, err := g.Facts(tx, m)
+		if err != nil {
+			return err
+		}
+		return g.fits(tx, m, facts)
+	})
+	if err != nil {
+		return r, err
+	}
 	staged, err := g.db.Stage(ctx, queue.RawKey(m.ID), raw)
 	if err != nil {
 		return r, errStore.Because(err)
@@ -208,6 +219,9 @@ func (g *Gate) read(
 func (g *Gate) put(tx store.Tx, p registry.Principal, s Submission, box registry.Mailbox, m *mail.Mail, staged store.Staged) error {
 	facts, err := g.Facts(tx, m)
 	if err != nil {
+		return err
+	}
+	if err := g.fits(tx, m, facts); err != nil {
 		return err
 	}
 	out, err := g.q.Put(tx, m, staged, queue.Change{

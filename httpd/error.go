@@ -80,6 +80,8 @@ func statusOf(err error, e *mail.Error) int {
 		return http.StatusUnauthorized
 	case e.Enhanced == "4.5.3": // too many recipients: no later try helps
 		return http.StatusBadRequest
+	case e.Enhanced == "4.3.1" && e.Limit != "": // of the mailbox; the disk's own is 503
+		return http.StatusInsufficientStorage
 	case e.Temporary():
 		return http.StatusServiceUnavailable
 	case e.Enhanced == "5.3.4":

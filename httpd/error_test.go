@@ -37,6 +37,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{mail.Errorf(451, "4.7.1", "frozen"), 503, "frozen"},
 		{mail.Errorf(451, "4.3.0", "cannot store").Because(store.ErrUnknown), 503, "cannot store"},
 		{mail.Errorf(452, "4.3.1", "no space"), 503, "no space"},
+		{mail.Errorf(452, "4.3.1", "too much is held").Over(mail.LimitHeldSize), 507, "too much is held"},
 		{fmt.Errorf("x: %w", store.ErrAborted), 503, "cannot do that now; try again later"},
 		{store.ErrUnknown, 503, "cannot do that now; try again later"},
 		{store.ErrClosed, 503, "cannot do that now; try again later"},

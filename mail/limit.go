@@ -24,6 +24,12 @@ const (
 	LimitMessageSize Limit = "message_size"
 	LimitRecipients  Limit = "recipients"
 
+	// gate: of one mailbox.
+	LimitHeldSize     Limit = "held_size"
+	LimitHeldCount    Limit = "held_count"
+	LimitBacklogSize  Limit = "backlog_size"
+	LimitBacklogCount Limit = "backlog_count"
+
 	// smtpd: of connections; failed logins are counted over httpd too.
 	LimitConnections         Limit = "smtp_connections"
 	LimitSourceConnections   Limit = "smtp_connections_per_source"

@@ -14,6 +14,8 @@ import (
 //	raw/<id>                                        the canonical bytes (a body)
 //	state/<state>/<id>                              index of unfinished mail
 //	count/<state>                                   how many there are, decimal
+//	tally                                           the tallies were begun
+//	tally/<held or out>/<mailbox>                   count and octets, decimal
 //	box/<mailbox>NUL<id>                            index by mailbox
 //	due/<mailbox>NUL<agent>NUL<domain>NUL<time><id> ready mail, in groups
 //	lease/<time>/<id>                               mail that is being sent
@@ -23,6 +25,7 @@ const (
 	rawPrefix   = "raw/"
 	statePrefix = "state/"
 	countPrefix = "count/"
+	tallyPrefix = "tally/"
 	boxPrefix   = "box/"
 	duePrefix   = "due/"
 	leasePrefix = "lease/"

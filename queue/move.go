@@ -88,7 +88,7 @@ func (q *Queue) step(tx store.Tx, m *mail.Mail, c Change) (step.Outcome, error) 
 	if c.Apply != nil {
 		c.Apply(m, ref)
 	}
-	if err := q.count(tx, from, out.State); err != nil {
+	if err := errors.Join(q.count(tx, from, out.State), q.tally(tx, m, from, out.State)); err != nil {
 		return out, err
 	}
 	if err := q.write(tx, m); err != nil {

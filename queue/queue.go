@@ -17,6 +17,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -133,6 +134,9 @@ func New(db store.Store, log *audit.Log, d Deliverer, b Bouncer, o Options) (*Qu
 	q.flights.init()
 	q.changed.init()
 	q.work.init()
+	if err := q.beginTallies(context.Background()); err != nil {
+		return nil, fmt.Errorf("queue: count the mail that waits: %w", err)
+	}
 	return q, nil
 }
 

@@ -48,6 +48,7 @@ type setup struct {
 	maxRcpt, maxConns int
 	maxPerSource      int
 	logins            config.Logins
+	quotas            config.Queue
 	relay             relay.Options
 	queue             queue.Options
 	hold              time.Duration
@@ -103,7 +104,9 @@ func build(s setup) (d *daemon, err error) {
 		return nil, err
 	}
 	d.gate = gate.New(d.db, d.queue, d.registry, d.audit,
-		gate.Options{MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m})
+		gate.Options{MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m,
+			HeldSize: int64(s.quotas.HeldSize), HeldCount: s.quotas.HeldCount,
+			BacklogSize: int64(s.quotas.BacklogSize), BacklogCount: s.quotas.BacklogCount})
 	m.States(d.states)
 
 	logins := throttle.NewLogins(s.logins.PerSource, s.logins.PerAccount, nil)

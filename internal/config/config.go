@@ -79,6 +79,12 @@ type Queue struct {
 	FirstRetry Duration `toml:"first_retry"`
 	MaxRetry   Duration `toml:"max_retry"`
 	Hold       Duration `toml:"hold"`
+
+	// What one mailbox may have waiting for a decision, and to be sent.
+	HeldSize     Size `toml:"held_size"`
+	HeldCount    int  `toml:"held_count"`
+	BacklogSize  Size `toml:"backlog_size"`
+	BacklogCount int  `toml:"backlog_count"`
 }
 
 // DKIM is the domain's signature.
@@ -97,7 +103,8 @@ func Default() Config {
 		HTTP:   HTTP{Listen: "127.0.0.1:8025", AllowedHosts: []string{}},
 		Relay:  Relay{TLS: "opportunistic", PerDestination: 10},
 		Queue: Queue{Workers: 16, Lease: Duration(15 * time.Minute), Lifetime: Duration(5 * 24 * time.Hour),
-			FirstRetry: Duration(time.Minute), MaxRetry: Duration(4 * time.Hour), Hold: Duration(7 * 24 * time.Hour)},
+			FirstRetry: Duration(time.Minute), MaxRetry: Duration(4 * time.Hour), Hold: Duration(7 * 24 * time.Hour),
+			HeldSize: 2 << 30, HeldCount: 10_000, BacklogSize: 2 << 30, BacklogCount: 10_000},
 	}
 }
 
@@ -177,7 +184,9 @@ func (c Config) check() error {
 		"smtp.max_size": int64(c.SMTP.MaxSize), "smtp.max_recipients": int64(c.SMTP.MaxRecipients),
 		"smtp.max_connections": int64(c.SMTP.MaxConnections), "relay.per_destination": int64(c.Relay.PerDestination),
 		"smtp.max_connections_per_source": int64(c.SMTP.MaxPerSource),
-		"logins.per_source":               int64(c.Logins.PerSource), "logins.per_account": int64(c.Logins.PerAccount),
+		"queue.held_size":                 int64(c.Queue.HeldSize), "queue.held_count": int64(c.Queue.HeldCount),
+		"queue.backlog_size": int64(c.Queue.BacklogSize), "queue.backlog_count": int64(c.Queue.BacklogCount),
+		"logins.per_source": int64(c.Logins.PerSource), "logins.per_account": int64(c.Logins.PerAccount),
 		"queue.workers": int64(c.Queue.Workers), "queue.lease": int64(c.Queue.Lease),
 		"queue.lifetime": int64(c.Queue.Lifetime), "queue.first_retry": int64(c.Queue.FirstRetry),
 		"queue.max_retry": int64(c.Queue.MaxRetry), "queue.hold": int64(c.Queue.Hold),

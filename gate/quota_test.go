@@ -1,0 +1,192 @@
+package gate_test
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
+)
+
+// tallied compares what the store counts with what is there.
+func (h *house) tallied(at string) {
+	h.Helper()
+	all, err := h.q.All(h.ctx, "", 1<<20)
+	if err != nil {
+		h.Fatal(err)
+	}
+	want := map[mail.State]queue.Tally{}
+	for _, m := range all {
+		s := m.State
+		if s == mail.Sending {
+			s = mail.Ready
+		}
+		want[s] = queue.Tally{Count: want[s].Count + 1, Octets: want[s].Octets + m.Size}
+	}
+	h.view(func(tx store.Tx) error {
+		for _, s := range []mail.State{mail.Held, mail.Ready} {
+			if got, err := h.q.Tally(tx, h.box, s); err != nil || got != want[s] {
+				h.Fatalf("%s: %s: counted %+v, there are %+v (%v)", at, s, got, want[s], err)
+			}
+		}
+		return nil
+	})
+}
+
+// Whatever becomes of mail, the counters say what a full scan finds.
+func TestTalliesAreWhatIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		r := rand.New(rand.NewPCG(1, 2))
+		h.hop.answer = func(mail.Address) mail.Result {
+			return []mail.Result{{Delivered: true, Code: 250}, {Code: 451}, {Permanent: true, Code: 550}}[r.IntN(3)]
+		}
+		var ids []mail.ID
+		ops := map[string]func(){
+			"submit": func() {
+				s := h.submission("ada@dest.test")
+				s.Raw = []byte(text + strings.Repeat("x\r\n", r.IntN(50)))
+				if got, err := h.g.Submit(h.ctx, h.agent, s); err == nil {
+					ids = append(ids, got.Mail.ID)
+				}
+			},
+			"autonomous": func() { h.mode(mail.Autonomous) },
+			"gated":      func() { h.mode(mail.GatedAll) },
+			"attempts":   h.runIdle,
+			"time passes": func() {
+				h.clock.forward(time.Duration(r.IntN(48)) * time.Hour)
+			},
+			"expire": func() {
+				if err := h.g.Expire(h.ctx); err != nil {
+					t.Error(err)
+				}
+			},
+		}
+		some := func(fn func(id mail.ID)) func() { // a refusal is as good: it must count nothing
+			return func() {
+				if len(ids) > 0 {
+					fn(ids[r.IntN(len(ids))])
+				}
+			}
+		}
+		ops["approve"] = some(func(id mail.ID) {
+			_, _ = h.g.Decide(h.ctx, h.approver, id, gate.Verdict{Approve: true, Digest: h.mail(id).Digest})
+		})
+		ops["reject"] = some(func(id mail.ID) { _, _ = h.g.Decide(h.ctx, h.approver, id, gate.Verdict{}) })
+		ops["cancel"] = some(func(id mail.ID) { _, _ = h.g.Cancel(h.ctx, h.agent, id) })
+		ops["hold"] = some(func(id mail.ID) { _, _ = h.g.Hold(h.ctx, h.operator, id) })
+		names := []string{"submit", "submit", "submit", "approve", "approve", "reject", "cancel", "hold", "hold",
+			"autonomous", "gated", "attempts", "time passes", "expire"}
+		for range 300 {
+			name := names[r.IntN(len(names))]
+			ops[name]()
+			h.tallied(name)
+		}
+		seen := map[mail.State]bool{}
+		for _, id := range ids {
+			seen[h.mail(id).State] = true
+		}
+		for _, s := range []mail.State{mail.Rejected, mail.Cancelled, mail.Expired, mail.Sent, mail.Failed} {
+			if !seen[s] {
+				t.Errorf("no mail was %s: the test looks past it", s)
+			}
+		}
+	})
+}
+
+// A data directory from before the tallies is counted when it is opened.
+func TestTalliesOfAnOldStoreAreCountedOnce(t *testing.T) {
+	h := build(t)
+	h.mode(mail.GatedAll)
+	for range 3 {
+		h.submit()
+	}
+	h.approve(h.submit())
+	h.update(func(tx store.Tx) error {
+		var keys []string
+		err := tx.Scan(store.Prefix("tally"), func(key string, _ []byte) error {
+			keys = append(keys, key)
+			return nil
+		})
+		for _, k := range keys {
+			err = errors.Join(err, tx.Delete(k))
+		}
+		return err
+	})
+	for range 2 {
+		q, err := queue.New(h.db, h.log, h.hop, h.inbox, queue.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.q = q
+		h.tallied("opened")
+	}
+}
+
+func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
+	size := build(t).submit().Size // of every mail of this text
+	for _, c := range []struct {
+		name string
+		mode mail.Mode
+		o    gate.Options
+		want mail.Limit
+		word string
+	}{
+		{"held mails", mail.GatedAll, gate.Options{HeldCount: 2}, mail.LimitHeldCount, "decided"},
+		{"held octets", mail.GatedAll, gate.Options{HeldSize: 2*size + size/2}, mail.LimitHeldSize, "decided"},
+		{"outgoing mails", mail.Autonomous, gate.Options{BacklogCount: 2}, mail.LimitBacklogCount, "wait until"},
+		{"outgoing octets", mail.Autonomous, gate.Options{BacklogSize: 2*size + size/2}, mail.LimitBacklogSize, "wait until"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := build(t)
+			c.o.Log = slog.New(slog.DiscardHandler)
+			h.g = gate.New(h.db, h.q, h.reg, h.log, c.o)
+			h.mode(c.mode)
+			var last *mail.Mail
+			var err error
+			n := 0
+			for ; n < 5 && err == nil; n++ {
+				var r gate.Receipt
+				if r, err = h.g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); err == nil {
+					last = r.Mail
+				}
+			}
+			var e *mail.Error
+			if !errors.As(err, &e) || e.Code != 452 || e.Enhanced != "4.3.1" || e.Limit != c.want || !strings.Contains(e.Public, c.word) {
+				t.Fatalf("mail %d: %v", n, err)
+			}
+			if n != 3 {
+				t.Errorf("mail %d was the first to be refused, want the third", n)
+			}
+			if _, err := h.g.Cancel(h.ctx, h.agent, last.ID); err != nil {
+				t.Fatal(err)
+			}
+			h.submit() // in the place of the one that is gone
+			h.tallied("after it")
+		})
+	}
+}
+
+// An approval, and a hold of what was approved, never fail for a quota.
+func TestAQuotaNeverStopsADecision(t *testing.T) {
+	h := build(t)
+	h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{HeldCount: 1, BacklogCount: 1,
+		Log: slog.New(slog.DiscardHandler)})
+	h.mode(mail.GatedAll)
+	one := h.approve(h.submit())
+	two := h.approve(h.submit())
+	h.submit()
+	for _, m := range []*mail.Mail{one, two} {
+		if _, err := h.g.Hold(h.ctx, h.operator, m.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	h.tallied("held again")
+}
