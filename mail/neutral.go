@@ -9,20 +9,22 @@ import (
 
 // Neutralise makes visible what would otherwise act on the screen or hide on
 // it: controls except \n and \t, direction overrides, zero-width and other
-// invisible characters, line and paragraph separators, and octets that are not
-// UTF-8 become escapes such as \x1b, \u202e or \U000e0041.
+// invisible characters, line and paragraph separators, combining marks that
+// stand on nothing or in a pile, and octets that are not UTF-8 become escapes
+// such as \x1b, \u202e or \U000e0041.
 func Neutralise(s string) string {
 	if !needsNeutral(s) {
 		return s
 	}
 	var b strings.Builder
 	b.Grow(len(s) + len(s)/8)
+	var marks pile
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case !isInvisible(r):
+		case !marks.grows(r) && !isInvisible(r):
 			b.WriteString(s[i : i+n])
 		case r < 0x100:
 			fmt.Fprintf(&b, `\x%02x`, r)
@@ -45,9 +47,30 @@ func neutralLine(s string) string {
 	return s
 }
 
+// maxPile is how many combining marks may stand on one character. Languages
+// need four; more of them paint over the lines above and below.
+const maxPile = 6
+
+// pile counts the combining marks on the character before them.
+type pile struct {
+	based bool // there is a character that they can stand on
+	marks int
+}
+
+// grows takes the next rune and reports whether it is a mark too many.
+func (p *pile) grows(r rune) bool {
+	if r < 0x300 || !unicode.In(r, unicode.Mn, unicode.Me) {
+		p.based, p.marks = r != '\n' && r != '\t' && r != ' ', 0
+		return false
+	}
+	p.marks++
+	return !p.based || p.marks > maxPile
+}
+
 func needsNeutral(s string) bool {
+	var marks pile
 	for i, r := range s {
-		if isInvisible(r) {
+		if marks.grows(r) || isInvisible(r) {
 			return true
 		}
 		if r == utf8.RuneError {

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -65,6 +66,28 @@ func TestDecodeWords(t *testing.T) {
 	} {
 		if got := decodeWords(tt.in); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A mark takes no column: a pile of them, or one on nothing, would draw outside
+// its line or on our own bars.
+func TestCombiningMarksStandOnACharacterAndInNoPile(t *testing.T) {
+	six := strings.Repeat("\u0301", maxPile)
+	for in, want := range map[string]string{
+		"cafe\u0301":                 "cafe\u0301",
+		"1\ufe0f\u20e3 \u2764\ufe0f": "1\ufe0f\u20e3 \u2764\ufe0f",
+		"ที่นี่ และ":                 "ที่นี่ และ",
+		"e" + six:                    "e" + six,
+		"e" + six + "\u0301\u20dd":   "e" + six + `\u0301\u20dd`,
+		"\u0301a":                    `\u0301a`,
+		"a\n\u0336b":                 "a\n" + `\u0336b`,
+		"a \u0336\u0336b":            "a " + `\u0336\u0336b`,
+		"a\u200b\u0301":              `a\u200b` + "\u0301",
+		"e" + six + "e" + six + "x":  "e" + six + "e" + six + "x",
+	} {
+		if got := Neutralise(in); got != want || Neutralise(got) != got {
+			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
 }

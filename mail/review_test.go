@@ -265,6 +265,12 @@ func checkNeutral(t *testing.T, r *Review) {
 	for _, p := range r.Parts {
 		lines = append(lines, p.Path, p.Name, p.Type, p.Why, p.SHA256)
 	}
+	for _, f := range r.Fields {
+		lines = append(lines, f.Part, f.Name, f.Value, f.Decoded)
+	}
+	for _, w := range r.Warnings {
+		lines = append(lines, w.Part, w.Text)
+	}
 	for _, s := range lines {
 		if strings.ContainsAny(s, "\n\t") || Neutralise(s) != s || !utf8.ValidString(s) {
 			t.Fatalf("%q is not neutral", s)

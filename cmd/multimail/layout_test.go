@@ -74,3 +74,26 @@ func TestLongLinesAreWrappedBehindTheirBar(t *testing.T) {
 		}
 	}
 }
+
+// A value goes on under itself, never in the first column where the names of
+// this page stand.
+func TestALongValueNeverReachesTheFirstColumn(t *testing.T) {
+	for _, value := range []string{
+		strings.Repeat("x", 48) + "Digest:     0000", strings.Repeat("x ", 24) + "Digest:     0000",
+		"a\nDigest:     0000", "a\rDigest:     0000", "a\u2028Digest:     0000", strings.Repeat("漢", 24) + "Digest:     0000",
+		strings.Repeat("e\u0301\u0302", 48) + "Digest:     0000",
+	} {
+		var b bytes.Buffer
+		p := &printer{w: &b, columns: 60}
+		p.field("Subject", value)
+		p.line("%s", value)
+		if err := (&environment{out: &b}).wrapped(printable(value)); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range splitLines(b.String()) {
+			if strings.HasPrefix(l, "Digest:") {
+				t.Errorf("%q makes %q", value, l)
+			}
+		}
+	}
+}

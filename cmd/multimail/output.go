@@ -51,7 +51,8 @@ func escape(text string) string {
 
 // table prints rows under a heading.
 func (e *environment) table(head string, rows [][]string) error {
-	w := tabwriter.NewWriter(e.out, 0, 4, 2, ' ', 0)
+	var page bytes.Buffer
+	w := tabwriter.NewWriter(&page, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, head)
 	for _, row := range rows {
 		for i := range row {
@@ -59,7 +60,22 @@ func (e *environment) table(head string, rows [][]string) error {
 		}
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
-	return w.Flush()
+	w.Flush() // into memory, which cannot fail
+	if !terminal(e.out) {
+		_, err := page.WriteTo(e.out)
+		return err
+	}
+	return e.wrapped(page.String())
+}
+
+// wrapped prints a table on a screen: a row that the screen wraps would go on
+// in the first column, where it could pass for another row.
+func (e *environment) wrapped(page string) error {
+	p := newPrinter(e.out)
+	for _, row := range splitLines(page) {
+		p.behind("", "    ", row)
+	}
+	return p.err
 }
 
 // print shows v as JSON if asked, otherwise what text makes of it.
