@@ -248,13 +248,13 @@ func TestConcurrentAppendsKeepTheChainWhole(t *testing.T) {
 	}
 	all.Go(func() {
 		for range 10 {
-			if _, err := l.Verify(ctx, db); err != nil {
+			if _, err := l.Verify(ctx, db, audit.Options{}); err != nil {
 				t.Errorf("while others write: %v", err)
 			}
 		}
 	})
 	all.Wait()
-	r, err := l.Verify(ctx, db)
+	r, err := l.Verify(ctx, db, audit.Options{})
 	if err != nil || len(r.Chains) != 1 || r.Chains[0].Size != writers*each*4/5 {
 		t.Errorf("%+v: %v", r, err)
 	}
@@ -308,13 +308,13 @@ func TestStrangersWordsNeverMakeASecondRecord(t *testing.T) {
 		if err := l.Export(ctx, db, &b, audit.ExportOptions{Openings: true}); err != nil {
 			t.Fatal(err)
 		}
-		if n := strings.Count(b.String(), "\n"); n != 2 || !strings.HasSuffix(b.String(), "\n") {
+		if n := strings.Count(b.String(), "\n"); n != 4 || !strings.HasSuffix(b.String(), "\n") {
 			t.Errorf("%q: %d lines", s, n)
 		}
 		if i := strings.IndexFunc(b.String(), func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }); i >= 0 {
 			t.Errorf("%q: octet %#x stands in the export", s, b.String()[i])
 		}
-		if r, err := audit.Verify(strings.NewReader(b.String())); err != nil || r.Chains[0].Size != 2 {
+		if r, err := audit.Verify(strings.NewReader(b.String()), audit.Options{}); err != nil || r.Chains[0].Size != 2 {
 			t.Errorf("%q: %+v %v", s, r, err)
 		}
 		r := list(t, db, l, 1, 1)[0].Record()

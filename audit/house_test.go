@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -181,17 +182,39 @@ func told(t testing.TB, node string) (*memory, *audit.Log) {
 	return db, l
 }
 
-// export returns the lines of an export with openings.
+// export returns the entries of an export with openings.
 func export(t testing.TB, db store.Store) []string {
 	t.Helper()
 	var b strings.Builder
 	if err := audit.New("any").Export(ctx, db, &b, audit.ExportOptions{Openings: true}); err != nil {
 		t.Fatal(err)
 	}
-	if b.Len() == 0 {
-		return nil
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	return lines[1 : len(lines)-1]
+}
+
+// whole puts entries between the header and the closing line that fit them, as
+// whoever forges an export would.
+func whole(lines []string) string {
+	type point struct {
+		Size uint64 `json:"size"`
+		Hash string `json:"hash"`
 	}
-	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	n, chains := 0, map[string]point{}
+	for _, line := range lines {
+		var w wire
+		var l struct {
+			Chain string
+			Seq   uint64
+		}
+		if json.Unmarshal([]byte(line), &w) == nil && json.Unmarshal([]byte(w.Leaf), &l) == nil {
+			n++
+			chains[l.Chain] = point{l.Seq + 1, w.Hash}
+		}
+	}
+	end, _ := json.Marshal(map[string]any{"end": map[string]any{"entries": n, "chains": chains}})
+	all := append([]string{`{"export":{"version":1,"openings":true}}`}, lines...)
+	return strings.Join(append(all, string(end)), "\n") + "\n"
 }
 
 func list(t testing.TB, db store.Store, l *audit.Log, before uint64, limit int) (out []audit.Entry) {
@@ -221,7 +244,7 @@ func byMail(t testing.TB, db store.Store, l *audit.Log, mail string) (out []audi
 // mustVerify checks an export and returns the report of its only chain.
 func mustVerify(t testing.TB, lines []string) audit.ChainReport {
 	t.Helper()
-	r, err := audit.Verify(strings.NewReader(strings.Join(lines, "\n") + "\n"))
+	r, err := audit.Verify(strings.NewReader(whole(lines)), audit.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,10 @@ const (
 const (
 	SubmitRefuse  = "submit.refuse"
 	DecideRefuse  = "decide.refuse"
+	PolicyRefuse  = "policy.refuse" // a change of policy or of a credential was refused
+	RefuseOmit    = "refuse.omit"   // how many refusals were left out
 	ContentRead   = "content.read"
+	ContentErase  = "content.erase" // the openings of a mail are gone from here on
 	ModeTighten   = "mode.tighten"
 	ModeLoosen    = "mode.loosen"
 	AllowAdd      = "allow.add"
@@ -48,7 +51,7 @@ const (
 var kinds = [...]string{
 	MailSubmit, MailHold, MailApprove, MailReject, MailCancel, MailExpire,
 	MailClaim, MailRetry, MailLapse, MailSent, MailFailed,
-	SubmitRefuse, DecideRefuse, ContentRead,
+	SubmitRefuse, DecideRefuse, PolicyRefuse, RefuseOmit, ContentRead, ContentErase,
 	ModeTighten, ModeLoosen, AllowAdd, AllowRemove, Freeze, Thaw,
 	OperatorSet, DomainAdd,
 	AgentAdd, AgentDisable, AgentEnable, AgentPassword,

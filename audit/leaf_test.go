@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/bits"
@@ -165,8 +166,10 @@ func (l *endless) Read(p []byte) (int, error) {
 func TestWhatVerifyKeepsOfALogDoesNotGrowWithIt(t *testing.T) {
 	const size = 20000
 	log := &endless{left: size, e: leaf{V: version, Node: "n", Chain: "n", Time: "2031-05-04T12:00:00Z", Kind: Freeze}}
-	v := verifier{chains: map[string]*chain{}}
-	if _, err := v.run(log); err != nil {
+	v := newVerifier(Options{})
+	log.rest = frame{Export: &opener{Version: exportVersion}}.line()
+	var f *Fault // without a closing line
+	if err := v.run(log); !errors.As(err, &f) || !strings.Contains(f.Why, "no closing line") {
 		t.Fatal(err)
 	}
 	c := v.chains["n"]
@@ -177,12 +180,13 @@ func TestWhatVerifyKeepsOfALogDoesNotGrowWithIt(t *testing.T) {
 
 func TestALogOfTooManyChainsIsRefused(t *testing.T) {
 	var b bytes.Buffer
+	b.Write(frame{Export: &opener{Version: exportVersion}}.line())
 	for i := range maxChains + 1 {
 		name := fmt.Sprint("n", i)
 		line := leaf{V: version, Node: name, Chain: name, Time: "2031-05-04T12:00:00Z", Kind: Freeze}.bytes()
 		b.Write(append(Entry{Hash: hashOf(string(line)), Leaf: string(line)}.line(), '\n'))
 	}
-	r, err := Verify(&b)
+	r, err := Verify(&b, Options{})
 	if err == nil || len(r.Chains) != maxChains || !strings.Contains(err.Error(), "more than 4096 chains") {
 		t.Errorf("%d chains: %v", len(r.Chains), err)
 	}

@@ -164,7 +164,7 @@ var lineMutations = []mutation{
 	{"a line is a list", at(2, func(_ testing.TB, l string) string { return "[" + l + "]" }), 3, 0, "not an entry"},
 	{"the export broke off", func(_ testing.TB, l []string) []string {
 		return append(l, `{"error":"the export broke off"}`)
-	}, 7, 0, `"error" is not a field`},
+	}, 7, 0, "the server could not go on"},
 	{"a line is too long", at(2, func(_ testing.TB, l string) string { return l + strings.Repeat(" ", 8<<20) }), 3, 0, "longer than"},
 	{"a line has two leaves", at(2, func(_ testing.TB, l string) string {
 		return strings.Replace(l, `"leaf":`, `"leaf":"a lie","leaf":`, 1)

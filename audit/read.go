@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -138,10 +139,10 @@ func (l *Log) ByMail(tx store.Tx, mail string) ([]Entry, error) {
 	return out, err
 }
 
-// Erase removes the openings of every entry of a mail and returns how many
-// entries had some. The chain still verifies; what they said is gone, the names
-// of its approvers included.
-func (l *Log) Erase(tx store.Tx, mail string) (int, error) {
+// Erase removes the openings of every entry of a mail, records that, and returns
+// how many entries had some. The chain still verifies; what they said is gone,
+// the names of its approvers included.
+func (l *Log) Erase(tx store.Tx, by Actor, mail string) (int, error) {
 	all, err := l.ByMail(tx, mail)
 	if err != nil {
 		return 0, err
@@ -156,5 +157,9 @@ func (l *Log) Erase(tx store.Tx, mail string) (int, error) {
 		}
 		n++
 	}
-	return n, nil
+	if n == 0 {
+		return 0, nil
+	}
+	_, err = l.Append(tx, Record{Kind: ContentErase, Mail: mail, Actor: by, Facts: map[string]string{"entries": strconv.Itoa(n)}})
+	return n, err
 }

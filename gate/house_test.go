@@ -321,7 +321,7 @@ func (h *house) notices() []inbox.Item {
 // intact checks the chain and that records and indexes agree.
 func (h *house) intact() {
 	h.Helper()
-	if _, err := h.log.Verify(h.ctx, h.db); err != nil {
+	if _, err := h.g.VerifyLog(h.ctx); err != nil {
 		h.Error(err)
 	}
 	counts, err := h.q.Counts(h.ctx)

@@ -167,7 +167,7 @@ func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
 		t.Error("the openings do not come when they are asked for, and only then")
 	}
 	for _, r := range []reply{open, closed} {
-		v, err := audit.Verify(strings.NewReader(r.body))
+		v, err := audit.Verify(strings.NewReader(r.body), audit.Options{})
 		if err != nil || v.Chains[0].Size != uint64(len(all)) || r.header.Get("Content-Type") != "application/jsonl" {
 			t.Errorf("got %+v, %v", v, err)
 		}
@@ -212,7 +212,7 @@ func TestAnExportThatBreaksOffDoesNotVerify(t *testing.T) {
 	h := newHouse(t)
 	h.s.o.Store = &once{Store: h.db} // that look is for the key
 	got := h.want(200, "admin", "GET", "/v1/audit-log/export", "")
-	if _, err := audit.Verify(strings.NewReader(got.body)); err == nil {
+	if _, err := audit.Verify(strings.NewReader(got.body), audit.Options{}); err == nil {
 		t.Errorf("it verifies: %s", got.body)
 	}
 	lines := strings.Split(strings.TrimSpace(got.body), "\n")

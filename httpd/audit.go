@@ -76,16 +76,17 @@ func (s *Server) auditExport(r *request) (answer, error) {
 	return answer{}, nil
 }
 
-// auditVerify checks the chains. A fault found is an answer, not an error.
+// auditVerify checks the chains, the decisions and the records. A fault found is an answer, not an error.
 func (s *Server) auditVerify(r *request) (answer, error) {
 	if err := empty(r); err != nil {
 		return answer{}, err
 	}
-	report, err := s.o.Audit.Verify(r.Context(), s.o.Store)
+	report, err := s.o.Gate.VerifyLog(r.Context())
 	if errors.Is(err, context.Canceled) || errors.Is(err, store.ErrClosed) {
 		return answer{}, err
 	}
-	v := api.AuditReport{OK: err == nil, Chains: []api.AuditChain{}}
+	v := api.AuditReport{OK: err == nil, Chains: []api.AuditChain{},
+		Entries: report.Entries, Mails: report.Mails, From: report.From, To: report.To}
 	if err != nil {
 		v.Error = err.Error()
 		s.o.Log.Error("verify", "err", err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/httpd/api"
 )
 
@@ -57,8 +58,15 @@ func (a auditExportCmd) Run(e *environment) error {
 			return err
 		}
 		defer r.Close()
-		_, err = io.Copy(e.out, r)
-		return err
+		var end audit.Ending
+		if _, err = io.Copy(e.out, io.TeeReader(r, &end)); err != nil {
+			return fmt.Errorf("audit export: the log broke off: %w", err)
+		}
+		if !end.Whole() {
+			return hinted{errors.New("audit export: the log broke off, what was printed is incomplete"),
+				"run it again; the daemon's log says why it stopped"}
+		}
+		return nil
 	})
 }
 
@@ -79,51 +87,68 @@ func (a auditVerifyCmd) checkpoints() (known []audit.Checkpoint, err error) {
 			err = errors.Join(err, c.Root.UnmarshalText([]byte(parts[2])))
 		}
 		if len(parts) != 3 || err != nil {
-			return nil, usageError{errors.New("--known: expected CHAIN:SIZE:ROOT, as a verification prints them")}
+			return nil, usageError{errors.New("--known: expected CHAIN:SIZE:ROOT, as audit verify --json prints them")}
 		}
 		known = append(known, c)
 	}
 	return known, nil
 }
 
+// verified is what --json prints.
+type verified struct {
+	OK bool `json:"ok"`
+	audit.Report
+}
+
 // Run checks every entry here, whoever holds the log: a daemon's own word about
-// its log would prove little.
+// its log would prove little. Only the daemon can hold its records against it.
 func (a auditVerifyCmd) Run(e *environment) error {
 	known, err := a.checkpoints()
 	if err != nil {
 		return err
 	}
-	verify := func(r io.Reader) error {
-		report, err := audit.VerifyAgainst(r, known...)
-		if err != nil {
-			return err
-		}
-		return e.print(report, func() error {
-			for _, c := range report.Chains {
-				if err := e.line("chain %s: %d entries, head %s, root %s, %d erased", c.Chain, c.Size, c.Head, c.Root, c.Erased); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	o := audit.Options{Known: known, Replay: step.Check}
+	report, err := a.verify(e, o)
+	if err != nil {
+		return err
 	}
+	return e.print(verified{true, report}, func() error { return e.line("ok: %s", report) })
+}
+
+func (a auditVerifyCmd) verify(e *environment, o audit.Options) (report audit.Report, err error) {
 	switch a.File {
 	case "":
-		return e.withClient(func(c *api.Client) error {
-			r, err := c.AuditExport(e.ctx, true, time.Time{})
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			return verify(r)
+		err = e.withClient(func(c *api.Client) error {
+			report, err = verifyDaemon(e, c, o)
+			return err
 		})
+		return report, err
 	case "-":
-		return verify(e.in)
+		return audit.Verify(e.in, o)
 	}
 	f, err := os.Open(a.File)
 	if err != nil {
-		return fmt.Errorf("audit verify: %w", err)
+		return report, fmt.Errorf("audit verify: %w", err)
 	}
 	defer f.Close()
-	return verify(f)
+	return audit.Verify(f, o)
+}
+
+// verifyDaemon checks the log as the daemon exports it, and has the daemon hold
+// its records against it.
+func verifyDaemon(e *environment, c *api.Client, o audit.Options) (audit.Report, error) {
+	r, err := c.AuditExport(e.ctx, true, time.Time{})
+	if err != nil {
+		return audit.Report{}, err
+	}
+	defer r.Close()
+	report, err := audit.Verify(r, o)
+	if err != nil {
+		return report, err
+	}
+	own, err := c.AuditVerify(e.ctx)
+	if err == nil && !own.OK {
+		err = errors.New(own.Error)
+	}
+	return report, err
 }

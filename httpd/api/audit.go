@@ -39,6 +39,11 @@ type AuditReport struct {
 	OK     bool         `json:"ok"`
 	Error  string       `json:"error,omitempty"`
 	Chains []AuditChain `json:"chains"`
+
+	Entries uint64    `json:"entries"`
+	Mails   int       `json:"mails"` // whose decisions were replayed
+	From    time.Time `json:"from,omitzero"`
+	To      time.Time `json:"to,omitzero"` // times of the first and the last entry
 }
 
 // AuditChain is one chain of the log.

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 )
 
@@ -79,7 +81,7 @@ func TestCLIReadsAndVerifiesWhatWasExported(t *testing.T) {
 	eml := h.approveAndCapture(h.only("signed"), 1)
 	log := h.must("audit", "export")
 	path := write(t, "log.jsonl", log)
-	if out := h.must("audit", "verify", path); !strings.Contains(out, "chain dev: ") {
+	if out := h.must("audit", "verify", path); !regexp.MustCompile(`^ok: 1 chain, [0-9]+ entries, 1 mail replayed, [^ ]+ to [^ ]+, without openings\n$`).MatchString(out) {
 		t.Errorf("%s", out)
 	}
 	if r := command(t, log, nil, binary, "audit", "verify", "-"); r.code != 0 {
@@ -89,6 +91,17 @@ func TestCLIReadsAndVerifiesWhatWasExported(t *testing.T) {
 	cut := write(t, "cut.jsonl", strings.Join(append(lines[:1:1], lines[2:]...), ""))
 	if r := h.cli("audit", "verify", cut); r.code != 1 {
 		t.Errorf("a log with a hole: exit %d %s%s", r.code, r.out, r.err)
+	}
+	for name, part := range map[string]string{
+		"nothing": "", "a log that broke off": strings.Join(lines[:len(lines)-2], ""), "a log without its header": strings.Join(lines[1:], ""),
+	} {
+		if r := command(t, part, nil, binary, "audit", "verify", "-"); r.code != 1 {
+			t.Errorf("%s: exit %d %s%s", name, r.code, r.out, r.err)
+		}
+	}
+	future := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	if r := command(t, h.must("audit", "export", "--since", future), nil, binary, "audit", "verify", "-"); r.code != 0 || !strings.Contains(r.out, "since "+future) {
+		t.Errorf("a log since a time: exit %d %s%s", r.code, r.out, r.err)
 	}
 	if r := command(t, string(eml), nil, binary, "verify", "-", "--data", h.data); r.code != 0 {
 		t.Errorf("the mail: exit %d %s%s", r.code, r.out, r.err)

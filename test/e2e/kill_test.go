@@ -376,6 +376,9 @@ func (s *storm) entries(stored map[string]storedMail) {
 	count := map[string]int{}
 	for text := range strings.Lines(s.must("audit", "export")) {
 		var e struct{ Leaf string }
+		if json.Unmarshal([]byte(text), &e) == nil && e.Leaf == "" {
+			continue // the first line and the last
+		}
 		var leaf struct{ Kind, Mail string }
 		if err := errors.Join(json.Unmarshal([]byte(text), &e), json.Unmarshal([]byte(e.Leaf), &leaf)); err != nil {
 			s.t.Fatal(err)

@@ -375,6 +375,9 @@ func (h *house) auditEntries(id string) (list []auditEntry) {
 			Open map[string]struct{ Value string }
 		}
 		decode(h.t, line, &e)
+		if e.Leaf == "" {
+			continue // the first line and the last
+		}
 		leaf := struct {
 			Mail string
 			auditEntry

@@ -1,0 +1,89 @@
+package step
+
+import (
+	"encoding"
+	"fmt"
+	"strconv"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// Check replays one recorded transition: from its facts [Step] must give what
+// was recorded. Facts that Step does not read are left alone.
+func Check(kind string, facts map[string]string) error {
+	r := reader{facts: facts}
+	event := r.event()
+	var to State
+	var after mail.Basis
+	f := Facts{
+		Frozen: r.flag("frozen"), Listed: r.flag("listed"), Due: r.flag("due"), Late: r.flag("late"),
+		Intact: r.flag("intact"), Match: r.flag("match"), Self: r.flag("self"),
+		Pending: r.flag("pending"), Owed: r.flag("owed"), Delivered: r.progress(),
+	}
+	r.text("from", &f.State)
+	r.text("mode", &f.Mode)
+	r.text("basis", &f.Basis)
+	r.text("to", &to)
+	r.text("basis_after", &after)
+	copyOnly := r.flag("copy_only")
+	if r.err != nil {
+		return r.err
+	}
+	out := Step(f, event)
+	want := Outcome{State: to, Basis: after, Verdict: Done, Kind: kind, CopyOnly: copyOnly}
+	switch {
+	case out.Verdict != Done:
+		return fmt.Errorf("on these facts %s changes nothing (%s)", event, out.Verdict)
+	case out != want:
+		return fmt.Errorf("on these facts %s gives %s, %s on %s, not %s, %s on %s",
+			event, out.Kind, out.State, out.Basis, kind, to, after)
+	}
+	return nil
+}
+
+// reader reads recorded facts and keeps the first fault.
+type reader struct {
+	facts map[string]string
+	err   error
+}
+
+func (r *reader) fault(name string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("the fact %q is missing or malformed: %q", name, r.facts[name])
+	}
+}
+
+// flag reads "true" or "false" and no other spelling.
+func (r *reader) flag(name string) bool {
+	v := r.facts[name]
+	if v != "true" && v != "false" {
+		r.fault(name)
+	}
+	return v == "true"
+}
+
+func (r *reader) text(name string, to encoding.TextUnmarshaler) {
+	if to.UnmarshalText([]byte(r.facts[name])) != nil {
+		r.fault(name)
+	}
+}
+
+func (r *reader) event() Event {
+	for _, e := range Events {
+		if e.String() == r.facts["event"] {
+			return e
+		}
+	}
+	r.fault("event")
+	return Submit
+}
+
+func (r *reader) progress() Progress {
+	for p := None; p <= All; p++ {
+		if strconv.Itoa(int(p)) == r.facts["delivered"] {
+			return p
+		}
+	}
+	r.fault("delivered")
+	return None
+}
