@@ -34,6 +34,9 @@ func (c *Client) reach(ctx context.Context, hops []hop, reuse bool) (*session, *
 				return s, nil
 			}
 			last = milder(last, f)
+			if f.Code/100 == 5 {
+				break // this host wants none of our mail: its other addresses are the same host
+			}
 		}
 		if addrs == nil {
 			last = milder(last, f)
@@ -76,14 +79,14 @@ func (c *Client) dial(ctx context.Context, h hop, addr string, startTLS bool) (*
 		f.Remote = h.addr
 		return nil, f
 	}
-	s := &session{host: h.addr, tcp: conn, wire: &wire{Conn: conn}}
+	s := &session{host: h.addr, tcp: conn, wire: newWire(conn, conn)}
 	s.out = bufio.NewWriterSize(nil, block/2)
 	s.watch(ctx)
 	if f := c.setUp(ctx, s, h.name, startTLS); f != nil {
 		f.Remote = s.host
-		if !h.byMX {
-			f.Permanent = false // what a smarthost says before MAIL is about our settings
-		}
+		// What is said before MAIL is about this host, us or our settings, and
+		// never about the mail: another host may take it, or this one tomorrow.
+		f.Permanent = false
 		if !f.lost {
 			s.quit()
 		}
@@ -91,6 +94,7 @@ func (c *Client) dial(ctx context.Context, h hop, addr string, startTLS bool) (*
 		s.drop()
 		return nil, f
 	}
+	s.smtp.CommandTimeout = c.o.CommandTimeout
 	return s, nil
 }
 
@@ -124,7 +128,7 @@ func (c *Client) setUp(ctx context.Context, s *session, name string, startTLS bo
 // each side of STARTTLS.
 func (c *Client) hello(s *session) *failure {
 	s.smtp = smtp.NewClient(s.wire)
-	s.smtp.CommandTimeout = c.o.CommandTimeout
+	s.smtp.CommandTimeout = c.o.GreetingTimeout
 	s.smtp.SubmissionTimeout = c.o.DataTimeout
 	if err := s.hello(c.o.Hostname); err != nil {
 		return failed("EHLO", err)
@@ -158,7 +162,7 @@ func (c *Client) reuse(ctx context.Context, h hop, allowed bool) *session {
 			return nil
 		}
 		s.watch(ctx)
-		if c.o.Now().Sub(s.idle) < fresh {
+		if c.o.Now().Sub(s.idle) < fresh && s.wire.quiet() == nil {
 			return s
 		}
 		s.smtp.CommandTimeout = min(probe, c.o.CommandTimeout)

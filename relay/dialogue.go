@@ -1,8 +1,7 @@
 package relay
 
 import (
-	"bufio"
-	"net/textproto"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -32,8 +31,8 @@ func (a *attempt) from(s *session) *failure {
 		opts.EnvelopeID = env.EnvID
 	}
 	// LAW 9: the address is written from its type, quoted where it must be.
-	if err := s.smtp.Mail(env.From.String(), opts); err != nil {
-		return s.fail(failed("MAIL", err))
+	if err := s.smtp.Mail(env.From.String(), opts); err != nil && !accepted(err) {
+		return s.fail(a.aboutUs(failed("MAIL", err)))
 	}
 	s.open = true
 	return nil
@@ -45,11 +44,11 @@ func (a *attempt) send(s *session, batch []target) (again []target) {
 	var taken []target
 	for i, t := range batch {
 		err := s.smtp.Rcpt(t.Addr.String(), dsn(t.Rcpt))
-		if err == nil {
+		if err == nil || accepted(err) {
 			taken = append(taken, t)
 			continue
 		}
-		f := s.fail(refusedRcpt(err))
+		f := s.fail(a.aboutUs(refusedRcpt(err)))
 		if f.lost {
 			a.settle(append(taken, batch[i:]...), f)
 			return nil
@@ -70,6 +69,25 @@ func (a *attempt) send(s *session, batch []target) (again []target) {
 	return again
 }
 
+// aboutUs makes a smarthost's complaint about our login temporary, and drops
+// the session: it is about our settings and not about the mail.
+func (a *attempt) aboutUs(f *failure) *failure {
+	switch f.Code {
+	case 530, 534, 535, 538: // RFC 3207, section 4; RFC 4954, section 6
+		if a.o.Smarthost != "" {
+			f.Permanent, f.lost = false, true
+		}
+	}
+	return f
+}
+
+// accepted reports whether a reply that go-smtp did not expect takes the
+// command all the same: the first digit decides (RFC 5321, section 4.3.2).
+func accepted(err error) bool {
+	var reply *smtp.SMTPError
+	return errors.As(err, &reply) && reply.Code/100 == 2
+}
+
 // data says DATA, writes the content and reads the reply to the final dot.
 func (a *attempt) data(s *session) *failure {
 	if a.ask(mail.BeforeData) != nil {
@@ -79,21 +97,27 @@ func (a *attempt) data(s *session) *failure {
 	if err != nil {
 		return s.fail(failed("DATA", err))
 	}
-	s.inBody = true
+	// Until the final dot nothing is a command: go-smtp would end the body before one.
+	s.wire.inBody = true
 	if err := a.write(s); err != nil {
 		return s.fail(s.interjected(err))
+	}
+	if err := s.wire.quiet(); err != nil {
+		return s.fail(s.interjected(err)) // a reply to a message that is not complete
 	}
 	// LAW 11: the next two lines stay together. Only the octets of finalDot
 	// come after this answer, and nothing waits in between.
 	if a.ask(mail.BeforeDot) != nil {
 		return s.fail(stopped(s.host))
 	}
-	s.open, s.inBody = false, false
+	s.open = false
 	s.tcp.SetDeadline(time.Now().Add(a.o.DataTimeout))
 	reply, err := cmd.CloseWithResponse()
+	s.wire.inBody = false
 	if err == nil {
 		f := &failure{Result: mail.Result{Delivered: true, Code: 250}}
 		f.Enhanced, f.Message = splitEnhanced(reply.StatusText)
+		f.refine(f.Enhanced)
 		return s.fail(f)
 	}
 	f := failed("final dot", err)
@@ -111,7 +135,7 @@ func (a *attempt) data(s *session) *failure {
 
 // write puts the whole content but its last CRLF on the wire.
 func (a *attempt) write(s *session) error {
-	s.out.Reset(steady{s.wire, a.o.CommandTimeout})
+	s.out.Reset(steady{s.wire.Conn, a.o.CommandTimeout})
 	if err := a.content.writeTo(s.out); err != nil {
 		return err
 	}
@@ -125,9 +149,10 @@ const lastWord = time.Second
 // may say why before it hangs up, and that word is worth more than ours.
 func (s *session) interjected(err error) *failure {
 	s.tcp.SetReadDeadline(time.Now().Add(lastWord))
-	code, text, rerr := textproto.NewReader(bufio.NewReader(s.wire)).ReadResponse(0)
-	if rerr == nil && code >= 400 && code <= 599 {
-		err = &smtp.SMTPError{Code: code, Message: text}
+	if reply, rerr := s.wire.readReply(); rerr == nil {
+		if code, text := join(reply); code >= 400 {
+			err = &smtp.SMTPError{Code: code, Message: text}
+		}
 	}
 	f := failed("body", err)
 	f.lost = true

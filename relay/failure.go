@@ -33,9 +33,8 @@ func temporary(enhanced, format string, args ...any) *failure {
 	return &failure{Result: mail.Result{Enhanced: enhanced, Message: text}}
 }
 
-// failed types the error of a step. Replies decide by the class of their
-// enhanced code, which is the more exact word, else by their first digit;
-// whatever is no reply is temporary.
+// failed types the error of a step. Replies decide by their first digit (RFC
+// 5321, section 4.2.1); whatever is no reply is temporary.
 func failed(step string, err error) *failure {
 	var reply *smtp.SMTPError
 	if !errors.As(err, &reply) {
@@ -44,14 +43,10 @@ func failed(step string, err error) *failure {
 		return f
 	}
 	f := &failure{Result: mail.Result{Code: reply.Code}}
-	f.Enhanced, f.Message = words(reply)
-	switch {
-	case strings.HasPrefix(f.Enhanced, "5."):
-		f.Permanent = true
-	case strings.HasPrefix(f.Enhanced, "4."):
-	default:
-		f.Permanent = reply.Code/100 == 5
-	}
+	var enhanced string
+	enhanced, f.Message = words(reply)
+	f.refine(enhanced)
+	f.Permanent = reply.Code/100 == 5
 	// 421 announces the end of the connection; a digit that no step expects
 	// means that command and reply have lost each other.
 	f.lost = reply.Code == 421 || reply.Code < 400 || reply.Code > 599
@@ -61,13 +56,26 @@ func failed(step string, err error) *failure {
 	return f
 }
 
+// refine keeps the enhanced code of a reply when it is of the class of its
+// first digit (RFC 2034, section 4); one that contradicts it says nothing.
+func (f *failure) refine(enhanced string) {
+	if f.Enhanced = ""; enhanced != "" && enhanced[0] == byte('0'+f.Code/100) {
+		f.Enhanced = enhanced
+	}
+}
+
 // refusedRcpt types a refused RCPT. RFC 5321, section 4.5.3.1.10: 452 is the
 // code for too many recipients, and 552, which older servers send, is to be
 // taken for it, unless its enhanced code says something else.
 func refusedRcpt(err error) *failure {
 	f := failed("RCPT", err)
 	full := f.Code == 452 || f.Code == 552
-	if full && (f.Enhanced == "" || strings.HasSuffix(f.Enhanced, ".5.3")) {
+	var reply *smtp.SMTPError
+	var enhanced string
+	if errors.As(err, &reply) {
+		enhanced, _ = words(reply)
+	}
+	if full && (enhanced == "" || strings.HasSuffix(enhanced, ".5.3")) {
 		f.Permanent, f.tooMany = false, true
 	}
 	return f
@@ -139,6 +147,10 @@ func cause(err error) string {
 		return "no answer in time"
 	case errors.Is(err, net.ErrClosed):
 		return "interrupted"
+	case errors.Is(err, errNoReply):
+		return "not an SMTP reply"
+	case errors.Is(err, errUnread):
+		return "the next hop spoke before it was asked"
 	case errors.Is(err, errLongReply), errors.Is(err, smtp.ErrTooLongLine):
 		return "reply too long"
 	default:

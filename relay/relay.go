@@ -9,8 +9,8 @@
 //	results := c.Deliver(ctx, m, raw, func(mail.Phase) error { return nil })
 //
 // The commands are go-smtp's. What it cannot do stands beside it: the STARTTLS
-// verb (tls.go), the body up to the final dot (body.go) and the bound on the
-// length of a reply (wire.go).
+// verb (tls.go), the body up to the final dot (body.go) and what is a
+// reply (wire.go).
 package relay
 
 import (
@@ -67,10 +67,11 @@ type Options struct {
 	IdleConns      int           // idle connections kept to one host; 0 means PerDestination
 	IdleTimeout    time.Duration // how long they are kept; 0 means 30 seconds
 
-	ConnectTimeout time.Duration // of one address; 0 means 30 seconds
-	CommandTimeout time.Duration // of a reply, or of writing 64 KiB; 0 means 5 minutes
-	DataTimeout    time.Duration // of the reply to the final dot; 0 means 10 minutes
-	AttemptTimeout time.Duration // of a whole Deliver; 0 means 12 minutes
+	ConnectTimeout  time.Duration // of one address; 0 means 30 seconds
+	GreetingTimeout time.Duration // of the greeting and of each reply before MAIL; 0 means 30 seconds
+	CommandTimeout  time.Duration // of a reply, or of writing 64 KiB; 0 means 5 minutes
+	DataTimeout     time.Duration // of the reply to the final dot; 0 means 10 minutes
+	AttemptTimeout  time.Duration // of a whole Deliver; 0 means 12 minutes
 
 	Now     func() time.Time // nil means time.Now
 	Log     *slog.Logger     // nil means slog.Default
@@ -144,6 +145,10 @@ func defaults(o *Options) {
 	}
 	def(&o.IdleTimeout, 30*time.Second)
 	def(&o.ConnectTimeout, 30*time.Second)
+	// RFC 5321, section 4.5.3.2, allows five minutes for these as well. A host
+	// that is that slow to say its name holds a worker meanwhile, and what it
+	// did not take before MAIL can be offered again without any risk.
+	def(&o.GreetingTimeout, 30*time.Second)
 	def(&o.CommandTimeout, 5*time.Minute) // RFC 5321, section 4.5.3.2
 	def(&o.DataTimeout, 10*time.Minute)   // the same, 4.5.3.2.6
 	def(&o.AttemptTimeout, 12*time.Minute)

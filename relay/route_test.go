@@ -106,7 +106,7 @@ func TestRouteByMX(t *testing.T) {
 			"temporary 450 4.3.2", "192.0.2.4"},
 		{"a 5xx greeting of the only MX",
 			zone{"x.test": {mx: []string{"m5.test"}}, "m5.test": {ip: []string{"192.0.2.5"}}},
-			"permanent 554 5.3.2", "192.0.2.5"},
+			"temporary 554 5.3.2", "192.0.2.5"},
 		{"a 5xx greeting beside a dead MX",
 			zone{"x.test": {mx: []string{"m5.test", "m9.test"}},
 				"m5.test": {ip: []string{"192.0.2.5"}}, "m9.test": {ip: []string{"192.0.2.99"}}},

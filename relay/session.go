@@ -26,7 +26,6 @@ type session struct {
 
 	used    int       // transactions begun
 	open    bool      // MAIL was taken and its transaction has not ended
-	inBody  bool      // DATA was taken: go-smtp would end the body before any command
 	dropped bool      // nothing more may be written
 	idle    time.Time // since when, while in the pool
 
@@ -34,8 +33,6 @@ type session struct {
 }
 
 // hello says who we are, after the greeting if there is one to come.
-// QUIRK: go-smtp finds an extension only in upper case, though RFC 5321,
-// section 2.4, allows any; where STARTTLS is required that fails closed.
 func (s *session) hello(hostname string) error {
 	err := s.smtp.Hello(hostname)
 	if err == nil {
@@ -70,13 +67,16 @@ func (s *session) fail(f *failure) *failure {
 // clean ends an open transaction, so that the session may serve another one.
 // go-smtp wants to say EHLO again after RSET; it may, and is heard anew.
 func (s *session) clean(hostname string) bool {
-	if s.inBody { // left in the middle by a panic: not one octet more
+	if s.wire.inBody { // left in the middle by a panic: not one octet more
 		s.drop()
 	}
 	if s.open && !s.dropped && (s.smtp.Reset() != nil || s.hello(hostname) != nil) {
 		s.drop()
 	}
 	s.open = false
+	if !s.dropped && s.wire.quiet() != nil {
+		s.drop() // a reply to nothing would be taken for that to the next command
+	}
 	return !s.dropped
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // limits are far apart, so that a test sees which one has struck.
-var limits = Options{ConnectTimeout: 7 * time.Second, CommandTimeout: time.Minute,
+var limits = Options{ConnectTimeout: 7 * time.Second, GreetingTimeout: 20 * time.Second, CommandTimeout: time.Minute,
 	DataTimeout: 10 * time.Minute, AttemptTimeout: time.Hour, TLS: None}
 
 func TestANextHopThatNeverAnswersIsGivenUpInTime(t *testing.T) {
@@ -24,8 +24,8 @@ func TestANextHopThatNeverAnswersIsGivenUpInTime(t *testing.T) {
 		want string
 		took time.Duration
 	}{
-		{mailtest.AtBanner, "temporary 0 4.4.2", limits.CommandTimeout},
-		{mailtest.AtEHLO, "temporary 0 4.4.2", limits.CommandTimeout},
+		{mailtest.AtBanner, "temporary 0 4.4.2", limits.GreetingTimeout},
+		{mailtest.AtEHLO, "temporary 0 4.4.2", limits.GreetingTimeout},
 		{mailtest.AtMAIL, "temporary 0 4.4.2", limits.CommandTimeout},
 		{mailtest.AtRCPT, "temporary 0 4.4.2", limits.CommandTimeout},
 		{mailtest.AtDATA, "temporary 0 4.4.2", limits.CommandTimeout},
@@ -81,7 +81,7 @@ func TestAHandshakeThatHangsIsGivenUpInTime(t *testing.T) {
 		o.TLS = Required
 		start := time.Now()
 		check(t, deliver(t, to(t, hop, o), newMail("b@x.test")), "temporary 0 4.7.5")
-		if d := time.Since(start); d != limits.CommandTimeout {
+		if d := time.Since(start); d != limits.GreetingTimeout {
 			t.Errorf("took %v", d)
 		}
 	})

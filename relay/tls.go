@@ -1,12 +1,10 @@
 package relay
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/textproto"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -20,19 +18,19 @@ var errGlued = errors.New("relay: plaintext after the reply to STARTTLS")
 // us as "localhost", discards glued octets in silence and shakes hands at some
 // later write; so this one verb is spoken here.
 func (c *Client) upgrade(ctx context.Context, s *session, name string) *failure {
-	s.tcp.SetDeadline(time.Now().Add(c.o.CommandTimeout))
+	s.wire.SetDeadline(time.Now().Add(c.o.GreetingTimeout))
 	defer s.tcp.SetDeadline(time.Time{})
-	r := bufio.NewReader(s.wire)
 	_, err := s.wire.Write([]byte("STARTTLS\r\n"))
+	var reply []replyLine
 	if err == nil {
-		_, _, err = textproto.NewReader(r).ReadResponse(220)
+		reply, err = s.wire.readReply()
 	}
-	var refused *textproto.Error
-	switch {
-	case errors.As(err, &refused):
-		err = &smtp.SMTPError{Code: refused.Code, Message: refused.Msg}
-	case err == nil && r.Buffered() > 0:
-		err = errGlued
+	if err == nil {
+		if code, text := join(reply); code/100 != 2 {
+			err = &smtp.SMTPError{Code: code, Message: text}
+		} else if s.wire.quiet() != nil {
+			err = errGlued
+		}
 	}
 	if err == nil {
 		err = c.handshake(ctx, s, name)
@@ -43,7 +41,7 @@ func (c *Client) upgrade(ctx context.Context, s *session, name string) *failure 
 	// After STARTTLS the server does not greet again, but a new client waits
 	// for a greeting. Everything else said in plaintext is forgotten (RFC
 	// 3207, section 4.2).
-	s.wire.greeting = []byte("220 again\r\n")
+	s.wire.reply = []byte("220 again\r\n")
 	return nil
 }
 
@@ -56,12 +54,12 @@ func (c *Client) handshake(ctx context.Context, s *session, name string) error {
 		ClientSessionCache: c.tickets,
 		InsecureSkipVerify: c.o.TLS == Opportunistic,
 	})
-	ctx, cancel := context.WithTimeout(ctx, c.o.CommandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.o.GreetingTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
 	}
-	s.wire, s.secure = &wire{Conn: conn}, true
+	s.wire, s.secure = newWire(conn, s.tcp), true
 	return nil
 }
 
