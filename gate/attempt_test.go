@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
@@ -255,6 +256,34 @@ func TestMailboxesTakeTurns(t *testing.T) {
 		w := h.hop.sent()
 		if len(w) != 21 || w[0].id != r.Mail.ID && w[1].id != r.Mail.ID {
 			t.Errorf("%d sent, the small mailbox did not come second at the latest", len(w))
+		}
+	})
+}
+
+func TestAnAttemptWhoseFinalDotWentUnansweredIsMarkedInItsEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for uncertain, want := range map[bool]string{true: "true", false: ""} {
+			h := build(t)
+			h.hop.answer = func(mail.Address) mail.Result {
+				return mail.Result{Uncertain: uncertain, Enhanced: "4.4.2", Message: "final dot: connection lost"}
+			}
+			m := h.approve(h.submit())
+			h.runIdle()
+			found := false
+			h.view(func(tx store.Tx) error {
+				entries, err := h.log.ByMail(tx, string(m.ID))
+				for _, e := range entries {
+					r := e.Record()
+					found = found || r.Kind == audit.MailRetry
+					if got := r.Facts["uncertain"]; r.Kind == audit.MailRetry && got != want {
+						t.Errorf("uncertain is %q, want %q", got, want)
+					}
+				}
+				return err
+			})
+			if !found {
+				t.Error("no entry about the attempt")
+			}
 		}
 	})
 }

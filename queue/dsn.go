@@ -173,10 +173,10 @@ func (n notice) status(line func(string, ...any)) {
 			line("Original-Recipient: %s", xtext(r.ORcpt))
 		}
 		line("Final-Recipient: rfc822; %s", r.Addr)
-		action, status := n.action, "5.7.1"
+		action, status := n.action, "5.0.0" // RFC 3463, section 3.1: nothing more exact is known
 		switch n.action {
 		case "rejected":
-			action = "failed"
+			action, status = "failed", "5.7.1"
 		case "expired":
 			action, status = "failed", "4.4.7"
 		case "relayed":

@@ -38,7 +38,7 @@ func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result, n
 		}
 		_, err = q.Move(tx, m, Change{
 			Event: step.Settle, Facts: facts, Actor: system, Private: private,
-			Extra: map[string]string{"attempt": fmt.Sprint(m.Attempts), "stopped": fmt.Sprint(stopped)},
+			Extra: attemptFacts(m, results, stopped),
 			Apply: func(m *mail.Mail, _ audit.Ref) {
 				m.Lease.Until = time.Time{}
 				if stopped { // not the next hop's fault: due as soon as policy lets it
@@ -57,6 +57,16 @@ func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result, n
 		return q.report(tx, m, before)
 	})
 	return settled, err
+}
+
+// attemptFacts say of an attempt what its results mean for the mail. uncertain
+// stands there when a final dot went unanswered: the next hop may have the mail.
+func attemptFacts(m *mail.Mail, results []mail.Result, stopped bool) map[string]string {
+	facts := map[string]string{"attempt": fmt.Sprint(m.Attempts), "stopped": fmt.Sprint(stopped)}
+	if slices.ContainsFunc(results, func(r mail.Result) bool { return r.Uncertain }) {
+		facts["uncertain"] = "true"
+	}
+	return facts
 }
 
 // record writes the results to the recipients. Copies count like others here;
