@@ -224,7 +224,8 @@ func fromConfig(c config.Config) (setup, error) {
 		quotas:       c.Queue,
 		allowedHosts: c.HTTP.AllowedHosts, hold: time.Duration(c.Queue.Hold), ed25519: c.DKIM.Ed25519,
 		relay: relay.Options{Smarthost: c.Relay.Smarthost, TLS: relay.TLSPolicy(c.Relay.TLS), ImplicitTLS: c.Relay.ImplicitTLS,
-			Username: c.Relay.Username, PerDestination: c.Relay.PerDestination},
+			Username: c.Relay.Username, PerDestination: c.Relay.PerDestination,
+			GreetingTimeout: time.Duration(c.Relay.GreetingTimeout)},
 		queue: queue.Options{Workers: c.Queue.Workers, Lease: time.Duration(c.Queue.Lease), Lifetime: time.Duration(c.Queue.Lifetime),
 			FirstRetry: time.Duration(c.Queue.FirstRetry), MaxRetry: time.Duration(c.Queue.MaxRetry)},
 	}

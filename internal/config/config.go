@@ -63,12 +63,14 @@ type HTTP struct {
 // Relay is the way out.
 type Relay struct {
 	Smarthost      string `toml:"smarthost"` // host:port; "" delivers by MX
-	TLS            string `toml:"tls"`       // none, opportunistic, required
+	TLS            string `toml:"tls"`       // none, opportunistic, required; "" by the next hop
 	ImplicitTLS    bool   `toml:"implicit_tls"`
 	Username       string `toml:"username"`
 	PasswordFile   string `toml:"password_file"`
 	CAFile         string `toml:"ca_file"`
 	PerDestination int    `toml:"per_destination"`
+
+	GreetingTimeout Duration `toml:"greeting_timeout"` // of each reply before MAIL
 }
 
 // Queue is the clockwork.
@@ -101,7 +103,7 @@ func Default() Config {
 			MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000, MaxPerSource: 100},
 		Logins: Logins{PerSource: 10, PerAccount: 10},
 		HTTP:   HTTP{Listen: "127.0.0.1:8025", AllowedHosts: []string{}},
-		Relay:  Relay{TLS: "opportunistic", PerDestination: 10},
+		Relay:  Relay{PerDestination: 10, GreetingTimeout: Duration(30 * time.Second)},
 		Queue: Queue{Workers: 16, Lease: Duration(15 * time.Minute), Lifetime: Duration(5 * 24 * time.Hour),
 			FirstRetry: Duration(time.Minute), MaxRetry: Duration(4 * time.Hour), Hold: Duration(7 * 24 * time.Hour),
 			HeldSize: 2 << 30, HeldCount: 10_000, BacklogSize: 2 << 30, BacklogCount: 10_000},
@@ -171,7 +173,7 @@ func (c Config) check() error {
 		return errors.New("data: a directory is required")
 	case !nodeName.MatchString(c.Node):
 		return fmt.Errorf("node: %q is not a name of letters, digits, '.', '_' and '-'", c.Node)
-	case c.Relay.TLS != "none" && c.Relay.TLS != "opportunistic" && c.Relay.TLS != "required":
+	case c.Relay.TLS != "" && c.Relay.TLS != "none" && c.Relay.TLS != "opportunistic" && c.Relay.TLS != "required":
 		return fmt.Errorf("relay.tls: %q is not none, opportunistic or required", c.Relay.TLS)
 	case c.Relay.Username != "" && c.Relay.PasswordFile == "":
 		return errors.New("relay.password_file: required with relay.username")
@@ -183,6 +185,7 @@ func (c Config) check() error {
 	for name, n := range map[string]int64{
 		"smtp.max_size": int64(c.SMTP.MaxSize), "smtp.max_recipients": int64(c.SMTP.MaxRecipients),
 		"smtp.max_connections": int64(c.SMTP.MaxConnections), "relay.per_destination": int64(c.Relay.PerDestination),
+		"relay.greeting_timeout":          int64(c.Relay.GreetingTimeout),
 		"smtp.max_connections_per_source": int64(c.SMTP.MaxPerSource),
 		"queue.held_size":                 int64(c.Queue.HeldSize), "queue.held_count": int64(c.Queue.HeldCount),
 		"queue.backlog_size": int64(c.Queue.BacklogSize), "queue.backlog_count": int64(c.Queue.BacklogCount),

@@ -98,3 +98,12 @@ func TestUnits(t *testing.T) {
 		}
 	}
 }
+
+// relay.New knows whether the smarthost is loopback and requires TLS if not; a
+// default here would take that decision away from it.
+func TestATLSPolicyThatIsLeftOutStaysLeftOut(t *testing.T) {
+	c, err := Parse(certs + "[relay]\nsmarthost = 'smtp.example.com:587'\n")
+	if err != nil || c.Relay.TLS != "" {
+		t.Errorf("%q, %v", c.Relay.TLS, err)
+	}
+}
