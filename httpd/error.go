@@ -46,6 +46,9 @@ func bodyError(err error) error {
 	if errors.As(err, &large) {
 		return refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d octets", large.Limit)
 	}
+	if errors.Is(err, errInFlight) {
+		return errInFlight
+	}
 	return refuse(http.StatusBadRequest, "the body could not be read")
 }
 
@@ -95,6 +98,9 @@ func statusOf(err error, e *mail.Error) int {
 // fail answers with an error. Its cause goes to the log alone.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, body := translate(err)
+	if errors.Is(err, errInFlight) { // the gate counts what it refuses itself
+		s.o.Metrics.Limits.WithLabelValues(string(mail.LimitInFlight)).Inc()
+	}
 	h := w.Header()
 	switch status {
 	case http.StatusUnauthorized:

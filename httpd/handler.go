@@ -8,6 +8,7 @@ import (
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/throttle"
 )
 
 // request is one authenticated request on its way to a handler.
@@ -18,6 +19,7 @@ type request struct {
 	door  string              // "http", or what calls in-process
 	route *Route
 	query url.Values
+	hold  *throttle.Hold // of what its body takes; nil on public routes
 }
 
 // answer is what a handler returns. A zero status: it has written already.
@@ -73,6 +75,8 @@ func (s *Server) handle(r *request) (answer, error) {
 			return answer{}, err
 		}
 	}
+	r.hold = s.o.Messages.Hold(r.p.ID())
+	defer r.hold.Release()
 	return r.route.handle(s, r)
 }
 

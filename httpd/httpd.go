@@ -30,6 +30,7 @@ import (
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/sign"
@@ -70,6 +71,9 @@ type Options struct {
 	Now     func() time.Time // nil means time.Now
 	Dev     bool             // the socket may decide and loosen too
 	MaxSize int64            // octets of a mail, as the gate has it; 0 means 25 MiB
+	// Messages bounds the octets of bodies in memory, also those of other
+	// doors; nil makes one of its own with 16 messages of the largest size.
+	Messages *throttle.Bytes
 
 	// DefaultDomain is the domain whose keys are shown where the Host header
 	// names none of ours; empty means the only one.
@@ -122,6 +126,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.MaxSize <= 0 {
 		o.MaxSize = 25 << 20
+	}
+	if o.Messages == nil {
+		o.Messages = throttle.NewBytes(16 * o.MaxSize)
 	}
 	s := &Server{o: o, closing: make(chan struct{})}
 	// Strangers may not fill the audit log; what is left out is in the log and

@@ -35,6 +35,10 @@ const (
 	LimitSourceConnections   Limit = "smtp_connections_per_source"
 	LimitFailedLoginsSource  Limit = "failed_logins_per_source"
 	LimitFailedLoginsAccount Limit = "failed_logins_per_account"
+	LimitCommands            Limit = "smtp_commands"
+
+	// smtpd and httpd: of messages in memory.
+	LimitInFlight Limit = "messages_in_flight"
 
 	// httpd: of one connection.
 	LimitHTTPIdleStranger Limit = "http_idle_stranger"

@@ -78,7 +78,7 @@ func (c *conn) auth(arg string) (reply, error) {
 			return c.authRefused(err), nil
 		}
 		if done {
-			c.refused = 0
+			c.refused, c.spent = 0, 0
 			c.known = true
 			return say(235, "2.7.0", "welcome"), nil
 		}

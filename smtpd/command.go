@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // lookup returns what carries a verb out, or nil. An error it returns is one of
@@ -71,7 +73,7 @@ func (c *conn) helo(arg string) (reply, error) {
 
 func (c *conn) reset() {
 	c.sess.Reset()
-	c.mail, c.rcpts = false, 0
+	c.mail, c.rcpts, c.size = false, 0, 0
 }
 
 // startTLS begins TLS. Octets that came with the command would be read after
@@ -106,7 +108,7 @@ func (c *conn) mailFrom(arg string) (reply, error) {
 	if err != nil {
 		return fromError(err), nil
 	}
-	c.mail = true
+	c.mail, c.size = true, o.Size
 	return say(250, "2.1.0", "sender ok"), nil
 }
 
@@ -139,13 +141,20 @@ func (c *conn) data(arg string) (reply, error) {
 	case c.rcpts == 0:
 		return say(554, "5.5.1", "no valid recipients"), nil
 	}
+	hold := c.srv.o.Messages.Hold(c.owner())
+	defer hold.Release()
+	if !hold.Reach(max(c.size, 1)) {
+		c.srv.reached(mail.LimitInFlight)
+		c.reset()
+		return fromError(errInFlight), nil
+	}
 	c.write(reply{code: 354, lines: []string{"end with <CRLF>.<CRLF>"}})
 	if err := c.wire.w.Flush(); err != nil {
 		return reply{}, err
 	}
 	defer c.reset()
 	o := c.srv.o
-	msg, err := c.wire.data(o.MaxSize, o.DataTimeout, o.MessageTimeout)
+	msg, err := c.wire.data(o.MaxSize, hold, o.DataTimeout, o.MessageTimeout)
 	switch {
 	case errors.Is(err, errDataEnd):
 		return fromError(errEnds), nil
@@ -153,6 +162,9 @@ func (c *conn) data(arg string) (reply, error) {
 		return fromError(errLong), nil
 	case errors.Is(err, errDataSize):
 		return fromError(errBig), nil
+	case errors.Is(err, errDataHold):
+		c.srv.reached(mail.LimitInFlight)
+		return fromError(errInFlight), nil
 	case err != nil:
 		return reply{}, err // the rest of the message must not be read as commands
 	}
@@ -161,9 +173,17 @@ func (c *conn) data(arg string) (reply, error) {
 	}
 	r := fromError(err)
 	if r.code < 300 {
-		c.errors = 0 // whoever sends good mail all day may err now and then
+		c.errors, c.spent = 0, 0 // whoever sends good mail all day may err now and then
 	}
 	return r, nil
+}
+
+// owner is who has the share of the message in the budget of all.
+func (c *conn) owner() string {
+	if s, ok := c.sess.(*session); ok {
+		return s.p.ID()
+	}
+	return c.remote
 }
 
 // content is a message for a Session, which need not copy it.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // How long a peer may take where no limit of RFC 5321 applies.
@@ -35,10 +37,12 @@ type conn struct {
 	since   time.Time // when it was accepted
 	known   bool      // somebody has logged in
 	greeted bool
-	mail    bool // MAIL was accepted
-	rcpts   int  // RCPTs accepted since
-	errors  int  // replies of 5xx since the last mail that was taken
-	refused int  // credentials since the last that were right
+	mail    bool  // MAIL was accepted
+	rcpts   int   // RCPTs accepted since
+	errors  int   // replies of 5xx since the last mail that was taken
+	refused int   // credentials since the last that were right
+	spent   int   // commands since the login or the last mail that was taken
+	size    int64 // what MAIL declared; 0 for nothing
 }
 
 func newConn(s *Server, nc net.Conn, implicit bool) *conn {
@@ -55,7 +59,7 @@ func newConn(s *Server, nc net.Conn, implicit bool) *conn {
 // forget starts anew, as after a TLS handshake (RFC 3207, 4.2).
 func (c *conn) forget() {
 	c.sess = c.srv.newSession(c.srv.work, c.remote, c.cid, c.secure)
-	c.known, c.greeted, c.mail, c.rcpts = false, false, false, 0
+	c.known, c.greeted, c.mail, c.rcpts, c.size = false, false, false, 0, 0
 }
 
 // hurry ends the session before its next command.
@@ -174,6 +178,10 @@ func (c *conn) next() (r reply, verb string, err error) {
 	verb, arg, _ := strings.Cut(line, " ")
 	verb = strings.ToUpper(verb)
 	run := lookup(verb)
+	if c.spent++; c.spent > c.srv.o.MaxCommands+c.srv.o.MaxRecipients && verb != "QUIT" {
+		c.srv.reached(mail.LimitCommands)
+		return say(421, "4.7.0", "too many commands without a message; connect again").closing(), "?", nil
+	}
 	switch {
 	case len(line)+len(crlf) > maxCommand && verb != "AUTH":
 		return c.fault(say(500, "5.5.2", "line too long")), "?", nil

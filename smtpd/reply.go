@@ -92,6 +92,7 @@ var (
 	errCredentials = refusal(535, smtp.EnhancedCode{5, 7, 8}, "authentication credentials invalid")
 	errGuesses     = refusal(421, smtp.EnhancedCode{4, 7, 0},
 		"too many failed logins; check the user name and the password, and try again in a minute")
+	errInFlight = refusal(451, smtp.EnhancedCode{4, 3, 2}, "too many messages at the same time, try again later")
 
 	errBig  = refusal(552, smtp.EnhancedCode{5, 3, 4}, "message too large")
 	errEnds = refusal(554, smtp.EnhancedCode{5, 6, 0},

@@ -55,6 +55,7 @@ type Options struct {
 	MaxRecipients  int           // of a message; 0 means 100
 	MaxConnections int           // at the same time; 0 means 1,000
 	MaxPerSource   int           // of them from one throttle.Source; 0 means 100
+	MaxCommands    int           // without a login or a message, beside MaxRecipients; 0 means 500
 	MaxErrors      int           // in a session before it is closed; 0 means 10
 	MaxAuth        int           // refused credentials before it is closed; 0 means 3
 	CommandTimeout time.Duration // for the next command; 0 means 5 minutes
@@ -65,7 +66,11 @@ type Options struct {
 
 	// Logins counts failed logins, also those of other doors; nil makes one of
 	// its own with 10 a minute for a source and for an account.
-	Logins  *throttle.Logins
+	Logins *throttle.Logins
+	// Messages bounds the octets of messages in memory, also those of other
+	// doors; nil makes one of its own with 16 messages of the largest size.
+	Messages *throttle.Bytes
+
 	Log     *slog.Logger
 	Metrics *metrics.Metrics
 }
@@ -91,6 +96,7 @@ func (o Options) withDefaults() Options {
 	count(&o.MaxConnections, 1000)
 	count(&o.MaxPerSource, 100)
 	count(&o.MaxErrors, 10)
+	count(&o.MaxCommands, 500)
 	count(&o.MaxAuth, 3)
 	set(&o.CommandTimeout, 5*time.Minute)
 	set(&o.LoginTimeout, 2*time.Minute)
@@ -99,6 +105,9 @@ func (o Options) withDefaults() Options {
 	set(&o.AuthDelay, time.Second)
 	if o.Logins == nil {
 		o.Logins = throttle.NewLogins(10, 10, nil)
+	}
+	if o.Messages == nil {
+		o.Messages = throttle.NewBytes(16 * o.MaxSize)
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/multimail/multimail/internal/throttle"
 )
 
 // Line limits, with the CRLF (RFC 5321, 4.5.3.1; RFC 4954, 4).
@@ -31,6 +33,7 @@ var (
 	errDataLong = errors.New("line too long")
 	errDataEnd  = errors.New("bare CR, bare LF or NUL")
 	errDataSize = errors.New("too large")
+	errDataHold = errors.New("no room for it now")
 )
 
 var crlf = []byte("\r\n")
@@ -160,11 +163,11 @@ func (w *wire) line(limit int, timeout time.Duration) (string, error) {
 // 4.5.2). What is wrong with it is told after its real end was read: whoever
 // ends a message early would take the rest of it for commands. Any other error
 // is one of reading, and the connection is of no more use.
-func (w *wire) data(limit int64, block, total time.Duration) ([]byte, error) {
+func (w *wire) data(limit int64, hold *throttle.Hold, block, total time.Duration) ([]byte, error) {
 	if err := w.expect(false, block, total); err != nil {
 		return nil, err
 	}
-	m := message{limit: limit, text: make([]byte, 0, max(4096, w.r.Buffered()))}
+	m := message{limit: limit, hold: hold, text: make([]byte, 0, max(4096, w.r.Buffered()))}
 	for start := true; ; start = m.ended {
 		b, err := w.r.ReadSlice('\n')
 		switch {
@@ -184,7 +187,8 @@ func (w *wire) data(limit int64, block, total time.Duration) ([]byte, error) {
 // message is a message while it is read.
 type message struct {
 	limit  int64
-	text   []byte // nil from the first error on
+	hold   *throttle.Hold // of the octets of text
+	text   []byte         // nil from the first error on
 	size   int64
 	wrong  error // the first error
 	length int   // of the line so far; 0 after its end
@@ -208,6 +212,8 @@ func (m *message) add(b []byte, last bool) {
 		m.fail(errDataLong)
 	case m.size > m.limit:
 		m.fail(errDataSize)
+	case m.wrong == nil && !m.hold.Reach(m.size):
+		m.fail(errDataHold)
 	}
 	if last {
 		m.length = 0
@@ -222,6 +228,7 @@ func (m *message) fail(err error) {
 		m.wrong = err
 	}
 	m.text = nil
+	m.hold.Release()
 }
 
 // swap goes on over another connection; whatever was buffered is dropped.

@@ -47,7 +47,7 @@ func TestDataEndsAtCRLFDotCRLFAlone(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := fed(t, c.in+"NOOP\r\n")
-			got, err := w.data(1000, time.Minute, time.Hour)
+			got, err := w.data(1000, nil, time.Minute, time.Hour)
 			if !errors.Is(err, c.err) || err == nil && string(got) != c.want {
 				t.Errorf("%q, %v; want %q, %v", got, err, c.want, c.err)
 			}
@@ -73,7 +73,7 @@ func TestDataIsBounded(t *testing.T) {
 		b.Close()
 	}()
 	before := allocated()
-	msg, err := w.data(1000, time.Minute, time.Hour)
+	msg, err := w.data(1000, nil, time.Minute, time.Hour)
 	if err == nil || errors.Is(err, errDataLong) || msg != nil {
 		t.Errorf("%d octets, %v", len(msg), err)
 	}
@@ -163,7 +163,7 @@ func TestADrippingMessageEnds(t *testing.T) {
 			}
 		}()
 		start := time.Now()
-		_, err := w.data(1000, 3*time.Minute, 30*time.Minute)
+		_, err := w.data(1000, nil, 3*time.Minute, 30*time.Minute)
 		var late net.Error
 		if !errors.As(err, &late) || !late.Timeout() || time.Since(start) != 30*time.Minute {
 			t.Errorf("%v after %s", err, time.Since(start))

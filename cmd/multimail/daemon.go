@@ -47,7 +47,9 @@ type setup struct {
 	maxSize           int64
 	maxRcpt, maxConns int
 	maxPerSource      int
+	maxCommands       int
 	logins            config.Logins
+	memory            config.Memory
 	quotas            config.Queue
 	relay             relay.Options
 	queue             queue.Options
@@ -109,17 +111,19 @@ func build(s setup) (d *daemon, err error) {
 			BacklogSize: int64(s.quotas.BacklogSize), BacklogCount: s.quotas.BacklogCount})
 	m.States(d.states)
 
+	messages := throttle.NewBytes(int64(s.memory.Messages))
 	logins := throttle.NewLogins(s.logins.PerSource, s.logins.PerAccount, nil)
 	if d.smtp, err = smtpd.New(d.gate, credentials{d.db, d.registry, rate.NewLimiter(rate.Every(10*time.Second), 20)}, smtpd.Options{
 		Hostname: s.hostname, TLSConfig: s.smtpTLS, MaxSize: s.maxSize, MaxRecipients: s.maxRcpt,
-		MaxConnections: s.maxConns, MaxPerSource: s.maxPerSource, Logins: logins, Log: s.log, Metrics: m,
+		MaxConnections: s.maxConns, MaxPerSource: s.maxPerSource, Logins: logins,
+		MaxCommands: s.maxCommands, Messages: messages, Log: s.log, Metrics: m,
 	}); err != nil {
 		return nil, err
 	}
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
 		Identity: d.identity, DKIM: d.dkim, Metrics: m, Log: s.log, Dev: s.dev,
-		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler(s.maxSize),
+		Messages: messages, DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler(s.maxSize),
 	})
 	return d, err
 }

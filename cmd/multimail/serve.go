@@ -89,6 +89,7 @@ func (s serveCmd) dev(e *environment) error {
 		smtpTLS: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		maxSize: 25 << 20, maxRcpt: 100, maxConns: 1000, hold: s.ApprovalTTL, ed25519: true,
 		maxPerSource: config.Default().SMTP.MaxPerSource, logins: config.Default().Logins,
+		maxCommands: config.Default().SMTP.MaxCommands, memory: config.Default().Memory,
 		quotas: config.Default().Queue,
 		relay:  relay.Options{Smarthost: hop, TLS: "opportunistic", PerDestination: 10},
 		// Trials want to see a retry soon.
@@ -221,6 +222,7 @@ func fromConfig(c config.Config) (setup, error) {
 		data: c.Data, node: c.Node, hostname: c.SMTP.Hostname,
 		maxSize: int64(c.SMTP.MaxSize), maxRcpt: c.SMTP.MaxRecipients, maxConns: c.SMTP.MaxConnections,
 		maxPerSource: c.SMTP.MaxPerSource, logins: c.Logins,
+		maxCommands: c.SMTP.MaxCommands, memory: c.Memory,
 		quotas:       c.Queue,
 		allowedHosts: c.HTTP.AllowedHosts, hold: time.Duration(c.Queue.Hold), ed25519: c.DKIM.Ed25519,
 		relay: relay.Options{Smarthost: c.Relay.Smarthost, TLS: relay.TLSPolicy(c.Relay.TLS), ImplicitTLS: c.Relay.ImplicitTLS,

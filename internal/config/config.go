@@ -31,6 +31,7 @@ type Config struct {
 	DKIM  DKIM   `toml:"dkim"`
 
 	Logins Logins `toml:"logins"`
+	Memory Memory `toml:"memory"`
 }
 
 // SMTP is the submission door.
@@ -44,12 +45,18 @@ type SMTP struct {
 	MaxRecipients  int    `toml:"max_recipients"`  // of one message
 	MaxConnections int    `toml:"max_connections"` // at the same time
 	MaxPerSource   int    `toml:"max_connections_per_source"`
+	MaxCommands    int    `toml:"max_commands"` // without a login or a message
 }
 
 // Logins limits failed logins a minute, over all doors.
 type Logins struct {
 	PerSource  int `toml:"per_source"`
 	PerAccount int `toml:"per_account"`
+}
+
+// Memory limits what is in memory at the same time.
+type Memory struct {
+	Messages Size `toml:"messages"` // octets of messages that come in, over all doors
 }
 
 // HTTP is the API door.
@@ -100,8 +107,9 @@ func Default() Config {
 		Data: "/var/lib/multimail",
 		Node: "node",
 		SMTP: SMTP{Hostname: "localhost", Submission: ":587", Submissions: ":465",
-			MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000, MaxPerSource: 100},
+			MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000, MaxPerSource: 100, MaxCommands: 500},
 		Logins: Logins{PerSource: 10, PerAccount: 10},
+		Memory: Memory{Messages: 512 << 20},
 		HTTP:   HTTP{Listen: "127.0.0.1:8025", AllowedHosts: []string{}},
 		Relay:  Relay{PerDestination: 10, GreetingTimeout: Duration(30 * time.Second)},
 		Queue: Queue{Workers: 16, Lease: Duration(15 * time.Minute), Lifetime: Duration(5 * 24 * time.Hour),
@@ -189,6 +197,7 @@ func (c Config) check() error {
 		"smtp.max_connections_per_source": int64(c.SMTP.MaxPerSource),
 		"queue.held_size":                 int64(c.Queue.HeldSize), "queue.held_count": int64(c.Queue.HeldCount),
 		"queue.backlog_size": int64(c.Queue.BacklogSize), "queue.backlog_count": int64(c.Queue.BacklogCount),
+		"smtp.max_commands": int64(c.SMTP.MaxCommands), "memory.messages": int64(c.Memory.Messages),
 		"logins.per_source": int64(c.Logins.PerSource), "logins.per_account": int64(c.Logins.PerAccount),
 		"queue.workers": int64(c.Queue.Workers), "queue.lease": int64(c.Queue.Lease),
 		"queue.lifetime": int64(c.Queue.Lifetime), "queue.first_retry": int64(c.Queue.FirstRetry),
@@ -197,6 +206,9 @@ func (c Config) check() error {
 		if n <= 0 {
 			return fmt.Errorf("%s: must be positive; zero never means no limit", name)
 		}
+	}
+	if c.Memory.Messages < c.SMTP.MaxSize*4/3+2<<20 { // as a body of the API, in base64
+		return errors.New("memory.messages: smaller than one message of smtp.max_size in base64")
 	}
 	return nil
 }

@@ -1,0 +1,37 @@
+package httpd
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/multimail/multimail/internal/throttle"
+)
+
+// Bodies count in the budget of messages in memory, and are given back.
+func TestBodiesBeyondTheBudgetOfMessagesComeBackLater(t *testing.T) {
+	h := newHouse(t)
+	h.s.o.Messages = throttle.NewBytes(1 << 20)
+	all := h.s.o.Messages.Hold("somebody else")
+	if !all.Reach(1 << 20) {
+		t.Fatal("no room")
+	}
+	r := h.want(http.StatusServiceUnavailable, "sender", "POST", "/v1/send", draft)
+	if got := r.header.Get("Retry-After"); got == "" || !strings.Contains(r.body, "too many messages at the same time") {
+		t.Errorf("Retry-After %q, %s", got, r.body)
+	}
+	// Without a length it is found out while the octets come.
+	req := h.request("sender", "POST", "/v1/send", draft)
+	req.ContentLength = -1
+	if r := h.serve("sender", req); r.status != http.StatusServiceUnavailable {
+		t.Errorf("without a length: %d", r.status)
+	}
+	if n := h.stored(); n != 0 {
+		t.Errorf("%d mails", n)
+	}
+	all.Release()
+	h.want(http.StatusAccepted, "sender", "POST", "/v1/send", draft)
+	if n := h.s.o.Messages.Used(); n != 0 {
+		t.Errorf("%d octets are held afterwards", n)
+	}
+}
