@@ -191,10 +191,13 @@ func fold(pieces []string) string {
 
 // check has the signatures verified by other code than that which made them,
 // against the records the domain publishes: a mail that nobody could verify is
-// a mail sent unsigned (LAW 7).
+// a mail sent unsigned (LAW 7). That code copies a folded field once for each of
+// its lines, so it gets the fields unfolded, which relaxed form does not tell
+// apart (RFC 6376, section 3.4.2).
 func check(keys []*key, lines, raw []byte) error {
+	header, rest := mail.Unfold(raw)
 	got, err := dkim.VerifyWithOptions(
-		io.MultiReader(bytes.NewReader(lines), bytes.NewReader(raw)),
+		io.MultiReader(bytes.NewReader(lines), bytes.NewReader(header), bytes.NewReader(rest)),
 		&dkim.VerifyOptions{
 			MaxVerifications: len(keys), // ours come first; others may be the author's
 			LookupTXT: func(name string) ([]string, error) {

@@ -3,6 +3,7 @@ package dkim
 import (
 	"context"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -251,6 +252,26 @@ func TestASignatureThatNobodyCouldVerifyIsNotReturned(t *testing.T) {
 	other.record = "v=DKIM1; k=rsa; p="
 	if err := check([]*key{&other, keys[1]}, lines, []byte(sample)); err == nil {
 		t.Error("a revoked record passed")
+	}
+}
+
+// The library that checks each signature copies a folded field once for each of
+// its lines. What is allocated for a mail must not grow with the square of them.
+func TestAFoldedFieldIsSignedAtACostThatGrowsWithItsSize(t *testing.T) {
+	h := newHouse(t, Options{})
+	stamp := NewStamper(h.keys)
+	heap := func(lines int) uint64 {
+		raw := []byte("References: <1@x.test>" + strings.Repeat("\r\n <0123456789012345678901234567890123456789@x.test>", lines) + "\r\n" + sample)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := stamp.Stamp(context.Background(), released(), raw); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if one, four := heap(250), heap(1000); four > 5*one {
+		t.Errorf("250 lines allocate %d octets, 1000 lines %d", one, four)
 	}
 }
 

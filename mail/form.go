@@ -1,6 +1,9 @@
 package mail
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // CheckForm applies the rules of Read on lines and fields to a message that
 // has been on its way, and changes nothing: only CRLF ends a line, no NUL, no
@@ -43,6 +46,18 @@ func ParseMessageID(value string) (string, error) {
 		return "", Errorf(554, "5.6.0", "malformed Message-ID")
 	}
 	return id, nil
+}
+
+// Unfold cuts a message before its empty line and returns the header with each
+// field on one line (RFC 5322, section 2.2.3), for readers that copy a folded
+// field once for each of its lines.
+func Unfold(raw []byte) (header, rest []byte) {
+	header, _ = SplitHeader(raw)
+	rest = raw[len(header):]
+	for _, blank := range []string{" ", "\t"} {
+		header = bytes.ReplaceAll(header, []byte("\r\n"+blank), []byte(blank))
+	}
+	return header, rest
 }
 
 // FieldNames returns the name of every header field as it is written, in order.
