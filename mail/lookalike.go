@@ -53,8 +53,11 @@ func skeleton(s string) string {
 			put(unicode.ToLower(d))
 		}
 	}
-	return strings.NewReplacer("rn", "m", "vv", "w").Replace(b.String())
+	return twoForOne.Replace(b.String())
 }
+
+// twoForOne are pairs of letters that look like one.
+var twoForOne = strings.NewReplacer("rn", "m", "vv", "w")
 
 // lookAlike says what the display name of an address passes for, or "". own is
 // the domain of the mailbox.
