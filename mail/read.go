@@ -67,12 +67,13 @@ func Read(raw []byte, o ReadOptions) (*Message, error) {
 		return nil, errHeaderSize()
 	}
 	msg.EightBit = hasEightBit(body)
-	root, over := parseMIME(msg.Raw, newBudget(len(msg.Raw)))
+	left := newBudget(len(msg.Raw))
+	root, over := parseMIME(msg.Raw, left)
 	if over != nil {
 		return nil, over
 	}
 	msg.Header.Attachments = root.attachments()
-	msg.TextHash = textHash(root)
+	msg.TextHash = textHash(root, left)
 	return msg, nil
 }
 

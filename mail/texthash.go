@@ -14,8 +14,8 @@ const hashedText = 1 << 20
 // textHash returns the hash of what the mail says: of the words of every part
 // that is shown, without case, signs and spacing. It is "" for a mail that says
 // nothing. Two mails with one hash say the same.
-func textHash(root *entity) string {
-	t := &texts{h: sha256.New(), left: hashedText}
+func textHash(root *entity, left *budget) string {
+	t := &texts{h: sha256.New(), budget: left, left: hashedText}
 	t.visit(root)
 	if t.words == 0 {
 		return ""
@@ -24,9 +24,10 @@ func textHash(root *entity) string {
 }
 
 type texts struct {
-	h     hash.Hash
-	left  int // octets that are still read
-	words int
+	h      hash.Hash
+	budget *budget
+	left   int // octets that are still read as words
+	words  int
 }
 
 func (t *texts) visit(e *entity) {
@@ -36,10 +37,13 @@ func (t *texts) visit(e *entity) {
 	if len(e.parts) > 0 || !e.shown() {
 		return
 	}
-	data, _ := decodeTransfer(e.encoding, e.body)
-	rest := data[min(len(data), max(t.left, 0)):]
-	data = data[:len(data)-len(rest)]
-	t.left -= len(data)
+	data, _ := e.decode(t.budget)
+	n := min(len(data), t.left)
+	if !t.budget.build(2 * n) { // the text, and the words of a page
+		n = 0
+	}
+	data, rest := data[:n], data[n:]
+	t.left -= n
 	text, _ := decodeCharset(e.params["charset"], data)
 	if e.kind == "text/html" {
 		text = renderHTML(text).words.String()
