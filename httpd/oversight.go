@@ -67,6 +67,7 @@ func (s *Server) review(r *request) (answer, error) {
 	seen := mail.NewReview(raw)
 	warn := warningsOf(m, seen)
 	s.warnRepeats(r.Context(), m, warn)
+	s.countCuts(seen)
 	return ok(reviewOf(m, seen, pendingOf(m, mode, s.o.Now()), warn))
 }
 

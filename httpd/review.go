@@ -41,6 +41,16 @@ func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warning
 	return v
 }
 
+// countCuts counts a review that could not show everything.
+func (s *Server) countCuts(seen *mail.Review) {
+	for _, w := range seen.Warnings {
+		if w.Code == mail.WarnCut {
+			s.o.Metrics.Limits.WithLabelValues(string(mail.LimitReviewList)).Inc()
+			return
+		}
+	}
+}
+
 // maxDateSkew is how far a Date may be from the submission.
 const maxDateSkew = 24 * time.Hour
 

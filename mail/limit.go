@@ -42,6 +42,9 @@ const (
 
 	// httpd: of one connection.
 	LimitHTTPIdleStranger Limit = "http_idle_stranger"
+
+	// mail: of one approver's view.
+	LimitReviewList Limit = "review_list"
 )
 
 // Over returns a copy of e that says which limit was reached.

@@ -135,6 +135,9 @@ func mixesScripts(name string) bool {
 
 // likeOwn reports whether a domain is spelled otherwise than own and looks like it.
 func likeOwn(domain, own string) bool {
+	if len(domain) > 253*4 { // as many letters as a domain may have
+		return false
+	}
 	domain = strings.ToLower(domain)
 	if u, err := idna.Punycode.ToUnicode(domain); err == nil {
 		domain = u
@@ -144,7 +147,7 @@ func likeOwn(domain, own string) bool {
 
 // checkNames warns of the names and addresses of one field.
 func (v *viewer) checkNames(field string, items []string) {
-	own := v.ownDomain()
+	own := v.own
 	for _, item := range items {
 		name, addr := splitItem(item)
 		for _, reading := range []string{name, decodeWords(name)} {
@@ -159,10 +162,27 @@ func (v *viewer) checkNames(field string, items []string) {
 	}
 }
 
+// checkHost warns of a link whose host looks like our domain.
+func (v *viewer) checkHost(link string) {
+	_, host, ok := strings.Cut(link, "://")
+	if !ok {
+		host = link
+	}
+	host, _, _ = strings.Cut(host, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = host[i+1:]
+	}
+	host, _, _ = strings.Cut(host, ":")
+	own := v.own
+	if host = strings.TrimPrefix(strings.ToLower(host), "www."); likeOwn(host, own) {
+		v.warn.Add(WarnLookAlike, "", "the host of a link looks like %s: %s", own, link)
+	}
+}
+
 // ownDomain is the domain that From names: the door has compared it with the
 // mailbox.
-func (v *viewer) ownDomain() string {
-	if a := addressesIn(v.root.field("from")); len(a) > 0 {
+func ownDomain(root *entity) string {
+	if a := addressesIn(root.field("from")); len(a) > 0 {
 		return a[0].Domain()
 	}
 	return ""

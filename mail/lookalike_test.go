@@ -62,3 +62,16 @@ func TestADomainThatLooksLikeOursIsFlaggedInEveryAddressField(t *testing.T) {
 		}
 	}
 }
+
+func TestALinkWhoseHostLooksLikeOursIsFlagged(t *testing.T) {
+	for link, want := range map[string]bool{
+		"https://acme1.test/login": true, "http://www.acmeI.test": true, "https://u:p@acme1.test:8080/": true,
+		"www.acme1.test": true, "https://аcmel.test/": true, "mailto:x@acme1.test": true,
+		"https://acmel.test/": false, "https://other.test/acme1.test": false, "https://www.acmel.test": false,
+	} {
+		r := NewReview([]byte("From: bot@acmel.test\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nsee " + link + "\r\n"))
+		if got := strings.Contains(codes(r), string(WarnLookAlike)); got != want {
+			t.Errorf("%s: %v in %+v", link, got, r.Warnings)
+		}
+	}
+}

@@ -59,7 +59,7 @@ type Part struct {
 func NewReview(raw []byte) *Review {
 	left := newBudget(len(raw))
 	root, _ := parseMIME(raw, left)
-	v := &viewer{review: &Review{}, root: root, left: left, seen: map[string]bool{}, marked: map[*entity]bool{},
+	v := &viewer{review: &Review{}, root: root, own: ownDomain(root), left: left, seen: map[string]bool{}, marked: map[*entity]bool{},
 		messages: map[*entity]bool{}}
 	v.header(root)
 	v.visit(root)
@@ -72,6 +72,7 @@ func NewReview(raw []byte) *Review {
 type viewer struct {
 	review   *Review
 	root     *entity
+	own      string // the mailbox's domain
 	left     *budget
 	short    map[*entity]bool // what could not be shown for want of budget
 	warn     Warnings
@@ -127,6 +128,9 @@ func (v *viewer) finish() {
 		if !p.Reviewable {
 			v.warn.Add(WarnNotReviewable, p.Path, "not reviewable: %s", p.Why)
 		}
+	}
+	for i := 0; i < len(r.Links) && i < maxListed; i++ {
+		v.checkHost(r.Links[i])
 	}
 	r.Segments = limitList(v, "segments", r.Segments)
 	r.Links = limitList(v, "links", r.Links)
