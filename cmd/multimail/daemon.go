@@ -219,6 +219,7 @@ func (d *daemon) run(ctx context.Context, ready func() error) error {
 	qctx, stopQueue := context.WithCancel(work)
 	serve("queue", func() error { defer close(queueDone); return d.queue.Run(qctx, work) })
 	serve("gate", func() error { return d.gate.Run(work) })
+	serve("memory", func() error { return new(trimmer).run(work) })
 
 	err := ready()
 	if err == nil {
