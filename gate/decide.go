@@ -27,16 +27,25 @@ type Verdict struct {
 
 // Decide carries out a verdict over a held mail. The first decision wins; a
 // later one gets an error that is mail.ErrStale and names the first.
-func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v Verdict) (*mail.Mail, error) {
+func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v Verdict) (m *mail.Mail, err error) {
+	event := step.Reject
+	if v.Approve {
+		event = step.Approve
+	}
+	a := Attempt{Op: opDecide, Mail: id, facts: map[string]string{"event": event.String()}}
+	err = g.Guard(ctx, p, a, func(ctx context.Context) error {
+		m, err = g.decide(ctx, p, id, v, event)
+		return err
+	})
+	return m, err
+}
+
+func (g *Gate) decide(ctx context.Context, p registry.Principal, id mail.ID, v Verdict, event step.Event) (*mail.Mail, error) {
 	if v.Approve && v.Digest == "" {
 		return nil, mail.Errorf(501, "5.5.4", "digest is required to approve: show the mail and quote the digest it has")
 	}
 	if len(v.Reason) > maxReason {
 		return nil, mail.Errorf(501, "5.5.4", "reason is longer than %d octets", maxReason)
-	}
-	event, verdict := step.Reject, "reject"
-	if v.Approve {
-		event, verdict = step.Approve, "approve"
 	}
 	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
 		if !p.Has(registry.ScopeOversight) || !p.Covers(m.Mailbox) {
@@ -52,15 +61,13 @@ func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v V
 		}
 		return nil
 	})
+	verdict := event.String()
 	switch {
 	case errors.Is(err, errStore): // it may be in force: nothing is said of it
 		g.o.Log.Error("decide", "mail", id, "actor", p.ID(), "err", err)
 		return nil, err
 	case err != nil:
 		verdict = "refused"
-		g.note(ctx, p, "decide.refuse", audit.Record{Mail: string(id),
-			Facts:   map[string]string{"event": event.String()},
-			Private: map[string]string{"text": err.Error(), "ip": p.IP}})
 	}
 	g.o.Metrics.Decisions.WithLabelValues(verdict).Inc()
 	g.o.Log.Info(map[bool]string{true: "approved", false: "rejected"}[v.Approve],

@@ -24,6 +24,7 @@ func (g *Gate) Run(ctx context.Context) error {
 		if err := g.Expire(ctx); err != nil && ctx.Err() == nil {
 			g.o.Log.Error("expire", "err", err)
 		}
+		g.sweepRefusals(ctx, false)
 		if n%3600 == 0 {
 			if err := g.db.Update(ctx, g.forget); err != nil && ctx.Err() == nil {
 				g.o.Log.Error("forget", "err", err)
@@ -31,6 +32,7 @@ func (g *Gate) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			g.sweepRefusals(ctx, true)
 			return nil
 		case <-tick.C:
 		}

@@ -46,6 +46,8 @@ type Gate struct {
 	reg *registry.Registry
 	log *audit.Log
 	o   Options
+
+	refusals refusals
 }
 
 var _ queue.Policy = (*Gate)(nil)

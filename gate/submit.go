@@ -279,22 +279,10 @@ func (g *Gate) refused(ctx context.Context, p registry.Principal, from mail.Addr
 		return // our fault, and most likely nothing can be recorded now
 	}
 	g.o.Log.Info("refused", "actor", p.ID(), "from", from.String(), "code", e.Code, "enhanced", e.Enhanced, "err", why)
-	g.note(ctx, p, "submit.refuse", audit.Record{
+	g.NoteRefusal(ctx, p, audit.Record{Kind: audit.SubmitRefuse,
 		Facts:   map[string]string{"code": fmt.Sprint(e.Code), "enhanced": e.Enhanced},
-		Private: map[string]string{"from": from.String(), "ip": p.IP, "text": e.Public},
+		Private: map[string]string{"from": from.String(), "text": e.Public},
 	})
-}
-
-// note appends an entry that stands alone: a refusal changes no mail.
-func (g *Gate) note(ctx context.Context, p registry.Principal, kind string, r audit.Record) {
-	r.Kind, r.Actor = kind, actor(p)
-	err := g.db.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
-		_, err := g.log.Append(tx, r)
-		return err
-	})
-	if err != nil {
-		g.o.Log.Error("audit", "actor", p.ID(), "err", err)
-	}
 }
 
 func actor(p registry.Principal) audit.Actor {

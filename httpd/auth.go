@@ -119,14 +119,11 @@ func (s *Server) strange(r *http.Request) {
 }
 
 // overreach records that a principal asked for what its scopes do not allow.
-// Who only looks leaves no entry.
+// Who only looks leaves no entry, and of an order its guard leaves one.
 func (s *Server) overreach(r *request, need string) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.route.Order != "" {
 		return
 	}
-	err := s.note(r.Context(), r.p, audit.Record{Kind: "auth.fail",
+	s.o.Gate.NoteRefusal(r.Context(), r.p, audit.Record{Kind: "auth.fail",
 		Facts: map[string]string{"door": r.door, "need": need, "route": r.route.String()}})
-	if err != nil {
-		s.o.Log.Error("audit", "actor", r.p.ID(), "err", err)
-	}
 }

@@ -2,10 +2,13 @@ package httpd
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
+	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/throttle"
@@ -68,6 +71,23 @@ func (s *Server) handle(r *request) (answer, error) {
 		if r.p, err = s.authenticate(r.Request); err != nil {
 			return answer{}, err
 		}
+	}
+	if r.route.Order == "" {
+		return s.carry(r)
+	}
+	var a answer
+	attempt := gate.Attempt{Op: r.route.Order, Door: r.door, Refused: refused}
+	err = s.o.Gate.Guard(r.Context(), r.p, attempt, func(ctx context.Context) error {
+		r.Request = r.WithContext(ctx)
+		a, err = s.carry(r)
+		return err
+	})
+	return a, err
+}
+
+// carry does what an authenticated request asks for, if it may.
+func (s *Server) carry(r *request) (answer, error) {
+	if !r.route.Public {
 		if err := s.permit(r); err != nil {
 			return answer{}, err
 		}
@@ -78,6 +98,16 @@ func (s *Server) handle(r *request) (answer, error) {
 	r.hold = s.o.Messages.Hold(r.p.ID())
 	defer r.hold.Release()
 	return r.route.handle(s, r)
+}
+
+// refused reads an error as the refusal of an order: whatever the client was
+// told that is not our own fault.
+func refused(err error) (code string, ok bool) {
+	if err == nil {
+		return "", false
+	}
+	status, _ := translate(err)
+	return strconv.Itoa(status), status < 500
 }
 
 // permit asks for one of the route's scopes. Rights over a single mailbox or

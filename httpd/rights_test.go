@@ -183,7 +183,7 @@ func TestRefusedOrdersLeaveAnEntryAndLooksDoNot(t *testing.T) {
 	}
 	h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
 	e := h.entries()
-	if len(e) != before+1 || e[0].Kind != "auth.fail" || e[0].Actor.ID != "agent:bot" || e[0].Facts["route"] != "POST /v1/thaw" {
+	if len(e) != before+1 || e[0].Kind != "policy.refuse" || e[0].Actor.ID != "agent:bot" || e[0].Facts["op"] != "thaw" {
 		t.Errorf("got %+v", e[0])
 	}
 }

@@ -45,6 +45,8 @@ const (
 
 	// mail: of one approver's view.
 	LimitReviewList Limit = "review_list"
+	// gate: of the refusals that one principal can have recorded in a minute.
+	LimitAuditRefusals Limit = "audit_refusals"
 )
 
 // Over returns a copy of e that says which limit was reached.

@@ -1,0 +1,138 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+)
+
+// orders are the attempts of whose refusal the log must tell.
+var orders = []struct {
+	op, method, target, body string
+	may                      string // who is not refused
+}{
+	{"decide", "POST", "/v1/oversight/decide", `{"email_id":"{held}","action":"approve","digest":"{digest}"}`, "approver dev"},
+	{"decide", "POST", "/v1/oversight/decide", `{"email_id":"{held}","action":"approve"}`, ""},
+	{"decide", "POST", "/v1/oversight/decide", `{"email_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","action":"reject"}`, ""},
+	{"mailbox.set", "PATCH", "/v1/mailboxes/bot@a.example", `{"oversight_mode":"autonomous"}`, "approver dev"},
+	{"mailbox.set", "PATCH", "/v1/mailboxes/bot@a.example", `{"oversight_address":"x@a.example"}`, "approver dev"},
+	{"mailbox.set", "PATCH", "/v1/mailboxes/bot@a.example", `{"hold_seconds":7000000}`, "approver dev"},
+	{"allow.add", "POST", "/v1/mailboxes/bot@a.example/allowlist", `{"pattern":"p@b.example"}`, "approver dev"},
+	{"thaw", "POST", "/v1/thaw", `{"scope":"all"}`, ""},
+	{"operator.set", "PATCH", "/v1/account", `{"oversight_email":"x@a.example"}`, "approver dev"},
+	{"agent.add", "POST", "/v1/agents", `{"name":"fresh"}`, "admin socket dev"},
+	{"agent.password", "POST", "/v1/agents/bot/password", "", "admin socket dev"},
+	{"agent.enable", "POST", "/v1/agents/bot/enable", "", "approver dev"},
+	{"key.create", "POST", "/v1/api-keys", `{"kind":"approver","owner":"boss","scopes":["oversight"]}`, "approver dev"},
+	{"key.create", "POST", "/v1/api-keys", `{"kind":"admin","owner":"root2","scopes":["admin"]}`, "admin socket dev"},
+	{"key.create", "POST", "/v1/api-keys", `{"kind":"agent","owner":"nobody","scopes":["send"]}`, ""},
+}
+
+// Every door, every principal: one refusal, one entry, and it outlives the
+// transaction that was refused.
+func TestEveryRefusedOrderLeavesExactlyOneEntry(t *testing.T) {
+	for _, door := range []string{"http", "mcp"} {
+		for _, who := range everyone[1:] {
+			if door == "mcp" && (who == "socket" || who == "dev") {
+				continue // nobody without a key comes in there
+			}
+			h := newHouse(t)
+			for _, o := range orders {
+				filled := h.fill(0, o.target, o.body)
+				before := len(h.entries())
+				status := h.through(door, who, o.method, filled[0], filled[1])
+				if may := slices.Contains(strings.Fields(o.may), who); may != (status < 300) {
+					t.Fatalf("%s: %s as %s: got %d", door, o.op, who, status)
+				} else if may {
+					continue
+				}
+				e := h.entries()
+				if len(e) != before+1 {
+					t.Errorf("%s: %s as %s: %d entries", door, o.op, who, len(e)-before)
+					continue
+				}
+				kind := audit.PolicyRefuse
+				if o.op == "decide" {
+					kind = audit.DecideRefuse
+				}
+				r := e[0]
+				if r.Kind != kind || r.Facts["op"] != o.op || r.Facts["code"] == "" || r.Facts["door"] != door || r.Actor.ID == "" ||
+					r.Private["credential"] != h.ids[who] {
+					t.Errorf("%s: %s as %s: %+v", door, o.op, who, r)
+				}
+			}
+		}
+	}
+}
+
+// through makes a request over the network, or as the MCP handlers do.
+func (h *house) through(door, as, method, target, body string) int {
+	if door == "http" {
+		return h.do(as, method, target, body).status
+	}
+	r := h.request(as, method, target, body)
+	r.RequestURI = ""
+	resp, err := h.s.InProcess(door).RoundTrip(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return resp.StatusCode
+}
+
+// What changes something is an order, unless it is an agent's own mail or
+// changes nothing.
+func TestEveryOrderIsGuarded(t *testing.T) {
+	own := []string{"POST /v1/send", "POST /v1/mailboxes/{id}/send", "POST /v1/mailboxes/{id}/emails/{email}/cancel",
+		"POST /v1/audit-log/verify"}
+	for _, r := range Routes() {
+		order := r.Method != http.MethodGet && !slices.Contains(own, r.String())
+		if order != (r.Order != "") {
+			t.Errorf("%s is called %q", r, r.Order)
+		}
+	}
+}
+
+func TestNobodyFillsTheLogWithRefusals(t *testing.T) {
+	h := newHouse(t)
+	before := len(h.entries())
+	for i := range 100 {
+		if i%2 == 0 {
+			h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
+		} else {
+			h.want(403, "reader", "POST", "/v1/send", draft) // another credential, the same agent
+		}
+	}
+	if n := len(h.entries()) - before; n != 60 {
+		t.Errorf("100 refusals left %d entries, want 60", n)
+	}
+	h.want(403, "other", "POST", "/v1/thaw", `{"scope":"all"}`)
+	if e := h.entries(); e[0].Actor.ID != "agent:other" {
+		t.Errorf("another agent's refusal is left out: %+v", e[0])
+	}
+	h.clock.advance(time.Minute)
+	h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
+	e := h.entries()
+	if len(e)-before != 63 || e[0].Kind != audit.PolicyRefuse || e[1].Kind != audit.RefuseOmit || e[1].Facts["omitted"] != "40" || e[1].Actor.ID != "agent:bot" {
+		t.Errorf("%d entries, the newest %+v, %+v", len(e)-before, e[0], e[1])
+	}
+}
+
+func TestWhatWasLeftOutIsCountedWhenTheDaemonStops(t *testing.T) {
+	h := newHouse(t)
+	for range 61 {
+		h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if err := h.gate.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if e := h.entries()[0]; e.Kind != audit.RefuseOmit || e.Facts["omitted"] != "1" {
+		t.Errorf("got %+v", e)
+	}
+}
