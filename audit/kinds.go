@@ -45,6 +45,7 @@ const (
 	AuthOK        = "auth.ok"
 	AuthFail      = "auth.fail"
 	StoreStart    = "store.start"
+	NoticeDrop    = "notice.drop" // the author could not be told of an end
 )
 
 // kinds is the closed vocabulary. A kind is never removed: old logs hold it.
@@ -56,7 +57,7 @@ var kinds = [...]string{
 	OperatorSet, DomainAdd,
 	AgentAdd, AgentDisable, AgentEnable, AgentPassword,
 	MailboxAdd, MailboxSet, MailboxGrant,
-	KeyCreate, KeyRevoke, ApproverAdd, AuthOK, AuthFail, StoreStart,
+	KeyCreate, KeyRevoke, ApproverAdd, AuthOK, AuthFail, StoreStart, NoticeDrop,
 }
 
 // Known reports whether a kind belongs to the vocabulary.

@@ -51,4 +51,5 @@ func (e *Error) Temporary() bool { return e.Code >= 400 && e.Code < 500 }
 var (
 	ErrNotFound = errors.New("no such mail")
 	ErrStale    = errors.New("the mail has moved on")
+	ErrNotice   = errors.New("the notice cannot be built")
 )

@@ -2,12 +2,14 @@ package queue
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"mime/quotedprintable"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -67,7 +69,9 @@ func (q *Queue) report(tx store.Tx, m *mail.Mail, before []mail.Rcpt) error {
 }
 
 // post puts a notice into the inbox of its author; without recipients there
-// is nothing to say.
+// is nothing to say. A notice that cannot be built never will be: it is
+// dropped, with an entry, because what happened to the mail must be recorded
+// all the same. After any other error the caller's transaction is repeated.
 func (q *Queue) post(tx store.Tx, n notice) error {
 	if len(n.rcpts) == 0 {
 		return nil
@@ -82,7 +86,13 @@ func (q *Queue) post(tx store.Tx, n notice) error {
 		Header: mail.Header{From: postmaster, To: []mail.Address{m.Mailbox}, Subject: n.subject(),
 			MessageID: string(id) + "@" + m.Mailbox.Domain()},
 	}
-	if err := q.bounce.Bounce(tx, dsn, raw); err != nil {
+	err := q.bounce.Bounce(tx, dsn, raw)
+	if errors.Is(err, mail.ErrNotice) {
+		q.o.Log.Error("notice dropped", "mail", m.ID, "action", n.action, "err", err)
+		_, err = q.log.Append(tx, audit.Record{Kind: audit.NoticeDrop, Mail: string(m.ID), Rev: m.Rev,
+			Digest: string(m.Digest), Actor: system, Facts: map[string]string{"action": n.action}})
+	}
+	if err != nil {
 		return fmt.Errorf("queue: notice about %s: %w", m.ID, err)
 	}
 	return nil

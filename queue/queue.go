@@ -68,6 +68,8 @@ type Deliverer interface {
 
 // Bouncer puts a delivery notice into its author's own inbox.
 type Bouncer interface {
+	// An error that is mail.ErrNotice says that this notice can never be
+	// posted, and that nothing of it was written; any other may pass.
 	Bounce(tx store.Tx, dsn *mail.Mail, raw []byte) error
 }
 

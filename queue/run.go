@@ -190,9 +190,8 @@ func (q *Queue) proceed(p *pick, c *claimed, phase mail.Phase) error {
 // lasts: what is not recorded would be sent again.
 func (q *Queue) settleSurely(p *pick, c *claimed, results []mail.Result) {
 	ctx, start := context.WithoutCancel(p.ctx), time.Now()
-	notices := true
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		m, err := q.settle(ctx, c, results, notices)
+		m, err := q.settle(ctx, c, results)
 		if err == nil {
 			q.tell(m, results)
 			return
@@ -202,7 +201,6 @@ func (q *Queue) settleSurely(p *pick, c *claimed, results []mail.Result) {
 		if errors.Is(err, mail.ErrStale) || errors.Is(err, store.ErrClosed) || time.Since(start) > q.o.Lease {
 			return
 		}
-		notices = !notices
 		time.Sleep(wait)
 	}
 }

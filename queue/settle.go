@@ -14,10 +14,7 @@ import (
 
 // settle records what an attempt did: per-recipient results, the next state,
 // and the notices its author gets, in one transaction.
-//
-// Without notices it records the rest: what is not on record is sent again, and
-// a notice that cannot be written is the smaller loss.
-func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result, notices bool) (*mail.Mail, error) {
+func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result) (*mail.Mail, error) {
 	var settled *mail.Mail
 	err := q.db.Update(ctx, func(tx store.Tx) error {
 		m, err := load(tx, c.m.ID)
@@ -51,9 +48,6 @@ func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result, n
 			return err
 		}
 		settled = m
-		if !notices {
-			return nil
-		}
 		return q.report(tx, m, before)
 	})
 	return settled, err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 )
 
@@ -60,11 +59,16 @@ func milder(a, b *failure) *failure {
 }
 
 // connect opens a session. Opportunistic goes on without TLS on a new
-// connection when the handshake fails; Required never does.
+// connection when the handshake fails; Required never does. A token that was
+// refused is replaced once.
 func (c *Client) connect(ctx context.Context, h hop, addr string) (*session, *failure) {
 	s, f := c.dial(ctx, h, addr, c.o.TLS != None)
 	if f != nil && f.handshake && c.o.TLS == Opportunistic && !c.o.ImplicitTLS {
 		s, f = c.dial(ctx, h, addr, false)
+	}
+	if f != nil && f.badToken { // withdrawn before its time: once more with a new one
+		c.tokens.forget()
+		s, f = c.dial(ctx, h, addr, c.o.TLS != None)
 	}
 	return s, f
 }
@@ -121,7 +125,7 @@ func (c *Client) setUp(ctx context.Context, s *session, name string, startTLS bo
 	if c.o.TLS == Required && !s.secure {
 		return temporary("4.7.4", "the next hop offers no TLS")
 	}
-	return c.authenticate(s)
+	return c.authenticate(ctx, s)
 }
 
 // hello reads the greeting and says who we are, with a client of its own for
@@ -132,23 +136,6 @@ func (c *Client) hello(s *session) *failure {
 	s.smtp.SubmissionTimeout = c.o.DataTimeout
 	if err := s.hello(c.o.Hostname); err != nil {
 		return failed("EHLO", err)
-	}
-	return nil
-}
-
-// authenticate says AUTH PLAIN.
-func (c *Client) authenticate(s *session) *failure {
-	if c.o.Username == "" {
-		return nil
-	}
-	if !s.secure && !c.loopback {
-		return temporary("4.7.4", "the next hop offers no TLS for the password")
-	}
-	if !s.smtp.SupportsAuth(sasl.Plain) {
-		return temporary("4.7.0", "the next hop offers no AUTH PLAIN")
-	}
-	if err := s.smtp.Auth(sasl.NewPlainClient("", c.o.Username, c.o.Password)); err != nil {
-		return failed("AUTH", err)
 	}
 	return nil
 }

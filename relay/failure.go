@@ -17,6 +17,7 @@ import (
 type failure struct {
 	mail.Result
 	handshake bool // TLS could not be set up, but nothing looks like an attack
+	badToken  bool // the smarthost refused the access token
 	tooMany   bool // the next hop takes no further recipient in this transaction
 	lost      bool // the connection broke, or the next hop is closing it
 }

@@ -56,8 +56,10 @@ type Options struct {
 
 	TLS         TLSPolicy      // "": Required for a smarthost that is not loopback, else Opportunistic
 	ImplicitTLS bool           // TLS from the first octet (RFC 8314), smarthost only
-	Username    string         // for AUTH PLAIN with the smarthost; "" means no AUTH
-	Password    string         // beside Username
+	Username    string         // for AUTH with the smarthost; "" means no AUTH
+	Password    string         // beside Username, for PLAIN and LOGIN
+	Auth        AuthMethod     // "" means AuthAuto
+	OAuth       OAuth          // for XOAUTH2
 	RootCAs     *x509.CertPool // nil means those of the system
 
 	Resolver Resolver                                                          // nil means the system's
@@ -86,6 +88,7 @@ type Client struct {
 	tickets  tls.ClientSessionCache
 	slots    slots
 	pool     *pool
+	tokens   *tokens
 }
 
 // New checks the options and returns a client. It connects to nothing yet.
@@ -105,9 +108,13 @@ func New(o Options) (*Client, error) {
 	if err := checkTLS(&o, c.loopback); err != nil {
 		return nil, err
 	}
+	if err := checkAuth(&o); err != nil {
+		return nil, err
+	}
 	defaults(&o)
 	c.o = o
 	c.pool = &pool{perHost: o.IdleConns, keep: o.IdleTimeout, now: o.Now}
+	c.tokens = newTokens(o)
 	if err := c.learnOwn(); err != nil {
 		return nil, fmt.Errorf("relay: list own addresses: %w", err)
 	}

@@ -227,7 +227,8 @@ func fromConfig(c config.Config) (setup, error) {
 		allowedHosts: c.HTTP.AllowedHosts, hold: time.Duration(c.Queue.Hold), ed25519: c.DKIM.Ed25519,
 		relay: relay.Options{Smarthost: c.Relay.Smarthost, TLS: relay.TLSPolicy(c.Relay.TLS), ImplicitTLS: c.Relay.ImplicitTLS,
 			Username: c.Relay.Username, PerDestination: c.Relay.PerDestination,
-			GreetingTimeout: time.Duration(c.Relay.GreetingTimeout)},
+			GreetingTimeout: time.Duration(c.Relay.GreetingTimeout), Auth: relay.AuthMethod(c.Relay.Auth),
+			OAuth: relay.OAuth{TokenURL: c.Relay.OAuthTokenURL, ClientID: c.Relay.OAuthClientID, Scope: c.Relay.OAuthScope}},
 		queue: queue.Options{Workers: c.Queue.Workers, Lease: time.Duration(c.Queue.Lease), Lifetime: time.Duration(c.Queue.Lifetime),
 			FirstRetry: time.Duration(c.Queue.FirstRetry), MaxRetry: time.Duration(c.Queue.MaxRetry)},
 	}
@@ -248,12 +249,21 @@ func fromConfig(c config.Config) (setup, error) {
 			set.certificates = append(set.certificates, pair)
 		}
 	}
-	if c.Relay.PasswordFile != "" {
-		b, _, err := secret.Read(c.Relay.PasswordFile)
-		if err != nil {
-			return set, fmt.Errorf("relay.password_file: %w", err)
+	for _, f := range []struct {
+		key, path string
+		to        *string
+	}{
+		{"relay.password_file", c.Relay.PasswordFile, &set.relay.Password},
+		{"relay.oauth_client_secret_file", c.Relay.OAuthClientSecret, &set.relay.OAuth.ClientSecret},
+	} {
+		if f.path == "" {
+			continue
 		}
-		set.relay.Password = strings.TrimRight(string(b), "\r\n")
+		b, _, err := secret.Read(f.path)
+		if err != nil {
+			return set, fmt.Errorf("%s: %w", f.key, err)
+		}
+		*f.to = strings.TrimRight(string(b), "\r\n")
 	}
 	if c.Relay.CAFile != "" {
 		if set.relay.RootCAs, err = x509.SystemCertPool(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +79,12 @@ type Relay struct {
 	PerDestination int    `toml:"per_destination"`
 
 	GreetingTimeout Duration `toml:"greeting_timeout"` // of each reply before MAIL
+
+	Auth              string `toml:"auth"` // auto, plain, login, xoauth2
+	OAuthTokenURL     string `toml:"oauth_token_url"`
+	OAuthClientID     string `toml:"oauth_client_id"`
+	OAuthClientSecret string `toml:"oauth_client_secret_file"`
+	OAuthScope        string `toml:"oauth_scope"`
 }
 
 // Queue is the clockwork.
@@ -111,7 +118,7 @@ func Default() Config {
 		Logins: Logins{PerSource: 10, PerAccount: 10},
 		Memory: Memory{Messages: 512 << 20},
 		HTTP:   HTTP{Listen: "127.0.0.1:8025", AllowedHosts: []string{}},
-		Relay:  Relay{PerDestination: 10, GreetingTimeout: Duration(30 * time.Second)},
+		Relay:  Relay{PerDestination: 10, Auth: "auto", GreetingTimeout: Duration(30 * time.Second)},
 		Queue: Queue{Workers: 16, Lease: Duration(15 * time.Minute), Lifetime: Duration(5 * 24 * time.Hour),
 			FirstRetry: Duration(time.Minute), MaxRetry: Duration(4 * time.Hour), Hold: Duration(7 * 24 * time.Hour),
 			HeldSize: 2 << 30, HeldCount: 10_000, BacklogSize: 2 << 30, BacklogCount: 10_000},
@@ -183,7 +190,9 @@ func (c Config) check() error {
 		return fmt.Errorf("node: %q is not a name of letters, digits, '.', '_' and '-'", c.Node)
 	case c.Relay.TLS != "" && c.Relay.TLS != "none" && c.Relay.TLS != "opportunistic" && c.Relay.TLS != "required":
 		return fmt.Errorf("relay.tls: %q is not none, opportunistic or required", c.Relay.TLS)
-	case c.Relay.Username != "" && c.Relay.PasswordFile == "":
+	case !slices.Contains([]string{"auto", "plain", "login", "xoauth2"}, c.Relay.Auth):
+		return fmt.Errorf("relay.auth: %q is not auto, plain, login or xoauth2", c.Relay.Auth)
+	case c.Relay.Username != "" && c.Relay.PasswordFile == "" && c.Relay.OAuthTokenURL == "":
 		return errors.New("relay.password_file: required with relay.username")
 	case (c.SMTP.Submission != "" || c.SMTP.Submissions != "") && (c.SMTP.CertFile == "" || c.SMTP.KeyFile == ""):
 		return errors.New("smtp.tls_cert_file, smtp.tls_key_file: required, passwords travel only under TLS")

@@ -56,7 +56,7 @@ func RawKey(id mail.ID) string { return "inbox/" + string(id) }
 func (b *Inbox) Bounce(tx store.Tx, dsn *mail.Mail, raw []byte) error {
 	n, err := ParseNotice(raw)
 	if err != nil {
-		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
+		return fmt.Errorf("inbox: post %s: %w: %w", dsn.ID, mail.ErrNotice, err)
 	}
 	switch _, err := tx.Get(itemKey(dsn.Mailbox, dsn.ID)); {
 	case err == nil:
