@@ -10,7 +10,7 @@ import (
 //
 // The zero Address is the null sender. Addresses are comparable; Key folds case.
 type Address struct {
-	local  string // without quotes
+	local  string // without quotes and backslashes
 	domain string // lower case, dotted, ASCII
 }
 
@@ -20,12 +20,12 @@ const (
 	maxAddress = 254
 )
 
-// ParseAddress reads an addr-spec without brackets. A quoted local part is
-// taken apart and later quoted again only if it needs to be. Refused, though
-// the grammar has them: source routes, domain literals, single-label domains,
-// non-ASCII (SMTPUTF8 is not offered), comments, and quoted local parts that
-// hold a character which some mail system reads as routing or as the end of
-// the address.
+// ParseAddress reads an addr-spec without brackets. A quoted local part (RFC
+// 5321, section 4.1.2) is taken apart and later quoted again, in one form, only
+// if it needs to be. Refused, though the grammar has them: source routes, domain
+// literals, single-label domains, non-ASCII (SMTPUTF8 is not offered), comments,
+// and quoted local parts that are empty or hold an angle bracket, at which
+// servers in use end the path: they would deliver to the name before it.
 func ParseAddress(s string) (Address, error) {
 	bad := func(why string) (Address, error) {
 		return Address{}, Errorf(553, "5.1.3", "malformed address: %s", why)
@@ -73,15 +73,34 @@ func parseLocal(s string) (local, why string) {
 	if len(s) < 3 || s[len(s)-1] != '"' {
 		return "", "unbalanced quote"
 	}
-	for _, c := range []byte(s[1 : len(s)-1]) {
-		// Not only what the grammar forbids: these bytes move the border of
-		// the address in one mail system or another, so none of them passes.
-		if c < ' ' || c > '~' || strings.IndexByte(`"\<>()[]@,;:%!`, c) >= 0 {
+	return unquoteLocal(s[1 : len(s)-1])
+}
+
+// unquoteLocal undoes the quoted-pairs of a quoted local part without its quotes.
+func unquoteLocal(s string) (local, why string) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '"' {
+			return "", "unbalanced quote"
+		}
+		if s[i] == '\\' {
+			if i++; i == len(s) {
+				return "", "unbalanced quote"
+			}
+		}
+		if s[i] < ' ' || s[i] > '~' || s[i] == '<' || s[i] == '>' {
 			return "", "character not allowed in a quoted local part"
 		}
+		b.WriteByte(s[i])
 	}
-	return s[1 : len(s)-1], ""
+	if strings.Contains(b.String(), "=?") {
+		return "", "encoded-word in the local part"
+	}
+	return b.String(), ""
 }
+
+// quoteLocal writes the two characters that end a quoted string with a backslash.
+var quoteLocal = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
 
 // isDotAtom reports whether s is atoms joined by single dots (RFC 5322, 3.2.3).
 func isDotAtom(s string) bool {
@@ -138,7 +157,7 @@ func checkDomain(s string) string {
 	return ""
 }
 
-// Local returns the local part without quotes; Domain the domain in lower case.
+// Local returns the local part without quotes and backslashes.
 func (a Address) Local() string { return a.local }
 
 // Domain returns the domain in lower case.
@@ -159,7 +178,7 @@ func (a Address) String() string {
 	case isDotAtom(a.local):
 		return a.local + "@" + a.domain
 	default:
-		return `"` + a.local + `"@` + a.domain
+		return `"` + quoteLocal.Replace(a.local) + `"@` + a.domain
 	}
 }
 

@@ -83,8 +83,23 @@ var addressTests = []struct{ in, want string }{
 	{`"test"test@iana.org`, ""},
 	{`test"test"@iana.org`, ""},
 	{`"test"."test"@iana.org`, ""},
-	{`"te\"st"@iana.org`, ""},
-	{`"test\ blah"@iana.org`, ""},
+	{`"te\"st"@iana.org`, `"te\"st"@iana.org`},
+	{`"test\ blah"@iana.org`, `"test blah"@iana.org`},
+	{`"te\st"@iana.org`, "test@iana.org"},
+	{`"a\\b"@iana.org`, `"a\\b"@iana.org`},
+	{`"a@b"@iana.org`, `"a@b"@iana.org`},
+	{`"a\@b"@iana.org`, `"a@b"@iana.org`},
+	{`"a,b;c:d"@iana.org`, `"a,b;c:d"@iana.org`},
+	{`"(a)[b]"@iana.org`, `"(a)[b]"@iana.org`},
+	{`"a@b\"@iana.org`, ""},
+	{`"a"b"@iana.org`, ""},
+	{`"a"@b"@iana.org`, ""},
+	{`"a\>b"@iana.org`, ""},
+	{`"a<b"@iana.org`, ""},
+	{`"=\?utf-8?q?user?="@iana.org`, ""},
+	{"\"a\\\tb\"@iana.org", ""},
+	{"\"a\\\x7fb\"@iana.org", ""},
+	{"\"a\xffb\"@iana.org", ""},
 	{`"te` + "\t" + `st"@iana.org`, ""},
 	{`"te` + "\r\n" + `st"@iana.org`, ""},
 
@@ -93,12 +108,12 @@ var addressTests = []struct{ in, want string }{
 	{"evil.com!user@good.com", "evil.com!user@good.com"},
 	{"@evil.com:user@good.com", ""},
 	{"@a.com,@b.com:user@good.com", ""},
-	{`"user@evil.com"@good.com`, ""},
-	{`"user%evil.com"@good.com`, ""},
-	{`"evil.com!user"@good.com`, ""},
+	{`"user@evil.com"@good.com`, `"user@evil.com"@good.com`},
+	{`"user%evil.com"@good.com`, "user%evil.com@good.com"},
+	{`"evil.com!user"@good.com`, "evil.com!user@good.com"},
 	{`"v@evil.com> ORCPT=rfc822;y"@good.com`, ""},
 	{`"a> b"@good.com`, ""},
-	{`"a@evil x"@internal.test`, ""},
+	{`"a@evil x"@internal.test`, `"a@evil x"@internal.test`},
 	{"user@evil.com\r\nRCPT TO:<x@y.com>", ""},
 	{"user@good.com\n", ""},
 	{"user\x7f@good.com", ""},
@@ -220,9 +235,13 @@ func TestParseDomain(t *testing.T) {
 func checkWireForm(t *testing.T, a Address) {
 	t.Helper()
 	s := a.String()
-	quoted := false
+	quoted, pair := false, false
 	for _, c := range []byte(s) {
 		switch {
+		case pair:
+			pair = false
+		case quoted && c == '\\':
+			pair = true
 		case c == '"':
 			quoted = !quoted
 		case c < ' ' || c > '~' || c == '<' || c == '>' || c == ' ' && !quoted:
@@ -232,7 +251,7 @@ func checkWireForm(t *testing.T, a Address) {
 	if at := strings.LastIndexByte(s, '@'); quoted || at < 1 || s[at+1:] != a.Domain() {
 		t.Fatalf("%q does not end in its domain %q", s, a.Domain())
 	}
-	if strings.Count(s, "@") != 1 {
+	if strings.Count(s, "@") != 1 && s[0] != '"' {
 		t.Fatalf("%q holds more than one @", s)
 	}
 }
@@ -264,5 +283,26 @@ func TestDomainsAreCheckedBeforeTheyAreFolded(t *testing.T) {
 	}
 	if d, err := ParseDomain("ban\u212a.test"); err == nil {
 		t.Errorf("the Kelvin sign became %s", d)
+	}
+}
+
+// Every octet that may stand in a quoted local part comes back from text, JSON
+// and a header as it went in.
+func TestQuotedLocalPartsComeBackFromEveryForm(t *testing.T) {
+	for c := byte(' '); c <= '~'; c++ {
+		s := `"a ` + quoteLocal.Replace(string(c)) + `b"@c.test`
+		a, err := ParseAddress(s)
+		if c == '<' || c == '>' {
+			if err == nil {
+				t.Errorf("%q was taken", s)
+			}
+			continue
+		}
+		if err != nil || a.String() != s || a.Local() != "a "+string(c)+"b" || a.Key() != strings.ToLower(s) {
+			t.Errorf("%q: %q, %v", s, a, err)
+		}
+		if got := Addresses([]byte("To: x@y.test, "+a.String()+", <"+a.String()+">\r\n\r\n"), "To"); len(got) != 3 || got[1] != a || got[2] != a {
+			t.Errorf("%q in a header: %q", s, got)
+		}
 	}
 }

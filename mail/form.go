@@ -31,7 +31,7 @@ func CheckForm(raw []byte) error {
 // ParseFrom reads the whole value of a From field as Read does: one address in
 // a form on which all parsers agree, with nothing before, between or after.
 func ParseFrom(value string) (Address, error) {
-	_, a, why := parseMailbox(value)
+	_, a, why := parseSender(value)
 	if why != "" {
 		return Address{}, Errorf(554, "5.6.0", "From must be one address: %s", why)
 	}

@@ -28,6 +28,16 @@ func parseMailbox(s string) (name string, a Address, why string) {
 	return name, a, checkName(name, a)
 }
 
+// parseSender is parseMailbox for the author's fields. Whoever a mail claims to
+// be from must look the same to every reader, so a quoted local part that holds
+// a special character, legal for a recipient, is refused.
+func parseSender(s string) (name string, a Address, why string) {
+	if name, a, why = parseMailbox(s); why == "" && strings.ContainsAny(a.local, `"\()[]@,;:`) {
+		return "", Address{}, "character not allowed in a quoted local part"
+	}
+	return name, a, why
+}
+
 // parsePhrase decodes a display name: atoms, quoted strings and encoded-words
 // with blanks between them (RFC 5322, section 3.2.5; RFC 2047, section 5).
 func parsePhrase(s string) (name, why string) {

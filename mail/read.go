@@ -235,7 +235,7 @@ func (m *Message) readSenders(seen map[string]string) error {
 		if !ok {
 			continue
 		}
-		_, a, why := parseMailbox(v)
+		_, a, why := parseSender(v)
 		if why != "" {
 			return Errorf(554, "5.6.0", "%s must be one address, as in Name <user@domain>: %s", name, why)
 		}

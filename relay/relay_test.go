@@ -313,3 +313,13 @@ func TestAPanicBeforeTheDotSendsNoDot(t *testing.T) {
 		t.Errorf("got %+v", tx)
 	}
 }
+
+func TestRecipientsWithEveryLegalCharacterAreWrittenQuoted(t *testing.T) {
+	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
+	rcpts := []string{`"a@b"@x.test`, `"a\"b"@x.test`, `"a\\"@x.test`, `"v@evil.test ORCPT=rfc822;y"@x.test`, `"@evil.test:v"@x.test`}
+	for i, r := range deliver(t, to(t, hop, Options{}), newMail(rcpts...)) {
+		if tx := hop.Transactions()[0]; !r.Delivered || tx.Rcpts[i] != rcpts[i] || tx.RcptParams[i] != "" {
+			t.Errorf("on the wire: %q with %q, want %q", tx.Rcpts[i], tx.RcptParams[i], rcpts[i])
+		}
+	}
+}

@@ -46,6 +46,9 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
+// requote writes what a quoted string must escape.
+var requote = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
+
 // quoted undoes what go-smtp's server does to an address: it takes the quotes
 // off a local part that needs them.
 func quoted(addr string) string {
@@ -53,7 +56,7 @@ func quoted(addr string) string {
 	if _, err := mail.ParseAddress(addr); err == nil || at < 0 {
 		return addr
 	}
-	if a, err := mail.ParseAddress(`"` + addr[:at] + `"` + addr[at:]); err == nil {
+	if a, err := mail.ParseAddress(`"` + requote.Replace(addr[:at]) + `"` + addr[at:]); err == nil {
 		return a.String()
 	}
 	return addr

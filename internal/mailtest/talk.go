@@ -193,9 +193,13 @@ func path(arg, keyword string) (addr, params string, ok bool) {
 	if !ok {
 		return "", "", false
 	}
-	quoted := false
+	quoted, pair := false, false
 	for i, c := range []byte(rest) {
 		switch {
+		case pair:
+			pair = false
+		case quoted && c == '\\':
+			pair = true
 		case c == '"':
 			quoted = !quoted
 		case c == '>' && !quoted:

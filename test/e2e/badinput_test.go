@@ -192,7 +192,7 @@ func TestBadInputOverTheAPI(t *testing.T) {
 		{"CR LF in a media type", `{"to":["b@dest.test"],` + good + `,"attachments":[{"name":"a","content_base64":"","content_type":"text/plain\r\nX: y"}]}`, 400},
 		{"a list where an address belongs", `{"to":"a@dest.test,b@dest.test",` + good + `}`, 400},
 		{"two addresses in one", `{"to":["a@dest.test,b@dest.test"],` + good + `}`, 400},
-		{"a quoted route", `{"to":["\"a@evil.test x\"@dest.test"],` + good + `}`, 400},
+		{"a bracket in a quoted local part", `{"to":["\"a@evil.test> x\"@dest.test"],` + good + `}`, 400},
 		{"a duplicate key", `{"to":["a@dest.test"],"to":["b@dest.test"],` + good + `}`, 400},
 		{"another case", `{"To":["a@dest.test"],` + good + `}`, 400},
 		{"an unknown key", `{"to":["a@dest.test"],` + good + `,"from_name":"x"}`, 400},
