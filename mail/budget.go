@@ -151,11 +151,11 @@ func (v *viewer) afford(e *entity, n int) bool {
 // maxUTF8 is how many octets one octet of a legacy charset may become.
 const maxUTF8 = 3
 
-// decodeCharset turns the text of e into UTF-8 if that can be afforded. What it
-// makes is counted when it is shown.
-func (v *viewer) decodeCharset(e *entity, data []byte) (text, why string) {
+// decodeCharset turns text of e from a charset into UTF-8 if that can be
+// afforded. What it makes is counted when it is shown.
+func (v *viewer) decodeCharset(e *entity, set string, data []byte) (text, why string) {
 	n := len(data)
-	switch strings.ToLower(e.params["charset"]) {
+	switch strings.ToLower(set) {
 	case "", "us-ascii", "utf-8":
 	default:
 		n *= maxUTF8
@@ -163,7 +163,7 @@ func (v *viewer) decodeCharset(e *entity, data []byte) (text, why string) {
 	if !v.afford(e, n) {
 		return "", ""
 	}
-	text, why = decodeCharset(e.params["charset"], data)
+	text, why = decodeCharset(set, data)
 	v.left.refund(n)
 	return text, why
 }

@@ -220,16 +220,30 @@ func (a Attachment) part() ([]byte, error) {
 		return nil, Errorf(501, "5.5.4", "attachment type: too long")
 	}
 	head := "Content-Type: " + contentType + "\r\nContent-Disposition: attachment;\r\n" +
-		strings.TrimPrefix(mime.FormatMediaType("attachment", map[string]string{"filename": name}),
-			"attachment;") + "\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+		fileNameParameter(name) + "\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 	return encode64([]byte(head), a.Data), nil
 }
 
-// Limits of a draft's fields, in octets.
-const (
-	maxMessageID = 512
-	maxFileName  = 255
-)
+// fileNameParameter writes the name of a file. With quotes or an asterisk it is
+// written in octets (RFC 2231): programs disagree about these.
+func fileNameParameter(name string) string {
+	if !strings.ContainsAny(name, `"'*`) {
+		return strings.TrimPrefix(mime.FormatMediaType("attachment", map[string]string{"filename": name}), "attachment;")
+	}
+	var b strings.Builder
+	b.WriteString(" filename*=utf-8''")
+	for _, c := range []byte(name) {
+		if isAlnum(c) || c == '.' || c == '-' || c == '_' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// maxMessageID is the longest message id of a draft, in octets.
+const maxMessageID = 512
 
 // check refuses what cannot stand in a header, and names the field.
 func (d Draft) check() error {
@@ -257,9 +271,8 @@ func (d Draft) check() error {
 		}
 	}
 	for _, a := range d.Attachments {
-		if len(a.Name) > maxFileName || strings.ContainsAny(a.Name, `/\`) ||
-			strings.ContainsFunc(a.Name, isInvisible) {
-			return Errorf(501, "5.5.4", "attachment name: must be a plain file name of at most 255 octets")
+		if why := CheckFileName(a.Name); a.Name != "" && why != "" {
+			return Errorf(501, "5.5.4", "attachment name: must be a plain file name of at most 255 octets; this one %s", why)
 		}
 	}
 	if why := checkName(d.FromName, d.From); why != "" {

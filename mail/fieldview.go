@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"mime"
 	"strings"
 	"time"
 )
@@ -59,13 +58,13 @@ var usualPartFields = map[string]func(string) bool{
 func usualParams(names ...string) func(string) bool {
 	known := oneOf(names...)
 	return func(v string) bool {
-		_, params, err := mime.ParseMediaType(v)
-		for name := range params {
+		params := parseParams(v)
+		for _, name := range params.names {
 			if !known(name) {
 				return false
 			}
 		}
-		return err == nil
+		return !params.malformed && params.unclear() == ""
 	}
 }
 

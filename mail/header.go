@@ -123,11 +123,15 @@ func (f field) malformed() string {
 			return "a header field name holds a blank or a character outside printable ASCII"
 		}
 	}
-	for _, c := range f.raw[colon+1:] {
+	for i, c := range f.raw[colon+1:] {
 		if c > '~' {
 			return errEightBit
 		}
 		if c < ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return "a header field holds control characters"
+		}
+		// Some readers end a line at a bare CR.
+		if at := colon + 1 + i; c == '\r' && (at+1 == len(f.raw) || f.raw[at+1] != '\n') {
 			return "a header field holds control characters"
 		}
 	}

@@ -3,7 +3,6 @@ package mail
 import (
 	"bytes"
 	"fmt"
-	"mime"
 	"strings"
 )
 
@@ -11,15 +10,17 @@ import (
 // that cutting costs one pass for each level of nesting, and both the limits of
 // Read and the approver's view rest on the same cut.
 type entity struct {
-	path     string            // "1.2" as IMAP counts; "" for a root with parts
-	fields   []field           // of its header
-	kind     string            // media type in lower case
-	params   map[string]string // of Content-Type, decoded
-	encoding string            // Content-Transfer-Encoding in lower case
-	body     []byte            // not decoded
-	outside  [][]byte          // text between the parts: preamble, epilogue, lines that are no field
-	parts    []*entity         // of a multipart, or the one message in a message/rfc822
-	odd      string            // why two readers may see two different things here
+	path        string     // "1.2" as IMAP counts; "" for a root with parts
+	fields      []field    // of its header
+	kind        string     // media type in lower case
+	typ         *paramList // Content-Type, nil without one
+	disposition *paramList // Content-Disposition, nil without one
+	encoding    string     // Content-Transfer-Encoding in lower case
+	plainToo    bool       // some programs overlook the encoding
+	body        []byte     // not decoded
+	outside     [][]byte   // text between the parts: preamble, epilogue, lines that are no field
+	parts       []*entity  // of a multipart, or the one message in a message/rfc822
+	odd         string     // why two readers may see two different things here
 
 	decoded bool   // data and damage are set
 	data    []byte // body without its transfer encoding
@@ -117,12 +118,16 @@ func (c *cutter) cutParts(e *entity, depth int) {
 	default:
 		e.note("a multipart must not have a transfer encoding")
 	}
-	boundary := e.params["boundary"]
-	if boundary == "" {
+	boundary := e.typ.first("boundary")
+	switch len(e.typ.values("boundary")) {
+	case 0:
 		e.note("it has no boundary")
 		return
+	case 1:
+	default: // readType has noted it; uncut, all of it is shown
+		return
 	}
-	if len(boundary) > 70 || strings.TrimRight(boundary, " ") != boundary {
+	if len(boundary) > 70 || strings.Trim(boundary, " ") != boundary {
 		e.note("its boundary is malformed")
 	}
 	for _, c := range []byte(boundary) { // RFC 2046, section 5.1.1
@@ -130,9 +135,6 @@ func (c *cutter) cutParts(e *entity, depth int) {
 			e.note("its boundary is malformed")
 			break
 		}
-	}
-	if plainParam(e.field("content-type"), "boundary") != boundary {
-		e.note("its boundary is read in more than one way")
 	}
 	if !c.left.scan(len(e.body)) {
 		c.spent()
@@ -229,17 +231,52 @@ func (e *entity) readType(header []byte, left *budget) {
 		seen[name] = true
 		switch name {
 		case "content-type":
-			kind, params, err := mime.ParseMediaType(f.value())
-			if err != nil {
-				e.note("its Content-Type is malformed")
-			}
-			if e.params = params; kind != "" {
-				e.kind = kind
-			}
+			e.readContentType(f.value(), left)
+		case "content-disposition":
+			e.disposition = e.readParams(f.value(), "Content-Disposition", left)
 		case "content-transfer-encoding":
-			e.encoding = strings.ToLower(f.value())
+			var clear bool
+			if e.encoding, clear = readEncoding(f.value()); !clear {
+				e.plainToo = true
+				e.note("its Content-Transfer-Encoding is read in more than one way")
+			}
 		}
 	}
+}
+
+// readContentType reads the media type. One without exactly one slash counts
+// as text/plain (RFC 2045, section 5.2).
+func (e *entity) readContentType(value string, left *budget) {
+	e.typ = e.readParams(value, "Content-Type", left)
+	if kind, sub, _ := strings.Cut(e.typ.value, "/"); isToken(kind) && isToken(sub) {
+		e.kind = e.typ.value
+	} else {
+		e.note("its Content-Type is malformed")
+		e.kind = "text/plain"
+	}
+}
+
+// readParams reads a field with parameters, and notes what readers take
+// differently in it.
+func (e *entity) readParams(value, field string, left *budget) *paramList {
+	list := parseParams(value)
+	if !left.build(list.size()) {
+		e.note(whyWork)
+		return &paramList{value: list.value, malformed: true}
+	}
+	if list.malformed {
+		e.note("its " + field + " is malformed")
+	}
+	switch name := list.unclear(); name {
+	case "":
+	case "charset", "boundary":
+		e.note("its " + name + " is read in more than one way")
+	case "filename", "name":
+		e.note("its file name is read in more than one way")
+	default:
+		e.note("its " + field + " is read in more than one way")
+	}
+	return list
 }
 
 // note keeps the first reason for which the entity is odd.

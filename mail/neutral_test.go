@@ -59,9 +59,9 @@ func TestDecodeWords(t *testing.T) {
 		{"blanks between two words vanish", "=?utf-8?q?a?= \t=?utf-8?q?b?=", "ab"},
 		{"blanks before text stay", "=?utf-8?q?a?= b =?utf-8?q?c?=", "a b c"},
 		{"language tag", "=?utf-8*en?q?a?=", "a"},
-		{"unknown charset stays", "=?x-none?q?a?=", "=?x-none?q?a?="},
+		{"unknown charset is read as it stands", "=?x-none?q?a?=", "a"},
 		{"broken base64 stays", "=?utf-8?b?!!?=", "=?utf-8?b?!!?="},
-		{"unfinished stays", "=?utf-8?q?abc", "=?utf-8?q?abc"},
+		{"unfinished ends with the line", "=?utf-8?q?abc", "abc"},
 		{"old charset", "=?koi8-r?b?8NLJ18XU?=", "Привет"},
 	} {
 		if got := decodeWords(tt.in); got != tt.want {

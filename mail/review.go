@@ -62,6 +62,7 @@ func NewReview(raw []byte) *Review {
 	v := &viewer{review: &Review{}, root: root, own: ownDomain(root), left: left, seen: map[string]bool{}, marked: map[*entity]bool{},
 		messages: map[*entity]bool{}}
 	v.header(root)
+	v.otherHeader(root)
 	v.visit(root)
 	v.compare(root)
 	v.finish()
@@ -236,6 +237,7 @@ func (v *viewer) visit(e *entity) {
 		v.depth++
 		defer func() { v.depth-- }()
 		v.add(e, SegmentAttached, "", headline(e.parts[0]))
+		v.otherHeader(e.parts[0])
 	case len(e.parts) > 0:
 		if e.odd != "" {
 			v.review.Parts = append(v.review.Parts,
@@ -291,10 +293,15 @@ func (v *viewer) leaf(e *entity) {
 	if !e.shown() {
 		note = strings.TrimSpace("attachment " + v.review.Parts[len(v.review.Parts)-1].Name)
 	}
-	text, why := v.decodeCharset(e, data)
+	texts, why := v.texts(e, data)
+	text := texts[0].text
+	if why == "" && e.isText() {
+		why = whyInline(text)
+	}
 	if p := &v.review.Parts[len(v.review.Parts)-1]; why != "" && p.Why == "" {
 		p.Reviewable, p.Why = false, why
 	}
+	defer func() { v.otherReadings(e, texts[1:]) }()
 	if e.kind != "text/html" {
 		v.add(e, SegmentText, note, text)
 		v.link(textLinks(text))
@@ -322,21 +329,20 @@ func (v *viewer) leaf(e *entity) {
 func (v *viewer) addPart(e *entity, attached bool) []byte {
 	data, why := e.decode(v.left)
 	sum := sha256.Sum256(data)
-	names := e.names() // may find the entity odd
+	name := e.shownName() // may find the entity odd
+	for _, n := range e.names() {
+		if why := CheckFileName(n); why != "" {
+			v.warn.Add(WarnFileName, partPath(e), "the file name %s: %s", why, n)
+		}
+	}
 	for _, reason := range []string{e.odd, e.opaque()} {
 		if why == "" {
 			why = reason
 		}
 	}
 	p := Part{
-		Path: partPath(e), Type: neutralLine(e.kind), Size: int64(len(data)),
+		Path: partPath(e), Name: name, Type: neutralLine(e.kind), Size: int64(len(data)),
 		SHA256: hex.EncodeToString(sum[:]), Attachment: attached, Reviewable: why == "", Why: why,
-	}
-	if len(names) > 0 {
-		p.Name = neutralLine(names[0])
-	}
-	if len(names) > 1 {
-		p.Name += " (also named " + neutralLine(strings.Join(names[1:], ", ")) + ")"
 	}
 	v.review.Parts = append(v.review.Parts, p)
 	return data

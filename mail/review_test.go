@@ -215,7 +215,7 @@ func TestEveryNameOfAnAttachmentIsShown(t *testing.T) {
 		{"the same twice", "Content-Type: x/y; name=\"a.pdf\"\nContent-Disposition: attachment; filename=a.pdf", "a.pdf"},
 		{"direction override", `Content-Disposition: attachment; filename*=utf-8''inv%E2%80%AEfdp.exe`, `inv\u202efdp.exe`},
 		{"line break", `Content-Disposition: attachment; filename*=utf-8''a%0D%0Ab`, `a\x0d\x0ab`},
-		{"malformed", "Content-Disposition: attachment; filename=a b.exe", "filename=a b.exe"},
+		{"malformed", "Content-Disposition: attachment; filename=a b.exe", "a b.exe (also named a)"},
 		{"semicolon in quotes", `Content-Disposition: attachment; x="; filename=b.exe"; filename=a.pdf`, "a.pdf"},
 		{"raw UTF-8", "Content-Disposition: attachment; filename=\"\xc3\xa9.pdf\"", "é.pdf"},
 	} {

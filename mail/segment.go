@@ -20,6 +20,9 @@ const (
 	// SegmentSource is a part as it was written, where that differs from what
 	// mail programs show of it.
 	SegmentSource SegmentKind = "source"
+	// SegmentReading is what other mail programs make of a field or a part that
+	// is read in more than one way. Note names the field or the difference.
+	SegmentReading SegmentKind = "reading"
 )
 
 // Segment is a stretch of what an approver must see. What it is stands in its

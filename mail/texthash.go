@@ -44,7 +44,7 @@ func (t *texts) visit(e *entity) {
 	}
 	data, rest := data[:n], data[n:]
 	t.left -= n
-	text, _ := decodeCharset(e.params["charset"], data)
+	text, _ := decodeCharset(e.typ.first("charset"), data)
 	if e.kind == "text/html" {
 		text = renderHTML(text).words.String()
 	}

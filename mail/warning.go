@@ -13,8 +13,9 @@ const (
 	WarnHidden        WarningCode = "hidden_text"    // in the mail, but some mail programs do not show it
 	WarnOutside       WarningCode = "outside_parts"  // text outside the MIME parts
 	WarnNotReviewable WarningCode = "not_reviewable" // readers may see something else than was shown
-	WarnFileName      WarningCode = "odd_file_name"  // a path, a device, over-long
-	WarnLookAlike     WarningCode = "look_alike"     // a name or domain that passes for another
+	WarnReading       WarningCode = "read_differently"
+	WarnFileName      WarningCode = "odd_file_name" // a path, a device, over-long
+	WarnLookAlike     WarningCode = "look_alike"    // a name or domain that passes for another
 	WarnReply         WarningCode = "reply_elsewhere"
 	WarnReceipt       WarningCode = "receipt_request"
 	WarnField         WarningCode = "unusual_field"
@@ -34,8 +35,8 @@ const (
 
 // WarningCodes lists them all.
 var WarningCodes = []WarningCode{
-	WarnDiffer, WarnLink, WarnHidden, WarnOutside, WarnNotReviewable, WarnFileName, WarnLookAlike,
-	WarnReply, WarnReceipt, WarnField, WarnDate, WarnCut,
+	WarnDiffer, WarnLink, WarnHidden, WarnOutside, WarnNotReviewable, WarnReading, WarnFileName,
+	WarnLookAlike, WarnReply, WarnReceipt, WarnField, WarnDate, WarnCut,
 	WarnSpelling, WarnBlind, WarnNoRcpt, WarnDelivery, WarnScheduled, WarnRepeat,
 }
 

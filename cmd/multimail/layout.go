@@ -73,11 +73,12 @@ var bars = map[string]string{
 	string(mail.SegmentAttached): "= ",
 	string(mail.SegmentOutside):  "# ",
 	string(mail.SegmentSource):   "~ ",
+	string(mail.SegmentReading):  "% ",
 }
 
 const legend = `Each line below begins with what it is: "| " text, "H " HTML, "? " hidden from the reader, ` +
-	`"# " outside the parts, "~ " source of a part, "> " once for each attached message around it, ` +
-	`"= " fields of that message.`
+	`"# " outside the parts, "~ " source of a part, "% " as other programs read it, ` +
+	`"> " once for each attached message around it, "= " fields of that message.`
 
 // titles name the kinds in the line above a segment.
 var titles = map[string]string{
@@ -87,6 +88,7 @@ var titles = map[string]string{
 	string(mail.SegmentAttached): "attached message",
 	string(mail.SegmentOutside):  "outside the parts",
 	string(mail.SegmentSource):   "source",
+	string(mail.SegmentReading):  "read in another way",
 }
 
 // segments prints what a mail says, each line behind the bar of its kind, so
