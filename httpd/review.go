@@ -24,7 +24,8 @@ func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warning
 	}
 	v.Subject, v.Recipients = seen.Subject, recipientsOf(m, true)
 	for _, x := range seen.Segments {
-		v.Segments = append(v.Segments, api.Segment{Kind: string(x.Kind), Part: x.Part, Depth: x.Depth, Note: x.Note, Text: x.Text})
+		v.Segments = append(v.Segments,
+			api.Segment{Kind: string(x.Kind), Part: x.Part, Depth: x.Depth, Note: x.Note, Text: x.Text})
 	}
 	for _, x := range seen.Parts {
 		v.Parts = append(v.Parts, api.Part(x))

@@ -17,7 +17,7 @@ import (
 // Columns of a page that goes to no terminal, and the fewest of one that does.
 const (
 	pageColumns = 100
-	minColumns  = 40
+	minColumns  = 20
 )
 
 // columns returns how wide a line to w may be.
