@@ -47,6 +47,18 @@ func (fs *flights) has(id mail.ID) bool {
 	return fs.all[id] != nil
 }
 
+// load returns how many attempts each mailbox has under way, by the prefix of
+// its due keys, and how many there are.
+func (fs *flights) load() (byBox map[string]int, all int) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	byBox = map[string]int{}
+	for _, f := range fs.all {
+		byBox[duePrefix+f.mailbox.Key()+"\x00"]++
+	}
+	return byBox, len(fs.all)
+}
+
 // start registers an attempt before its claim is made, so that there is no
 // moment at which a claimed mail is unknown to a freeze.
 func (fs *flights) start(m *mail.Mail, cancel context.CancelCauseFunc) *flight {

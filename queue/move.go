@@ -119,6 +119,15 @@ func facts(c Change, from mail.State, out step.Outcome) map[string]string {
 	return facts
 }
 
+// exists reports whether a key is there.
+func exists(tx store.Tx, key string) (bool, error) {
+	_, err := tx.Get(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // write stores the record and its indexes.
 func (q *Queue) write(tx store.Tx, m *mail.Mail) error {
 	b, err := json.Marshal(m)
@@ -132,6 +141,9 @@ func (q *Queue) write(tx store.Tx, m *mail.Mail) error {
 		if err := tx.Put(k, nil); err != nil {
 			return fmt.Errorf("queue: write %s: %w", m.ID, err)
 		}
+	}
+	if m.State == mail.Ready {
+		q.notes.add(dueKey(m))
 	}
 	return nil
 }

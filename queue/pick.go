@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,28 +38,69 @@ type turns struct {
 
 // next returns the next mail to attempt, or how long there is nothing to do.
 // Only the dispatcher calls it.
+//
+// A mailbox has at most a quarter of the workers while others wait. Beyond that
+// it gets one only when no other mailbox has mail to send, and never the last
+// quarter: whoever comes next must not wait for its slow hosts.
 func (q *Queue) next(ctx context.Context) (p *pick, wait time.Duration, err error) {
 	wait = idle
 	err = q.db.View(ctx, func(tx store.Tx) error {
-		boxes, err := parts(tx, duePrefix)
-		if err != nil {
+		if err := q.refresh(tx); err != nil {
 			return err
 		}
-		for _, box := range after(boxes, q.turn.mailbox) {
-			groups, err := q.groups(tx, box)
-			if err != nil {
+		share := max(1, q.o.Workers/4)
+		busy, all := q.flights.load()
+		var over []string
+		for _, box := range after(slices.Sorted(maps.Keys(q.due.awake)), q.turn.mailbox) {
+			if busy[box] >= share {
+				over = append(over, box)
+				continue
+			}
+			if p, err = q.pickBox(ctx, tx, box, &wait); err != nil || p != nil {
 				return err
 			}
-			for _, g := range after(groups, q.turn.group[box]) {
-				if p, err = q.pickFrom(ctx, tx, g, &wait); err != nil || p != nil {
-					q.turn.mailbox, q.turn.group[box] = box, g
-					return err
-				}
+		}
+		if len(q.due.later) > 0 {
+			wait = min(wait, max(q.due.later[0].until.Sub(tx.Now()), time.Millisecond))
+		}
+		if all >= q.o.Workers-share {
+			return nil // woken when an attempt ends
+		}
+		for _, box := range over {
+			if p, err = q.pickBox(ctx, tx, box, &wait); err != nil || p != nil {
+				return err
 			}
 		}
 		return nil
 	})
 	return p, wait, err
+}
+
+// pickBox takes the next mail of a mailbox, the next group having its turn.
+func (q *Queue) pickBox(ctx context.Context, tx store.Tx, box string, wait *time.Duration) (*pick, error) {
+	mailbox, err := mail.ParseAddress(box[len(duePrefix) : len(box)-1])
+	if err != nil {
+		return nil, err
+	}
+	frozen := map[string]bool{} // agents
+	for _, g := range after(slices.Sorted(maps.Keys(q.due.awake[box])), q.turn.group[box]) {
+		agent, _, _ := strings.Cut(g[len(box):], "\x00")
+		stopped, known := frozen[agent]
+		if !known {
+			if stopped, err = q.policy.Frozen(tx, agent, mailbox); err != nil {
+				return nil, err
+			}
+			frozen[agent] = stopped
+		}
+		if stopped {
+			continue
+		}
+		if p, err := q.pickFrom(ctx, tx, g, wait); err != nil || p != nil {
+			q.turn.mailbox, q.turn.group[box] = box, g
+			return p, err
+		}
+	}
+	return nil, nil
 }
 
 // parts lists the distinct next parts of the keys below prefix, each with its
@@ -80,34 +123,6 @@ func parts(tx store.Tx, prefix string) ([]string, error) {
 	}
 }
 
-// groups lists the groups of one mailbox that no freeze covers.
-func (q *Queue) groups(tx store.Tx, box string) ([]string, error) {
-	agents, err := parts(tx, box)
-	if err != nil {
-		return nil, err
-	}
-	mailbox, err := mail.ParseAddress(box[len(duePrefix) : len(box)-1])
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, a := range agents {
-		frozen, err := q.policy.Frozen(tx, a[len(box):len(a)-1], mailbox)
-		if err != nil {
-			return nil, err
-		}
-		if frozen {
-			continue
-		}
-		groups, err := parts(tx, a)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, groups...)
-	}
-	return out, nil
-}
-
 // after turns a sorted list so that it begins behind last.
 func after(list []string, last string) []string {
 	for i, s := range list {
@@ -118,9 +133,11 @@ func after(list []string, last string) []string {
 	return list
 }
 
-// pickFrom takes the first mail of a group that is due and not in flight.
+// pickFrom takes the first mail of a group that is due and not in flight. A
+// group that has none is put to sleep.
 func (q *Queue) pickFrom(ctx context.Context, tx store.Tx, group string, wait *time.Duration) (p *pick, err error) {
-	busy := 0
+	busy, due := 0, false
+	var first time.Time // the first that is not due
 	err = tx.Scan(store.Prefix(group), func(key string, _ []byte) error {
 		rest := key[len(group):]
 		at, ok := parseStamp(rest[:min(16, len(rest))])
@@ -129,8 +146,10 @@ func (q *Queue) pickFrom(ctx context.Context, tx store.Tx, group string, wait *t
 		}
 		if d := at.Sub(tx.Now()); d > 0 {
 			*wait = min(*wait, d)
+			first = at
 			return store.Stop
 		}
+		due = true
 		id := mail.ID(rest[16:])
 		if q.flights.has(id) {
 			return nil
@@ -152,5 +171,8 @@ func (q *Queue) pickFrom(ctx context.Context, tx store.Tx, group string, wait *t
 		p = &pick{m: m, release: release, flight: q.flights.start(m, cancel), ctx: fctx}
 		return store.Stop
 	})
+	if err == nil && !due {
+		q.due.sleep(group, first)
+	}
 	return p, err
 }

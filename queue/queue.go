@@ -96,7 +96,9 @@ type Queue struct {
 	policy  Policy
 	o       Options
 
-	turn    turns // of the dispatcher alone
+	turn    turns // of the dispatcher alone, as is due
+	due     groups
+	notes   notes
 	flights flights
 	changed signal // a mail has moved
 	work    signal // a mail may have become due

@@ -67,6 +67,7 @@ func (c *Client) Deliver(ctx context.Context, m *mail.Mail, raw []byte,
 			a.settle(groups[d], f)
 			return
 		}
+		defer c.done(m.ID, d)
 		a.group(ctx, d, groups[d])
 	})
 	return results

@@ -12,6 +12,13 @@ import (
 type slots struct {
 	mu    sync.Mutex
 	taken map[string]int
+	held  map[slot]int // what each mail still holds of them
+	freed func()       // is told when a mail gives one back before its end
+}
+
+type slot struct {
+	mail        mail.ID
+	destination string
 }
 
 // Reserve takes a slot for every destination the pending recipients need, or
@@ -29,18 +36,41 @@ func (c *Client) Reserve(m *mail.Mail) (release func(), ok bool) {
 	}
 	for _, d := range want {
 		s.taken[d]++
+		s.held[slot{m.ID, d}]++
 	}
 	var once sync.Once
-	return func() { once.Do(func() { s.free(want) }) }, true
+	return func() { once.Do(func() { s.free(m.ID, want...) }) }, true
 }
 
-func (s *slots) free(given []string) {
+// free gives back what the mail still holds of these, and reports whether that
+// was anything.
+func (s *slots) free(id mail.ID, given ...string) (any bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range given {
+		k := slot{id, d}
+		if s.held[k] == 0 {
+			continue
+		}
+		any = true
+		if s.held[k]--; s.held[k] == 0 {
+			delete(s.held, k)
+		}
 		if s.taken[d]--; s.taken[d] == 0 {
 			delete(s.taken, d)
 		}
+	}
+	return any
+}
+
+// OnFree sets what is called when a slot has become free although the mail that
+// held it is still under way to other destinations. It is set before the first Deliver.
+func (c *Client) OnFree(fn func()) { c.slots.freed = fn }
+
+// done frees the slot of a destination that has been served.
+func (c *Client) done(id mail.ID, destination string) {
+	if c.slots.free(id, destination) && c.slots.freed != nil {
+		c.slots.freed()
 	}
 }
 

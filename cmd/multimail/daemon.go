@@ -105,6 +105,7 @@ func build(s setup) (d *daemon, err error) {
 	if d.queue, err = queue.New(d.db, d.audit, d.relay, box, s.queue); err != nil {
 		return nil, err
 	}
+	d.relay.OnFree(d.queue.Wake)
 	d.gate = gate.New(d.db, d.queue, d.registry, d.audit,
 		gate.Options{MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m,
 			HeldSize: int64(s.quotas.HeldSize), HeldCount: s.quotas.HeldCount,
