@@ -87,7 +87,7 @@ func (e *environment) one(call func(*api.Client) (api.Mail, error)) error {
 			return err
 		}
 		return e.print(m, func() error {
-			p := &printer{w: e.out}
+			p := newPrinter(e.out)
 			p.field("Mail", m.ID)
 			p.field("State", fmt.Sprintf("%s (rev %d)", m.State, m.Rev))
 			p.field("Digest", m.Digest)
