@@ -109,10 +109,11 @@ func shownSize(s string) int {
 	return n
 }
 
-// What an answer takes for a segment, a field or a link beside its text.
+// What an answer takes for a part, a segment, a field or a link beside its text.
 const (
+	partSize    = 250
 	segmentSize = 200
-	fieldSize   = 100
+	fieldSize   = 120
 	linkSize    = 3
 )
 

@@ -121,7 +121,7 @@ func (v *viewer) listFields(e *entity) {
 		}
 		seen[name] = true
 		if v.fields++; v.fields <= maxListed &&
-			v.afford(e, fieldSize+shownSize(out.Value)+shownSize(out.Decoded)) {
+			v.afford(e, fieldSize+shownSize(out.Name)+shownSize(out.Value)+shownSize(out.Decoded)) {
 			v.review.Fields = append(v.review.Fields, out)
 		}
 		if out.Unusual && !asksReceipt(name) {

@@ -73,9 +73,12 @@ func (f field) is(name string) bool {
 // scanFields cuts a header into fields as tolerant readers do. What is not a
 // field is left out; Read has refused it long before, and parts of attached
 // messages are reported by the caller with malformed.
-func scanFields(header []byte) []field {
+func scanFields(header []byte) []field { return scanSome(header, len(header)) }
+
+// scanSome is scanFields for the first most fields.
+func scanSome(header []byte, most int) []field {
 	var out []field
-	for len(header) > 0 {
+	for len(header) > 0 && len(out) < most {
 		raw := firstField(header)
 		header = header[len(raw):]
 		if name, _, ok := bytes.Cut(raw, []byte(":")); ok && raw[0] != ' ' && raw[0] != '\t' {

@@ -62,9 +62,11 @@ func (c *cutter) cut(data []byte, path, kind string, depth int) *entity {
 		header = header[:MaxHeader]
 		e.note("its header is too long")
 	}
-	if e.fields = scanFields(header); depth > 0 && len(e.fields) > MaxFields {
-		e.fields = e.fields[:MaxFields]
-		e.note("its header has too many fields")
+	if depth == 0 { // Read judges the fields of the message itself
+		e.fields = scanFields(header)
+	} else {
+		e.fields = scanSome(header, MaxFields+1)
+		e.limitFields()
 	}
 	e.readType(header, c.left)
 	c.count++
@@ -83,6 +85,22 @@ func (c *cutter) cut(data []byte, path, kind string, depth int) *entity {
 		e.note(c.over.Public)
 	}
 	return e
+}
+
+// limitFields keeps of the header of a part what a message may have.
+func (e *entity) limitFields() {
+	kept := e.fields[:0]
+	for _, f := range e.fields {
+		switch {
+		case len(kept) == MaxFields:
+			e.note("its header has too many fields")
+		case f.tooLong(len(kept)) != nil:
+			e.note("a field of its header is too long")
+		default:
+			kept = append(kept, f)
+		}
+	}
+	e.fields = kept
 }
 
 // cutMessage cuts the message that is the body of e.

@@ -345,5 +345,9 @@ func (v *viewer) addPart(e *entity, attached bool) []byte {
 		SHA256: hex.EncodeToString(sum[:]), Attachment: attached, Reviewable: why == "", Why: why,
 	}
 	v.review.Parts = append(v.review.Parts, p)
+	if !v.afford(e, partSize+shownSize(p.Name)+shownSize(p.Type)) {
+		last := &v.review.Parts[len(v.review.Parts)-1]
+		last.Name, last.Type = "", ""
+	}
 	return data
 }

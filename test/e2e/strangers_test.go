@@ -144,6 +144,9 @@ func (h *house) verify(file, zone string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if n := strings.Count(string(b), "\r\nX-AI-Generated: true\r\n"); n != 1 {
+		t.Errorf("%d fields X-AI-Generated", n)
+	}
 	if n := strings.Count(string(b), "\r\nX-MultiMail-Identity: "); n != 1 {
 		t.Errorf("%d identity headers", n)
 	}
