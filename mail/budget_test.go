@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,14 +78,11 @@ func TestAMessageCannotMakeTheViewBuildManyTimesItsSize(t *testing.T) {
 		if size := answerSize(r); size > 4*len(raw)+2*buildSlack {
 			t.Errorf("%s: %d octets answer %d", name, size, len(raw))
 		}
-		why := ""
-		for _, p := range r.Parts {
-			if !p.Reviewable {
-				why = p.Why
-			}
-		}
-		if !strings.HasSuffix(why, whyWork) {
-			t.Errorf("%s: not reviewable because %q", name, why)
+		told := slices.ContainsFunc(r.Parts, func(p Part) bool {
+			return !p.Reviewable && strings.HasSuffix(p.Why, whyWork)
+		})
+		if !told {
+			t.Errorf("%s: no part is marked as too much work", name)
 		}
 	}
 }
