@@ -114,6 +114,7 @@ func (tx *memoryTx) Scan(r store.Range, fn func(string, []byte) error) error {
 	return nil
 }
 
+func (tx *memoryTx) AfterCommit(func())         {}
 func (tx *memoryTx) PutBody(store.Staged) error { return errors.New("no bodies here") }
 func (tx *memoryTx) DeleteBody(string) error    { return nil }
 func (tx *memoryTx) Now() time.Time             { return tx.m.now }

@@ -59,6 +59,10 @@ type Tx interface {
 	// PutBody puts a staged body in force together with the transaction.
 	PutBody(Staged) error
 	DeleteBody(key string) error
+	// AfterCommit has fn called once the change is durable, before Update
+	// returns; never when nothing was stored. fn must not call the store. With
+	// ErrUnknown fn is called too: who looks then sees what became of it.
+	AfterCommit(fn func())
 	// Now is the store's clock, the same throughout the transaction. Leases
 	// and deadlines are judged by it, never by a node's own clock.
 	Now() time.Time

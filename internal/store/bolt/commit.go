@@ -30,6 +30,7 @@ type batch struct {
 	calls []*call
 	wrote bool
 	files map[string]bool // body files these calls touch, and whether a record names them afterwards
+	after []func()        // asked for by AfterCommit
 	err   error           // for every call that has no error of its own
 }
 
@@ -124,6 +125,11 @@ func (db *DB) serve(calls []*call) {
 	if b.err == nil {
 		db.removeFiles(b.files)
 	}
+	if b.err == nil || errors.Is(b.err, store.ErrUnknown) {
+		for _, fn := range b.after {
+			_ = protect(func() error { fn(); return nil })
+		}
+	}
 }
 
 // commitBatch runs a batch in one transaction. What it returns concerns the
@@ -182,6 +188,7 @@ func (db *DB) run(tx *bbolt.Tx, b *batch) error {
 		for name, named := range t.files {
 			b.files[name] = named
 		}
+		b.after = append(b.after, t.after...)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type txn struct {
 	ended           bool
 	before          []change        // in the order of the changes
 	files           map[string]bool // body files touched, and whether a record names them
+	after           []func()        // called after the commit
 }
 
 // change is what a key was before; value is nil when there was none.
@@ -45,6 +46,13 @@ func (db *DB) begin(tx *bbolt.Tx) *txn {
 func (t *txn) end() { t.ended = true }
 
 func (t *txn) Now() time.Time { return t.now }
+
+// AfterCommit implements store.Tx. A snapshot commits nothing.
+func (t *txn) AfterCommit(fn func()) {
+	if t.writable && !t.ended {
+		t.after = append(t.after, fn)
+	}
+}
 
 func (t *txn) Get(key string) ([]byte, error) {
 	if t.ended {

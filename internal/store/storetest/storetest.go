@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"a scan crosses what its transaction emptied", emptied},
 		{"a view cannot write", readOnly},
 		{"a view sees one moment", snapshot},
+		{"what waits for the commit runs after it", afterCommit},
 		{"a transaction that is over answers with errors", over},
 		{"the clock stands still in a transaction", clock},
 		{"a failed closure leaves nothing", failed},

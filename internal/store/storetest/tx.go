@@ -76,6 +76,35 @@ func snapshot(t *testing.T, db store.Store) {
 	same(t, "a later view", scan(t, db, store.Range{}), []string{"a=new", "b=new", "c=new"})
 }
 
+func afterCommit(t *testing.T, db store.Store) {
+	ran := make(chan string, 10)
+	update(t, db, func(tx store.Tx) error {
+		tx.AfterCommit(func() { ran <- "first" })
+		tx.AfterCommit(func() { panic("of no consequence") })
+		tx.AfterCommit(func() { ran <- "second" })
+		return tx.Put("a", []byte("1"))
+	})
+	failed := errors.New("failed")
+	err := db.Update(context.Background(), func(tx store.Tx) error {
+		tx.AfterCommit(func() { ran <- "of a failed transaction" })
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Errorf("Update: %v", err)
+	}
+	view(t, db, func(tx store.Tx) error {
+		tx.AfterCommit(func() { ran <- "of a view" })
+		return nil
+	})
+	update(t, db, func(tx store.Tx) error { return tx.Put("a", []byte("2")) })
+	close(ran)
+	var got []string
+	for s := range ran {
+		got = append(got, s)
+	}
+	same(t, "after the commits", got, []string{"first", "second"})
+}
+
 func over(t *testing.T, db store.Store) {
 	put(t, db, "a", "1")
 	var kept []store.Tx
