@@ -20,6 +20,10 @@ type Entry struct {
 	Leaf string             `json:"leaf"`           // the octets that are hashed
 	Open map[string]Opening `json:"open,omitempty"` // what has not been erased
 
+	// Damaged: the entry or its openings cannot be read. What could not is left
+	// out; a list has it, everything else stops at it.
+	Damaged bool `json:"-"`
+
 	parsed leaf
 }
 
@@ -94,7 +98,8 @@ func load(tx store.Tx, key string, line []byte) (Entry, error) {
 
 // List returns entries of this node's chain, newest first, older than before;
 // before 0 means from the end. The next page begins before the Seq of the last
-// entry, and there is none when that is 0.
+// entry, and there is none when that is 0. One that cannot be read is listed as
+// damaged.
 func (l *Log) List(tx store.Tx, before uint64, limit int) ([]Entry, error) {
 	r := store.Prefix(entryPrefix(l.node))
 	if before > 0 {
@@ -108,12 +113,28 @@ func (l *Log) List(tx store.Tx, before uint64, limit int) ([]Entry, error) {
 		}
 		e, err := load(tx, key, line)
 		if err != nil {
-			return err
+			e = damaged(e, key)
 		}
 		out = append(out, e)
 		return nil
 	})
 	return out, err
+}
+
+// damaged makes of an entry that could not be read, or not in whole, one that a
+// list can show: its place is known from its key.
+func damaged(e Entry, key string) Entry {
+	e.Damaged, e.Open = true, nil
+	at := strings.TrimPrefix(key, entries)
+	if place(e.parsed.Chain, e.parsed.Seq) == at {
+		return e
+	}
+	e = Entry{Damaged: true}
+	if i := strings.LastIndexByte(at, '/'); i >= 0 {
+		e.parsed.Chain = at[:i]
+		e.parsed.Seq, _ = strconv.ParseUint(at[i+1:], 16, 64) // our own key
+	}
+	return e
 }
 
 // ByMail returns the entries of one mail, oldest first.

@@ -334,7 +334,7 @@ func (h *house) intact() {
 	}
 	found := map[mail.State]int{}
 	for _, m := range all {
-		found[m.State]++
+		found[m.Mail.State]++
 	}
 	for _, s := range mail.States[1:] {
 		if counts[s] != found[s] {

@@ -24,11 +24,11 @@ func (h *house) tallied(at string) {
 	}
 	want := map[mail.State]queue.Tally{}
 	for _, m := range all {
-		s := m.State
+		s := m.Mail.State
 		if s == mail.Sending {
 			s = mail.Ready
 		}
-		want[s] = queue.Tally{Count: want[s].Count + 1, Octets: want[s].Octets + m.Size}
+		want[s] = queue.Tally{Count: want[s].Count + 1, Octets: want[s].Octets + m.Mail.Size}
 	}
 	h.view(func(tx store.Tx) error {
 		for _, s := range []mail.State{mail.Held, mail.Ready} {

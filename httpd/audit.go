@@ -12,6 +12,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
 )
 
 // auditLog lists the log, newest first.
@@ -31,14 +32,28 @@ func (s *Server) auditLog(r *request) (answer, error) {
 		entries, err = s.o.Audit.List(tx, before, limit)
 		return err
 	})
-	list := api.AuditLog{Entries: []api.AuditEntry{}}
-	for _, e := range entries {
-		list.Entries = append(list.Entries, entryOf(e))
+	if err != nil {
+		return answer{}, err
 	}
-	if n := len(entries); n == limit && entries[n-1].Seq() > 0 {
-		list.Cursor = strconv.FormatUint(entries[n-1].Seq(), 10)
+	list, next := newPage[api.AuditEntry](limit), ""
+	for i, e := range entries {
+		stub := api.AuditEntry{ID: strconv.FormatUint(e.Seq(), 10), Hash: e.Hash.String(), Damaged: true}
+		v := stub
+		if !e.Damaged || e.Leaf != "" {
+			v = entryOf(e)
+		}
+		taken, err := list.add(v, stub)
+		switch {
+		case err != nil:
+			return answer{}, err
+		case !taken:
+			s.o.Metrics.Limits.WithLabelValues(string(mail.LimitListSize)).Inc()
+			return ok(api.AuditLog{Entries: list.items, Cursor: strconv.FormatUint(entries[i-1].Seq(), 10)})
+		case i == limit-1 && e.Seq() > 0:
+			next = strconv.FormatUint(e.Seq(), 10)
+		}
 	}
-	return answer{http.StatusOK, list}, err
+	return ok(api.AuditLog{Entries: list.items, Cursor: next})
 }
 
 func entryOf(e audit.Entry) api.AuditEntry {
@@ -46,7 +61,7 @@ func entryOf(e audit.Entry) api.AuditEntry {
 	return api.AuditEntry{
 		ID: strconv.FormatUint(e.Seq(), 10), Hash: e.Hash.String(), Time: e.Time(), Kind: r.Kind,
 		Mail: r.Mail, Rev: r.Rev, Digest: r.Digest, Actor: api.Actor{Kind: r.Actor.Kind, ID: r.Actor.ID},
-		Facts: r.Facts, Private: r.Private, Leaf: e.Leaf,
+		Facts: r.Facts, Private: r.Private, Leaf: e.Leaf, Damaged: e.Damaged,
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
+// maxText is how many octets of its own text an agent is shown.
+const maxText = 256 << 10
+
 // email shows one mail or notice of a mailbox.
 func (s *Server) email(r *request) (answer, error) {
 	box, err := r.mailbox()
@@ -32,7 +35,7 @@ func (s *Server) email(r *request) (answer, error) {
 		return s.notice(r, box, id)
 	}
 	if err == nil && seconds > 0 {
-		m, err = s.settled(r.Context(), m, time.Duration(seconds)*time.Second)
+		m, err = s.waitFor(r, m, time.Duration(seconds)*time.Second)
 	}
 	if err != nil {
 		return answer{}, err
@@ -45,23 +48,22 @@ func (s *Server) ownMail(r *request, m *mail.Mail) (answer, error) {
 	if err := s.noteRead(r, m.ID, "email"); err != nil {
 		return answer{}, err
 	}
-	raw, err := s.o.Queue.Raw(r.Context(), m.ID)
+	var seen mail.Content
+	err := s.work(r.Context(), func() error {
+		raw, err := s.o.Queue.Raw(r.Context(), m.ID)
+		seen = mail.NewContent(raw, maxText)
+		return err
+	})
 	if err != nil {
 		return answer{}, err
 	}
-	seen := mail.NewReview(raw)
 	e := api.Email{
 		Summary: summaryOf(m, s.o.Now()), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
-		Text: seen.Text(), Digest: string(m.Digest), Rev: m.Rev, Size: m.Size,
+		Text: seen.Text, TextCut: seen.Cut, Digest: string(m.Digest), Rev: m.Rev, Size: m.Size,
 		Recipients: recipientsOf(m, false), SendAt: m.NotBefore, Attempts: m.Attempts, FinishedAt: m.FinishedAt,
 	}
-	if e.Text == "" {
-		e.Text = seen.HTML()
-	}
-	for _, p := range seen.Parts {
-		if p.Attachment {
-			e.Attachments = append(e.Attachments, api.File{Name: p.Name, ContentType: p.Type, Size: p.Size})
-		}
+	for _, f := range seen.Files {
+		e.Attachments = append(e.Attachments, api.File{Name: f.Name, ContentType: f.Type, Size: f.Size})
 	}
 	if d := lastDecision(m); d != nil {
 		v := decisionOf(*d, false)
@@ -101,26 +103,30 @@ func (s *Server) notice(r *request, box mail.Address, id mail.ID) (answer, error
 	return ok(api.Email{Summary: noticeOf(item), Text: item.Text, Size: item.Size})
 }
 
+// waitFor is settled for one of the requests that a principal may have waiting.
+func (s *Server) waitFor(r *request, m *mail.Mail, limit time.Duration) (*mail.Mail, error) {
+	leave, err := s.waiters.enter(r.p)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return s.settled(r.Context(), m, limit)
+}
+
 // settled waits until a held mail was decided, or a queued one is finished or
 // held again, at most for the given time.
 func (s *Server) settled(ctx context.Context, m *mail.Mail, limit time.Duration) (*mail.Mail, error) {
-	timeout, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	first := stage(m)
-	for {
-		moved := s.o.Queue.Changed()
-		now, err := s.o.Queue.Mail(ctx, m.ID)
-		if err != nil || now.State.Final() || stage(now) != first {
-			return now, err
+	first, id := stage(m), m.ID
+	watch := func() (<-chan struct{}, func()) { return s.o.Queue.WatchMail(id) }
+	_, err := s.await(ctx, limit, watch, func() (bool, error) {
+		now, err := s.o.Queue.Mail(ctx, id)
+		if err != nil {
+			return false, err
 		}
-		select {
-		case <-moved:
-		case <-timeout.Done():
-			return now, ctx.Err()
-		case <-s.closing:
-			return now, nil
-		}
-	}
+		m = now
+		return now.State.Final() || stage(now) != first, nil
+	})
+	return m, err
 }
 
 // stage tells apart what a waiting author cares for: an attempt more or less

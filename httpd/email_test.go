@@ -201,7 +201,7 @@ type still struct {
 }
 
 func (q still) Mail(context.Context, mail.ID) (*mail.Mail, error) { return q.m, nil }
-func (q still) Changed() <-chan struct{}                          { return make(chan struct{}) }
+func (q still) WatchMail(mail.ID) (<-chan struct{}, func())       { return make(chan struct{}), func() {} }
 
 func TestAWaitEndsWithItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
@@ -23,12 +26,19 @@ type refusal struct {
 	status int
 	text   string
 	hint   string
+	limit  mail.Limit    // that was reached, "" for none
+	after  time.Duration // when to try again; 0: not told, or the usual time
 }
 
 func (e *refusal) Error() string { return e.text }
 
 func refuse(status int, format string, args ...any) error {
 	return &refusal{status: status, text: fmt.Sprintf(format, args...)}
+}
+
+// limited is a refusal because of a limit that is lower again later.
+func limited(l mail.Limit, status int, format string, args ...any) error {
+	return &refusal{status: status, text: fmt.Sprintf(format, args...), limit: l}
 }
 
 // invalid is a refusal for what a request says.
@@ -105,8 +115,16 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="multimail"`)
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", retryAfter)
+	}
+	if own := new(refusal); errors.As(err, &own) {
+		if own.after > 0 {
+			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(own.after.Seconds()))))
+		}
+		if own.limit != "" {
+			s.o.Metrics.Limits.WithLabelValues(string(own.limit)).Inc()
+		}
 	}
 	if status >= 500 && !errors.Is(err, context.Canceled) {
 		s.o.Log.Error("http", "code", status, "method", r.Method, "route", r.Pattern, "ref", body.Ref, "err", err)

@@ -67,6 +67,10 @@ func (s *Server) handle(r *request) (answer, error) {
 	if r.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		return answer{}, invalid("the query is malformed")
 	}
+	if r.Method == http.MethodGet && r.ContentLength != 0 {
+		// The server notices that a client is gone once it has read its body.
+		return answer{}, invalid("a GET request takes no body")
+	}
 	if !r.route.Public {
 		if r.p, err = s.authenticate(r.Request); err != nil {
 			return answer{}, err

@@ -92,6 +92,9 @@ type Server struct {
 	o       Options
 	handler http.Handler // every route, without the guards of a listener
 	noise   *rate.Limiter
+	waiters waiters
+	slots   chan struct{} // see work
+	reviews reviews
 
 	mu      sync.Mutex
 	servers []*http.Server // guarded by mu
@@ -130,7 +133,7 @@ func New(o Options) (*Server, error) {
 	if o.Messages == nil {
 		o.Messages = throttle.NewBytes(16 * o.MaxSize)
 	}
-	s := &Server{o: o, closing: make(chan struct{})}
+	s := &Server{o: o, closing: make(chan struct{}), slots: newSlots()}
 	// Strangers may not fill the audit log; what is left out is in the log and
 	// the metrics.
 	s.noise = rate.NewLimiter(rate.Every(10*time.Second), 20)

@@ -34,22 +34,26 @@ func (s *Server) emails(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	list := api.Emails{Emails: []api.Summary{}}
 	fetch := func(before mail.ID, n int) ([]api.Summary, error) {
 		return s.emailPage(r.Context(), box, before, n, direction)
 	}
-	list.Cursor, err = gather(cursor, limit, fetch, func(v api.Summary) (mail.ID, bool, error) {
+	list := newPage[api.Summary](limit)
+	next, err := gather(s, list, cursor, fetch, func(v api.Summary) (mail.ID, *api.Summary, error) {
 		id := mail.ID(v.ID)
 		if id <= since {
-			return id, false, errEnd // everything further is older still
+			return id, nil, errEnd // everything further is older still
 		}
-		fits := status == "" || v.Status == status
-		if fits {
-			list.Emails = append(list.Emails, v)
+		if status == "" || v.Status == status || v.Damaged {
+			return id, &v, nil
 		}
-		return id, fits, nil
-	})
-	return answer{http.StatusOK, list}, err
+		return id, nil, nil
+	}, func(id mail.ID) api.Summary { return damagedSummary(box, id) })
+	return answer{http.StatusOK, api.Emails{Emails: list.items, Cursor: next}}, err
+}
+
+// damagedSummary stands in a list for what cannot be shown.
+func damagedSummary(box mail.Address, id mail.ID) api.Summary {
+	return api.Summary{ID: string(id), MailboxID: box.String(), ThreadID: string(id), Damaged: true, To: []string{}}
 }
 
 // statusWords are the words a list can be filtered by.
@@ -69,8 +73,12 @@ func (s *Server) emailPage(
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range mails {
-			all = append(all, summaryOf(m, s.o.Now()))
+		for _, l := range mails {
+			if l.Mail == nil {
+				all = append(all, damagedSummary(box, l.ID))
+				continue
+			}
+			all = append(all, summaryOf(l.Mail, s.o.Now()))
 		}
 	}
 	if direction != "outbound" {
@@ -79,6 +87,10 @@ func (s *Server) emailPage(
 			return nil, err
 		}
 		for _, i := range items {
+			if i.Damaged {
+				all = append(all, damagedSummary(box, i.ID))
+				continue
+			}
 			all = append(all, noticeOf(i))
 		}
 	}
@@ -111,29 +123,26 @@ func (s *Server) wait(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	start := s.o.Now()
-	timeout, cancel := context.WithTimeout(r.Context(), time.Duration(seconds)*time.Second)
-	defer cancel()
-	for {
-		moved := s.o.Queue.Changed()
-		found, err := s.arrived(r, box, since)
-		if err != nil {
-			return answer{}, err
-		}
-		waited := api.Waited{Found: len(found) > 0, Emails: found,
-			WaitedSeconds: int(s.o.Now().Sub(start) / time.Second)}
-		if waited.Found {
-			return ok(waited)
-		}
-		select {
-		case <-moved:
-		case <-s.closing:
-			return ok(waited)
-		case <-timeout.Done():
-			waited.Timeout, waited.WaitedSeconds = true, seconds
-			return ok(waited)
-		}
+	leave, err := s.waiters.enter(r.p)
+	if err != nil {
+		return answer{}, err
 	}
+	defer leave()
+	start, waited := s.o.Now(), api.Waited{}
+	watch := func() (<-chan struct{}, func()) { return s.o.Queue.WatchInbox(box) }
+	waited.Timeout, err = s.await(r.Context(), time.Duration(seconds)*time.Second, watch, func() (bool, error) {
+		found, err := s.arrived(r, box, since)
+		waited.Found, waited.Emails = len(found) > 0, found
+		return waited.Found, err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	waited.WaitedSeconds = int(s.o.Now().Sub(start) / time.Second)
+	if waited.Timeout {
+		waited.WaitedSeconds = seconds
+	}
+	return ok(waited)
 }
 
 // arrived returns what is new in the inbox and fits, newest first: what came
@@ -143,17 +152,22 @@ func (s *Server) arrived(r *request, box mail.Address, since mail.ID) ([]api.Sum
 	if err != nil {
 		return nil, err
 	}
-	found := []api.Summary{}
+	found := newPage[api.Summary](maxPage)
 	for _, i := range items {
+		if i.Damaged {
+			continue
+		}
 		fresh := i.ID > since
 		if since == "" {
 			fresh = !i.Read
 		}
 		if fresh && holds(i.From, r.one("sender")) && holds(i.Subject, r.one("subject_contains")) {
-			found = append(found, noticeOf(i))
+			if more, err := found.add(noticeOf(i), damagedSummary(box, i.ID)); err != nil || !more {
+				return found.items, err
+			}
 		}
 	}
-	return found, nil
+	return found.items, nil
 }
 
 // holds reports whether part is in s, without regard to case.

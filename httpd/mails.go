@@ -8,6 +8,7 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
 )
 
 // mails lists mail of every mailbox, newest first.
@@ -21,7 +22,7 @@ func (s *Server) mails(r *request) (answer, error) {
 	if state != "" && !slices.ContainsFunc(mail.States[1:], named) {
 		return answer{}, invalid("state must be held, ready, sending, sent, failed, rejected, cancelled or expired")
 	}
-	fetch := func(before mail.ID, n int) ([]*mail.Mail, error) {
+	fetch := func(before mail.ID, n int) ([]queue.Listed, error) {
 		return s.o.Queue.All(r.Context(), before, n)
 	}
 	if name := r.one("mailbox"); name != "" {
@@ -29,19 +30,28 @@ func (s *Server) mails(r *request) (answer, error) {
 		if err != nil {
 			return answer{}, err
 		}
-		fetch = func(before mail.ID, n int) ([]*mail.Mail, error) {
+		fetch = func(before mail.ID, n int) ([]queue.Listed, error) {
 			return s.o.Queue.ByMailbox(r.Context(), box, before, n)
 		}
 	}
-	list := api.Mails{Mails: []api.Mail{}}
-	list.Cursor, err = gather(cursor, limit, fetch, func(m *mail.Mail) (mail.ID, bool, error) {
-		fits := state == "" || m.State.String() == state
-		if fits {
-			list.Mails = append(list.Mails, mailOf(m, s.o.Now()))
+	list := newPage[api.Mail](limit)
+	next, err := gather(s, list, cursor, fetch, func(l queue.Listed) (mail.ID, *api.Mail, error) {
+		if l.Mail == nil {
+			v := damagedMail(l.ID)
+			return l.ID, &v, nil // in every state: nobody knows it
 		}
-		return m.ID, fits, nil
-	})
-	return answer{http.StatusOK, list}, err
+		if state != "" && l.Mail.State.String() != state {
+			return l.ID, nil, nil
+		}
+		v := mailOf(l.Mail, s.o.Now())
+		return l.ID, &v, nil
+	}, damagedMail)
+	return answer{http.StatusOK, api.Mails{Mails: list.items, Cursor: next}}, err
+}
+
+// damagedMail stands in a list for what cannot be shown.
+func damagedMail(id mail.ID) api.Mail {
+	return api.Mail{ID: string(id), Damaged: true, Recipients: []api.Recipient{}}
 }
 
 func (s *Server) mail(r *request) (answer, error) {

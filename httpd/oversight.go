@@ -9,6 +9,7 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
 )
 
 // pending lists held mail that the credential reaches, oldest first.
@@ -17,21 +18,38 @@ func (s *Server) pending(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	list := api.PendingList{Emails: []api.Pending{}}
-	fetch := func(after mail.ID, n int) ([]*mail.Mail, error) {
+	fetch := func(after mail.ID, n int) ([]queue.Listed, error) {
 		return s.o.Queue.InState(r.Context(), mail.Held, after, n)
 	}
-	list.Cursor, err = gather(cursor, limit, fetch, func(m *mail.Mail) (mail.ID, bool, error) {
-		if !r.p.Covers(m.Mailbox) {
-			return m.ID, false, nil
+	list := newPage[api.Pending](limit)
+	next, err := gather(s, list, cursor, fetch, func(l queue.Listed) (mail.ID, *api.Pending, error) {
+		switch {
+		case l.Mail == nil && len(r.p.Mailboxes) > 0, l.Mail != nil && !r.p.Covers(l.Mail.Mailbox):
+			return l.ID, nil, nil
+		case l.Mail == nil:
+			v := damagedPending(l.ID)
+			return l.ID, &v, nil
 		}
-		mode, err := s.modeOf(r, m.Mailbox)
-		if err == nil {
-			list.Emails = append(list.Emails, pendingOf(m, mode, s.o.Now()))
-		}
-		return m.ID, true, err
-	})
-	return answer{http.StatusOK, list}, err
+		v := pendingOf(l.Mail, s.modeShown(r, l.Mail.Mailbox), s.o.Now())
+		return l.ID, &v, r.Context().Err()
+	}, damagedPending)
+	return answer{http.StatusOK, api.PendingList{Emails: list.items, Cursor: next}}, err
+}
+
+// damagedPending stands in a list for what cannot be shown.
+func damagedPending(id mail.ID) api.Pending {
+	return api.Pending{ID: string(id), Damaged: true, To: []string{}, Cc: []string{}, Bcc: []string{}}
+}
+
+// modeShown is the mode of a mailbox, "" where its record cannot be read: that
+// is for the log, and no reason to hide the mail.
+func (s *Server) modeShown(r *request, box mail.Address) string {
+	mode, err := s.modeOf(r, box)
+	if err != nil {
+		s.o.Log.Error("mode", "mailbox", box.String(), "err", err)
+		return ""
+	}
+	return mode.String()
 }
 
 func (s *Server) modeOf(r *request, box mail.Address) (mode mail.Mode, err error) {
@@ -50,31 +68,30 @@ func (s *Server) review(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	raw, err := s.o.Queue.Raw(r.Context(), m.ID)
-	if err != nil {
-		return answer{}, err
-	}
 	if r.one("raw") != "" {
-		return s.rawReview(r, m, raw)
+		return s.rawReview(r, m)
 	}
 	if err := s.noteRead(r, m.ID, "review"); err != nil {
 		return answer{}, err
 	}
-	mode, err := s.modeOf(r, m.Mailbox)
+	seen, err := s.reviewed(r.Context(), m)
 	if err != nil {
 		return answer{}, err
 	}
-	seen := mail.NewReview(raw)
 	warn := warningsOf(m, seen)
 	s.warnRepeats(r.Context(), m, warn)
 	s.countCuts(seen)
-	return ok(reviewOf(m, seen, pendingOf(m, mode, s.o.Now()), warn))
+	return ok(reviewOf(m, seen, pendingOf(m, s.modeShown(r, m.Mailbox), s.o.Now()), warn))
 }
 
 // rawReview writes the canonical bytes.
-func (s *Server) rawReview(r *request, m *mail.Mail, raw []byte) (answer, error) {
+func (s *Server) rawReview(r *request, m *mail.Mail) (answer, error) {
 	if r.one("raw") != "1" {
 		return answer{}, invalid("raw must be 1")
+	}
+	raw, err := s.o.Queue.Raw(r.Context(), m.ID)
+	if err != nil {
+		return answer{}, err
 	}
 	if err := s.noteRead(r, m.ID, "raw"); err != nil {
 		return answer{}, err
@@ -111,8 +128,8 @@ func (s *Server) decide(r *request) (answer, error) {
 	case v.Digest != "":
 		verdict.Digest, err = mail.ParseDigest(v.Digest)
 	case verdict.Approve: // LAW 4
-		err = &refusal{http.StatusBadRequest, "digest is needed to approve: it names what you have seen",
-			"GET /v1/oversight/pending/ID shows the mail and its digest"}
+		err = &refusal{status: http.StatusBadRequest, text: "digest is needed to approve: it names what you have seen",
+			hint: "GET /v1/oversight/pending/ID shows the mail and its digest"}
 	}
 	if err != nil {
 		return answer{}, err

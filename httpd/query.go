@@ -1,18 +1,11 @@
 package httpd
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/multimail/multimail/mail"
-)
-
-// Bounds of a list.
-const (
-	maxPage = 100  // items of a page
-	maxScan = 1000 // items one request looks through for those that fit
 )
 
 // one returns the query's value of name. Names given twice and names that the
@@ -97,45 +90,4 @@ func (r *request) mailbox() (mail.Address, error) {
 		return mail.Address{}, missing("mailbox")
 	}
 	return a, nil
-}
-
-// errEnd ends a list early: nothing further fits.
-var errEnd = errors.New("httpd: end of list")
-
-// gather walks a list page by page until limit items fit, and returns the
-// cursor of what follows, "" at the end. fetch returns up to n items beyond an
-// id; use takes one and says its id and whether it fits. One request looks at
-// maxScan items at most; its answer may then be short and have a cursor.
-func gather[T any](
-	cursor mail.ID, limit int,
-	fetch func(from mail.ID, n int) ([]T, error), use func(T) (mail.ID, bool, error),
-) (string, error) {
-	n, fit := max(limit, 20), 0
-	for scanned := 0; scanned < maxScan; {
-		page, err := fetch(cursor, n)
-		if err != nil {
-			return "", err
-		}
-		for _, item := range page {
-			id, fits, err := use(item)
-			if errors.Is(err, errEnd) {
-				return "", nil
-			}
-			if err != nil {
-				return "", err
-			}
-			cursor = id
-			scanned++
-			if fits {
-				fit++
-			}
-			if fit == limit {
-				return string(cursor), nil
-			}
-		}
-		if len(page) < n {
-			return "", nil
-		}
-	}
-	return string(cursor), nil
 }

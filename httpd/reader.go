@@ -8,16 +8,18 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
 )
 
 // Reader is the read-only view of the queue (LAW 1).
 type Reader interface {
 	Mail(ctx context.Context, id mail.ID) (*mail.Mail, error)
 	Raw(ctx context.Context, id mail.ID) ([]byte, error)
-	InState(ctx context.Context, s mail.State, after mail.ID, limit int) ([]*mail.Mail, error)
-	ByMailbox(ctx context.Context, box mail.Address, before mail.ID, limit int) ([]*mail.Mail, error)
-	All(ctx context.Context, before mail.ID, limit int) ([]*mail.Mail, error)
-	Changed() <-chan struct{}
+	InState(ctx context.Context, s mail.State, after mail.ID, limit int) ([]queue.Listed, error)
+	ByMailbox(ctx context.Context, box mail.Address, before mail.ID, limit int) ([]queue.Listed, error)
+	All(ctx context.Context, before mail.ID, limit int) ([]queue.Listed, error)
+	WatchMail(id mail.ID) (moved <-chan struct{}, stop func())
+	WatchInbox(box mail.Address) (posted <-chan struct{}, stop func())
 }
 
 // mailFor returns the mail the path names if the principal's credential

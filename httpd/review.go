@@ -118,7 +118,11 @@ func (s *Server) warnRepeats(ctx context.Context, m *mail.Mail, w *mail.Warnings
 		return
 	}
 	to := recipientKeys(m)
-	for _, e := range earlier {
+	for _, l := range earlier {
+		e := l.Mail
+		if e == nil { // damaged
+			continue
+		}
 		if e.TextHash == m.TextHash && m.SubmittedAt.Sub(e.SubmittedAt) <= repeatSpan && maps.Equal(to, recipientKeys(e)) {
 			w.Add(mail.WarnRepeat, "", "same recipients and text as %s, %s, submitted %s",
 				e.ID, e.State, e.SubmittedAt.UTC().Format(time.RFC3339))

@@ -49,8 +49,8 @@ func (s *Server) sendAny(r *request) (answer, error) {
 		return s.sendFrom(r, name, d)
 	}
 	if len(r.p.Mailboxes) != 1 {
-		return s.refused(r, &refusal{http.StatusBadRequest,
-			"mailbox_id is needed: the credential does not have just one mailbox", "GET /v1/mailboxes lists them"})
+		return s.refused(r, &refusal{status: http.StatusBadRequest,
+			text: "mailbox_id is needed: the credential does not have just one mailbox", hint: "GET /v1/mailboxes lists them"})
 	}
 	return s.sendFrom(r, r.p.Mailboxes[0].String(), d)
 }
@@ -178,11 +178,15 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 	if err != nil {
 		return sub, err
 	}
-	raw, err := mail.Compose(mail.Draft{
-		From: box, FromName: from, To: lists[0], Cc: lists[1],
-		Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
-		InReplyTo: d.InReplyTo, References: references(d),
-	}, mail.ReadOptions{ID: mail.NewID(s.o.Now()), Now: s.o.Now(), Host: box.Domain()})
+	var raw []byte
+	err = s.work(r.Context(), func() (err error) {
+		raw, err = mail.Compose(mail.Draft{
+			From: box, FromName: from, To: lists[0], Cc: lists[1],
+			Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
+			InReplyTo: d.InReplyTo, References: references(d),
+		}, mail.ReadOptions{ID: mail.NewID(s.o.Now()), Now: s.o.Now(), Host: box.Domain()})
+		return err
+	})
 	if err != nil {
 		return sub, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/mail"
 )
 
 // listen serves TCP and returns the base of its URLs.
@@ -77,21 +78,29 @@ func TestTheSocketKnowsItsUser(t *testing.T) {
 	}
 }
 
-// watched tells when somebody begins to wait for the queue.
+// watched tells when somebody begins to wait for the queue, and gives it up.
 type watched struct {
 	Reader
-	waits chan struct{}
+	waits, ends chan struct{}
 }
 
-func (q watched) Changed() <-chan struct{} {
-	defer func() { q.waits <- struct{}{} }()
-	return q.Reader.Changed()
+func (q watched) WatchMail(id mail.ID) (<-chan struct{}, func()) {
+	return q.watch(q.Reader.WatchMail(id))
+}
+
+func (q watched) WatchInbox(box mail.Address) (<-chan struct{}, func()) {
+	return q.watch(q.Reader.WatchInbox(box))
+}
+
+func (q watched) watch(moved <-chan struct{}, stop func()) (<-chan struct{}, func()) {
+	q.waits <- struct{}{}
+	return moved, func() { stop(); q.ends <- struct{}{} }
 }
 
 func TestAShutdownSendsHomeWhoWaits(t *testing.T) {
 	h := newHouse(t)
 	id, waits := h.held().ID, make(chan struct{}, 10)
-	h.s.o.Queue = watched{h.queue, waits}
+	h.s.o.Queue = watched{h.queue, waits, make(chan struct{}, 10)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

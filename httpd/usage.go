@@ -2,15 +2,21 @@ package httpd
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
 )
 
-// maxSpan is the longest time that usage counts over.
-const maxSpan = 366 * 24 * time.Hour
+// Bounds of usage.
+const (
+	maxSpan      = 366 * 24 * time.Hour // the longest time it counts over
+	maxUsageScan = 10_000               // mails and notices one request looks at
+)
 
 // usage counts over the store itself: there is no counter that could drift.
 func (s *Server) usage(r *request) (answer, error) {
@@ -30,12 +36,20 @@ func (s *Server) usage(r *request) (answer, error) {
 		return answer{}, err
 	}
 	u := api.Usage{From: from.UTC(), To: to.UTC()}
-	for _, box := range boxes {
-		if err := s.count(r.Context(), box, &u); err != nil {
-			return answer{}, err
+	left := maxUsageScan
+	err = s.work(r.Context(), func() error {
+		for _, box := range boxes {
+			if err := s.count(r.Context(), box, &u, &left); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if left == 0 {
+		u.Partial = true
+		s.o.Metrics.Limits.WithLabelValues(string(mail.LimitUsageScan)).Inc()
 	}
-	return ok(u)
+	return answer{http.StatusOK, u}, err
 }
 
 // reach returns every mailbox the principal's credential reaches.
@@ -53,43 +67,60 @@ func (s *Server) reach(r *request) (boxes []mail.Address, err error) {
 	return boxes, err
 }
 
-// count adds one mailbox to u, walking back from the end of the span.
-func (s *Server) count(ctx context.Context, box mail.Address, u *api.Usage) error {
+// count adds one mailbox to u, walking back from the end of the span. left is
+// how many more mails and notices the request may look at; 0 ends it.
+func (s *Server) count(ctx context.Context, box mail.Address, u *api.Usage, left *int) error {
 	end := mail.NewID(u.To)
-	for before := end; ; {
-		mails, err := s.o.Queue.ByMailbox(ctx, box, before, maxPage)
-		if err != nil {
-			return err
-		}
-		for _, m := range mails {
-			if m.SubmittedAt.Before(u.From) {
-				mails = nil
-				break
-			}
+	err := walk(end, left, func(before mail.ID, n int) ([]queue.Listed, error) {
+		return s.o.Queue.ByMailbox(ctx, box, before, n)
+	}, func(l queue.Listed) (mail.ID, bool) {
+		switch m := l.Mail; {
+		case m == nil: // damaged: nothing to count
+		case m.SubmittedAt.Before(u.From):
+			return l.ID, false
+		default:
 			if m.State == mail.Sent {
 				u.EmailsSent++
 			}
 			u.OversightActions += len(m.Decisions)
-			before = m.ID
 		}
-		if len(mails) < maxPage {
-			break
-		}
+		return l.ID, true
+	})
+	if err != nil {
+		return err
 	}
-	for before := end; ; {
-		items, err := s.items(ctx, box, before, maxPage)
+	return walk(end, left, func(before mail.ID, n int) ([]inbox.Item, error) {
+		return s.items(ctx, box, before, n)
+	}, func(i inbox.Item) (mail.ID, bool) {
+		if i.Damaged || i.ReceivedAt.Before(u.From) {
+			return i.ID, i.Damaged
+		}
+		u.EmailsReceived++
+		return i.ID, true
+	})
+}
+
+// walk goes through a list from its newest item on until use says that it has
+// seen enough, or nothing more may be looked at.
+func walk[T any](
+	before mail.ID, left *int, fetch func(mail.ID, int) ([]T, error), use func(T) (mail.ID, bool),
+) error {
+	for *left > 0 {
+		n := min(maxPage, *left)
+		items, err := fetch(before, n)
 		if err != nil {
 			return err
 		}
-		for _, i := range items {
-			if i.ReceivedAt.Before(u.From) {
+		for _, item := range items {
+			*left--
+			var more bool
+			if before, more = use(item); !more {
 				return nil
 			}
-			u.EmailsReceived++
-			before = i.ID
 		}
-		if len(items) < maxPage {
+		if len(items) < n {
 			return nil
 		}
 	}
+	return nil
 }

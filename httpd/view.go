@@ -137,11 +137,11 @@ func fromOf(m *mail.Mail) string {
 }
 
 // pendingOf shows a mail to an approver, in the mode of its mailbox now.
-func pendingOf(m *mail.Mail, mode mail.Mode, now time.Time) api.Pending {
+func pendingOf(m *mail.Mail, mode string, now time.Time) api.Pending {
 	return api.Pending{
 		ID: string(m.ID), Rev: m.Rev, Digest: string(m.Digest), Subject: mail.Neutralise(m.Header.Subject),
 		Mailbox: m.Mailbox.String(), MailboxID: m.Mailbox.String(), Direction: "outbound",
-		Agent: m.Agent, AgentRef: m.AgentRef, Door: m.Door, Mode: mode.String(),
+		Agent: m.Agent, AgentRef: m.AgentRef, Door: m.Door, Mode: mode,
 		From: fromOf(m), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
 		Size: m.Size, Attachments: m.Header.Attachments,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore,

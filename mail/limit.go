@@ -47,6 +47,11 @@ const (
 	LimitReviewList Limit = "review_list"
 	// gate: of the refusals that one principal can have recorded in a minute.
 	LimitAuditRefusals Limit = "audit_refusals"
+	// httpd: of one principal, and of one answer.
+	LimitWaiters   Limit = "waiters"
+	LimitListSize  Limit = "list_size"
+	LimitUsageScan Limit = "usage_scan"
+	LimitWork      Limit = "work_in_flight"
 )
 
 // Over returns a copy of e that says which limit was reached.

@@ -95,6 +95,7 @@ func (q *Queue) post(tx store.Tx, n notice) error {
 	if err != nil {
 		return fmt.Errorf("queue: notice about %s: %w", m.ID, err)
 	}
+	q.wakeLater(tx, boxPrefix+m.Mailbox.Key())
 	return nil
 }
 

@@ -137,6 +137,7 @@ func (q *Queue) write(tx store.Tx, m *mail.Mail) error {
 	if err := tx.Put(mailKey(m.ID), b); err != nil {
 		return fmt.Errorf("queue: write %s: %w", m.ID, err)
 	}
+	q.wakeLater(tx, mailKey(m.ID))
 	for _, k := range indexes(m) {
 		if err := tx.Put(k, nil); err != nil {
 			return fmt.Errorf("queue: write %s: %w", m.ID, err)
@@ -187,5 +188,11 @@ func load(tx store.Tx, id mail.ID) (*mail.Mail, error) {
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("queue: read %s: %w", id, err)
 	}
+	if m.ID != id || m.State == mail.New || m.Mailbox.IsZero() {
+		return nil, fmt.Errorf("queue: read %s: %w", id, errDamaged)
+	}
 	return m, nil
 }
+
+// errDamaged: what stands in the place of a record is JSON and no mail.
+var errDamaged = errors.New("the record is damaged")

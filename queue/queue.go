@@ -96,12 +96,13 @@ type Queue struct {
 	policy  Policy
 	o       Options
 
-	turn    turns // of the dispatcher alone, as is due
-	due     groups
-	notes   notes
-	flights flights
-	changed signal // a mail has moved
-	work    signal // a mail may have become due
+	turn     turns // of the dispatcher alone, as is due
+	due      groups
+	notes    notes
+	flights  flights
+	changed  signal   // a mail has moved
+	work     signal   // a mail may have become due
+	watchers watchers // of one mail or inbox each
 }
 
 // New returns a queue that does nothing until Run.

@@ -32,14 +32,20 @@ func (q *Queue) Raw(ctx context.Context, id mail.ID) ([]byte, error) {
 	return b, err
 }
 
+// Listed is one mail of a list.
+type Listed struct {
+	ID   mail.ID
+	Mail *mail.Mail // nil: its record is damaged or gone
+}
+
 // Held lists held mail, oldest first, from the one after the given id.
-func (q *Queue) Held(ctx context.Context, after mail.ID, limit int) ([]*mail.Mail, error) {
+func (q *Queue) Held(ctx context.Context, after mail.ID, limit int) ([]Listed, error) {
 	return q.InState(ctx, mail.Held, after, limit)
 }
 
 // InState lists unfinished mail of one state, oldest first, from the one after
 // the given id.
-func (q *Queue) InState(ctx context.Context, s mail.State, after mail.ID, limit int) ([]*mail.Mail, error) {
+func (q *Queue) InState(ctx context.Context, s mail.State, after mail.ID, limit int) ([]Listed, error) {
 	r := store.Prefix(statePrefix + s.String() + "/")
 	if after != "" {
 		r.From = stateKey(s, after) + "\x00"
@@ -48,7 +54,7 @@ func (q *Queue) InState(ctx context.Context, s mail.State, after mail.ID, limit 
 }
 
 // ByMailbox lists the mail of one mailbox, newest first, older than before.
-func (q *Queue) ByMailbox(ctx context.Context, box mail.Address, before mail.ID, limit int) ([]*mail.Mail, error) {
+func (q *Queue) ByMailbox(ctx context.Context, box mail.Address, before mail.ID, limit int) ([]Listed, error) {
 	r := store.Prefix(boxPrefix + box.Key() + "\x00")
 	if before != "" {
 		r.To = boxKey(box, before)
@@ -58,7 +64,7 @@ func (q *Queue) ByMailbox(ctx context.Context, box mail.Address, before mail.ID,
 }
 
 // All lists every mail, newest first, older than before.
-func (q *Queue) All(ctx context.Context, before mail.ID, limit int) ([]*mail.Mail, error) {
+func (q *Queue) All(ctx context.Context, before mail.ID, limit int) ([]Listed, error) {
 	r := store.Prefix(mailPrefix)
 	if before != "" {
 		r.To = mailKey(before)
@@ -67,20 +73,21 @@ func (q *Queue) All(ctx context.Context, before mail.ID, limit int) ([]*mail.Mai
 	return q.list(ctx, r, limit, func(k string) string { return strings.TrimPrefix(k, mailPrefix) })
 }
 
-func (q *Queue) list(ctx context.Context, r store.Range, limit int, id func(key string) string) ([]*mail.Mail, error) {
-	var out []*mail.Mail
+func (q *Queue) list(ctx context.Context, r store.Range, limit int, id func(key string) string) ([]Listed, error) {
+	var out []Listed
 	err := q.db.View(ctx, func(tx store.Tx) error {
 		out = nil
 		return tx.Scan(r, func(key string, _ []byte) error {
 			if len(out) >= limit {
 				return store.Stop
 			}
-			m, err := load(tx, mail.ID(id(key)))
-			if err != nil {
-				return err
+			l := Listed{ID: mail.ID(id(key))}
+			var err error
+			if l.Mail, err = load(tx, l.ID); err != nil {
+				q.o.Log.Error("damaged record", "mail", l.ID, "err", err)
 			}
-			out = append(out, m)
-			return nil
+			out = append(out, l)
+			return ctx.Err()
 		})
 	})
 	return out, err
@@ -102,27 +109,12 @@ func (q *Queue) Counts(ctx context.Context) (map[mail.State]int, error) {
 	return out, err
 }
 
-// Wait returns when the mail has moved past rev, or with the error of ctx.
-func (q *Queue) Wait(ctx context.Context, id mail.ID, rev int) error {
-	for {
-		moved := q.changed.wait()
-		m, err := q.Mail(ctx, id)
-		if err != nil || m.Rev > rev {
-			return err
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Changed returns a channel that is closed when some mail moves next.
+// Changed returns a channel that is closed when some mail moves next. Whoever
+// waits for one mail or mailbox uses WatchMail or WatchInbox.
 func (q *Queue) Changed() <-chan struct{} { return q.changed.wait() }
 
-// Wake tells workers and waiters that a transaction has changed something. Who
-// calls Put or Move calls it after the commit.
+// Wake tells workers that a transaction has changed something. Who calls Put or
+// Move calls it after the commit.
 func (q *Queue) Wake() {
 	q.changed.fire()
 	q.work.fire()

@@ -40,7 +40,7 @@ func (m mailListCmd) Run(e *environment) error {
 		return e.print(items, func() error {
 			rows := make([][]string, 0, len(items))
 			for _, x := range items {
-				rows = append(rows, []string{x.ID, x.State, x.Agent, x.From, cut(x.Subject, 40), short(x.SubmittedAt)})
+				rows = append(rows, []string{x.ID, standing(x), x.Agent, x.From, cut(x.Subject, 40), short(x.SubmittedAt)})
 			}
 			return e.table("ID\tSTATE\tAGENT\tFROM\tSUBJECT\tSUBMITTED", rows)
 		})
@@ -162,4 +162,12 @@ func (t thawCmd) Run(e *environment) error {
 		}
 		return e.print(api.NewFreeze{Scope: t.Scope}, func() error { return e.line("%s is thawed", t.Scope) })
 	})
+}
+
+// standing is the state of a mail, or that its record cannot be read.
+func standing(m api.Mail) string {
+	if m.Damaged {
+		return "damaged"
+	}
+	return m.State
 }

@@ -59,6 +59,10 @@ func (p pendingCmd) print(e *environment, items []api.Pending, head bool) error 
 		}
 		rows := make([][]string, 0, len(items))
 		for _, m := range items {
+			if m.Damaged {
+				rows = append(rows, []string{m.ID, "damaged", "", "", "", "its record cannot be read", ""})
+				continue
+			}
 			rows = append(rows, []string{m.ID, m.Digest[:min(12, len(m.Digest))], m.Agent, m.From, recipients(m),
 				cut(m.Subject, 40), short(m.ExpiresAt)})
 		}

@@ -75,4 +75,5 @@ type Usage struct {
 	EmailsSent       int       `json:"emails_sent"`       // submitted in the span and sent
 	EmailsReceived   int       `json:"emails_received"`   // taken into the inbox
 	OversightActions int       `json:"oversight_actions"` // decisions over the mail submitted
+	Partial          bool      `json:"partial,omitempty"` // there is more mail than one request counts
 }

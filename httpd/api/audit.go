@@ -20,6 +20,7 @@ type AuditEntry struct {
 	Facts   map[string]string `json:"facts,omitempty"`
 	Private map[string]string `json:"private,omitempty"` // personal data not erased yet
 	Leaf    string            `json:"leaf"`
+	Damaged bool              `json:"damaged,omitempty"` // it, or its private data, cannot be read
 }
 
 // Actor is who did it. ID is empty once a person's name was erased.

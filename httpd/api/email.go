@@ -52,8 +52,9 @@ type Summary struct {
 	ReceivedAt     time.Time `json:"received_at"` // when this server took it
 	HasAttachments bool      `json:"has_attachments"`
 	DeliveredAt    time.Time `json:"delivered_at,omitzero"`
-	About          string    `json:"about,omitempty"`  // a notice: the mail it tells of
-	Action         string    `json:"action,omitempty"` // a notice: failed, rejected, expired, delayed, delivered
+	About          string    `json:"about,omitempty"`   // a notice: the mail it tells of
+	Damaged        bool      `json:"damaged,omitempty"` // its record cannot be read; nothing else is known
+	Action         string    `json:"action,omitempty"`  // a notice: failed, rejected, expired, delayed, delivered
 }
 
 // Emails is a page of summaries, newest first.
@@ -69,6 +70,7 @@ type Email struct {
 	Cc            []string    `json:"cc,omitempty"`
 	Bcc           []string    `json:"bcc,omitempty"`
 	Text          string      `json:"text"`
+	TextCut       bool        `json:"text_cut,omitempty"` // there is more text
 	Attachments   []File      `json:"attachments,omitempty"`
 	Digest        string      `json:"digest,omitempty"`
 	Rev           int         `json:"rev,omitempty"` // grows with every change of the status

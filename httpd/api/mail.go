@@ -32,6 +32,7 @@ type Mail struct {
 	ReleasedAt    time.Time   `json:"released_at,omitzero"`
 	NextAttemptAt time.Time   `json:"next_attempt_at,omitzero"`
 	FinishedAt    time.Time   `json:"finished_at,omitzero"`
+	Damaged       bool        `json:"damaged,omitempty"` // its record cannot be read; nothing else but ID is known
 }
 
 // Release is why and under whose name a mail left.

@@ -35,6 +35,7 @@ type Pending struct {
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	SendAt      time.Time `json:"send_at,omitzero"`
 	Status      string    `json:"status"`
+	Damaged     bool      `json:"damaged,omitempty"` // its record cannot be read; nothing else but ID is known
 }
 
 // PendingList is a page of them, oldest first.

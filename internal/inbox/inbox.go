@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/internal/store"
@@ -35,6 +36,8 @@ type Item struct {
 	ReceivedAt time.Time    `json:"received_at"`
 	Read       bool         `json:"read"`
 	Size       int64        `json:"size"`
+
+	Damaged bool `json:"-"` // in a list: its record cannot be read; only ID and Mailbox are known
 }
 
 // Inbox reads and writes items inside its caller's transactions.
@@ -97,7 +100,7 @@ func (b *Inbox) Item(tx store.Tx, box mail.Address, id mail.ID) (Item, error) {
 		return Item{}, fmt.Errorf("inbox: read %s: %w", id, mail.ErrNotFound)
 	}
 	if err == nil {
-		err = json.Unmarshal(raw, &item)
+		item, err = parseItem(raw, id)
 	}
 	if err != nil {
 		return Item{}, fmt.Errorf("inbox: read %s: %w", id, err)
@@ -105,8 +108,19 @@ func (b *Inbox) Item(tx store.Tx, box mail.Address, id mail.ID) (Item, error) {
 	return item, nil
 }
 
+// parseItem reads the record of an item.
+func parseItem(raw []byte, id mail.ID) (item Item, err error) {
+	if err := json.Unmarshal(raw, &item); err != nil {
+		return Item{}, err
+	}
+	if item.ID != id {
+		return Item{}, errors.New("the record is damaged")
+	}
+	return item, nil
+}
+
 // List returns items of a mailbox, newest first, older than before; an empty
-// before means from the newest.
+// before means from the newest. One that cannot be read is listed as damaged.
 func (b *Inbox) List(tx store.Tx, box mail.Address, before mail.ID, limit int) ([]Item, error) {
 	r := store.Prefix(prefix(box))
 	if before != "" {
@@ -118,9 +132,10 @@ func (b *Inbox) List(tx store.Tx, box mail.Address, before mail.ID, limit int) (
 		if len(out) >= limit {
 			return store.Stop
 		}
-		var item Item
-		if err := json.Unmarshal(raw, &item); err != nil {
-			return fmt.Errorf("inbox: read %s: %w", key, err)
+		id := mail.ID(strings.TrimPrefix(key, prefix(box)))
+		item, err := parseItem(raw, id)
+		if err != nil {
+			item = Item{ID: id, Mailbox: box, Damaged: true}
 		}
 		out = append(out, item)
 		return nil

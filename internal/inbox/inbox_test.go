@@ -247,11 +247,14 @@ func TestADamagedItemIsAnErrorAndNoEmptyNotice(t *testing.T) {
 		if _, err := inbox.New().Item(tx, box, id); err == nil || errors.Is(err, mail.ErrNotFound) {
 			t.Errorf("item: %v", err)
 		}
-		_, err := inbox.New().List(tx, box, "", 10)
+		list, err := inbox.New().List(tx, box, "", 10)
+		if len(list) != 1 || list[0].ID != id || !list[0].Damaged {
+			t.Errorf("listed as %+v", list)
+		}
 		return err
 	})
-	if err == nil {
-		t.Error("it was listed")
+	if err != nil {
+		t.Errorf("list: %v", err)
 	}
 }
 

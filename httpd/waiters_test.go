@@ -1,0 +1,142 @@
+package httpd
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/mail"
+)
+
+// counted counts how often the queue is read for a waiter.
+type counted struct {
+	Reader
+	reads chan struct{}
+}
+
+func (q counted) Mail(ctx context.Context, id mail.ID) (*mail.Mail, error) {
+	q.reads <- struct{}{}
+	return q.Reader.Mail(ctx, id)
+}
+
+// waiting makes requests that wait and returns once all of them do.
+func (h *house) waiting(ctx context.Context, as, target string, n int) (done chan reply) {
+	h.t.Helper()
+	done = make(chan reply, n)
+	for range n {
+		go func() {
+			w := httptest.NewRecorder()
+			h.s.Handler().ServeHTTP(w, h.request(as, "GET", target, "").WithContext(ctx))
+			done <- reply{w.Code, w.Header(), w.Body.String()}
+		}()
+	}
+	return done
+}
+
+func TestAWaiterCostsNothingUntilItsOwnMailMoves(t *testing.T) {
+	h := newHouse(t)
+	id := h.held().ID
+	reads, waits, ends := make(chan struct{}, 100), make(chan struct{}, 100), make(chan struct{}, 100)
+	h.s.o.Queue = watched{counted{h.queue, reads}, waits, ends}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := h.waiting(ctx, "reader", emailsOf+"/"+id+"?wait_seconds=45", 1)
+	<-waits
+	<-reads // of the handler
+	<-reads // of the wait
+	for range 5 {
+		h.held() // of the same mailbox, and nothing of his
+		h.do("other", "POST", "/v1/mailboxes/"+other+"/send", draft)
+	}
+	if len(reads)+len(waits) != 0 {
+		t.Errorf("others' mail woke the waiter %d times", len(waits))
+	}
+	cancel()
+	<-done
+	<-ends
+}
+
+func TestAWaiterForMailIsWokenByItsOwnInboxAlone(t *testing.T) {
+	h := newHouse(t)
+	waits, ends := make(chan struct{}, 100), make(chan struct{}, 100)
+	h.s.o.Queue = watched{h.queue, waits, ends}
+	done := h.waiting(context.Background(), "other", "/v1/mailboxes/"+other+"/wait?timeout_seconds=120", 1)
+	<-waits
+	h.rejected() // a notice for bot
+	if len(waits) != 0 {
+		t.Error("a notice in another's inbox woke the waiter")
+	}
+	if err := h.s.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+}
+
+func TestWaitersAreCountedPerPrincipal(t *testing.T) {
+	h := newHouse(t)
+	waits, ends := make(chan struct{}, 100), make(chan struct{}, 100)
+	h.s.o.Queue = watched{h.queue, waits, ends}
+	id := h.held().ID
+	ctx, cancel := context.WithCancel(context.Background())
+	done := h.waiting(ctx, "reader", emailsOf+"/"+id+"?wait_seconds=45", maxWaiters/2)
+	more := h.waiting(ctx, "sender", "/v1/mailboxes/"+bot+"/wait?timeout_seconds=120", maxWaiters/2) // the same agent
+	for range maxWaiters {
+		<-waits
+	}
+	for _, target := range []string{emailsOf + "/" + id + "?wait_seconds=45", "/v1/mailboxes/" + bot + "/wait"} {
+		if r := h.want(429, "reader", "GET", target, ""); r.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", target)
+		}
+	}
+	h.want(200, "reader", "GET", emailsOf+"/"+id, "") // without waiting
+	cancel()
+	for range maxWaiters / 2 {
+		<-done
+		<-more
+	}
+	last, stop := context.WithCancel(context.Background())
+	again := h.waiting(last, "reader", emailsOf+"/"+id+"?wait_seconds=45", 1)
+	<-waits
+	stop()
+	if r := <-again; r.status == 429 {
+		t.Error("waits that ended still count")
+	}
+	if n := len(h.s.waiters.now); n != 0 {
+		t.Errorf("%d principals are counted and nobody waits", n)
+	}
+}
+
+func TestAWaiterIsGoneWithItsClient(t *testing.T) {
+	h := newHouse(t)
+	id := h.held().ID
+	waits, ends := make(chan struct{}, 10), make(chan struct{}, 10)
+	h.s.o.Queue = watched{h.queue, waits, ends}
+	base := listen(t, h.s)
+	for _, target := range []string{emailsOf + "/" + id + "?wait_seconds=45", "/v1/mailboxes/" + bot + "/wait?timeout_seconds=120"} {
+		c, err := net.Dial("tcp", base[len("http://"):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", target, h.keys["reader"])
+		<-waits
+		c.Close()
+		select {
+		case <-ends:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: waits on after its client is gone", target)
+		}
+	}
+}
+
+// A body that never comes would keep the server from noticing that its client
+// is gone.
+func TestAGetTakesNoBody(t *testing.T) {
+	h := newHouse(t)
+	r := h.do("reader", "GET", "/v1/mailboxes/"+bot+"/wait", "{}")
+	if r.status != 400 {
+		t.Errorf("got %d %s", r.status, r.body)
+	}
+}
