@@ -71,7 +71,7 @@ func (t *textOf) add(e *entity, data []byte, render func(string) string) {
 	if len(data) == 0 {
 		return
 	}
-	s, _ := decodeCharset(e.params["charset"], data)
+	s, _ := decodeCharset(e.typ.first("charset"), data)
 	s = strings.TrimSpace(Neutralise(strings.ReplaceAll(render(s), "\r\n", "\n")))
 	if s != "" && t.b.Len() > 0 {
 		t.b.WriteString("\n\n")
