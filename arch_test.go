@@ -19,7 +19,7 @@ const module = "github.com/multimail/multimail"
 var mayImport = map[string]string{
 	"mail":                     "",
 	"gate/step":                "mail",
-	"gate":                     "mail gate/step queue internal/registry internal/store audit internal/metrics",
+	"gate":                     "mail gate/step queue internal/registry internal/store internal/throttle audit internal/metrics",
 	"queue":                    "mail gate/step internal/store audit internal/metrics",
 	"sign":                     "mail internal/secret",
 	"dkim":                     "mail internal/secret",

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"reflect"
@@ -129,7 +130,7 @@ func TestAppendRefusesWhatItCouldNotReadBack(t *testing.T) {
 		"a person where the actor is none":       {"node", audit.Record{Kind: audit.Freeze, Actor: system, Private: map[string]string{"actor": "eve"}}},
 		"a chain without a name":                 {"", audit.Record{Kind: audit.Freeze}},
 		"a chain that reaches into other chains": {"a/b", audit.Record{Kind: audit.Freeze}},
-		"an entry too large to be verified":      {"node", audit.Record{Kind: audit.Freeze, Private: map[string]string{"reason": strings.Repeat("x", 9<<20)}}},
+		"an entry too large to be verified":      {"node", audit.Record{Kind: audit.Freeze, Private: many(1200)}},
 		"facts too large to be verified":         {"node", audit.Record{Kind: audit.Freeze, Facts: map[string]string{"why": strings.Repeat(`"`, 3<<20)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -323,4 +324,13 @@ func TestStrangersWordsNeverMakeASecondRecord(t *testing.T) {
 			t.Errorf("%q came back as %+v", s, r)
 		}
 	}
+}
+
+// many is n private fields, each as long as one is kept.
+func many(n int) map[string]string {
+	fields := map[string]string{}
+	for i := range n {
+		fields[fmt.Sprint("reason", i)] = strings.Repeat("x", 8<<10)
+	}
+	return fields
 }

@@ -109,7 +109,7 @@ func (l *Log) Append(tx store.Tx, r Record) (Ref, error) {
 		Time: tx.Now().UTC().Format(time.RFC3339Nano), Prev: h.Hash,
 		Kind: r.Kind, Mail: r.Mail, Rev: r.Rev, Digest: r.Digest, Actor: r.Actor, Facts: r.Facts}
 	var open openings
-	e.Commit, open = commit(r.Private)
+	e.Commit, open = commit(cut(r.Private))
 	if r.Actor.personal() {
 		e.Actor.ID = ""
 		e.Commit, open = commitTo(e.Commit, open, actorField, r.Actor.ID)
@@ -124,6 +124,22 @@ func (l *Log) Append(tx store.Tx, r Record) (Ref, error) {
 		return Ref{}, fmt.Errorf("audit: append %s: %w", r.Kind, err)
 	}
 	return Ref{Chain: e.Chain, Seq: e.Seq, Hash: h.Hash}, nil
+}
+
+// maxField is how many octets of one private field an entry keeps: what an agent
+// or another server says is not copied into the log without end.
+const maxField = 8 << 10
+
+// cut shortens what is longer than maxField and says how much there was.
+func cut(fields map[string]string) map[string]string {
+	out := make(map[string]string, len(fields))
+	for name, v := range fields {
+		if len(v) > maxField {
+			v = strings.ToValidUTF8(v[:maxField], "") + fmt.Sprintf("… [cut, %d octets]", len(v))
+		}
+		out[name] = v
+	}
+	return out
 }
 
 // check refuses what could not be written so that it is read back as it was.

@@ -52,6 +52,8 @@ func (m *memory) Stage(context.Context, string, []byte) (store.Staged, error) {
 }
 
 func (m *memory) Body(context.Context, string) ([]byte, error) { return nil, store.ErrNotFound }
+func (*memory) Discard(store.Staged)                           {}
+func (*memory) Fits(int64) error                               { return nil }
 func (m *memory) Healthy() error                               { return nil }
 func (m *memory) Close() error                                 { return nil }
 

@@ -15,12 +15,14 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -35,6 +37,9 @@ type Options struct {
 	HeldSize, BacklogSize   int64 // octets; 0 means 2 GiB
 	HeldCount, BacklogCount int   // mails; 0 means 10,000
 
+	SubmissionsPerMinute int              // of one credential; 0 means 600
+	Now                  func() time.Time // of SubmissionsPerMinute; nil means time.Now
+
 	Log     *slog.Logger // nil means slog.Default
 	Metrics *metrics.Metrics
 }
@@ -48,6 +53,7 @@ type Gate struct {
 	o   Options
 
 	refusals refusals
+	rate     *throttle.Rate // of submissions, by credential
 }
 
 var _ queue.Policy = (*Gate)(nil)
@@ -76,7 +82,10 @@ func New(db store.Store, q *queue.Queue, reg *registry.Registry, log *audit.Log,
 	if o.Metrics == nil {
 		o.Metrics = metrics.New()
 	}
-	g := &Gate{db: db, q: q, reg: reg, log: log, o: o}
+	if o.SubmissionsPerMinute <= 0 {
+		o.SubmissionsPerMinute = 600
+	}
+	g := &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o}
 	q.Use(g)
 	return g
 }
@@ -90,6 +99,7 @@ var (
 	errFull     = mail.Errorf(452, "4.3.1", "not enough space to store mail; try again later")
 	errSize     = mail.Errorf(552, "5.3.4", "message too large").Over(mail.LimitMessageSize)
 	errRcpts    = mail.Errorf(452, "4.5.3", "too many recipients; send to fewer at a time").Over(mail.LimitRecipients)
+	errRate     = mail.Errorf(450, "4.7.1", "too many mails with this credential; try again in a minute").Over(mail.LimitSubmissionRate)
 	errNoRcpt   = mail.Errorf(554, "5.5.1", "no valid recipients")
 	errSelf     = mail.Errorf(554, "5.7.1", "who submits a mail can never decide over it")
 	errScope    = mail.Errorf(554, "5.7.1", "this needs a credential with the oversight scope")

@@ -26,6 +26,7 @@ import (
 type house struct {
 	testing.TB
 	ctx   context.Context
+	dir   string // of db
 	db    *bolt.DB
 	log   *audit.Log
 	reg   *registry.Registry
@@ -128,9 +129,9 @@ func (stamp) Stamp(_ context.Context, m *mail.Mail, _ []byte) ([]byte, error) {
 
 func build(t testing.TB) *house {
 	h := &house{TB: t, ctx: t.Context(), clock: &clock{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)},
-		box: mail.MustAddress("bot@example.test"), hop: &hop{}}
+		box: mail.MustAddress("bot@example.test"), hop: &hop{}, dir: t.TempDir()}
 	var err error
-	if h.db, err = bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Now: h.clock.Now, Reserve: 1}); err != nil {
+	if h.db, err = bolt.Open(bolt.Options{Dir: h.dir, Create: true, Now: h.clock.Now, Reserve: 1}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.db.Close() })

@@ -190,3 +190,24 @@ func TestAQuotaNeverStopsADecision(t *testing.T) {
 	}
 	h.tallied("held again")
 }
+
+func TestSubmissionsOfACredentialAreLimitedOverEveryDoor(t *testing.T) {
+	h := build(t)
+	g := gate.New(h.db, h.q, h.reg, h.log, gate.Options{SubmissionsPerMinute: 2, Now: h.clock.Now})
+	for i, door := range []string{"smtp", "http"} {
+		s := h.submission("ada@dest.test")
+		s.Door = door
+		if _, err := g.Submit(h.ctx, h.agent, s); err != nil {
+			t.Fatalf("submission %d: %v", i, err)
+		}
+	}
+	_, err := g.Submit(h.ctx, h.agent, h.submission("ada@dest.test"))
+	var e *mail.Error
+	if !errors.As(err, &e) || e.Code != 450 || e.Limit != mail.LimitSubmissionRate {
+		t.Errorf("beyond the limit: %v", err)
+	}
+	h.clock.forward(time.Minute)
+	if _, err := g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); err != nil {
+		t.Errorf("a minute later: %v", err)
+	}
+}

@@ -136,6 +136,9 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	if err != nil || r.Replay {
 		return r, err
 	}
+	if g.rate.Take(p.ID()+" "+p.Key) > 0 {
+		return r, errRate
+	}
 	m, raw, err := g.read(p, s, box, ours, now)
 	if err != nil {
 		return r, err
@@ -151,10 +154,14 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	if err != nil {
 		return r, err
 	}
+	if err := g.db.Fits(int64(len(raw))); err != nil {
+		return r, errFull.Because(err)
+	}
 	staged, err := g.db.Stage(ctx, queue.RawKey(m.ID), raw)
 	if err != nil {
 		return r, errStore.Because(err)
 	}
+	defer g.db.Discard(staged) // what did not become a mail, on every path
 	err = g.update(ctx, func(tx store.Tx) (err error) {
 		if r, err = g.replay(tx, s); err != nil || r.Replay {
 			return err
@@ -207,10 +214,11 @@ func (g *Gate) read(
 	for i := range env.Rcpts {
 		env.Rcpts[i].Standing = mail.Pending
 	}
+	header, more := msg.Header.Cut(env)
 	return &mail.Mail{
 		ID: id, State: mail.New, Envelope: env, Digest: mail.DigestOf(env, msg.Raw),
 		Mailbox: box.Address, Agent: p.Agent, AgentRef: p.AgentRef, Author: p.ID(), Door: s.Door, Encrypted: s.TLS,
-		Header: msg.Header, Size: int64(len(msg.Raw)), TextHash: msg.TextHash,
+		Header: header, More: more, Size: int64(len(msg.Raw)), TextHash: msg.TextHash,
 		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: g.reg.Hold(box),
 	}, msg.Raw, nil
 }

@@ -75,18 +75,15 @@ func (s *Server) auditExport(r *request) (answer, error) {
 	if v := r.one("openings"); v != "" && v != "1" {
 		return answer{}, invalid("openings must be 1")
 	}
-	err = http.NewResponseController(r.w).SetWriteDeadline(time.Time{})
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return answer{}, fmt.Errorf("httpd: export: %w", err)
-	}
+	out := &steady{w: r.w, stall: s.stall}
 	h := r.w.Header()
 	h.Set("Content-Type", "application/jsonl")
 	h.Set("Cache-Control", "no-store")
 	o := audit.ExportOptions{Openings: r.one("openings") == "1", Since: since}
-	err = s.o.Audit.Export(r.Context(), s.o.Store, r.w, o)
+	err = s.o.Audit.Export(r.Context(), s.o.Store, out, o)
 	if err != nil {
 		s.o.Log.Error("export", "actor", r.p.ID(), "err", err)
-		io.WriteString(r.w, `{"error":"the export broke off"}`+"\n")
+		io.WriteString(out, `{"error":"the export broke off"}`+"\n")
 	}
 	return answer{}, nil
 }
@@ -111,4 +108,23 @@ func (s *Server) auditVerify(r *request) (answer, error) {
 			Head: c.Head.String(), Root: c.Root.String(), Erased: c.Erased})
 	}
 	return ok(v)
+}
+
+// exportStall is how long a client of an export may read nothing.
+const exportStall = 30 * time.Second
+
+// steady writes an answer of any length to a client that goes on reading: each
+// write has so much time, the whole has no end.
+type steady struct {
+	w     http.ResponseWriter
+	stall time.Duration
+}
+
+// Write implements io.Writer.
+func (s *steady) Write(p []byte) (int, error) {
+	err := http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(s.stall))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) { // in-process there is nothing to cut
+		return 0, fmt.Errorf("httpd: export: %w", err)
+	}
+	return s.w.Write(p)
 }

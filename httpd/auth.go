@@ -6,10 +6,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
 )
 
 // What a listener knows of a connection travels in its context; it is not the
@@ -44,6 +46,9 @@ func (s *Server) authenticate(r *http.Request) (registry.Principal, error) {
 		}
 		return registry.Principal{}, errNoKey
 	}
+	if wait := s.o.Logins.Wait(remote(r)); wait > 0 {
+		return registry.Principal{}, tooFast(mail.LimitFailedLoginsSource, wait, "too many requests with a key that is not valid")
+	}
 	var p registry.Principal
 	err = s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
 		p, err = s.o.Registry.ByKey(tx, secret)
@@ -55,12 +60,21 @@ func (s *Server) authenticate(r *http.Request) (registry.Principal, error) {
 			p.UID = at.uid
 		}
 		p.IP = remote(r)
+		if wait := s.rate.Take(p.ID() + " " + p.Key); wait > 0 {
+			return registry.Principal{}, tooFast(mail.LimitRequestRate, wait, "too many requests with this API key")
+		}
 		return p, nil
 	}
 	if errors.Is(err, registry.ErrCredentials) {
+		s.o.Logins.Failed(remote(r), "") // an unknown key has no account
 		s.strange(r)
 	}
 	return registry.Principal{}, err
+}
+
+// tooFast is a refusal of what may be done again after wait.
+func tooFast(l mail.Limit, wait time.Duration, what string) error {
+	return &refusal{status: http.StatusTooManyRequests, text: what + "; try again later", limit: l, after: wait}
 }
 
 // presented returns the key in the headers. Two that differ could be read as

@@ -89,6 +89,8 @@ func statusOf(err error, e *mail.Error) int {
 		return http.StatusNotFound
 	case errors.Is(err, mail.ErrStale), errors.Is(err, registry.ErrExists):
 		return http.StatusConflict
+	case e.Limit == mail.LimitSubmissionRate:
+		return http.StatusTooManyRequests
 	case e.Code == 535:
 		return http.StatusUnauthorized
 	case e.Enhanced == "4.5.3": // too many recipients: no later try helps

@@ -75,6 +75,11 @@ type Options struct {
 	// doors; nil makes one of its own with 16 messages of the largest size.
 	Messages *throttle.Bytes
 
+	// Limits; 0 and nil mean the defaults of the configuration.
+	Logins            *throttle.Logins // failed ones, over all doors
+	MaxPerSource      int              // connections from one throttle.Source
+	RequestsPerMinute int              // of one API key
+
 	// DefaultDomain is the domain whose keys are shown where the Host header
 	// names none of ours; empty means the only one.
 	DefaultDomain string
@@ -92,6 +97,8 @@ type Server struct {
 	o       Options
 	handler http.Handler // every route, without the guards of a listener
 	noise   *rate.Limiter
+	stall   time.Duration  // see exportStall
+	rate    *throttle.Rate // of requests, by API key
 	waiters waiters
 	slots   chan struct{} // see work
 	reviews reviews
@@ -133,10 +140,25 @@ func New(o Options) (*Server, error) {
 	if o.Messages == nil {
 		o.Messages = throttle.NewBytes(16 * o.MaxSize)
 	}
-	s := &Server{o: o, closing: make(chan struct{}), slots: newSlots()}
+	o.limits()
+	s := &Server{o: o, stall: exportStall, rate: throttle.NewRate(o.RequestsPerMinute, o.Now),
+		closing: make(chan struct{}), slots: newSlots()}
 	// Strangers may not fill the audit log; what is left out is in the log and
 	// the metrics.
 	s.noise = rate.NewLimiter(rate.Every(10*time.Second), 20)
 	s.handler = s.mux()
 	return s, nil
+}
+
+// limits fills in the defaults of the limits.
+func (o *Options) limits() {
+	if o.MaxPerSource <= 0 {
+		o.MaxPerSource = 100
+	}
+	if o.RequestsPerMinute <= 0 {
+		o.RequestsPerMinute = 1200
+	}
+	if o.Logins == nil {
+		o.Logins = throttle.NewLogins(10, 10, o.Now)
+	}
 }

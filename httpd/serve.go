@@ -38,11 +38,6 @@ func (s *Server) doors() http.Handler {
 	mux.Handle("/", s.handler)
 	mcp := s.o.MCP(&http.Client{Transport: s.InProcess("mcp")})
 	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
-		// Its streams live longer than any answer of ours.
-		if err := http.NewResponseController(w).SetWriteDeadline(time.Time{}); err != nil {
-			s.fail(w, r, fmt.Errorf("httpd: stream: %w", err))
-			return
-		}
 		from := origin{r.RemoteAddr, r.TLS}
 		mcp.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), originKey{}, from)))
 	})
@@ -59,6 +54,8 @@ func (s *Server) Serve(l net.Listener) error {
 	if loopback(l) {
 		h = s.guard(s.doors(), s.onLoopback)
 	}
+	over := func() { s.o.Metrics.Limits.WithLabelValues(string(mail.LimitHTTPSource)).Inc() }
+	l = &sources{Listener: l, max: s.o.MaxPerSource, over: over} // before the limit of all, which it would fill
 	return s.run(netutil.LimitListener(l, maxConns), h, nil)
 }
 

@@ -143,7 +143,7 @@ func pendingOf(m *mail.Mail, mode string, now time.Time) api.Pending {
 		Mailbox: m.Mailbox.String(), MailboxID: m.Mailbox.String(), Direction: "outbound",
 		Agent: m.Agent, AgentRef: m.AgentRef, Door: m.Door, Mode: mode,
 		From: fromOf(m), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
-		Size: m.Size, Attachments: m.Header.Attachments,
+		More: m.More, Size: m.Size, Attachments: m.Header.Attachments,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore,
 		Status: statusWord(m, now), Recipients: firstRecipients(m), RecipientCount: len(m.Envelope.Rcpts),
 	}

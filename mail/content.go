@@ -47,7 +47,7 @@ func (c *Content) walk(e *entity, left *budget, text, html *textOf) {
 		c.Files = append(c.Files, f)
 	}
 	switch {
-	case !e.shown():
+	case !e.isText() && e.kind != "text/html":
 	case e.kind == "text/html":
 		html.add(e, data, func(s string) string { return renderHTML(s).out.b.String() })
 	default:

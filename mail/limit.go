@@ -40,7 +40,12 @@ const (
 	// smtpd and httpd: of messages in memory.
 	LimitInFlight Limit = "messages_in_flight"
 
-	// httpd: of one connection.
+	// gate: of one credential.
+	LimitSubmissionRate Limit = "submissions_per_key"
+
+	// httpd: of one source, connection and key.
+	LimitHTTPSource       Limit = "http_connections_per_source"
+	LimitRequestRate      Limit = "requests_per_key"
 	LimitHTTPIdleStranger Limit = "http_idle_stranger"
 
 	// mail: of one approver's view.

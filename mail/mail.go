@@ -75,8 +75,9 @@ type Mail struct {
 	Door      string  `json:"door"`                // "smtp", "http" or "mcp"
 	Encrypted bool    `json:"encrypted,omitempty"` // the door spoke TLS (RFC 3848: ESMTPSA)
 
-	Header Header `json:"header"` // what the canonical bytes say, read once
-	Size   int64  `json:"size"`   // octets of the canonical bytes
+	Header Header `json:"header"`         // what the canonical bytes say, read once
+	Size   int64  `json:"size"`           // octets of the canonical bytes
+	More   int    `json:"more,omitempty"` // addresses of To and Cc that Header leaves out
 
 	TextHash string `json:"text_hash,omitempty"` // equal for mails that say the same; outside the digest
 
@@ -105,6 +106,30 @@ type Header struct {
 	Subject     string    `json:"subject"`
 	MessageID   string    `json:"message_id"` // without brackets
 	Attachments int       `json:"attachments,omitempty"`
+}
+
+// maxNamed is how many addresses of To, and of Cc, a record keeps.
+const maxNamed = 100
+
+// Cut returns h with long lists of addresses shortened, and how many it left
+// out, so that no record and no list of records grows with them; the bytes say
+// all of them. Who is in the envelope stays: see Mail.Hidden.
+func (h Header) Cut(env Envelope) (short Header, more int) {
+	rcpts := map[string]bool{}
+	for _, r := range env.Rcpts {
+		rcpts[r.Addr.Key()] = true
+	}
+	for _, list := range []*[]Address{&h.To, &h.Cc} {
+		var kept []Address
+		for i, a := range *list {
+			if i < maxNamed || rcpts[a.Key()] {
+				kept = append(kept, a)
+			}
+		}
+		more += len(*list) - len(kept)
+		*list = kept
+	}
+	return h, more
 }
 
 // Lease says which node may attempt the mail, and until when.

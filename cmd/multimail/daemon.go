@@ -49,6 +49,7 @@ type setup struct {
 	maxPerSource      int
 	maxCommands       int
 	logins            config.Logins
+	limits            config.HTTP // its limits alone
 	memory            config.Memory
 	quotas            config.Queue
 	relay             relay.Options
@@ -107,7 +108,7 @@ func build(s setup) (d *daemon, err error) {
 	}
 	d.relay.OnFree(d.queue.Wake)
 	d.gate = gate.New(d.db, d.queue, d.registry, d.audit,
-		gate.Options{MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m,
+		gate.Options{SubmissionsPerMinute: s.limits.SubmissionsPerMinute, MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m,
 			HeldSize: int64(s.quotas.HeldSize), HeldCount: s.quotas.HeldCount,
 			BacklogSize: int64(s.quotas.BacklogSize), BacklogCount: s.quotas.BacklogCount})
 	m.States(d.states)
@@ -124,7 +125,8 @@ func build(s setup) (d *daemon, err error) {
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
 		Identity: d.identity, DKIM: d.dkim, Metrics: m, Log: s.log, Dev: s.dev,
-		Messages: messages, DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler(s.maxSize),
+		Messages: messages, Logins: logins, MaxPerSource: s.limits.MaxPerSource, RequestsPerMinute: s.limits.RequestsPerMinute,
+		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler(s.maxSize),
 	})
 	return d, err
 }

@@ -88,7 +88,7 @@ func (s serveCmd) dev(e *environment) error {
 		data: data, node: "dev", create: true, dev: true, hostname: "localhost", domain: devDomain,
 		smtpTLS: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		maxSize: 25 << 20, maxRcpt: 100, maxConns: 1000, hold: s.ApprovalTTL, ed25519: true,
-		maxPerSource: config.Default().SMTP.MaxPerSource, logins: config.Default().Logins,
+		maxPerSource: config.Default().SMTP.MaxPerSource, logins: config.Default().Logins, limits: config.Default().HTTP,
 		maxCommands: config.Default().SMTP.MaxCommands, memory: config.Default().Memory,
 		quotas: config.Default().Queue,
 		relay:  relay.Options{Smarthost: hop, TLS: "opportunistic", PerDestination: 10},
@@ -221,7 +221,7 @@ func fromConfig(c config.Config) (setup, error) {
 	set := setup{
 		data: c.Data, node: c.Node, hostname: c.SMTP.Hostname,
 		maxSize: int64(c.SMTP.MaxSize), maxRcpt: c.SMTP.MaxRecipients, maxConns: c.SMTP.MaxConnections,
-		maxPerSource: c.SMTP.MaxPerSource, logins: c.Logins,
+		maxPerSource: c.SMTP.MaxPerSource, logins: c.Logins, limits: c.HTTP,
 		maxCommands: c.SMTP.MaxCommands, memory: c.Memory,
 		quotas:       c.Queue,
 		allowedHosts: c.HTTP.AllowedHosts, hold: time.Duration(c.Queue.Hold), ed25519: c.DKIM.Ed25519,

@@ -23,6 +23,7 @@ type Pending struct {
 	To        []string `json:"to"`
 	Cc        []string `json:"cc"`
 	Bcc       []string `json:"bcc"`
+	More      int      `json:"more_named,omitempty"` // further addresses of To and Cc; the review has them
 
 	// Recipients are those of the envelope: who gets it. A list of mails has the
 	// first of them, those that the header hides before the others.

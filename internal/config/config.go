@@ -66,6 +66,10 @@ type HTTP struct {
 	CertFile     string   `toml:"tls_cert_file"`
 	KeyFile      string   `toml:"tls_key_file"`
 	AllowedHosts []string `toml:"allowed_hosts"` // Host headers answered; empty: see config.example.toml
+
+	MaxPerSource         int `toml:"max_connections_per_source"`
+	RequestsPerMinute    int `toml:"requests_per_minute"`    // of one API key
+	SubmissionsPerMinute int `toml:"submissions_per_minute"` // of one credential, over every door
 }
 
 // Relay is the way out.
@@ -117,8 +121,9 @@ func Default() Config {
 			MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000, MaxPerSource: 100, MaxCommands: 500},
 		Logins: Logins{PerSource: 10, PerAccount: 10},
 		Memory: Memory{Messages: 512 << 20},
-		HTTP:   HTTP{Listen: "127.0.0.1:8025", AllowedHosts: []string{}},
-		Relay:  Relay{PerDestination: 10, Auth: "auto", GreetingTimeout: Duration(30 * time.Second)},
+		HTTP: HTTP{Listen: "127.0.0.1:8025", AllowedHosts: []string{}, MaxPerSource: 100,
+			RequestsPerMinute: 1200, SubmissionsPerMinute: 600},
+		Relay: Relay{PerDestination: 10, Auth: "auto", GreetingTimeout: Duration(30 * time.Second)},
 		Queue: Queue{Workers: 16, Lease: Duration(15 * time.Minute), Lifetime: Duration(5 * 24 * time.Hour),
 			FirstRetry: Duration(time.Minute), MaxRetry: Duration(4 * time.Hour), Hold: Duration(7 * 24 * time.Hour),
 			HeldSize: 2 << 30, HeldCount: 10_000, BacklogSize: 2 << 30, BacklogCount: 10_000},
@@ -200,6 +205,10 @@ func (c Config) check() error {
 		return errors.New("http.tls_cert_file: required unless http.listen is a loopback address")
 	}
 	for name, n := range map[string]int64{
+		"http.max_connections_per_source": int64(c.HTTP.MaxPerSource),
+		"http.requests_per_minute":        int64(c.HTTP.RequestsPerMinute),
+		"http.submissions_per_minute":     int64(c.HTTP.SubmissionsPerMinute),
+
 		"smtp.max_size": int64(c.SMTP.MaxSize), "smtp.max_recipients": int64(c.SMTP.MaxRecipients),
 		"smtp.max_connections": int64(c.SMTP.MaxConnections), "relay.per_destination": int64(c.Relay.PerDestination),
 		"relay.greeting_timeout":          int64(c.Relay.GreetingTimeout),

@@ -70,7 +70,7 @@ func (b *Inbox) Bounce(tx store.Tx, dsn *mail.Mail, raw []byte) error {
 	item := Item{
 		ID: dsn.ID, Mailbox: dsn.Mailbox, Kind: "dsn", About: n.About, Action: n.Action,
 		From: dsn.Header.From.String(), Subject: mail.Neutralise(dsn.Header.Subject),
-		Text: mail.NewReview(raw).Text(), ReceivedAt: dsn.SubmittedAt.UTC(), Size: int64(len(raw)),
+		Text: cut(mail.NewReview(raw).Text()), ReceivedAt: dsn.SubmittedAt.UTC(), Size: int64(len(raw)),
 	}
 	if err := tx.PutBody(store.Inline(RawKey(dsn.ID), raw)); err != nil {
 		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
@@ -79,6 +79,17 @@ func (b *Inbox) Bounce(tx store.Tx, dsn *mail.Mail, raw []byte) error {
 		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
 	}
 	return put(tx, item)
+}
+
+// maxText is how many octets of its text an item keeps; the bytes of the notice
+// are kept in whole.
+const maxText = 64 << 10
+
+func cut(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + fmt.Sprintf("… [cut, %d octets]", len(s))
 }
 
 func put(tx store.Tx, item Item) error {

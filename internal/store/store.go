@@ -30,9 +30,18 @@ type Store interface {
 	// ErrUnknown must not tell anyone "done" or "failed".
 	Update(ctx context.Context, fn func(Tx) error) error
 
-	// Stage makes a body ready to be put by a transaction. What no
-	// transaction puts is swept away at the next start.
+	// Stage makes a body ready to be put by a transaction. Whoever stages
+	// calls Discard afterwards, whatever became of the transaction.
 	Stage(ctx context.Context, key string, body []byte) (Staged, error)
+
+	// Discard removes a staged body unless a transaction has put it. After
+	// ErrUnknown it is decided once the store knows what is in force. What a
+	// dead process left is swept away at the next start.
+	Discard(Staged)
+
+	// Fits returns nil when a body of so many octets leaves the reserve of the
+	// disk free, and why not otherwise.
+	Fits(octets int64) error
 
 	// Body returns a body that a transaction put. ErrNotFound if there is none.
 	Body(ctx context.Context, key string) ([]byte, error)

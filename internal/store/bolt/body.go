@@ -148,6 +148,47 @@ func (db *DB) Stage(ctx context.Context, key string, b []byte) (store.Staged, er
 	return store.Staged{Key: key, File: name, Size: int64(len(b))}, nil
 }
 
+// Discard implements store.Store.
+func (db *DB) Discard(s store.Staged) {
+	if s.File == "" || !isBodyFile(s.File) {
+		return
+	}
+	r, err := db.bodyRecord(context.Background(), s.Key)
+	switch {
+	case err == nil && r.file == s.File:
+	case err == nil, errors.Is(err, store.ErrNotFound):
+		db.removeFiles(map[string]bool{s.File: false})
+	case !errors.Is(err, store.ErrClosed): // not readable now; the sweep of the next start is the last resort
+		db.orphans.add(s)
+	}
+}
+
+// orphans are staged bodies of which it is not known yet whether a record
+// names them.
+type orphans struct {
+	mu   sync.Mutex
+	list []store.Staged
+}
+
+// maxOrphans bounds the list; what is beyond is swept at the next start.
+const maxOrphans = 1000
+
+func (o *orphans) add(s store.Staged) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.list) < maxOrphans {
+		o.list = append(o.list, s)
+	}
+}
+
+func (o *orphans) take() []store.Staged {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	list := o.list
+	o.list = nil
+	return list
+}
+
 // PutBody implements store.Tx.
 func (t *txn) PutBody(s store.Staged) error {
 	if err := t.mayWrite(); err != nil {

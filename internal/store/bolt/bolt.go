@@ -80,8 +80,9 @@ type DB struct {
 	file    fs.FileInfo  // what bolt has open
 	trouble error        // why the last commit failed; nil once one went through
 
-	shards shards
-	health health
+	shards  shards
+	orphans orphans
+	health  health
 }
 
 var _ store.Store = (*DB)(nil)

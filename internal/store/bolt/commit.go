@@ -124,6 +124,9 @@ func (db *DB) serve(calls []*call) {
 	b.err = db.commitBatch(b)
 	if b.err == nil {
 		db.removeFiles(b.files)
+		for _, s := range db.orphans.take() {
+			db.Discard(s)
+		}
 	}
 	if b.err == nil || errors.Is(b.err, store.ErrUnknown) {
 		for _, fn := range b.after {

@@ -20,6 +20,7 @@ type health struct {
 	mu   sync.Mutex
 	at   time.Time
 	last error
+	free int64 // octets of the disk, less what was staged since
 }
 
 // Healthy implements store.Store. It fails while there is still room to record
@@ -53,6 +54,22 @@ func (db *DB) Healthy() error {
 	return db.health.last
 }
 
+// Fits implements store.Store. What fits counts as used at once, so that many
+// that come together do not each take the same space.
+func (db *DB) Fits(octets int64) error {
+	if err := db.Healthy(); err != nil {
+		return err
+	}
+	db.health.mu.Lock()
+	defer db.health.mu.Unlock()
+	if left := db.health.free - octets; left < db.o.Reserve {
+		return fmt.Errorf("store: %d octets of disk would be free after %d more, %d are kept in reserve",
+			left, octets, db.o.Reserve)
+	}
+	db.health.free -= octets
+	return nil
+}
+
 // look looks at the file and its disk.
 func (db *DB) look() error {
 	db.mu.RLock()
@@ -69,7 +86,8 @@ func (db *DB) look() error {
 	if err := unix.Statfs(db.o.Dir, &st); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if free := int64(st.Bavail) * int64(st.Bsize); free < db.o.Reserve {
+	free := int64(st.Bavail) * int64(st.Bsize)
+	if db.health.free = free; free < db.o.Reserve {
 		return fmt.Errorf("store: %d octets of disk are free, %d are kept in reserve", free, db.o.Reserve)
 	}
 	if st.Files > 0 && st.Ffree == 0 {

@@ -1,0 +1,112 @@
+package gate_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/store"
+)
+
+// failingStore lets the test say what becomes of a submission after its body
+// was staged.
+type failingStore struct {
+	store.Store
+	staged func() error
+	panics bool
+	fits   error
+}
+
+func (s *failingStore) Stage(ctx context.Context, key string, b []byte) (store.Staged, error) {
+	st, err := s.Store.Stage(ctx, key, b)
+	if err == nil && s.staged != nil {
+		s.staged()
+	}
+	return st, err
+}
+
+func (s *failingStore) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if s.panics {
+		panic("our bug")
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+func (s *failingStore) Fits(n int64) error { return errors.Join(s.fits, s.Store.Fits(n)) }
+
+// bodies lists the body files of a data directory.
+func bodies(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(dir, "bodies"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			all = append(all, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestABodyThatBecameNoMailIsRemovedOnEveryPath(t *testing.T) {
+	h := build(t)
+	large := strings.Repeat(strings.Repeat("x", 76)+"\r\n", 2000)
+	submit := func(db store.Store, ctx context.Context, key string) (err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				err = errors.New("panic")
+			}
+		}()
+		g := gate.New(db, h.q, h.reg, h.log, gate.Options{})
+		s := h.submission("ada@dest.test")
+		s.Raw = append(s.Raw, large...)
+		s.IdempotencyKey, s.Fingerprint = key, "f"
+		_, err = g.Submit(ctx, h.agent, s)
+		return err
+	}
+	if err := submit(h.db, h.ctx, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(bodies(t, h.dir)); n != 1 {
+		t.Fatalf("%d files for one mail", n)
+	}
+	ctx, cancel := context.WithCancel(h.ctx)
+	full := errors.New("full")
+	for name, c := range map[string]struct {
+		db  *failingStore
+		ctx context.Context
+		key string
+	}{
+		"the client is gone": {&failingStore{Store: h.db, staged: func() error { cancel(); return nil }}, ctx, ""},
+		"a panic":            {&failingStore{Store: h.db, panics: true}, h.ctx, ""},
+		"no space for it":    {&failingStore{Store: h.db, fits: full}, h.ctx, ""},
+		"refused meanwhile": {&failingStore{Store: h.db, staged: func() error {
+			h.update(func(tx store.Tx) error { return h.reg.DisableAgent(tx, h.operator, "bot") })
+			return nil
+		}}, h.ctx, ""},
+	} {
+		if err := submit(c.db, c.ctx, c.key); err == nil {
+			t.Errorf("%s: submitted", name)
+		}
+		h.update(func(tx store.Tx) error { return h.reg.EnableAgent(tx, h.operator, "bot") })
+		if n := len(bodies(t, h.dir)); n != 1 {
+			t.Errorf("%s: %d files, want 1", name, n)
+		}
+	}
+	again := &failingStore{Store: h.db}
+	again.staged = func() error { // another request with the same key is faster
+		again.staged = nil
+		return submit(h.db, h.ctx, "twice")
+	}
+	if err := submit(again, h.ctx, "twice"); err != nil {
+		t.Errorf("a repetition: %v", err)
+	}
+	if n := len(bodies(t, h.dir)); n != 2 {
+		t.Errorf("a repetition: %d files, want 2", n)
+	}
+}

@@ -1,0 +1,100 @@
+package bolt
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/multimail/multimail/internal/store"
+)
+
+func exists(t *testing.T, dir, name string) bool {
+	t.Helper()
+	_, err := os.Stat(filepath.Join(dir, bodiesName, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func TestDiscardRemovesWhatNoRecordNames(t *testing.T) {
+	dir := t.TempDir()
+	db := mustOpen(t, Options{Dir: dir, Create: true})
+	body := make([]byte, inlineMax)
+	var staged [2]store.Staged
+	for i := range staged {
+		var err error
+		if staged[i], err = db.Stage(t.Context(), "k", body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Update(t.Context(), func(tx store.Tx) error { return tx.PutBody(staged[0]) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range staged {
+		db.Discard(s)
+		db.Discard(s)
+	}
+	if !exists(t, dir, staged[0].File) || exists(t, dir, staged[1].File) {
+		t.Error("what was put is gone, or what was not is there")
+	}
+	db.Discard(store.Inline("k", body))
+	db.Discard(store.Staged{Key: "k", File: "../multimail.db"})
+	if b, err := db.Body(t.Context(), "k"); err != nil || len(b) != len(body) {
+		t.Errorf("the body that was put: %v", err)
+	}
+}
+
+// The outcome of the commit is unknown: the file stays until it is known.
+func TestDiscardWaitsForAnUnknownOutcome(t *testing.T) {
+	for name, c := range map[string]struct {
+		inForce bool
+	}{"in force": {true}, "not in force": {false}} {
+		t.Run(name, func(t *testing.T) {
+			d, dir := &disk{}, t.TempDir()
+			db := mustOpen(t, Options{Dir: dir, Create: true, commit: d.commit})
+			s, err := db.Stage(t.Context(), "k", make([]byte, inlineMax))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fate := lost
+			if c.inForce {
+				fate = done
+			}
+			d.plans(away(dir, fate))
+			err = db.Update(t.Context(), func(tx store.Tx) error { return tx.PutBody(s) })
+			if !errors.Is(err, store.ErrUnknown) {
+				t.Fatalf("Update = %v, want unknown", err)
+			}
+			db.Discard(s)
+			if !exists(t, dir, s.File) {
+				t.Fatal("removed while nobody knew")
+			}
+			back(t, dir)
+			mustPut(t, db, "later", "1")
+			mustPut(t, db, "later", "2")
+			if exists(t, dir, s.File) != c.inForce {
+				t.Errorf("the file is there: %v", !c.inForce)
+			}
+		})
+	}
+}
+
+func TestTheReserveIsCheckedAgainstWhatIsComing(t *testing.T) {
+	db := mustOpen(t, Options{Dir: t.TempDir(), Create: true, Reserve: 1})
+	if err := db.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	free := db.health.free
+	if err := db.Fits(free / 2); err != nil {
+		t.Errorf("half of what is free: %v", err)
+	}
+	if db.health.at.IsZero() {
+		t.Fatal("nobody looked at the disk")
+	}
+	if err := db.Fits(4 * free); err == nil {
+		t.Error("four times what is free fits")
+	}
+}

@@ -1,0 +1,29 @@
+package throttle
+
+import (
+	"testing"
+	"time"
+)
+
+func TestARateGivesAMinutesWorthAndFillsUpEvenly(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	r := NewRate(60, func() time.Time { return now })
+	for i := range 60 {
+		if w := r.Take("a"); w != 0 {
+			t.Fatalf("number %d must wait %v", i, w)
+		}
+	}
+	if w := r.Take("a"); w <= 0 || w > time.Second {
+		t.Errorf("beyond the budget: wait %v", w)
+	}
+	if w := r.Take("b"); w != 0 {
+		t.Errorf("another key waits %v", w)
+	}
+	now = now.Add(time.Second)
+	if w := r.Take("a"); w != 0 {
+		t.Errorf("a second later: wait %v", w)
+	}
+	if w := r.Take("a"); w == 0 {
+		t.Error("two a second")
+	}
+}
