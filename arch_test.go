@@ -35,6 +35,7 @@ var mayImport = map[string]string{
 	"internal/registry":        "mail internal/store audit",
 	"internal/inbox":           "mail internal/store audit",
 	"internal/capture":         "mail",
+	"internal/clock":           "",
 	"internal/config":          "mail",
 	"internal/metrics":         "",
 	"internal/secret":          "",

@@ -45,7 +45,10 @@ const (
 	AuthOK        = "auth.ok"
 	AuthFail      = "auth.fail"
 	StoreStart    = "store.start"
-	NoticeDrop    = "notice.drop" // the author could not be told of an end
+	NoticeDrop    = "notice.drop"  // the author could not be told of an end
+	ClockDoubt    = "clock.doubt"  // the wall clock jumped
+	ClockTrust    = "clock.trust"  // it is trusted again, by itself
+	ClockAccept   = "clock.accept" // an operator trusts it as it is
 )
 
 // kinds is the closed vocabulary. A kind is never removed: old logs hold it.
@@ -58,6 +61,7 @@ var kinds = [...]string{
 	AgentAdd, AgentDisable, AgentEnable, AgentPassword,
 	MailboxAdd, MailboxSet, MailboxGrant,
 	KeyCreate, KeyRevoke, ApproverAdd, AuthOK, AuthFail, StoreStart, NoticeDrop,
+	ClockDoubt, ClockTrust, ClockAccept,
 }
 
 // Known reports whether a kind belongs to the vocabulary.

@@ -39,8 +39,11 @@ func (g *Gate) Run(ctx context.Context) error {
 	}
 }
 
-// Expire ends every hold that is overdue now.
+// Expire ends every hold that is overdue now, unless the clock is in doubt.
 func (g *Gate) Expire(ctx context.Context) error {
+	if !g.o.Trusted() {
+		return nil
+	}
 	ids, err := g.q.Overdue(ctx)
 	if err != nil {
 		return err

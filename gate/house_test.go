@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,7 @@ type house struct {
 	g     *gate.Gate
 	hop   *hop
 	clock *clock
+	doubt atomic.Bool // the clock is not trusted
 
 	box      mail.Address
 	agent    registry.Principal
@@ -139,14 +141,17 @@ func build(t testing.TB) *house {
 	h.reg = registry.New(h.log)
 	h.inbox = inbox.New()
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	h.q, err = queue.New(h.db, h.log, h.hop, h.inbox, queue.Options{Stamps: []queue.Stamp{stamp{}}, Log: quiet, Jitter: func() float64 { return 0 }})
+	h.q, err = queue.New(h.db, h.log, h.hop, h.inbox, queue.Options{Stamps: []queue.Stamp{stamp{}}, Log: quiet,
+		Jitter: func() float64 { return 0 }, Trusted: h.trusted})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{Log: quiet})
+	h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{Log: quiet, Trusted: h.trusted})
 	h.people()
 	return h
 }
+
+func (h *house) trusted() bool { return !h.doubt.Load() }
 
 // people fills the registry.
 func (h *house) people() {

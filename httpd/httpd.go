@@ -55,6 +55,12 @@ var (
 	_ Reader       = (*queue.Queue)(nil)
 )
 
+// Clock is a wall clock that may be in doubt.
+type Clock interface {
+	Doubt() string // why it is not trusted, or ""
+	Accept()       // trusts it as it is now
+}
+
 // Options are what a server stands on. Everything up to DKIM is required.
 type Options struct {
 	Gate     *gate.Gate
@@ -65,6 +71,10 @@ type Options struct {
 	Inbox    *inbox.Inbox
 	Identity IdentityKeys
 	DKIM     DKIMKeys
+
+	// Clock is the clock that the gate and the queue go by; nil means one that
+	// is always trusted.
+	Clock Clock
 
 	Metrics *metrics.Metrics // nil means none
 	Log     *slog.Logger     // nil means slog.Default
@@ -124,6 +134,9 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 		o.DefaultDomain = domain
+	}
+	if o.Clock == nil {
+		o.Clock = trusted{}
 	}
 	if o.Metrics == nil {
 		o.Metrics = metrics.New()

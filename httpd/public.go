@@ -21,7 +21,11 @@ func (s *Server) health(r *request) (answer, error) {
 		s.o.Log.Warn("health", "err", err)
 		return answer{http.StatusServiceUnavailable, api.Health{Status: "degraded"}}, nil
 	}
-	return ok(api.Health{Status: "ok"})
+	h := api.Health{Status: "ok", Clock: "ok"}
+	if s.o.Clock.Doubt() != "" {
+		h.Clock = "in doubt" // why is the operator's to read
+	}
+	return ok(h)
 }
 
 func (s *Server) metrics(r *request) (answer, error) {

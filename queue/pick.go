@@ -16,6 +16,10 @@ import (
 // wake nobody here.
 const idle = 5 * time.Second
 
+// doubtful is how soon the dispatcher looks again at scheduled mail while the
+// clock is in doubt.
+const doubtful = time.Second
+
 // maxBusy is how many mails with several destinations are tried in vain
 // before their group loses its turn.
 const maxBusy = 100
@@ -159,6 +163,14 @@ func (q *Queue) pickFrom(ctx context.Context, tx store.Tx, group string, wait *t
 			// One damaged record must not stop the others, nor pass in silence.
 			q.o.Log.Error("unreadable", "mail", id, "err", err)
 			return nil
+		}
+		if !m.NotBefore.IsZero() && !q.o.Trusted() {
+			// Scheduled mail waits for a clock that is trusted; those behind it need not.
+			*wait = min(*wait, doubtful)
+			if busy++; busy < maxBusy {
+				return nil
+			}
+			return store.Stop
 		}
 		release, ok := q.deliver.Reserve(m)
 		if !ok {

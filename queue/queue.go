@@ -83,6 +83,7 @@ type Options struct {
 	MaxRetry   time.Duration    // between two attempts; 0 means 4 hours
 	Stamps     []Stamp          // in the order they are made; the last one stands on top
 	Jitter     func() float64   // in [0,1); nil means math/rand
+	Trusted    func() bool      // the clock may end a retry lifetime; nil means always
 	Log        *slog.Logger     // nil means slog.Default
 	Metrics    *metrics.Metrics // nil means none
 }
@@ -117,6 +118,9 @@ func New(db store.Store, log *audit.Log, d Deliverer, b Bouncer, o Options) (*Qu
 	}
 	def(&o.Lease, 15*time.Minute)
 	def(&o.Lifetime, 5*24*time.Hour)
+	if o.Trusted == nil {
+		o.Trusted = func() bool { return true }
+	}
 	def(&o.FirstRetry, time.Minute)
 	def(&o.MaxRetry, 4*time.Hour)
 	if o.Workers <= 0 {

@@ -26,7 +26,7 @@ func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result) (
 		}
 		before := slices.Clone(m.Envelope.Rcpts)
 		stopped, private := record(m, results, tx.Now())
-		if !tx.Now().Before(m.ReleasedAt.Add(q.o.Lifetime)) && !stopped {
+		if q.outlived(m, tx.Now()) && !stopped {
 			giveUp(m, tx.Now())
 		}
 		facts, err := q.policy.Facts(tx, m)
@@ -92,6 +92,12 @@ func record(m *mail.Mail, results []mail.Result, now time.Time) (stopped bool, p
 	return stopped, private
 }
 
+// outlived reports whether the retry lifetime of a mail is over, by a clock
+// that is not in doubt.
+func (q *Queue) outlived(m *mail.Mail, now time.Time) bool {
+	return !now.Before(m.ReleasedAt.Add(q.o.Lifetime)) && q.o.Trusted()
+}
+
 // giveUp ends the retry lifetime for whoever is still pending (RFC 3463: 4.4.7).
 func giveUp(m *mail.Mail, now time.Time) {
 	for i := range m.Envelope.Rcpts {
@@ -149,7 +155,7 @@ func (q *Queue) lapseOne(ctx context.Context, id mail.ID, starting bool) error {
 			return nil
 		}
 		before, event := slices.Clone(m.Envelope.Rcpts), step.Lapse
-		if !tx.Now().Before(m.ReleasedAt.Add(q.o.Lifetime)) {
+		if q.outlived(m, tx.Now()) {
 			event = step.Settle
 			giveUp(m, tx.Now())
 		}

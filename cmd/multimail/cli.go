@@ -46,6 +46,7 @@ type commands struct {
 	Key      keyCmd      `cmd:"" help:"API keys of agents, approvers and admins."`
 	Operator operatorCmd `cmd:"" help:"Show or name the operator and the oversight address."`
 
+	Clock  clockCmd  `cmd:"" help:"Whether the daemon trusts its clock."`
 	Audit  auditCmd  `cmd:"" help:"The audit log."`
 	Verify verifyCmd `cmd:"" help:"Check the identity header of a mail file."`
 

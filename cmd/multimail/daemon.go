@@ -15,6 +15,7 @@ import (
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd"
+	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/metrics"
@@ -57,6 +58,7 @@ type setup struct {
 	hold              time.Duration
 	ed25519           bool
 	log               *slog.Logger
+	clock             clock.Options // the zero value reads the machine's clocks
 }
 
 // daemon is the running house. It knows every concrete type and decides nothing.
@@ -71,6 +73,7 @@ type daemon struct {
 	relay    *relay.Client
 	smtp     *smtpd.Server
 	http     *httpd.Server
+	clock    *clockwork
 	socket   string
 	s        setup
 }
@@ -79,7 +82,9 @@ type daemon struct {
 func build(s setup) (d *daemon, err error) {
 	d = &daemon{s: s}
 	m := metrics.New()
-	if d.db, err = bolt.Open(bolt.Options{Dir: s.data, Create: s.create}); err != nil {
+	s.clock.Log = s.log
+	c := clock.New(s.clock)
+	if d.db, err = bolt.Open(bolt.Options{Dir: s.data, Create: s.create, Now: c.Now}); err != nil {
 		return nil, err
 	}
 	db := d.db
@@ -89,6 +94,9 @@ func build(s setup) (d *daemon, err error) {
 		}
 	}()
 	d.audit = audit.New(s.node)
+	if d.clock, err = startClock(context.Background(), c, db, d.audit); err != nil {
+		return nil, err
+	}
 	d.registry = registry.New(d.audit).Holding(s.hold)
 	d.identity = sign.OpenKeys(s.data)
 	d.dkim = dkim.OpenKeys(s.data, dkim.Options{Ed25519: s.ed25519})
@@ -101,14 +109,14 @@ func build(s setup) (d *daemon, err error) {
 	if d.relay, err = relay.New(s.relay); err != nil {
 		return nil, err
 	}
-	s.queue.Node, s.queue.Metrics, s.queue.Log = s.node, m, s.log
+	s.queue.Node, s.queue.Metrics, s.queue.Log, s.queue.Trusted = s.node, m, s.log, c.Trusted
 	s.queue.Stamps = []queue.Stamp{sign.NewStamper(d.identity), dkim.NewStamper(d.dkim), received{s.hostname}}
 	if d.queue, err = queue.New(d.db, d.audit, d.relay, box, s.queue); err != nil {
 		return nil, err
 	}
 	d.relay.OnFree(d.queue.Wake)
 	d.gate = gate.New(d.db, d.queue, d.registry, d.audit,
-		gate.Options{SubmissionsPerMinute: s.limits.SubmissionsPerMinute, MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Log: s.log, Metrics: m,
+		gate.Options{SubmissionsPerMinute: s.limits.SubmissionsPerMinute, MaxSize: s.maxSize, MaxRcpt: s.maxRcpt, Trusted: c.Trusted, Log: s.log, Metrics: m,
 			HeldSize: int64(s.quotas.HeldSize), HeldCount: s.quotas.HeldCount,
 			BacklogSize: int64(s.quotas.BacklogSize), BacklogCount: s.quotas.BacklogCount})
 	m.States(d.states)
@@ -124,7 +132,7 @@ func build(s setup) (d *daemon, err error) {
 	}
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
-		Identity: d.identity, DKIM: d.dkim, Metrics: m, Log: s.log, Dev: s.dev,
+		Identity: d.identity, DKIM: d.dkim, Clock: c, Metrics: m, Log: s.log, Dev: s.dev,
 		Messages: messages, Logins: logins, MaxPerSource: s.limits.MaxPerSource, RequestsPerMinute: s.limits.RequestsPerMinute,
 		DefaultDomain: s.domain, AllowedHosts: s.allowedHosts, MaxSize: s.maxSize, MCP: mcpHandler(s.maxSize),
 	})
@@ -223,6 +231,7 @@ func (d *daemon) run(ctx context.Context, ready func() error) error {
 	serve("queue", func() error { defer close(queueDone); return d.queue.Run(qctx, work) })
 	serve("gate", func() error { return d.gate.Run(work) })
 	serve("memory", func() error { return new(trimmer).run(work) })
+	go d.clock.run(work, func(err error) { d.s.log.Error("clock", "err", err) })
 
 	err := ready()
 	if err == nil {

@@ -53,7 +53,8 @@ func (e *Error) Error() string {
 
 // Health is the answer of the health check.
 type Health struct {
-	Status string `json:"status"` // "ok" or "degraded"
+	Status string `json:"status"`          // "ok" or "degraded"
+	Clock  string `json:"clock,omitempty"` // "ok" or "in doubt": nothing ends or leaves by the time of day
 }
 
 // Account is who answers for the installation.

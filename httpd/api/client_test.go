@@ -114,6 +114,8 @@ func TestEveryMethodAsksItsEndpoint(t *testing.T) {
 		{"enable", "POST", "/v1/agents/bot/enable", "", func(c *Client) error { _, err := c.EnableAgent(ctx, "bot"); return err }},
 		{"password", "POST", "/v1/agents/bot/password", "", func(c *Client) error { _, err := c.ResetPassword(ctx, "bot"); return err }},
 		{"keys", "GET", "/v1/api-keys", "", func(c *Client) error { _, err := c.Keys(ctx); return err }},
+		{"clock", "GET", "/v1/clock", "", func(c *Client) error { _, err := c.Clock(ctx); return err }},
+		{"accept clock", "POST", "/v1/clock/accept", "", func(c *Client) error { _, err := c.AcceptClock(ctx); return err }},
 		{"add key", "POST", "/v1/api-keys", `{"kind":"agent","owner":"bot","scopes":["send"]}`, func(c *Client) error {
 			_, err := c.AddKey(ctx, NewKey{Kind: "agent", Owner: "bot", Scopes: []string{"send"}})
 			return err

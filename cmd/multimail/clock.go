@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/internal/clock"
+	"github.com/multimail/multimail/internal/store"
+)
+
+// clockKey is where the store keeps the last trusted mark.
+const clockKey = "clock/mark"
+
+// clockEvery is how often a change of the clock's standing is looked for: to
+// record it, not to act on it, which happens at each reading.
+const clockEvery = 10 * time.Second
+
+// clockwork records what becomes of the daemon's clock.
+type clockwork struct {
+	*clock.Clock
+	db    store.Store
+	log   *audit.Log
+	mark  clock.Mark // as the store has it
+	doubt string     // as the audit log has it
+}
+
+// startClock compares the clock with what the store knows.
+func startClock(ctx context.Context, c *clock.Clock, db store.Store, log *audit.Log) (*clockwork, error) {
+	w := &clockwork{Clock: c, db: db, log: log}
+	var commit time.Time
+	err := db.View(ctx, func(tx store.Tx) error {
+		b, err := tx.Get(clockKey)
+		if err == nil {
+			err = json.Unmarshal(b, &w.mark)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		newest, err := log.List(tx, 0, 1)
+		for _, e := range newest {
+			commit = e.Time()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("clock: %w", err)
+	}
+	c.Start(w.mark, commit)
+	return w, w.record(ctx)
+}
+
+// record writes what has changed: the standing of the clock to the audit log,
+// and its mark, once trusted, for the next start.
+func (w *clockwork) record(ctx context.Context) error {
+	doubt := w.Doubt()
+	mark, trusted := w.Mark()
+	moved := trusted && mark != w.mark
+	if doubt == w.doubt && !moved {
+		return nil
+	}
+	err := w.db.Update(ctx, func(tx store.Tx) error {
+		if moved {
+			b, err := json.Marshal(mark)
+			if err != nil {
+				return err
+			}
+			if err := tx.Put(clockKey, b); err != nil {
+				return err
+			}
+		}
+		if doubt == w.doubt {
+			return nil
+		}
+		kind, why := audit.ClockDoubt, doubt
+		if doubt == "" {
+			kind, why = audit.ClockTrust, w.doubt
+		}
+		_, err := w.log.Append(tx, audit.Record{Kind: kind, Actor: audit.Actor{Kind: "system", ID: "system"},
+			Facts: map[string]string{"doubt": why}})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("clock: record: %w", err)
+	}
+	w.doubt = doubt
+	if moved {
+		w.mark = mark
+	}
+	return nil
+}
+
+// run records until ctx ends.
+func (w *clockwork) run(ctx context.Context, failed func(error)) {
+	tick := time.NewTicker(clockEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := w.record(ctx); err != nil && ctx.Err() == nil {
+				failed(err)
+			}
+		}
+	}
+}
