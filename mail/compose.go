@@ -120,14 +120,12 @@ func messageIDs(name, s string) ([]string, error) {
 
 // body writes the MIME fields of the message, the empty line, and the parts.
 func (d Draft) body() ([]byte, error) {
-	page, err := renderMarkdown(d.Markdown)
+	page, err := renderMarkdown(unixLines(d.Markdown))
 	if err != nil {
 		return nil, fmt.Errorf("mail: render markdown: %w", err)
 	}
-	page = "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n" + page +
-		"</body></html>\n"
 	words := multipart("alternative", [][]byte{
-		textPart("text/plain", d.Markdown), textPart("text/html", page),
+		textPart("text/plain", d.Markdown), textPart("text/html", htmlFrame(page)),
 	})
 	if len(d.Attachments) == 0 {
 		return words, nil
@@ -141,6 +139,11 @@ func (d Draft) body() ([]byte, error) {
 		parts = append(parts, p)
 	}
 	return multipart("mixed", parts), nil
+}
+
+// htmlFrame makes a page of what Markdown renders to.
+func htmlFrame(page string) string {
+	return "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n" + page + "</body></html>\n"
 }
 
 // multipart joins parts. The boundary is a hash of what it separates, so it

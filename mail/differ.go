@@ -1,18 +1,13 @@
 package mail
 
-import (
-	"strings"
-	"sync"
-	"unicode"
-)
-
-// say remembers the words of a leaf that is shown, and its source if it is text.
-func (v *viewer) say(e *entity, text, source string) {
-	if v.words == nil {
-		v.words, v.sources = map[*entity]string{}, map[*entity]string{}
+// say remembers a leaf that is shown; doubtful is one that readers decode in
+// more than one way.
+func (v *viewer) say(e *entity, source string, doubtful bool) {
+	if v.sources == nil {
+		v.sources, v.doubtful = map[*entity]string{}, map[*entity]bool{}
 	}
-	v.words[e] = normalise(text)
 	v.sources[e] = source
+	v.doubtful[e] = doubtful
 }
 
 // compare sets Differ, and finds the pages that text stands for.
@@ -60,7 +55,7 @@ func (v *viewer) compareIn(e *entity, loose func(*entity)) {
 	}
 }
 
-func (v *viewer) has(e *entity) bool { _, ok := v.words[e]; return ok }
+func (v *viewer) has(e *entity) bool { _, ok := v.sources[e]; return ok }
 
 // said returns the shown leaves under e; of an alternative, those of the first.
 func (v *viewer) said(e *entity) []*entity {
@@ -78,93 +73,48 @@ func (v *viewer) said(e *entity) []*entity {
 }
 
 // compareGroups compares the first of several groups of leaves with each of
-// the others. A page that agrees with text need not be shown beside it.
+// the others. Only one plain text alone can stand for one page alone: all else
+// is shown beside it and differs, as far as anybody can tell.
 func (v *viewer) compareGroups(groups [][]*entity) {
 	if len(groups) < 2 {
 		return
 	}
-	first, isText := groups[0], true
-	for _, e := range first {
-		isText = isText && e.kind != "text/html"
-	}
-	plain := join(first, v.words)
-	markdown := sync.OnceValues(func() (string, bool) { return v.asMarkdown(first) })
+	first := groups[0]
 	for _, g := range groups[1:] {
-		said := join(g, v.words)
-		if said != plain {
-			words, ok := "", false
-			if isText {
-				words, ok = markdown()
-			}
-			if !ok || said != words {
-				v.review.Differ = true
-				continue
-			}
+		if len(first) != 1 || len(g) != 1 || !v.same(first[0], g[0]) {
+			v.review.Differ = true
+			continue
 		}
-		for _, e := range g {
-			v.covered[e] = isText
+		v.covered[g[0]] = true
+	}
+}
+
+// same reports whether two leaves show the same to every reader.
+func (v *viewer) same(text, other *entity) bool {
+	if !text.isPlain() || v.doubtful[text] || v.doubtful[other] {
+		return false
+	}
+	if other.kind != "text/html" {
+		return other.isPlain() && sameWords(v.sources[text], v.sources[other])
+	}
+	if n := len(v.sources[text]); n <= maxMarkdown { // more is not rendered
+		if v.budget -= n; v.budget < 0 {
+			return false
 		}
 	}
+	return standsFor(v.sources[text], v.sources[other])
 }
 
-// asMarkdown returns the words of text after it is read as Markdown, as
-// Compose does; ok is false when rendering has cost this mail enough.
-func (v *viewer) asMarkdown(text []*entity) (words string, ok bool) {
-	source := join(text, v.sources)
-	if v.budget -= len(source); v.budget < 0 {
-		return "", false
+// isPlain reports whether the leaf is text that no parameter lays out anew, as
+// format=flowed does.
+func (e *entity) isPlain() bool {
+	if e.typ == nil {
+		return e.kind == "text/plain"
 	}
-	page, err := renderMarkdown(source)
-	if err != nil {
-		return "", false
-	}
-	return normalise(renderHTML(page).words.String()), true
-}
-
-func join(es []*entity, of map[*entity]string) string {
-	if len(es) == 1 {
-		return of[es[0]]
-	}
-	var out []string
-	for _, e := range es {
-		out = append(out, of[e])
-	}
-	return strings.Join(out, " ")
-}
-
-// normalise reduces text to its words: letters and digits in lower case,
-// currency signs and other symbols that carry meaning, one space between.
-// Links are left out: text spells their targets out, HTML does not.
-func normalise(s string) string {
-	var b strings.Builder
-	b.Grow(len(s))
-	gap := false
-	add := func(text string) {
-		for _, r := range text {
-			if !isWord(r) {
-				gap = true
-				continue
-			}
-			if gap && b.Len() > 0 {
-				b.WriteByte(' ')
-			}
-			gap = false
-			b.WriteRune(unicode.ToLower(r))
+	for _, name := range e.typ.names {
+		if name != "charset" {
+			return false
 		}
-		gap = true
 	}
-	at := 0
-	eachLink(s, func(start, end int) {
-		add(s[at:start])
-		at = end
-	})
-	add(s[at:])
-	return b.String()
-}
-
-func isWord(r rune) bool {
-	if r < 0x80 {
-		return isAlnum(byte(r)) || r == '%' || r == '$'
-	}
-	return unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Sc, unicode.So)
+	return e.kind == "text/plain"
 }

@@ -69,14 +69,3 @@ func TestWhatABrowserShowsIsNotMarked(t *testing.T) {
 		}
 	}
 }
-
-func TestNormaliseKeepsWordsAlone(t *testing.T) {
-	for _, tt := range []struct{ in, want string }{
-		{"", ""}, {"  a\n\nB ", "a b"}, {"**Bold** _x_ (y)", "bold x y"}, {"10 € 5% $3 👍", "10 € 5% $3 👍"},
-		{"see https://x.test/a-b?c now", "see now"}, {"[a](http://b.test) c", "a c"}, {"don't", "don t"},
-	} {
-		if got := normalise(tt.in); got != tt.want {
-			t.Errorf("normalise(%q) = %q, want %q", tt.in, got, tt.want)
-		}
-	}
-}

@@ -7,31 +7,50 @@ import (
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
 	render "github.com/yuin/goldmark/renderer/html"
+	"github.com/yuin/goldmark/util"
 )
 
-// renderMarkdown renders Markdown as HTML, raw HTML left out. A line end in the
+// renderMarkdown renders Markdown as HTML, raw HTML as it is written. A line end in the
 // source is one in the result, since in a mail it is meant. Text whose markup
 // would cost too much is shown as it is written.
 func renderMarkdown(s string) (string, error) {
 	if intricate(s) {
 		return "<pre>" + html.EscapeString(s) + "</pre>\n", nil
 	}
-	md := goldmark.New(goldmark.WithExtensions(extension.GFM),
+	md := goldmark.New(goldmark.WithParser(markdownParser()),
+		goldmark.WithExtensions(extension.Linkify, extension.Table, extension.Strikethrough),
 		goldmark.WithRendererOptions(render.WithHardWraps()))
 	var b bytes.Buffer
-	err := md.Convert([]byte(s), &b)
-	return strings.ReplaceAll(b.String(), "<!-- raw HTML omitted -->", ""), err
+	if err := md.Convert([]byte(s), &b); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+// markdownParser knows the markup that adds no word and takes none away. It
+// leaves out raw HTML, link reference definitions, underlined headings and
+// task lists: their text is shown as it is written.
+func markdownParser() parser.Parser {
+	at := func(v any, priority int) util.PrioritizedValue { return util.Prioritized(v, priority) }
+	return parser.NewParser(
+		parser.WithBlockParsers(at(parser.NewThematicBreakParser(), 200), at(parser.NewListParser(), 300),
+			at(parser.NewListItemParser(), 400), at(parser.NewCodeBlockParser(), 500),
+			at(parser.NewATXHeadingParser(), 600), at(parser.NewFencedCodeBlockParser(), 700),
+			at(parser.NewBlockquoteParser(), 800), at(parser.NewParagraphParser(), 1000)),
+		parser.WithInlineParsers(at(parser.NewCodeSpanParser(), 100), at(parser.NewLinkParser(), 200),
+			at(parser.NewAutoLinkParser(), 300), at(parser.NewEmphasisParser(), 500)))
 }
 
 // Limits of what goes to the Markdown renderer. Without them 64 KiB of text
 // take it minutes and become 700 MiB of table cells.
 const (
-	maxMarkdown = 256 << 10 // octets
-	maxMarks    = 2000      // emphasis and brackets in one paragraph: pairing them is quadratic
-	maxNesting  = 40        // lists and quotations opened by one line
-	maxCells    = 50000     // every row of a table is as wide as its widest
-	maxExpanded = 1 << 20   // octets that link references may grow to
+	maxMarkdown = 64 << 10 // octets
+	maxMarks    = 2000     // emphasis and brackets in one paragraph: pairing them is quadratic
+	maxNesting  = 40       // lists and quotations opened by one line
+	maxCells    = 50000    // every row of a table is as wide as its widest
+	maxExpanded = 1 << 20  // octets that link references may grow to
 )
 
 // intricate reports whether s would cost the renderer more than its length

@@ -17,7 +17,7 @@ type Review struct {
 
 	Receipt  []string  // who is told when the mail is read or delivered
 	Segments []Segment // what the mail says, in its order; a page that only repeats text is left out
-	Differ   bool      // text and HTML parts say different words
+	Differ   bool      // text and HTML parts may say different things
 	Links    []string  // every link target in HTML and text, in order, no duplicates
 	Parts    []Part    // every leaf part, attached messages, and containers that are not sound
 	Fields   []Field   // header fields of the mail and of its parts
@@ -79,13 +79,13 @@ type viewer struct {
 	warn     Warnings
 	fields   int // counted, those beyond the limit too
 	shown    []stretch
-	depth    int             // attached messages around the entity that is visited
-	seen     map[string]bool // links
-	words    map[*entity]string
-	sources  map[*entity]string // text leaves as written
+	depth    int                // attached messages around the entity that is visited
+	seen     map[string]bool    // links
+	sources  map[*entity]string // leaves that are shown, decoded
 	covered  map[*entity]bool   // pages that say what some text says
 	marked   map[*entity]bool   // pages that hide something
 	messages map[*entity]bool   // attached messages
+	doubtful map[*entity]bool   // leaves that readers decode in more than one way
 	budget   int                // octets that may still be rendered from Markdown
 }
 
@@ -306,7 +306,7 @@ func (v *viewer) leaf(e *entity) {
 		v.add(e, SegmentText, note, text)
 		v.link(textLinks(text))
 		if note == "" {
-			v.say(e, text, text)
+			v.say(e, text, v.doubts())
 		}
 		return
 	}
@@ -321,9 +321,12 @@ func (v *viewer) leaf(e *entity) {
 		v.marked[e] = true
 	}
 	if note == "" {
-		v.say(e, page.words.String(), "")
+		v.say(e, text, v.doubts())
 	}
 }
+
+// doubts reports whether the part that was listed last is not reviewable.
+func (v *viewer) doubts() bool { return !v.review.Parts[len(v.review.Parts)-1].Reviewable }
 
 // addPart lists an entity and returns its decoded octets.
 func (v *viewer) addPart(e *entity, attached bool) []byte {

@@ -71,3 +71,11 @@ func (t *texts) add(text string) {
 	}
 	end()
 }
+
+// isWord reports whether r belongs to a word, or is a sign that carries meaning.
+func isWord(r rune) bool {
+	if r < 0x80 {
+		return isAlnum(byte(r)) || r == '%' || r == '$'
+	}
+	return unicode.In(r, unicode.L, unicode.N, unicode.M, unicode.Sc, unicode.So)
+}
