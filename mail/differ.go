@@ -1,12 +1,12 @@
 package mail
 
-// say remembers a leaf that is shown; doubtful is one that readers decode in
-// more than one way.
+// say remembers a leaf that is shown, its lines ended by LF; doubtful is one
+// that readers decode in more than one way.
 func (v *viewer) say(e *entity, source string, doubtful bool) {
 	if v.sources == nil {
 		v.sources, v.doubtful = map[*entity]string{}, map[*entity]bool{}
 	}
-	v.sources[e] = source
+	v.sources[e] = unixLines(source)
 	v.doubtful[e] = doubtful
 }
 

@@ -8,9 +8,9 @@ import (
 
 // standsFor reports whether text may be shown in the place of page: page is
 // what Compose writes for text to the octet, or a plain page with the same
-// words and signs in the same order.
+// words and signs in the same order. The lines of both end with LF. One text may
+// have many pages beside it: what is done for each is bounded by the page.
 func standsFor(text, page string) bool {
-	text = unixLines(text)
 	if words, ok := plainPage(page); ok && sameWords(text, words) {
 		return true
 	}
@@ -18,7 +18,7 @@ func standsFor(text, page string) bool {
 		return false // the rest costs no more than the page
 	}
 	want, err := renderMarkdown(text)
-	return err == nil && strings.TrimSpace(unixLines(page)) == strings.TrimSpace(htmlFrame(want))
+	return err == nil && strings.TrimSpace(page) == strings.TrimSpace(htmlFrame(want))
 }
 
 func unixLines(s string) string { return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s) }
