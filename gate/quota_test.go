@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,8 +46,12 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
 		r := rand.New(rand.NewPCG(1, 2))
+		answers := rand.New(rand.NewPCG(3, 4)) // its own: workers ask for answers at the same time
+		var mu sync.Mutex
 		h.hop.answer = func(mail.Address) mail.Result {
-			return []mail.Result{{Delivered: true, Code: 250}, {Code: 451}, {Permanent: true, Code: 550}}[r.IntN(3)]
+			mu.Lock()
+			defer mu.Unlock()
+			return []mail.Result{{Delivered: true, Code: 250}, {Code: 451}, {Permanent: true, Code: 550}}[answers.IntN(3)]
 		}
 		var ids []mail.ID
 		ops := map[string]func(){

@@ -46,6 +46,13 @@ func (s *script) dial(t *testing.T) func(context.Context, string, string) (net.C
 	}
 }
 
+// connections returns how many were made.
+func (s *script) connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns
+}
+
 func (s *script) serve(c net.Conn) {
 	defer c.Close()
 	s.mu.Lock()
@@ -209,8 +216,8 @@ func TestAReplyAheadOfItsCommandEndsTheConnection(t *testing.T) {
 				}
 			}
 			check(t, deliver(t, c, newMail("b@x.test")), want)
-			if s.conns != 2 {
-				t.Errorf("%d connections: one with an unread reply was kept", s.conns)
+			if n := s.connections(); n != 2 {
+				t.Errorf("%d connections: one with an unread reply was kept", n)
 			}
 		})
 	}
@@ -284,8 +291,8 @@ func TestAHostThatRefusesAtItsGreetingIsLeftForTheNextMX(t *testing.T) {
 				return badDial(ctx, n, addr)
 			}})
 		check(t, deliver(t, c, newMail("b@x.test")), "delivered 250 2.0.0")
-		if bad.conns != 1 {
-			t.Errorf("%d connections to a host that wants no mail", bad.conns)
+		if n := bad.connections(); n != 1 {
+			t.Errorf("%d connections to a host that wants no mail", n)
 		}
 		r := deliver(t, c, newMail("b@only.test"))[0]
 		if r.Permanent || r.Code/100 != 5 {
