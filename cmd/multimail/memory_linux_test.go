@@ -1,6 +1,7 @@
 //go:build !race
 
 // The race detector keeps memory of its own for every octet this test allocates.
+
 package main
 
 import (
