@@ -88,7 +88,7 @@ func (s serveCmd) dev(e *environment) error {
 		data: data, node: "dev", create: true, dev: true, hostname: "localhost", domain: devDomain,
 		smtpTLS: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		maxSize: 25 << 20, maxRcpt: 100, maxConns: 1000, hold: s.ApprovalTTL, ed25519: true,
-		maxPerSource: config.Default().SMTP.MaxPerSource, logins: config.Default().Logins, limits: config.Default().HTTP,
+		maxPerSource: config.Default().SMTP.MaxPerSource, logins: config.Default().Logins, limits: devLimits(),
 		maxCommands: config.Default().SMTP.MaxCommands, memory: config.Default().Memory,
 		quotas: config.Default().Queue,
 		relay:  relay.Options{Smarthost: hop, TLS: "opportunistic", PerDestination: 10},
@@ -121,6 +121,13 @@ func (s serveCmd) dev(e *environment) error {
 		}
 		return info.welcome(e, data, hop, s.NextHop == "")
 	})
+}
+
+// devLimits are the defaults, but for rates that load tests of one agent reach.
+func devLimits() config.HTTP {
+	l := config.Default().HTTP
+	l.RequestsPerMinute, l.SubmissionsPerMinute = 1_000_000, 1_000_000
+	return l
 }
 
 // nextHop returns where released mail goes: the embedded capture server, to

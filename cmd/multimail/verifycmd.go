@@ -61,11 +61,23 @@ func printVerification(e *environment, r sign.Verification) error {
 	return e.line("  not bound: anybody may have written or changed %s", printable(strings.Join(r.Unbound, ", ")))
 }
 
+// maxMailFile bounds what is read into memory: far more than any mail system takes.
+const maxMailFile = 256 << 20
+
 func (v verifyCmd) read(in io.Reader) ([]byte, error) {
-	if v.File == "-" {
-		return io.ReadAll(in)
+	if v.File != "-" {
+		f, err := os.Open(v.File)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(v.File)
+	b, err := io.ReadAll(io.LimitReader(in, maxMailFile+1))
+	if err == nil && len(b) > maxMailFile {
+		err = fmt.Errorf("the file is larger than %d octets", maxMailFile)
+	}
+	return b, err
 }
 
 // keys says where keys come from: files first, then the daemon of --data, then
