@@ -12,8 +12,15 @@ func partOf(header, body string) (Part, *Review) {
 	return r.Parts[0], r
 }
 
-// What other programs show was tried with Python's email (both policies) and
-// read from the sources of Thunderbird.
+// named writes every name of a part on one line.
+func named(p Part) string {
+	if len(p.AlsoNamed) == 0 {
+		return p.Name
+	}
+	return p.Name + " (also named " + strings.Join(p.AlsoNamed, ", ") + ")"
+}
+
+// What other programs show was tried with Python's email (both policies).
 func TestFileNamesAreThoseOfRecipientsPrograms(t *testing.T) {
 	const file = "Content-Disposition: attachment; "
 	for _, tt := range []struct {
@@ -68,8 +75,8 @@ func TestFileNamesAreThoseOfRecipientsPrograms(t *testing.T) {
 		{"raw UTF-8", file + "filename=\"\xc3\xa9.exe\"", "é.exe", true},
 	} {
 		p, _ := partOf(tt.header, "x")
-		if p.Name != tt.want || p.Reviewable != tt.clear {
-			t.Errorf("%s: %q %v %q, want %q", tt.name, p.Name, p.Reviewable, p.Why, tt.want)
+		if named(p) != tt.want || p.Reviewable != tt.clear {
+			t.Errorf("%s: %q %v %q, want %q", tt.name, named(p), p.Reviewable, p.Why, tt.want)
 		}
 	}
 }

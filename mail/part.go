@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -56,19 +55,15 @@ func (e *entity) names() []string {
 // maxNames is how many names of one part are shown.
 const maxNames = 5
 
-// shownName returns the names of a part for the approver.
-func (e *entity) shownName() string {
+// shownNames returns the names of a part for the approver: that of the most
+// lenient reader, up to maxNames of others, and how many more there are.
+func (e *entity) shownNames() (name string, others []string, more int) {
 	names := e.names()
 	if len(names) == 0 {
-		return ""
+		return "", nil, 0
 	}
-	others, more := names[1:], ""
-	if len(others) > maxNames {
-		more = fmt.Sprintf(" and %d more", len(others)-maxNames)
-		others = others[:maxNames]
+	for _, n := range names[1:min(len(names), 1+maxNames)] {
+		others = append(others, neutralLine(n))
 	}
-	if len(others) == 0 {
-		return neutralLine(names[0])
-	}
-	return neutralLine(names[0]) + " (also named " + neutralLine(strings.Join(others, ", ")) + more + ")"
+	return neutralLine(names[0]), others, len(names) - 1 - len(others)
 }

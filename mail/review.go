@@ -44,14 +44,15 @@ func (r *Review) say(kind SegmentKind) string {
 
 // Part is one leaf of the MIME tree.
 type Part struct {
-	Path       string // "2.1": the first part of the second part; "": the whole message
-	Name       string // file name; a second name for other readers follows it
-	Type       string // media type
-	Size       int64  // octets, decoded
-	SHA256     string // hex, of the decoded octets
-	Attachment bool   // offered as a file
-	Reviewable bool   // decoded as every reader would; if it is text, it stands in Segments
-	Why        string // why it is not reviewable
+	Path       string   // "2.1": the first part of the second part; "": the whole message
+	Name       string   // file name, as the most lenient reader takes it
+	AlsoNamed  []string // file names that other readers take
+	Type       string   // media type
+	Size       int64    // octets, decoded
+	SHA256     string   // hex, of the decoded octets
+	Attachment bool     // offered as a file
+	Reviewable bool     // decoded as every reader would; if it is text, it stands in Segments
+	Why        string   // why it is not reviewable
 }
 
 // NewReview makes the approver's view. It never fails: what cannot be decoded
@@ -332,7 +333,10 @@ func (v *viewer) doubts() bool { return !v.review.Parts[len(v.review.Parts)-1].R
 func (v *viewer) addPart(e *entity, attached bool) []byte {
 	data, why := e.decode(v.left)
 	sum := sha256.Sum256(data)
-	name := e.shownName() // may find the entity odd
+	name, others, more := e.shownNames() // may find the entity odd
+	if more > 0 {
+		v.warn.Add(WarnFileName, partPath(e), "the part has %d further names that are not shown", more)
+	}
 	for _, n := range e.names() {
 		if why := CheckFileName(n); why != "" {
 			v.warn.Add(WarnFileName, partPath(e), "the file name %s: %s", why, n)
@@ -344,13 +348,13 @@ func (v *viewer) addPart(e *entity, attached bool) []byte {
 		}
 	}
 	p := Part{
-		Path: partPath(e), Name: name, Type: neutralLine(e.kind), Size: int64(len(data)),
+		Path: partPath(e), Name: name, AlsoNamed: others, Type: neutralLine(e.kind), Size: int64(len(data)),
 		SHA256: hex.EncodeToString(sum[:]), Attachment: attached, Reviewable: why == "", Why: why,
 	}
 	v.review.Parts = append(v.review.Parts, p)
-	if !v.afford(e, partSize+shownSize(p.Name)+shownSize(p.Type)) {
+	if !v.afford(e, partSize+shownSize(p.Name)+shownSize(strings.Join(others, ","))+shownSize(p.Type)) {
 		last := &v.review.Parts[len(v.review.Parts)-1]
-		last.Name, last.Type = "", ""
+		last.Name, last.AlsoNamed, last.Type = "", nil, ""
 	}
 	return data
 }

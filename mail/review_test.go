@@ -48,7 +48,7 @@ func describe(raw []byte) string {
 		case f.IsZero():
 		case f.Kind() == reflect.Slice:
 			for j := range f.Len() {
-				s := fmt.Sprintf("%+v", f.Index(j))
+				s := strings.Replace(fmt.Sprintf("%+v", f.Index(j)), " AlsoNamed:[]", "", 1)
 				fmt.Fprintf(&b, "%s: %s\n", strings.ToLower(name), strings.ReplaceAll(s, "\n", "\n  | "))
 			}
 		default:
@@ -222,7 +222,7 @@ func TestEveryNameOfAnAttachmentIsShown(t *testing.T) {
 		{"raw UTF-8", "Content-Disposition: attachment; filename=\"\xc3\xa9.pdf\"", "é.pdf"},
 	} {
 		r := NewReview(mailWith("Content-Type: multipart/mixed; boundary=b\n\n--b\n" + tt.header + "\n\nx\n--b--\n"))
-		if p := r.Parts[0]; p.Name != tt.want || !p.Attachment {
+		if p := r.Parts[0]; named(p) != tt.want || !p.Attachment {
 			t.Errorf("%s: %+v, want %q", tt.name, p, tt.want)
 		}
 	}

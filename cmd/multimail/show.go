@@ -183,6 +183,9 @@ func (p *printer) parts(r api.Review) {
 			name = "part " + part.Path
 		}
 		p.field(what, fmt.Sprintf("%s  %s, %d octets, sha256 %s", name, part.Type, part.Size, part.SHA256))
+		for _, name := range part.AlsoNamed {
+			p.field("also named", name)
+		}
 		if !part.Reviewable {
 			p.field("", "NOT REVIEWABLE: "+part.Why)
 		}

@@ -111,14 +111,15 @@ type ReviewHead struct {
 
 // Part is one leaf of the MIME tree.
 type Part struct {
-	Path       string `json:"path"`
-	Name       string `json:"name,omitempty"`
-	Type       string `json:"type"`
-	Size       int64  `json:"size"`
-	SHA256     string `json:"sha256"`
-	Attachment bool   `json:"attachment"`
-	Reviewable bool   `json:"reviewable"`    // Segments show it
-	Why        string `json:"why,omitempty"` // it is not
+	Path       string   `json:"path"`
+	Name       string   `json:"name,omitempty"`
+	AlsoNamed  []string `json:"also_named,omitempty"` // by other mail programs
+	Type       string   `json:"type"`
+	Size       int64    `json:"size"`
+	SHA256     string   `json:"sha256"`
+	Attachment bool     `json:"attachment"`
+	Reviewable bool     `json:"reviewable"`    // Segments show it
+	Why        string   `json:"why,omitempty"` // it is not
 }
 
 // Verdict is a decision to be made. An approval must quote the digest that was
