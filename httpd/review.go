@@ -18,7 +18,7 @@ func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warning
 		Header: api.ReviewHead{From: seen.From, Sender: seen.Sender, To: seen.To, Cc: seen.Cc,
 			ReplyTo: seen.ReplyTo, ReceiptTo: seen.Receipt},
 		Segments: []api.Segment{}, Differ: seen.Differ,
-		Links: append([]string{}, seen.Links...), Parts: []api.Part{}, Fields: []api.Field{}, Warnings: []api.Warning{},
+		Links: []api.Link{}, Parts: []api.Part{}, Fields: []api.Field{}, Warnings: []api.Warning{},
 		Options: api.Options{Body: m.Envelope.Body, Ret: m.Envelope.Ret, EnvID: mail.Neutralise(m.Envelope.EnvID),
 			SendAt: m.NotBefore, HoldFor: m.HoldFor.String(), HoldEnds: m.ExpiresAt},
 	}
@@ -26,6 +26,9 @@ func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warning
 	for _, x := range seen.Segments {
 		v.Segments = append(v.Segments,
 			api.Segment{Kind: string(x.Kind), Part: x.Part, Depth: x.Depth, Note: x.Note, Text: x.Text})
+	}
+	for _, x := range seen.Links {
+		v.Links = append(v.Links, api.Link(x))
 	}
 	for _, x := range seen.Parts {
 		v.Parts = append(v.Parts, api.Part(x))

@@ -114,7 +114,7 @@ const (
 	partSize    = 250
 	segmentSize = 200
 	fieldSize   = 120
-	linkSize    = 3
+	linkSize    = 14 // and for each of its fields
 )
 
 // afford asks for n octets more of the view. When they are not left the part e,

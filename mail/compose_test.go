@@ -44,7 +44,7 @@ func TestComposedMailSaysWhatTheDraftSays(t *testing.T) {
 	raw := composed(t, d)
 	r := NewReview(raw)
 	text := strings.TrimSpace(d.Markdown)
-	if r.Text() != text || r.Differ || r.HTML() != "" || fmt.Sprint(r.Links) != "[https://x.test/a]" {
+	if r.Text() != text || r.Differ || r.HTML() != "" || fmt.Sprint(targets(r)) != "[https://x.test/a]" {
 		t.Errorf("text %q, differ %v, HTML %q, links %q", r.Text(), r.Differ, r.HTML(), r.Links)
 	}
 	got := fmt.Sprintf("%v %v %v %s", r.From, r.To, r.Cc, r.Subject)

@@ -19,8 +19,9 @@ func TestReviewShowsWhatAStyleSheetMayDo(t *testing.T) {
 		}
 		raw := "From: a@b.test\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=x\r\n\r\n" +
 			"--x\r\n\r\n" + text + "\r\n--x\r\nContent-Type: text/html\r\n\r\n" + html + "\r\n--x--\r\n"
-		if r := NewReview([]byte(raw)); r.HTML() == "" || !strings.Contains(r.HTML(), "style") {
-			t.Errorf("%s: HTML %q, differ %v", name, r.HTML(), r.Differ)
+		if r := NewReview([]byte(raw)); !r.Differ || !strings.Contains(codes(r), string(WarnHidden)) ||
+			!strings.Contains(pageSaid(r), "style") || strings.Contains(r.HTML(), "EVIL") || strings.Contains(r.HTML(), "not") {
+			t.Errorf("%s: page %q, differ %v", name, pageSaid(r), r.Differ)
 		}
 	}
 }

@@ -1,189 +1,269 @@
 package mail
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
 )
 
 // page renders an HTML part as text for the approver. It drops nothing that
-// holds words: what a browser would not show is shown with a mark. It works on
-// tokens, not on a tree, so that its cost is linear in the octets.
-//
-// It knows inline styles only, and marks what it finds hidden as a help, not as
-// a promise: text hidden by a style sheet appears too, without a mark.
+// holds words: a stretch of text is certainly shown as running text, by the
+// positive lists in this package, or it has a note that says why not. It works
+// on tokens, not on a tree, so that its cost is linear in the octets; where
+// programs build different trees, the note stays on.
 type page struct {
-	out    flow
-	words  strings.Builder // text alone, without marks, for the comparison
-	links  []string
-	marked bool // something is hidden
+	out   flow
+	words strings.Builder // text of elements alone, for hashes
+	links []Link
+	cuts  []cut
 
-	hiddenBy string // the element that hides what is inside, "" for none
-	depth    int    // how many elements of that name are open
-	href     string // of the open link
-	shaded   bool   // a background was set, so white text may be visible
-	inner    bool   // inside noscript, whose content is not entered twice
+	body    element   // what html and body say
+	open    []element // the elements that are open
+	classed bool      // html or body has a class or an id
+	whole   string    // why nothing of the page is certainly shown
+	stuck   string    // why nothing that follows is
+	ifs     int       // conditional comments that show what follows to some programs
+	sheet   sheet
+	remarks []string // what may change it all
+
+	linkColours []colour
+	link        int    // index of the open link, -1 for none
+	linkAt      int    // where its text begins in words
+	linkAlt     string // of the images in it
 }
+
+// cut is where another stretch of text begins in the output.
+type cut struct {
+	at int
+	like
+}
+
+// like is what may hide a stretch of text.
+type like struct {
+	note    string // why it is not certainly shown
+	classed bool   // a rule for a class or an id may apply
+	shaded  bool   // a colour from a style sheet may make it vanish
+}
+
+// maxOpen is how deep elements may nest; browsers flatten what is deeper.
+const maxOpen = 500
 
 // renderHTML renders source.
 func renderHTML(source string) *page {
-	p := &page{}
+	p := &page{link: -1, body: element{name: "body", size: normalSize}, linkColours: []colour{{0, 0, 0xee}, {0x55, 0x1a, 0x8b}}}
 	p.walk(source)
-	p.unhide()
+	p.endLink()
 	return p
 }
 
 func (p *page) walk(source string) {
 	z := html.NewTokenizer(strings.NewReader(source))
-	for raw := ""; ; {
-		switch z.Next() {
-		case html.ErrorToken:
+	read := 0
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			if read < len(source) {
+				p.aside("unclosed tag", source[read:])
+			}
 			return
+		}
+		read += len(z.Raw())
+		switch kind {
 		case html.TextToken:
-			p.text(string(z.Text()), raw)
+			p.text(string(z.Text()))
 		case html.StartTagToken, html.SelfClosingTagToken:
 			t := z.Token()
-			p.start(t)
-			if raw = ""; rawElements[t.Data] {
-				raw = t.Data
+			if t.Data == "noscript" { // mail programs run no script, so they read what is inside
+				z.NextIsNotRawText()
 			}
+			p.start(t)
 		case html.EndTagToken:
 			name, _ := z.TagName()
-			raw = ""
 			p.end(string(name))
 		case html.CommentToken:
 			p.comment(string(z.Text()))
 		case html.DoctypeToken:
-			if s := string(z.Text()); !strings.HasPrefix(strings.ToLower(s), "html") {
-				p.mark("doctype", s)
+			s := strings.TrimSpace(string(z.Text()))
+			if f := strings.Fields(strings.ToLower(s)); len(f) == 0 || f[0] != "html" || len(f) > 1 && f[1] != "public" {
+				p.aside("doctype", s)
 			}
 		}
 	}
 }
 
-// rawElements hold text which the tokenizer hands over unread.
-var rawElements = map[string]bool{
-	"script": true, "style": true, "iframe": true, "noembed": true, "noframes": true,
-	"noscript": true, "xmp": true, "textarea": true, "title": true,
-}
-
-// text takes the text inside the element raw, or ordinary text when raw is "".
-func (p *page) text(s, raw string) {
-	switch raw {
-	case "script", "iframe", "noembed", "noframes", "title":
-		p.mark(raw, s)
+// text takes text as it stands in the innermost open element.
+func (p *page) text(s string) {
+	e := p.top()
+	switch e.name {
 	case "style":
-		p.links = append(p.links, cssLinks(s)...)
-		// A style sheet adds words, takes some away, and in foreign content its
-		// text is markup again: the approver sees that there is one.
-		if strings.TrimSpace(s) != "" {
-			p.mark("style", s)
-		}
-	case "noscript": // a mail program runs no script, so it renders this
-		if p.inner {
-			p.mark(raw, s)
+		if strings.TrimSpace(s) == "" {
 			return
 		}
-		p.inner = true
-		p.walk(s)
-		p.inner = false
+		p.addLinks(cssLinks(s))
+		p.remark(remarkSheet)
+		p.sheet.read(s)
+		p.aside("style sheet", s)
+		return
+	case "script", "iframe", "noembed", "noframes", "title":
 	default:
 		p.words.WriteString(s)
-		p.out.write(s)
+	}
+	p.say(like{note: p.why(e), classed: e.classed, shaded: e.shaded()}, s)
+}
+
+// why says why text in e is not certainly shown.
+func (p *page) why(e element) string {
+	switch {
+	case e.note != "":
+		return e.note
+	case p.stuck != "":
+		return p.stuck
+	case p.ifs > 0:
+		return "conditional comment"
+	}
+	return ""
+}
+
+// aside shows what stands beside the running text.
+func (p *page) aside(note, s string) {
+	if strings.TrimSpace(s) != "" {
+		p.out.space = true
+		p.say(like{note: note}, s)
+		p.out.space = true
 	}
 }
 
-// comment shows a comment, unless it is the bare frame of a conditional one.
+// say appends s to the stretch before it, if that is like it, or begins another.
+func (p *page) say(l like, s string) {
+	if n := len(p.cuts); strings.Trim(s, " \t\r\n\f") != "" && (n == 0 || p.cuts[n-1].like != l) {
+		p.cuts = append(p.cuts, cut{p.out.b.Len(), l})
+	}
+	p.out.write(s)
+}
+
+// comment shows a comment. One that shows what follows to some programs alone
+// stays open until its counterpart.
 func (p *page) comment(s string) {
 	s = strings.TrimSpace(s)
-	if strings.HasPrefix(s, "[if ") {
+	switch {
+	case s == "<![endif]" || s == "[endif]":
+		p.ifs = max(p.ifs-1, 0)
+		return
+	case strings.HasPrefix(s, "[if"):
+		p.remark(remarkConditional)
+		if !strings.HasSuffix(s, "<![endif]") {
+			p.ifs++
+		}
 		_, s, _ = strings.Cut(s, "]>")
+		s = strings.TrimSuffix(strings.TrimSuffix(s, "<![endif]"), "<!")
 	}
-	s = strings.TrimSuffix(strings.TrimSuffix(s, "<![endif]"), "<!")
-	p.mark("comment", s)
+	p.aside("comment", s)
 }
 
-// mark shows text that is in the mail but not on the recipient's screen.
-func (p *page) mark(what, s string) {
-	if s = strings.TrimSpace(s); s == "" {
-		return
+// Remarks on every text of a page.
+const (
+	remarkSheet       = "the page has a style sheet"
+	remarkConditional = "the page has comments that some programs read as a part of it"
+	remarkRefresh     = "the page may be replaced by another"
+)
+
+const hiddenBySheet = "the style sheet may hide it"
+
+func (p *page) remark(s string) {
+	if !slices.Contains(p.remarks, s) {
+		p.remarks = append(p.remarks, s)
 	}
-	p.marked = true
-	p.out.write(" [" + what + ": " + s + "] ")
+}
+
+// judged returns the kind and the note of what is like l.
+func (p *page) judged(l like) (SegmentKind, string) {
+	switch {
+	case l.note != "":
+		return SegmentHidden, l.note
+	case p.whole != "":
+		return SegmentHidden, p.whole
+	case p.sheet.whole:
+		return SegmentHidden, hiddenBySheet
+	case p.sheet.names && (l.classed || p.classed):
+		return SegmentHidden, hiddenBySheet + ", by a class or an id"
+	case p.sheet.colours && l.shaded:
+		return SegmentHidden, hiddenBySheet + ", by a colour"
+	}
+	return SegmentHTML, strings.Join(p.remarks, "; ")
+}
+
+// eachSegment hands over what the page says, in its order.
+func (p *page) eachSegment(yield func(kind SegmentKind, note, text string)) {
+	text := p.out.b.String()
+	for i := 0; i < len(p.cuts); {
+		from := p.cuts[i].at
+		kind, note := p.judged(p.cuts[i].like)
+		for i++; i < len(p.cuts); i++ {
+			if k, n := p.judged(p.cuts[i].like); k != kind || n != note {
+				break
+			}
+		}
+		to := len(text)
+		if i < len(p.cuts) {
+			to = p.cuts[i].at
+		}
+		yield(kind, note, text[from:to])
+	}
 }
 
 func (p *page) start(t html.Token) {
 	p.breakAround(t.Data)
-	if p.hiddenBy == t.Data {
-		p.depth++
-	} else if p.hiddenBy == "" && !voidElements[t.Data] && p.hides(t) {
-		p.hiddenBy, p.depth, p.marked = t.Data, 1, true
-		p.out.write(" [hidden: ")
+	p.closeImplied(t.Data)
+	if t.Data == "a" {
+		p.endLink()
 	}
-	for _, a := range t.Attr {
-		p.attribute(t.Data, a)
+	e := p.judge(t)
+	switch {
+	case t.Data == "html" || t.Data == "body":
+		p.frame(e)
+	case t.Data == "head" || voidElements[t.Data]:
+	case len(p.open) >= maxOpen:
+		p.stick("elements nested too deep")
+	default:
+		p.open = append(p.open, e)
 	}
 	switch t.Data {
 	case "li":
-		p.out.write("- ")
+		p.out.item = true
 	case "td", "th":
-		p.out.write(" ")
+		p.out.space = true
 	}
 }
 
-// attribute takes links and words out of an attribute.
-func (p *page) attribute(element string, a html.Attribute) {
-	v := strings.TrimSpace(a.Val)
-	if v == "" {
-		return
+// frame takes html and body, whose attributes count for the whole page,
+// wherever they stand.
+func (p *page) frame(e element) {
+	before := p.body
+	before.name, before.classed = e.name, e.classed
+	switch {
+	case e.note != "":
+		p.whole = e.note
+	case e != before && len(p.cuts)+len(p.open) > 0:
+		p.whole = "element " + e.name + " after text"
 	}
-	switch strings.ToLower(a.Key) {
-	case "href":
-		p.links = append(p.links, v)
-		if element == "a" {
-			p.href = v
-		}
-	case "src", "action", "formaction", "background", "poster", "cite", "data", "longdesc",
-		"xlink:href", "ping", "manifest", "codebase", "classid":
-		p.links = append(p.links, v)
-	case "srcset":
-		for _, candidate := range strings.Split(v, ",") {
-			url, _, _ := strings.Cut(strings.TrimSpace(candidate), " ")
-			p.links = append(p.links, url)
-		}
-	case "style":
-		p.links = append(p.links, cssLinks(v)...)
-	case "content":
-		p.links = append(p.links, textLinks(v)...)
-		if _, url, ok := strings.Cut(strings.ToLower(v), "url="); ok && element == "meta" {
-			p.links = append(p.links, strings.Trim(v[len(v)-len(url):], `"' `))
-		}
-	case "alt", "placeholder", "value", "label", "summary", "aria-label", "title":
-		p.mark(a.Key, v)
+	p.classed = p.classed || e.classed
+	p.body = e
+}
+
+// stick marks all that follows.
+func (p *page) stick(why string) {
+	if p.stuck == "" {
+		p.stuck = why
 	}
 }
 
 func (p *page) end(name string) {
-	if name == "a" && p.href != "" {
-		if !strings.HasSuffix(p.out.b.String(), p.href) {
-			p.out.write(" <" + p.href + ">")
-		}
-		p.href = ""
+	if name == "a" {
+		p.endLink()
 	}
-	if p.hiddenBy == name && p.hiddenBy != "" {
-		if p.depth--; p.depth == 0 {
-			p.unhide()
-		}
-	}
+	p.close(name)
 	p.breakAround(name)
-}
-
-// unhide ends the hidden stretch.
-func (p *page) unhide() {
-	if p.hiddenBy != "" {
-		p.hiddenBy = ""
-		p.out.write("] ")
-	}
 }
 
 // breakAround starts a new line or paragraph where a browser would.
@@ -212,6 +292,7 @@ type flow struct {
 	b     strings.Builder
 	lines int  // line ends wanted before the next word
 	space bool // a space is wanted before the next word
+	item  bool // a list item begins with the next word
 }
 
 // write adds s; any run of white space in it is one space.
@@ -235,8 +316,11 @@ func (f *flow) write(s string) {
 		case f.space:
 			f.b.WriteByte(' ')
 		}
+		if f.item {
+			f.b.WriteString("- ")
+		}
 		f.b.WriteString(word)
-		f.lines, f.space = 0, false
+		f.lines, f.space, f.item = 0, false, false
 	}
 }
 

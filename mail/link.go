@@ -2,15 +2,35 @@ package mail
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
 
+// Link is something that a program may turn into a link, or may fetch.
+type Link struct {
+	Target string // as it is written, with the ASCII form of its host where that is another
+	Text   string // what stands for it on the screen, "" where that is the target or nothing
+	Why    string // why it may lead elsewhere than it seems to, "" if it does not
+}
+
+// size is what l takes in an answer.
+func (l Link) size() int {
+	n := linkSize + shownSize(l.Target)
+	for _, s := range []string{l.Text, l.Why} {
+		if s != "" {
+			n += linkSize + shownSize(s)
+		}
+	}
+	return n
+}
+
 // textLinks returns the addresses in running text that mail programs turn into
 // links: scheme://…, mailto:… and www.….
-func textLinks(s string) []string {
-	var out []string
-	eachLink(s, func(start, end int) { out = append(out, s[start:end]) })
+func textLinks(s string) []Link {
+	var out []Link
+	eachLink(s, func(start, end int) { out = append(out, Link{Target: s[start:end]}) })
 	return out
 }
 
@@ -23,8 +43,12 @@ func eachLink(s string, yield func(start, end int)) {
 		}
 		i, start = i+at, start+at
 		end := i
-		for end < len(s) && !endsLink(s[end]) {
-			end++
+		for end < len(s) {
+			r, n := utf8.DecodeRuneInString(s[end:])
+			if endsLink(r, n) {
+				break
+			}
+			end += n
 		}
 		at = max(end, i)
 		end = start + len(strings.TrimRight(s[start:end], ".,;:!?'*_)]}"))
@@ -58,7 +82,12 @@ func nextLink(s string) (after, start int) {
 	return -1, -1
 }
 
-func endsLink(c byte) bool { return c <= ' ' || strings.IndexByte("<>\"`|", c) >= 0 }
+// endsLink reports whether a link ends before r, which takes n octets: at any
+// blank, control or invisible character, so that no word is taken for a part of it.
+func endsLink(r rune, n int) bool {
+	return r == utf8.RuneError && n == 1 || unicode.IsSpace(r) || unicode.IsControl(r) || isInvisible(r) ||
+		r == '\u3164' || r == '\u2800' || strings.ContainsRune("<>\"`|", r)
+}
 
 // displayLink neutralises a link, and adds the ASCII form of a host that is
 // written in other letters, since two such names can look alike.

@@ -24,8 +24,8 @@ func TestTextNeverStandsForAPageThatMayShowSomethingElse(t *testing.T) {
 		"an image": "<p>Do not pay 500 now<img src=http://x.test>", "an instruction": "<?x?><p>Do not pay 500 now",
 		"a numbered list": "<ol><li>Do not pay 500 now</ol>", "a table": "<table>Do <tr><td>not pay 500 now</table>",
 	} {
-		if r := NewReview(alternatives("Do not pay 500 now", page)); !r.Differ || r.HTML() == "" {
-			t.Errorf("%s: differ %v, HTML %q", name, r.Differ, r.HTML())
+		if r := NewReview(alternatives("Do not pay 500 now", page)); !r.Differ || !strings.Contains(pageSaid(r), "00") {
+			t.Errorf("%s: differ %v, page %q", name, r.Differ, pageSaid(r))
 		}
 	}
 	for _, element := range strings.Fields("canvas audio video dialog details object select map svg math ruby template slot x-own " +

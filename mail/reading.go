@@ -47,10 +47,10 @@ func (v *viewer) otherReadings(e *entity, texts []reading) {
 				return
 			}
 			page := renderHTML(text)
-			v.link(page.links)
+			v.link(e, page.links)
 			text = page.out.b.String()
 		}
-		v.link(textLinks(text))
+		v.link(e, textLinks(text))
 		v.reading(e, r.note, text)
 	}
 }

@@ -17,8 +17,8 @@ type Review struct {
 
 	Receipt  []string  // who is told when the mail is read or delivered
 	Segments []Segment // what the mail says, in its order; a page that only repeats text is left out
-	Differ   bool      // text and HTML parts may say different things
-	Links    []string  // every link target in HTML and text, in order, no duplicates
+	Differ   bool      // the HTML may show something else than the text
+	Links    []Link    // every link in HTML and text, in order, no duplicates
 	Parts    []Part    // every leaf part, attached messages, and containers that are not sound
 	Fields   []Field   // header fields of the mail and of its parts
 	Date     time.Time // of the Date field, zero when it is malformed
@@ -60,7 +60,7 @@ type Part struct {
 func NewReview(raw []byte) *Review {
 	left := newBudget(len(raw))
 	root, _ := parseMIME(raw, left)
-	v := &viewer{review: &Review{}, root: root, own: ownDomain(root), left: left, seen: map[string]bool{}, marked: map[*entity]bool{},
+	v := &viewer{review: &Review{}, root: root, own: ownDomain(root), left: left, seen: map[string]int{}, marked: map[*entity]bool{},
 		messages: map[*entity]bool{}}
 	v.header(root)
 	v.otherHeader(root)
@@ -81,7 +81,7 @@ type viewer struct {
 	fields   int // counted, those beyond the limit too
 	shown    []stretch
 	depth    int                // attached messages around the entity that is visited
-	seen     map[string]bool    // links
+	seen     map[string]int     // the place of a link, from 1, by target and by target and text
 	sources  map[*entity]string // leaves that are shown, decoded
 	covered  map[*entity]bool   // pages that say what some text says
 	marked   map[*entity]bool   // pages that hide something
@@ -112,8 +112,9 @@ func (v *viewer) add(e *entity, kind SegmentKind, note, text string) {
 func (v *viewer) finish() {
 	r := v.review
 	if r.Differ {
-		v.warn.Add(WarnDiffer, "", "the text and the HTML say different words")
+		v.warn.Add(WarnDiffer, "", "the HTML may show something else than the text")
 	}
+	told := map[[2]string]bool{} // hidden text, once for each reason in a part
 	for _, d := range v.shown {
 		if d.page != nil && v.covered[d.page] && !v.marked[d.page] && d.Kind != SegmentOutside {
 			continue
@@ -121,7 +122,10 @@ func (v *viewer) finish() {
 		r.Segments = append(r.Segments, d.Segment)
 		switch d.Kind {
 		case SegmentHidden:
-			v.warn.Add(WarnHidden, d.Part, "text that some mail programs do not show: %s", d.Note)
+			if reason := [2]string{d.Part, d.Note}; !told[reason] {
+				told[reason] = true
+				v.warn.Add(WarnHidden, d.Part, "text that some mail programs do not show: %s", d.Note)
+			}
 		case SegmentOutside:
 			v.warn.Add(WarnOutside, d.Part, "text outside the parts, or no header field")
 		}
@@ -132,7 +136,7 @@ func (v *viewer) finish() {
 		}
 	}
 	for i := 0; i < len(r.Links) && i < maxListed; i++ {
-		v.checkHost(r.Links[i])
+		v.checkHost(r.Links[i].Target)
 	}
 	r.Segments = limitList(v, "segments", r.Segments)
 	r.Links = limitList(v, "links", r.Links)
@@ -189,8 +193,8 @@ func (v *viewer) header(e *entity) {
 		*f.list = limitList(v, "addresses in "+f.name, *f.list)
 	}
 	v.checkReplies()
-	v.link(textLinks(r.Subject))
-	v.link(textLinks(e.field("list-unsubscribe")))
+	v.link(nil, textLinks(r.Subject))
+	v.link(nil, textLinks(e.field("list-unsubscribe")))
 }
 
 // checkReplies warns of answers and receipts that go to somebody else.
@@ -219,11 +223,41 @@ func (e *entity) addresses(name string) []string {
 	return out
 }
 
-func (v *viewer) link(links []string) {
+// link lists links of e, or of the header for nil. One that was listed without
+// a text takes that of another to the same target.
+func (v *viewer) link(e *entity, links []Link) {
 	for _, l := range links {
-		if l = displayLink(l); l != "" && !v.seen[l] && v.afford(nil, linkSize+shownSize(l)) {
-			v.seen[l] = true
-			v.review.Links = append(v.review.Links, l)
+		why := l.Why
+		if why == "" {
+			why = checkLink(l.Target, l.Text)
+		}
+		l = Link{Target: displayLink(l.Target), Text: neutralLine(l.Text), Why: neutralLine(why)}
+		if l.Text == l.Target {
+			l.Text = ""
+		}
+		key := l.Target + "\x00" + l.Text
+		bare := v.seen[l.Target]
+		if l.Target == "" && l.Text == "" || v.seen[key] > 0 || bare > 0 && l.Text == "" && l.Why == "" {
+			continue
+		}
+		if !v.afford(nil, l.size()) {
+			return
+		}
+		if bare > 0 && v.review.Links[bare-1].Text == "" && v.review.Links[bare-1].Why == l.Why {
+			v.review.Links[bare-1].Text = l.Text
+			v.seen[key] = bare
+			continue
+		}
+		v.review.Links = append(v.review.Links, l)
+		n := len(v.review.Links)
+		if v.seen[key] = n; bare == 0 {
+			v.seen[l.Target] = n
+		}
+		if part := ""; l.Why != "" {
+			if e != nil {
+				part = partPath(e)
+			}
+			v.warn.Add(WarnLink, part, "a link to %s: %s", cutText(l.Target, 100), l.Why)
 		}
 	}
 }
@@ -305,7 +339,7 @@ func (v *viewer) leaf(e *entity) {
 	defer func() { v.otherReadings(e, texts[1:]) }()
 	if e.kind != "text/html" {
 		v.add(e, SegmentText, note, text)
-		v.link(textLinks(text))
+		v.link(e, textLinks(text))
 		if note == "" {
 			v.say(e, text, v.doubts())
 		}
@@ -314,16 +348,22 @@ func (v *viewer) leaf(e *entity) {
 	if !v.afford(e, len(text)) { // the source is a form of its own
 		return
 	}
-	page := renderHTML(text)
-	v.add(e, SegmentHTML, note, page.out.b.String())
-	v.link(page.links)
-	v.link(textLinks(page.words.String()))
-	if page.marked {
-		v.marked[e] = true
-	}
+	v.page(e, note, renderHTML(text))
 	if note == "" {
 		v.say(e, text, v.doubts())
 	}
+}
+
+// page shows what a page says.
+func (v *viewer) page(e *entity, note string, page *page) {
+	page.eachSegment(func(kind SegmentKind, why, text string) {
+		if kind == SegmentHidden {
+			v.marked[e] = true
+		}
+		v.add(e, kind, strings.TrimPrefix(strings.TrimSuffix(note+"; "+why, "; "), "; "), text)
+	})
+	v.link(e, page.links)
+	v.link(e, textLinks(page.words.String()))
 }
 
 // doubts reports whether the part that was listed last is not reviewable.

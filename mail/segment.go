@@ -7,10 +7,12 @@ type SegmentKind string
 const (
 	// SegmentText is text of a text part that mail programs show.
 	SegmentText SegmentKind = "text"
-	// SegmentHTML is text of an HTML part, as far as a browser may show it.
+	// SegmentHTML is text of an HTML part that every program shows as running
+	// text. Note says what else may bear on the whole page, such as a style sheet.
 	SegmentHTML SegmentKind = "html"
 	// SegmentHidden is text that is in the mail and that some or all mail
-	// programs do not show. Note says why: the element, attribute or style.
+	// programs do not show, or do not show as running text, as if it were struck
+	// out. Note says why: the element, attribute or style.
 	SegmentHidden SegmentKind = "hidden"
 	// SegmentAttached begins an attached message: Text holds the fields of it
 	// that mail programs show, one a line; Depth counts the message itself.

@@ -3,53 +3,358 @@ package mail
 import (
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/html"
 )
 
-// hides reports whether a browser would not show what is inside the element.
-func (p *page) hides(t html.Token) bool {
-	if t.Data == "template" || t.Data == "datalist" {
-		return true
-	}
-	white := false
-	for _, a := range t.Attr {
-		v := strings.ToLower(strings.TrimSpace(a.Val))
-		switch a.Key {
-		case "hidden":
-			return true
-		case "bgcolor", "background":
-			p.shaded = p.shaded || !isWhite(v)
-		case "color":
-			white = white || isWhite(v)
-		case "style":
-			s := parseStyle(v)
-			if s.hides() {
-				return true
-			}
-			bg := s["background-color"] + s["background"]
-			p.shaded = p.shaded || bg != "" && !isWhite(bg)
-			white = white || isWhite(s["color"])
-		}
-	}
-	return white && !p.shaded
+// look is what the attributes of one start tag set.
+type look struct {
+	element string
+	around  element
+	classed bool
+	sheet   bool // these are declarations of a style sheet
+	size    float64
+	fg, bg  colour
+	hasFG   bool
+	hasBG   bool
+	linkFG  bool // a link has the colour around it
 }
 
-// style is the inline style of an element.
-type style map[string]string
+func newLook(name string, around element) *look {
+	l := &look{element: name, around: around, size: around.size}
+	switch name { // as browsers do
+	case "small", "h5":
+		l.size *= 0.83
+	case "h6":
+		l.size *= 0.67
+	case "big":
+		l.size *= 1.2
+	case "h1", "h2", "h3", "h4":
+		l.size = max(l.size, normalSize)
+	}
+	return l
+}
 
-// parseStyle reads the value of a style attribute that is in lower case.
-func parseStyle(v string) style {
-	s := style{}
+// The least and the largest size of text in pixels.
+const (
+	minSize  = 8
+	maxSize  = 100
+	maxWidth = 1200
+	minWidth = 50
+	maxSpace = 200
+)
+
+// style judges a style attribute in lower case, or the declarations of a rule,
+// and names the first property that may change what is shown.
+func (l *look) style(v string) (why string) {
+	if strings.ContainsAny(v, `\{}@`) || strings.LastIndex(v, "/*")+1 > max(strings.LastIndex(v, "*/"), 0) {
+		return "style with an escape"
+	}
 	for _, decl := range strings.Split(stripComments(v), ";") {
-		key, val, ok := strings.Cut(decl, ":")
-		if !ok {
+		if strings.TrimSpace(decl) == "" {
 			continue
 		}
-		val = strings.ReplaceAll(val, "!important", "")
-		s[strings.TrimSpace(key)] = strings.Join(strings.Fields(val), " ")
+		key, val, ok := strings.Cut(decl, ":")
+		key = strings.TrimSpace(key)
+		val = strings.TrimSpace(val)
+		if bare, important := strings.CutSuffix(val, "important"); important {
+			val = strings.TrimSuffix(strings.TrimSpace(bare), "!")
+		}
+		val = strings.Join(strings.Fields(val), " ")
+		if !ok || !l.property(key, val) {
+			return "style " + cutText(neutralLine(key), maxNoted)
+		}
 	}
-	return s
+	return ""
+}
+
+// property judges one declaration.
+func (l *look) property(key, val string) bool {
+	switch key {
+	case "color":
+		if val == "inherit" {
+			l.linkFG = true
+			return true
+		}
+		return l.foreground(val, "x") == ""
+	case "background", "background-color":
+		return val == "transparent" || val == "none" || l.background(val, "x") == ""
+	case "font-size":
+		return l.fontSizeStyle(val)
+	case "height", "min-height":
+		n, ok := pixels(val)
+		return val == "auto" || ok && (growsAnyway[l.element] || key == "min-height") && n >= 0 && n <= maxWidth
+	}
+	allowed := plainStyles[key]
+	return allowed != nil && allowed(val)
+}
+
+// foreground sets the colour of text.
+func (l *look) foreground(v, why string) string {
+	c, ok := parseColour(v)
+	if !ok || l.hasFG && c != l.fg || l.sheet && !c.dark() {
+		return why
+	}
+	l.fg, l.hasFG = c, true
+	return ""
+}
+
+// background sets the colour behind text.
+func (l *look) background(v, why string) string {
+	c, ok := parseColour(v)
+	if !ok || l.hasBG && c != l.bg || l.sheet && !c.light() {
+		return why
+	}
+	l.bg, l.hasBG = c, true
+	return ""
+}
+
+// fontSize takes the size attribute of font.
+func (l *look) fontSize(v string) string {
+	n, err := strconv.Atoi(strings.TrimPrefix(v, "+"))
+	if err != nil || n < -7 || n > 7 {
+		return "attribute size"
+	}
+	l.size = normalSize
+	if n < 3 {
+		l.size = 10
+	}
+	return ""
+}
+
+func (l *look) fontSizeStyle(v string) bool {
+	switch v {
+	case "inherit":
+		return true
+	case "x-small", "small", "medium", "large", "x-large", "xx-large":
+		l.size = normalSize
+		return true
+	}
+	n, unit := splitNumber(v)
+	switch {
+	case n < 0:
+		return false
+	case unit == "px":
+		l.size = n
+	case unit == "pt":
+		l.size = n * 4 / 3
+	case l.sheet: // what it is a part of is not known
+		return false
+	case unit == "em":
+		l.size = l.around.size * n
+	case unit == "rem":
+		l.size = normalSize * n
+	case unit == "%":
+		l.size = l.around.size * n / 100
+	default:
+		return false
+	}
+	return l.size >= minSize && l.size <= maxSize
+}
+
+// judge says why the colours and the size of what is inside may not be seen, and
+// passes them on to e. A light colour counts only on a background that the same
+// element sets: an element around it may not be where it seems to be.
+func (l *look) judge(p *page, e *element) (why string) {
+	e.size = l.size
+	if l.hasBG {
+		e.bg, e.filled = l.bg, true
+	}
+	if l.hasFG {
+		e.fg = l.fg
+	}
+	seen := func(c colour) bool {
+		if l.hasFG && l.hasBG {
+			return contrast(c, e.bg) >= minContrast
+		}
+		return contrast(c, white) >= minContrast && (!e.filled || contrast(c, e.bg) >= minContrast)
+	}
+	switch {
+	case l.size < minSize || l.size > maxSize:
+		return "size of the text"
+	case (l.hasFG || l.hasBG) && !seen(e.fg):
+		return "colour of the text"
+	case l.element == "table" && !l.hasFG && !seen(black): // does not inherit it in old pages
+		return "colour of the text"
+	case l.element == "a" && !l.hasFG && !l.linkFG:
+		for _, c := range p.linkColours {
+			if !seen(c) {
+				return "colour of the link"
+			}
+		}
+	}
+	return ""
+}
+
+// plainStyles are the properties that change nothing about the words, with the
+// values that their function allows.
+var plainStyles = func() map[string]func(string) bool {
+	out := map[string]func(string) bool{}
+	put := func(names string, f func(string) bool) {
+		for _, n := range strings.Fields(names) {
+			out[n] = f
+		}
+	}
+	one := func(values string) func(string) bool {
+		ok := set(values)
+		return func(v string) bool { return ok[v] }
+	}
+	put("font-family mso-fareast-font-family mso-bidi-font-family mso-ascii-font-family mso-hansi-font-family", plainFonts)
+	put("font-weight", one("normal bold bolder lighter inherit 100 200 300 400 500 600 700 800 900"))
+	put("font-style", one("normal italic inherit"))
+	put("text-align", one("left right center justify start end inherit"))
+	put("text-decoration text-decoration-line", one("none underline inherit"))
+	put("display", one("block inline"))
+	put("vertical-align", one("baseline top middle bottom"))
+	put("white-space", one("normal pre pre-wrap"))
+	put("word-wrap overflow-wrap word-break line-break", one("normal break-word break-all auto after-white-space"))
+	put("letter-spacing word-spacing", one("normal 0 0px"))
+	put("text-transform float background-image font-variant-ligatures outline", one("none normal 0"))
+	put("font-variant font-variant-caps font-stretch font-variant-east-asian font-variant-numeric", one("normal inherit"))
+	put("-webkit-text-size-adjust -ms-text-size-adjust text-size-adjust", one("100% none auto"))
+	put("-webkit-text-stroke-width", one("0 0px"))
+	put("visibility", one("visible"))
+	put("overflow", one("visible"))
+	put("opacity", one("1 1.0"))
+	put("position", one("static"))
+	put("list-style-type list-style", one("none disc circle square decimal"))
+	put("border-collapse", one("collapse separate"))
+	put("clear", one("both left right none"))
+	put("page-break-before page-break-after page-break-inside", one("auto always avoid"))
+	put("mso-line-height-rule", one("exactly at-least"))
+	put("mso-hide", one("none"))
+	put("mso-style-type", one("personal-compose personal-reply personal export-only"))
+	put("mso-style-priority mso-style-name mso-style-link mso-style-unhide mso-fareast-language mso-ligatures mso-list "+
+		"mso-default-props mso-table-lspace mso-table-rspace mso-margin-top-alt mso-margin-bottom-alt mso-padding-alt "+
+		"orphans widows -webkit-nbsp-mode page size mso-header-margin mso-footer-margin mso-paper-source", isPlainValue)
+	put("line-height", lineHeight)
+	put("width max-width min-width", within(minWidth, maxWidth))
+	for _, side := range []string{"", "-top", "-right", "-bottom", "-left"} {
+		put("margin"+side+" padding"+side, each(within(0, maxSpace)))
+		for _, part := range []string{"", "-width", "-style", "-color"} {
+			put("border"+side+part, border)
+		}
+	}
+	put("text-indent border-spacing border-radius border-top-left-radius border-top-right-radius "+
+		"border-bottom-left-radius border-bottom-right-radius margin-block-start margin-block-end", each(within(0, maxSpace)))
+	return out
+}()
+
+// within allows lengths of so many pixels, and percentages of at most 100.
+func within(least, most float64) func(string) bool {
+	return func(v string) bool {
+		if v == "auto" || v == "none" {
+			return true
+		}
+		if n, unit := splitNumber(v); unit == "%" {
+			return n >= least/5 && n <= 100
+		}
+		n, ok := pixels(v)
+		return ok && n >= least && n <= most
+	}
+}
+
+// each allows up to four values.
+func each(f func(string) bool) func(string) bool {
+	return func(v string) bool {
+		values := strings.Fields(v)
+		for _, x := range values {
+			if !f(x) {
+				return false
+			}
+		}
+		return len(values) > 0 && len(values) <= 4
+	}
+}
+
+var borderWords = set("none solid dashed dotted double inset outset groove ridge hidden thin medium thick initial currentcolor " +
+	"transparent")
+
+func border(v string) bool {
+	for _, x := range strings.Fields(strings.ReplaceAll(v, ", ", ",")) {
+		n, ok := pixels(x)
+		if _, colour := parseColour(x); !colour && !borderWords[x] && (!ok || n < 0 || n > 50) {
+			return false
+		}
+	}
+	return true
+}
+
+func lineHeight(v string) bool {
+	n, unit := splitNumber(v)
+	px, ok := pixels(v)
+	switch {
+	case v == "normal" || v == "inherit":
+		return true
+	case unit == "" || unit == "em":
+		return n >= 1 && n <= 5
+	case unit == "%":
+		return n >= 100 && n <= 500
+	}
+	return ok && px >= minSize && px <= maxSize
+}
+
+// isPlainValue reports whether v is made of words and numbers alone.
+func isPlainValue(v string) bool {
+	return strings.IndexFunc(v, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(` .,%"'-`, r)
+	}) < 0
+}
+
+// pixels returns a length in pixels.
+func pixels(v string) (float64, bool) {
+	n, unit := splitNumber(v)
+	switch unit {
+	case "px":
+	case "pt":
+		n *= 4.0 / 3
+	case "em", "rem":
+		n *= normalSize
+	case "in":
+		n *= 96
+	case "cm":
+		n *= 96 / 2.54
+	case "":
+		return n, n == 0
+	default:
+		return 0, false
+	}
+	return n, n >= 0
+}
+
+// splitNumber cuts a number, -1 if there is none, from its unit.
+func splitNumber(v string) (n float64, unit string) {
+	end := strings.IndexFunc(v, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
+	if end < 0 {
+		end = len(v)
+	}
+	n, err := strconv.ParseFloat(v[:end], 64)
+	if err != nil {
+		return -1, ""
+	}
+	return n, v[end:]
+}
+
+// fonts are known to have letters that look like what they are.
+var fonts = func() map[string]bool {
+	out := map[string]bool{}
+	for _, f := range strings.Split("arial,helvetica,helvetica neue,sans-serif,serif,monospace,system-ui,ui-sans-serif,calibri,"+
+		"calibri light,cambria,candara,consolas,constantia,corbel,times,times new roman,georgia,verdana,geneva,tahoma,"+
+		"trebuchet ms,lucida grande,lucida sans unicode,lucida sans,lucida console,courier,courier new,segoe ui,roboto,open sans,lato,"+
+		"montserrat,inter,source sans pro,noto sans,ubuntu,cantarell,oxygen,menlo,monaco,garamond,palatino,palatino linotype,"+
+		"book antiqua,century gothic,gill sans,optima,aptos,aptos_embeddedfont,aptos_msfontservice,aptos display,arial black,"+
+		"arial narrow,-apple-system,blinkmacsystemfont,sf pro text,sf pro display,san francisco,liberation sans,dejavu sans,"+
+		"cambria math,inherit,initial,mangal,simsun,ms mincho,ms gothic,yu gothic,yu mincho", ",") {
+		out[f] = true
+	}
+	return out
+}()
+
+func plainFonts(v string) bool {
+	for _, f := range strings.Split(v, ",") {
+		if !fonts[strings.Trim(strings.TrimSpace(f), `"'`)] {
+			return false
+		}
+	}
+	return true
 }
 
 // stripComments removes /* comments */.
@@ -65,88 +370,4 @@ func stripComments(s string) string {
 			return b.String()
 		}
 	}
-}
-
-// hides reports whether the style makes text vanish.
-func (s style) hides() bool {
-	for key := range s {
-		if strings.Contains(key, `\`) || strings.Contains(s[key], `\`) {
-			return true // an escaped name has something to hide
-		}
-	}
-	clipped := strings.HasPrefix(s["overflow"], "hidden")
-	switch {
-	case s["display"] == "none", s["visibility"] == "hidden", s["visibility"] == "collapse",
-		s["mso-hide"] == "all", s["content-visibility"] == "hidden":
-		return true
-	case atMost(s["font-size"], 2), atMost(s["opacity"], 0.1):
-		return true
-	case clipped && (atMost(s["height"], 1) || atMost(s["max-height"], 1) ||
-		atMost(s["width"], 1) || atMost(s["max-width"], 1)):
-		return true
-	case s["color"] == "transparent",
-		s["color"] != "" && (s["color"] == s["background-color"] || s["color"] == s["background"]):
-		return true
-	case strings.HasPrefix(s["clip"], "rect(0"), strings.HasPrefix(s["clip"], "rect(1px"),
-		strings.HasPrefix(s["transform"], "scale(0"):
-		return true
-	}
-	for _, key := range []string{"text-indent", "left", "top", "right", "bottom", "margin-left",
-		"margin-top"} {
-		if strings.HasPrefix(s[key], "-") && !atMost(s[key][1:], 99) {
-			return true // pushed off the screen
-		}
-	}
-	return false
-}
-
-// atMost reports whether v is a number, with any unit, of at most limit. A
-// value in em or percent counts only when it is nearly nothing.
-func atMost(v string, limit float64) bool {
-	end := strings.IndexFunc(v, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	if end < 0 {
-		end = len(v)
-	}
-	n, err := strconv.ParseFloat(v[:end], 64)
-	if err != nil {
-		return false
-	}
-	if unit := v[end:]; strings.HasSuffix(unit, "em") || unit == "%" {
-		limit = min(limit, 0.1)
-	}
-	return n <= limit
-}
-
-// isWhite reports whether a colour is the white of an unstyled page.
-func isWhite(v string) bool {
-	switch strings.ReplaceAll(v, " ", "") {
-	case "white", "#fff", "#ffffff", "rgb(255,255,255)":
-		return true
-	}
-	return false
-}
-
-// cssLinks returns the targets of url() and @import in a style.
-func cssLinks(css string) []string {
-	var out []string
-	low := strings.ToLower(css)
-	if len(low) != len(css) { // some letters change size in lower case
-		low = css
-	}
-	for at := 0; ; {
-		i := strings.Index(low[at:], "url(")
-		if i < 0 {
-			break
-		}
-		at += i + len("url(")
-		n := strings.IndexByte(css[at:], ')')
-		if n < 0 {
-			break
-		}
-		if url := strings.Trim(css[at:at+n], `"' `+"\t\r\n"); url != "" {
-			out = append(out, url)
-		}
-		at += n
-	}
-	return append(out, textLinks(css)...)
 }

@@ -100,7 +100,7 @@ func TestTextInAnAttachmentIsShownAsText(t *testing.T) {
 	r := NewReview(mailWith("Content-Type: multipart/mixed; boundary=b\n\n--b\n\ncover\n" +
 		"--b\nContent-Type: text/plain\nContent-Disposition: attachment; filename=order.txt\n\npay eve at http://x.test/\n" +
 		"--b\nContent-Type: text/html\nContent-Disposition: attachment; filename=o.html\n\n<p>wire it</p>\n--b--\n"))
-	got := fmt.Sprintf("%+v %q", r.Segments, r.Links)
+	got := fmt.Sprintf("%+v %q", r.Segments, targets(r))
 	want := "[{Kind:text Part:1 Depth:0 Note: Text:cover} {Kind:text Part:2 Depth:0 Note:attachment order.txt Text:pay eve at http://x.test/}" +
 		" {Kind:html Part:3 Depth:0 Note:attachment o.html Text:wire it}] [\"http://x.test/\"]"
 	if got != want || r.Differ {

@@ -168,7 +168,13 @@ func (p *printer) fields(fields []api.Field, all bool) {
 
 func (p *printer) parts(r api.Review) {
 	for _, l := range r.Links {
-		p.field("Link", l)
+		p.field("Link", l.Target)
+		if l.Text != "" {
+			p.field("", "shown as: "+l.Text)
+		}
+		if l.Why != "" {
+			p.field("", "MAY LEAD ELSEWHERE: "+l.Why)
+		}
 	}
 	for _, part := range r.Parts {
 		if !part.Attachment && part.Reviewable {

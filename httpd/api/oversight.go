@@ -52,8 +52,8 @@ type Review struct {
 	State     string     `json:"state"`
 	Header    ReviewHead `json:"header"`
 	Segments  []Segment  `json:"segments"` // what the mail says, in its order
-	Differ    bool       `json:"differ"`   // text and HTML say different words
-	Links     []string   `json:"links"`
+	Differ    bool       `json:"differ"`   // the HTML may show something else than the text
+	Links     []Link     `json:"links"`
 	Parts     []Part     `json:"parts"`
 	Fields    []Field    `json:"fields"`   // every header field
 	Warnings  []Warning  `json:"warnings"` // what must be told before a decision
@@ -64,11 +64,18 @@ type Review struct {
 // Segment is a stretch of what a mail says. What it is stands in Kind and Note,
 // never in Text, so that no text of a mail can pass for another kind.
 type Segment struct {
-	Kind  string `json:"kind"`           // text, html, hidden, attached, outside or source
+	Kind  string `json:"kind"`           // text, html, hidden, attached, outside, source or reading
 	Part  string `json:"part,omitempty"` // path of the MIME part
 	Depth int    `json:"depth"`          // attached messages around it, 0 in the mail itself
 	Note  string `json:"note,omitempty"` // more about the kind, such as what hides it
 	Text  string `json:"text"`
+}
+
+// Link is something that a program may turn into a link, or may fetch.
+type Link struct {
+	Target string `json:"target"`
+	Text   string `json:"text,omitempty"` // what stands for it on the screen, where that is not the target
+	Why    string `json:"why,omitempty"`  // it may lead elsewhere than it seems to
 }
 
 // Field is a header field of the mail or of one of its parts.
