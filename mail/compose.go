@@ -17,7 +17,7 @@ type Draft struct {
 	FromName              string // display name, may be empty
 	To, Cc                []Address
 	Subject               string
-	Markdown              string // CommonMark with tables, strikethrough and links
+	Markdown              string // CommonMark with tables and links
 	InReplyTo, References string // message ids, with or without brackets
 	Attachments           []Attachment
 }
@@ -30,8 +30,8 @@ type Attachment struct {
 }
 
 // Compose writes a draft as a message: the Markdown as it is in a text part, and
-// what it renders to in an HTML part beside it, raw HTML left out. The result
-// has passed Read with o, so it is canonical and complete.
+// what it renders to in an HTML part beside it, or the text as it is written
+// where rendering would drop or change something. The result has passed Read with o, so it is canonical and complete.
 //
 // Control characters in any field that goes into the header are refused, never
 // removed (501 5.5.4): whoever sent them meant something else than one line.

@@ -12,19 +12,24 @@ import (
 	"github.com/yuin/goldmark/util"
 )
 
-// renderMarkdown renders Markdown as HTML, raw HTML as it is written. A line end in the
-// source is one in the result, since in a mail it is meant. Text whose markup
-// would cost too much is shown as it is written.
+// renderMarkdown renders Markdown as HTML. A line end in the source is one in
+// the result, since in a mail it is meant. Text that would not say the same
+// when it is rendered, or whose markup would cost too much, is shown as it is
+// written.
 func renderMarkdown(s string) (string, error) {
+	written := "<pre>" + html.EscapeString(s) + "</pre>\n"
 	if intricate(s) {
-		return "<pre>" + html.EscapeString(s) + "</pre>\n", nil
+		return written, nil
 	}
 	md := goldmark.New(goldmark.WithParser(markdownParser()),
-		goldmark.WithExtensions(extension.Linkify, extension.Table, extension.Strikethrough),
+		goldmark.WithExtensions(extension.Linkify, extension.Table),
 		goldmark.WithRendererOptions(render.WithHardWraps()))
 	var b bytes.Buffer
 	if err := md.Convert([]byte(s), &b); err != nil {
 		return "", err
+	}
+	if !faithful(s, b.String()) {
+		return written, nil
 	}
 	return b.String(), nil
 }
@@ -43,37 +48,43 @@ func markdownParser() parser.Parser {
 			at(parser.NewAutoLinkParser(), 300), at(parser.NewEmphasisParser(), 500)))
 }
 
-// Limits of what goes to the Markdown renderer. Without them 64 KiB of text
-// take it minutes and become 700 MiB of table cells.
+// Limits of what goes to the Markdown renderer. Its work may grow with the
+// square of each of them, and with the octets alone for the rest.
 const (
 	maxMarkdown = 64 << 10 // octets
-	maxMarks    = 2000     // emphasis and brackets in one paragraph: pairing them is quadratic
-	maxNesting  = 40       // lists and quotations opened by one line
+	maxMarks    = 4000     // marks of a body, see intricate
+	maxPairs    = 2000     // marks of one paragraph that the renderer pairs
+	maxNesting  = 20       // lists and quotations opened by one line
 	maxCells    = 50000    // every row of a table is as wide as its widest
-	maxExpanded = 1 << 20  // octets that link references may grow to
 )
 
-// intricate reports whether s would cost the renderer more than its length
-// lets expect. It errs towards yes, and code and tables of common size pass.
+// intricate reports whether s has more structure than the limits allow. A mark
+// is an octet that may be markup inside a line, the mark of a list or quotation
+// that begins a line, a tab, and an empty line.
 func intricate(s string) bool {
 	if len(s) > maxMarkdown {
 		return true
 	}
-	brackets := strings.Count(s, "[")
 	var p paragraph
-	cells := 0
+	cells, marks := 0, 0
 	for rest := s; rest != ""; {
 		var line string
 		line, rest, _ = strings.Cut(rest, "\n")
+		deep := nesting(line)
+		marks += deep
+		for i := 0; i < len(line); i++ {
+			if strings.IndexByte("*_`[]!<&\\|\t", line[i]) >= 0 {
+				marks++
+			}
+		}
 		if strings.TrimSpace(line) == "" {
+			marks++
 			cells += p.lines * p.columns
 			p = paragraph{}
-			continue
+		} else {
+			p.add(line)
 		}
-		p.add(line)
-		if p.marks > maxMarks || nesting(line) > maxNesting ||
-			cells+p.lines*p.columns > maxCells ||
-			p.defines && p.octets*brackets > maxExpanded {
+		if marks > maxMarks || p.pairs > maxPairs || deep > maxNesting || cells+p.lines*p.columns > maxCells {
 			return true
 		}
 	}
@@ -81,19 +92,14 @@ func intricate(s string) bool {
 }
 
 // paragraph counts what stands between two empty lines.
-type paragraph struct {
-	lines, columns, marks, octets int
-	defines                       bool // may define the target of a link reference
-}
+type paragraph struct{ lines, columns, pairs int }
 
 func (p *paragraph) add(line string) {
 	p.lines++
-	p.octets += len(line)
 	p.columns = max(p.columns, strings.Count(line, "|"))
-	p.defines = p.defines || strings.Contains(line, "]:")
 	for i := 0; i < len(line); i++ {
-		if strings.IndexByte("*_~[", line[i]) >= 0 {
-			p.marks++
+		if strings.IndexByte("*_`[<", line[i]) >= 0 {
+			p.pairs++
 		}
 	}
 }

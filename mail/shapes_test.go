@@ -207,16 +207,47 @@ var fieldsOf = map[string]struct {
 
 // sources make Markdown that grows.
 var sources = map[string]func(n int) string{
-	"markdown of brackets":         func(n int) string { return repeat("[a](", n) },
-	"markdown of emphasis":         func(n int) string { return repeat("*a_ ", n) },
-	"markdown of backticks":        func(n int) string { return repeat("` `` ``` ```` ", n) },
-	"markdown of blank lines":      func(n int) string { return "- a\n" + repeat("\n", n) + "b" },
-	"markdown of quotations":       func(n int) string { return repeat("> ", n) },
-	"markdown of lists in lists":   func(n int) string { return repeat("- ", n) },
-	"markdown of definitions":      func(n int) string { return repeat("[a]: /b\n", n) + "[a]" },
-	"markdown of raw HTML":         func(n int) string { return repeat("<a <b and c> d>\n", n) },
-	"markdown of tables":           func(n int) string { return repeat("|a|b|c|\n|-|-|-|\n|1|2|3|\n", n) },
-	"markdown of entities":         func(n int) string { return repeat("&amp;&#x41;& ", n) },
-	"markdown of links":            func(n int) string { return repeat("http://a.test/b www.c.test d@e.test ", n) },
-	"markdown of unclosed comment": func(n int) string { return repeat("<!-- <![CDATA[ <? ", n) },
+	"markdown of brackets":       func(n int) string { return repeat("[a](", n) },
+	"markdown of emphasis":       func(n int) string { return repeat("*a_ ", n) },
+	"markdown of backticks":      func(n int) string { return repeat("` `` ``` ```` ", n) },
+	"markdown of blank lines":    func(n int) string { return "- a\n" + repeat("\n", n) + "b" },
+	"markdown of quotations":     func(n int) string { return repeat("> ", n) },
+	"markdown of lists in lists": func(n int) string { return repeat("- ", n) },
+	"markdown of definitions":    func(n int) string { return repeat("[a]: /b\n", n) + "[a]" },
+	"markdown of raw HTML":       func(n int) string { return repeat("<a <b and c> d>\n", n) },
+	"markdown of tables":         func(n int) string { return repeat("|a|b|c|\n|-|-|-|\n|1|2|3|\n", n) },
+	"markdown of entities":       func(n int) string { return repeat("&amp;&#x41;& ", n) },
+	"markdown of links":          func(n int) string { return repeat("http://a.test/b www.c.test d@e.test ", n) },
+	"markdown of backtick runs": func(n int) string {
+		var b strings.Builder
+		for i := 1; b.Len() < n; i = i%300 + 1 {
+			b.WriteString(strings.Repeat("`", i) + " ")
+		}
+		return b.String()
+	},
+	"markdown of few backticks":         func(n int) string { return repeat("``a "+strings.Repeat("word ", 12), n) },
+	"markdown of blank lines in lists":  func(n int) string { return repeat("- a\n  - b\n    - c\n\n\n\n\n\n\n\n", n) },
+	"markdown of items and blank lines": func(n int) string { return repeat("- some words\n\n", n) },
+	"markdown of images":                func(n int) string { return repeat("![a ", n) },
+	"markdown of mixed emphasis":        func(n int) string { return repeat("*a **b ", n) },
+	"markdown of underscores":           func(n int) string { return repeat("_a ", n) },
+	"markdown of few underscores":       func(n int) string { return repeat("_a "+strings.Repeat("word ", 12), n) },
+	"markdown of wide tables": func(n int) string {
+		return repeat("|a", 200) + "|\n" + repeat("|-", 200) + "|\n" + repeat("|b\n", n)
+	},
+	"markdown of signs in a quotation": func(n int) string { return "> a " + repeat(">", n) },
+	"markdown of angle brackets":       func(n int) string { return repeat("<", n) },
+	"markdown of open autolinks":       func(n int) string { return repeat("<http:// ", n) },
+	"markdown of ampersands":           func(n int) string { return repeat("&", n) },
+	"markdown of tabs":                 func(n int) string { return repeat("\t", n) + "x" },
+	"markdown of tabs in lists":        func(n int) string { return "-" + repeat("\t", n) + "x" },
+	"markdown of blanks in a list":     func(n int) string { return "-" + repeat(" ", n) + "x" },
+	"markdown of numbered items":       func(n int) string { return repeat("1. a\n", n) },
+	"markdown of dots and colons":      func(n int) string { return repeat("a.b:c@d.e_", n) },
+	"markdown of letters":              func(n int) string { return repeat("a", n) },
+	"markdown of quoted lines":         func(n int) string { return repeat("> words and words\n", n) },
+	"markdown of indented code":        func(n int) string { return repeat("    a\n\n", n) },
+	"markdown of fences":               func(n int) string { return repeat("~~~\n", n) },
+	"markdown of plain words":          func(n int) string { return repeat("words and more words\n", n) },
+	"markdown of unclosed comment":     func(n int) string { return repeat("<!-- <![CDATA[ <? ", n) },
 }
