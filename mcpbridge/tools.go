@@ -54,7 +54,7 @@ type attachment struct {
 type sendInput struct {
 	To             list         `json:"to" jsonschema:"recipients, one address each"`
 	Subject        string       `json:"subject" jsonschema:"one line"`
-	Markdown       string       `json:"markdown" jsonschema:"body in Markdown"`
+	Markdown       string       `json:"markdown" jsonschema:"body in Markdown; sent as written if rendering would change what it says"`
 	Cc             list         `json:"cc,omitempty" jsonschema:"further recipients, shown to all"`
 	Bcc            list         `json:"bcc,omitempty" jsonschema:"further recipients, shown to nobody but the approver"`
 	Attachments    []attachment `json:"attachments,omitempty" jsonschema:"files"`
