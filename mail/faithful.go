@@ -111,18 +111,26 @@ const signs = " \t*_`[](){}\"'"
 func (c *cursor) numberFollows(n int, signs string) bool {
 	s := strings.TrimLeft(c.source[c.at+n:], signs)
 	r, _ := utf8.DecodeRuneInString(s)
-	return s != "" && r != '\n' && !unicode.IsLetter(r) || codeAndNumber(s)
+	if s == "" || r == '\n' {
+		return !strings.Contains(signs, ">") // the number may stand in the next line of the item
+	}
+	return !unicode.IsLetter(r) || codeAndNumber(s)
 }
 
-// codeAndNumber reports whether s begins with a currency code and a number.
+// codeAndNumber reports whether s begins with at most four letters and a number:
+// they may name a currency.
 func codeAndNumber(s string) bool {
-	for i := range 3 {
-		if i >= len(s) || s[i] < 'A' || s[i] > 'Z' {
+	n := 0
+	for i, r := range s {
+		if n++; n > 5 {
 			return false
 		}
+		if !unicode.IsLetter(r) {
+			s = strings.TrimLeft(s[i:], ". \u00a0")
+			return s != "" && isDigit(s[0])
+		}
 	}
-	s = strings.TrimLeft(s[3:], " \u00a0")
-	return s != "" && s[0] >= '0' && s[0] <= '9'
+	return false
 }
 
 // Signs that may touch the outside of markup. Between others it would join words.
@@ -138,7 +146,7 @@ func (c *cursor) text(s string) {
 			continue
 		}
 		c.skip()
-		if c.closed && strings.IndexByte(afterMarkup, s[i]) < 0 ||
+		if c.closed && !endsMarkup(s[i:]) ||
 			c.shown > 0 && c.pageGap != c.sourceGap || c.at == len(c.source) || c.source[c.at] != s[i] {
 			c.bad = true
 			return
@@ -148,6 +156,12 @@ func (c *cursor) text(s string) {
 		c.begins = false
 		c.pageGap, c.sourceGap, c.opened, c.closed = false, false, false, false
 	}
+}
+
+// endsMarkup reports whether s may follow markup without a blank: "." in "**5**.5" may not.
+func endsMarkup(s string) bool {
+	return strings.IndexByte(afterMarkup, s[0]) >= 0 &&
+		(len(s) == 1 || strings.IndexByte(afterMarkup+" \t\n", s[1]) >= 0)
 }
 
 // inline begins markup inside a line.
@@ -268,8 +282,12 @@ func (c *cursor) startEmphasis(e *openTag) {
 	if e.name == "strong" {
 		e.mark += e.mark
 	}
+	before := strings.TrimRight(c.source[:c.at], " \t\n")
 	c.take(e.mark)
 	c.opened = true
+	if before != "" && isDigit(before[len(before)-1]) && c.at < len(c.source) && isDigit(c.source[c.at]) {
+		c.bad = true // "2 *3* 4" may be a product
+	}
 }
 
 // startCode takes the backticks of a code span, or the fence of a block, if any.
@@ -476,3 +494,5 @@ func (c *cursor) rule() {
 	c.at += len(line)
 	c.block()
 }
+
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }

@@ -17,7 +17,7 @@ func TestMarkdownThatRenderingWouldChangeIsSentAsItIsWritten(t *testing.T) {
 		"2. a", "2026. text", "1) x", "- 500", "+ 5", "* 5", "- €5", "- **500**", "- EUR 500", "- .5", "- `5`", "-", "- - x", "#", "# a #", "# 5",
 		"```go\nx\n```", "```\nx", "~~~ x\ny\n~~~", "|a|b|\n|-|-|\n|1|2|3|", "|a|b|\n|-|-|\n|1", "|a|\n|-|\n|1\\||", "> 500", "> a\n> 500", ">",
 		"a`b`c", "b[a](http://x.test)", "[a](http://x.test)b", "*a*b", "**a*", "- - -", "http://x.test/ä", "[a](http://x.test/ä)", "[a](HTTP://x.test)",
-		"<ftp://x.test>", "****", "a\n- 5\n", "03. x", "1. a\n\n   2. b",
+		"<ftp://x.test>", "****", "a\n- 5\n", "03. x", "-\n  500", "- Rs. 500", "- kr 5", "2 *3* 4", "**5**.5", "1. a\n\n   2. b",
 	} {
 		if page, err := renderMarkdown(s); err != nil || page != written(s) {
 			t.Errorf("%q is shown as %q, %v", s, page, err)
