@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,14 +50,23 @@ func (s *Server) doors() http.Handler {
 func (s *Server) SocketHandler() http.Handler { return s.handler }
 
 // Serve serves TCP connections until Shutdown.
-func (s *Server) Serve(l net.Listener) error {
+func (s *Server) Serve(l net.Listener) error { return s.ServeTLS(l, nil) }
+
+// ServeTLS is Serve over TLS; a nil config means plain TCP. l is the plain
+// listener: TLS goes outermost, because http.Server handshakes, within
+// headerTimeout, and tells a request of its TLS only on a *tls.Conn itself.
+func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 	h := s.Handler()
 	if loopback(l) {
 		h = s.guard(s.doors(), s.onLoopback)
 	}
 	over := func() { s.o.Metrics.Limits.WithLabelValues(string(mail.LimitHTTPSource)).Inc() }
 	l = &sources{Listener: l, max: s.o.MaxPerSource, over: over} // before the limit of all, which it would fill
-	return s.run(netutil.LimitListener(l, maxConns), h, nil)
+	l = netutil.LimitListener(l, maxConns)
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	return s.run(l, h, nil)
 }
 
 // ServeSocket listens on a unix socket at path, which none but this user can

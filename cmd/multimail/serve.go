@@ -307,11 +307,7 @@ func (d *daemon) listenHTTP(ctx context.Context, serve func(string, func() error
 	}
 	serve("admin socket", func() error { return d.http.ServeSocket(d.socket) })
 	if d.s.http != nil {
-		h := d.s.http
-		if d.s.httpTLS != nil {
-			h = tls.NewListener(h, d.s.httpTLS)
-		}
-		serve("http", func() error { return d.http.Serve(h) })
+		serve("http", func() error { return d.http.ServeTLS(d.s.http, d.s.httpTLS) })
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
