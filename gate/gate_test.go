@@ -255,7 +255,7 @@ func TestFrozenScopesTakeNothingAndSendNothing(t *testing.T) {
 				if _, err := h.g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.As(err, &e) || e.Code != 451 {
 					t.Errorf("a submission: %v", err)
 				}
-				if err := h.g.Admit(h.ctx, h.agent, h.box); !errors.As(err, &e) || e.Code != 451 {
+				if err := h.g.Admit(h.ctx, h.agent, h.box, 0); !errors.As(err, &e) || e.Code != 451 {
 					t.Errorf("MAIL FROM: %v", err)
 				}
 				h.approve(held) // a decision is not a departure

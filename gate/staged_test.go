@@ -10,6 +10,7 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
 )
 
 // failingStore lets the test say what becomes of a submission after its body
@@ -108,5 +109,16 @@ func TestABodyThatBecameNoMailIsRemovedOnEveryPath(t *testing.T) {
 	}
 	if n := len(bodies(t, h.dir)); n != 2 {
 		t.Errorf("a repetition: %d files, want 2", n)
+	}
+}
+
+func TestASizeThatTheDiskCannotTakeIsNotAdmitted(t *testing.T) {
+	h := build(t)
+	var e *mail.Error
+	if err := h.g.Admit(h.ctx, h.agent, h.box, 1<<60); !errors.As(err, &e) || e.Code != 452 || e.Enhanced != "4.3.1" {
+		t.Errorf("got %v, want 452 4.3.1", err)
+	}
+	if err := h.g.Admit(h.ctx, h.agent, h.box, 1000); err != nil {
+		t.Error(err)
 	}
 }

@@ -43,9 +43,11 @@ type Receipt struct {
 }
 
 // Admit says whether principal p may send from this address now. Doors ask at
-// MAIL FROM, before the bytes travel; Submit asks again.
-func (g *Gate) Admit(ctx context.Context, p registry.Principal, from mail.Address) error {
-	if err := g.db.Healthy(); err != nil {
+// MAIL FROM, before the bytes travel; Submit asks again. size is how many octets
+// are announced (RFC 1870, section 6.1), 0 when that is not known: those that the
+// disk cannot take are refused before they are sent.
+func (g *Gate) Admit(ctx context.Context, p registry.Principal, from mail.Address, size int64) error {
+	if err := errors.Join(g.db.Healthy(), g.db.Fits(size)); err != nil {
 		return errFull.Because(err)
 	}
 	err := g.db.View(ctx, func(tx store.Tx) error {

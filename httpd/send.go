@@ -97,7 +97,7 @@ func (s *Server) sendFrom(r *request, name string, d api.Draft) (answer, error) 
 		return s.refused(r, err)
 	}
 	if !r.p.Covers(box) {
-		if err := s.o.Gate.Admit(r.Context(), r.p, box); err != nil { // the gate records it
+		if err := s.o.Gate.Admit(r.Context(), r.p, box, 0); err != nil { // the gate records it
 			return answer{}, err
 		}
 		return answer{}, missing("mailbox")

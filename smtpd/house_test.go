@@ -37,9 +37,13 @@ type fakeGate struct {
 	mu     sync.Mutex
 	mails  []gate.Submission
 	submit func(gate.Submission) (gate.Receipt, error)
+	free   int64 // octets of disk; 0 means enough
 }
 
-func (g *fakeGate) Admit(_ context.Context, _ registry.Principal, from mail.Address) error {
+func (g *fakeGate) Admit(_ context.Context, _ registry.Principal, from mail.Address, size int64) error {
+	if g.free > 0 && size > g.free {
+		return mail.Errorf(452, "4.3.1", "not enough space to store mail; try again later")
+	}
 	if from.String() != mailbox {
 		return mail.Errorf(550, "5.7.1", "sender not permitted")
 	}

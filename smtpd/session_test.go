@@ -201,3 +201,14 @@ func TestTheLogTellsTheStoryAndNoSecret(t *testing.T) {
 		t.Errorf("the reply %q does not lead to the log:\n%s", told, text)
 	}
 }
+
+// RFC 1870, section 6.1: what the disk cannot take is refused at MAIL, before
+// the octets travel.
+func TestAnAnnouncedSizeThatTheDiskCannotTakeIsRefusedAtOnce(t *testing.T) {
+	srv, g := build(t, options())
+	g.free = 1000
+	p := dial(t, srv, true).login()
+	p.do("MAIL FROM:<agent@example.test> SIZE=1001", "452 4.3.1")
+	p.do("RCPT TO:<a@dest.test>", "503 5.5.1")
+	p.do("MAIL FROM:<agent@example.test> SIZE=1000", "250 2.1.0")
+}

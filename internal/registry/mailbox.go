@@ -45,6 +45,9 @@ func (r *Registry) AddMailbox(
 	if addr.IsZero() || len(agents) == 0 {
 		return Mailbox{}, in(ErrInvalid, "a mailbox needs an address and at least one agent")
 	}
+	if why := mail.CheckFromName("", addr); why != "" { // legal for a recipient, not in From
+		return Mailbox{}, in(ErrInvalid, "a mailbox cannot have the address %s: %s", addr, why)
+	}
 	if _, err := r.Domain(tx, addr.Domain()); err != nil {
 		return Mailbox{}, err
 	}

@@ -56,6 +56,10 @@ func TestAMailboxIsRefused(t *testing.T) {
 			mail.MustAddress("a@b.house.test"), []string{"demo"}, registry.ErrNotFound},
 		{"when an agent is not here", watch, []string{"demo", "nobody"}, registry.ErrNotFound},
 		{"when an agent's name is a path", watch, []string{"demo/x"}, registry.ErrNotFound},
+		{"when composing would refuse its address in From, for an @",
+			mail.MustAddress(`"a@b"@house.test`), []string{"demo"}, registry.ErrInvalid},
+		{"when composing would refuse its address in From, for a quote",
+			mail.MustAddress(`"a \"b"@house.test`), []string{"demo"}, registry.ErrInvalid},
 		{"without an agent", watch, nil, registry.ErrInvalid},
 		{"without an address", mail.Address{}, []string{"demo"}, registry.ErrInvalid},
 	} {
