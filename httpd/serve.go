@@ -39,8 +39,7 @@ func (s *Server) doors() http.Handler {
 	mux.Handle("/", s.handler)
 	mcp := s.o.MCP(&http.Client{Transport: s.InProcess("mcp")})
 	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
-		from := origin{r.RemoteAddr, r.TLS}
-		mcp.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), originKey{}, from)))
+		s.serveMCP(mcp, w, r)
 	})
 	return mux
 }

@@ -1,0 +1,75 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/multimail/multimail/internal/store"
+)
+
+// serveMCP hands a request to the handler of MCP. Its body stays in memory until
+// the answer, so it counts in the budget of messages as every other does.
+func (s *Server) serveMCP(mcp http.Handler, w http.ResponseWriter, r *http.Request) {
+	r = r.WithContext(context.WithValue(r.Context(), originKey{}, origin{r.RemoteAddr, r.TLS}))
+	body := &mcpBody{ReadCloser: r.Body, s: s, w: w, r: r}
+	in := r.WithContext(r.Context())
+	in.Body = body
+	defer func() { body.held.hold.Release() }()
+	mcp.ServeHTTP(w, in)
+}
+
+// mcpBody is a body that counts in the budget from its first octet on: the
+// handler reads none before it knows the key. Past the budget it answers itself,
+// since the handler takes a failed read for a client that is gone.
+type mcpBody struct {
+	io.ReadCloser
+	s     *Server
+	w     http.ResponseWriter
+	r     *http.Request
+	begin sync.Once
+	held  held
+	err   error // the budget was passed
+}
+
+func (b *mcpBody) Read(p []byte) (int, error) {
+	b.begin.Do(func() {
+		b.held = held{r: b.ReadCloser, hold: b.s.o.Messages.Hold("mcp " + b.owner())}
+		if !b.held.hold.Reach(min(b.r.ContentLength, b.s.draftBody())) {
+			b.refuse()
+		}
+	})
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.held.Read(p)
+	if errors.Is(err, errInFlight) {
+		b.refuse()
+	}
+	return n, err
+}
+
+func (b *mcpBody) refuse() {
+	b.err = errInFlight
+	b.s.fail(b.w, b.r, errInFlight)
+}
+
+// owner is apart from that of the request that the handler makes, which holds
+// the same mail once more.
+func (b *mcpBody) owner() (id string) {
+	secret, err := presented(b.r.Header)
+	if err != nil || secret == "" {
+		return ""
+	}
+	err = b.s.o.Store.View(b.r.Context(), func(tx store.Tx) error {
+		p, err := b.s.o.Registry.ByKey(tx, secret)
+		id = p.ID()
+		return err
+	})
+	if err != nil {
+		return ""
+	}
+	return id
+}
