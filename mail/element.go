@@ -32,7 +32,7 @@ var certainElements = set("html head body meta link base style title " +
 // in another order, or with another meaning. What is neither among these nor
 // among those above may change how the rest of the page is read.
 var otherElements = set("del s strike ins sup sub bdo bdi mark canvas audio video dialog details summary object embed " +
-	"map area picture source track param ruby rb rt rp label fieldset legend form time dfn data button textarea input " +
+	"map area picture source track param ruby rb rt rp label fieldset legend time dfn data button textarea input " +
 	"iframe script progress meter output marquee slot")
 
 func set(names string) map[string]bool {
@@ -80,6 +80,14 @@ func (p *page) top() element {
 	return p.body
 }
 
+// parents are the elements that a part of a table stands in. Elsewhere browsers
+// ignore it, or move it, and other programs do not.
+var parents = map[string]map[string]bool{
+	"td": set("tr tbody thead tfoot table"), "th": set("tr tbody thead tfoot table"), "tr": set("tbody thead tfoot table"),
+	"tbody": set("table"), "thead": set("table"), "tfoot": set("table"), "caption": set("table"), "colgroup": set("table"),
+	"col": set("table colgroup"),
+}
+
 // closeImplied ends what a start tag ends.
 func (p *page) closeImplied(name string) {
 	for ends, n := endedBy[name], len(p.open); n > 0 && ends[p.open[n-1].name]; n-- {
@@ -91,7 +99,8 @@ func (p *page) closeImplied(name string) {
 const maxImplied = 8
 
 // close ends an element if it and what ends with it are the innermost ones. Any
-// other end tag is ignored: then what was open stays so, with its notes.
+// other end tag is ignored: then what was open stays so, with its notes. Since
+// browsers may have ended some of that, it ends nothing but itself from then on.
 func (p *page) close(name string) {
 	var ends map[string]bool
 	if blocks[name] {
@@ -99,15 +108,17 @@ func (p *page) close(name string) {
 	} else if name == "ruby" {
 		ends = rubyEnds
 	}
-	for i, left := len(p.open)-1, maxImplied; i >= 0 && left > 0; i, left = i-1, left-1 {
-		switch at := p.open[i].name; {
-		case at == name:
+	last := len(p.open) - 1
+	p.doubtful = min(p.doubtful, last+1)
+	for i := last; i >= 0 && i > last-maxImplied; i-- {
+		if at := p.open[i].name; at == name && (i >= p.doubtful || i == last) {
 			p.open = p.open[:i]
 			return
-		case !ends[at]:
-			return
+		} else if !ends[at] {
+			break
 		}
 	}
+	p.doubtful = last + 1
 }
 
 // judge returns the element that a start tag opens, and takes links and words
@@ -184,8 +195,8 @@ func (p *page) attribute(name string, a html.Attribute, look *look) (why string)
 var plainAttributes = func() map[string]func(element, v string) bool {
 	out := map[string]func(string, string) bool{}
 	any := func(_, _ string) bool { return true }
-	for _, n := range strings.Fields("href src border valign lang xml:lang charset name target rel nowrap clear noshade " +
-		"xmlns xmlns:v xmlns:o xmlns:w xmlns:m xmlns:st1 http-equiv content media") {
+	for _, n := range strings.Fields("href src cite valign lang xml:lang charset name target rel nowrap clear noshade " +
+		"xmlns xmlns:v xmlns:o xmlns:w xmlns:m xmlns:st1 http-equiv content media wrap cols") {
 		out[n] = any
 	}
 	number := func(limit float64) func(string, string) bool {
@@ -207,12 +218,11 @@ var plainAttributes = func() map[string]func(element, v string) bool {
 		return func(_, v string) bool { return ok[v] }
 	}
 	out["align"] = one("left right center justify middle top bottom")
-	out["valign"] = one("top middle bottom baseline")
 	out["role"] = one("presentation none article")
 	out["dir"] = one("ltr") // what a page without it has
 	out["face"] = func(_, v string) bool { return plainFonts(v) }
 	out["type"] = func(element, v string) bool {
-		return element == "style" && v == "text/css" || element == "ul" && set("disc circle square")[v]
+		return element == "style" && v == "text/css" || element == "blockquote" && v == "cite" || element == "ul" && set("disc circle square")[v]
 	}
 	return out
 }()

@@ -18,14 +18,16 @@ type page struct {
 	links []Link
 	cuts  []cut
 
-	body    element   // what html and body say
-	open    []element // the elements that are open
-	classed bool      // html or body has a class or an id
-	whole   string    // why nothing of the page is certainly shown
-	stuck   string    // why nothing that follows is
-	ifs     int       // conditional comments that show what follows to some programs
-	sheet   sheet
-	remarks []string // what may change it all
+	body     element   // what html and body say
+	open     []element // the elements that are open
+	doubtful int       // how many of them browsers may have ended
+	begun    bool      // some text was certainly shown
+	classed  bool      // html or body has a class or an id
+	whole    string    // why nothing of the page is certainly shown
+	stuck    string    // why nothing that follows is
+	ifs      int       // conditional comments that show what follows to some programs
+	sheet    sheet
+	remarks  []string // what may change it all
 
 	linkColours []colour
 	link        int    // index of the open link, -1 for none
@@ -49,9 +51,12 @@ type like struct {
 // maxOpen is how deep elements may nest; browsers flatten what is deeper.
 const maxOpen = 500
 
+// linkColours are those of links where nothing sets another.
+var linkColours = []colour{{0, 0, 0xee}, {0x55, 0x1a, 0x8b}}
+
 // renderHTML renders source.
 func renderHTML(source string) *page {
-	p := &page{link: -1, body: element{name: "body", size: normalSize}, linkColours: []colour{{0, 0, 0xee}, {0x55, 0x1a, 0x8b}}}
+	p := &page{link: -1, body: element{name: "body", size: normalSize}, linkColours: linkColours}
 	p.walk(source)
 	p.endLink()
 	return p
@@ -109,7 +114,9 @@ func (p *page) text(s string) {
 	default:
 		p.words.WriteString(s)
 	}
-	p.say(like{note: p.why(e), classed: e.classed, shaded: e.shaded()}, s)
+	note := p.why(e)
+	p.begun = p.begun || note == "" && strings.TrimSpace(s) != ""
+	p.say(like{note: note, classed: e.classed, shaded: e.shaded()}, s)
 }
 
 // why says why text in e is not certainly shown.
@@ -128,6 +135,7 @@ func (p *page) why(e element) string {
 // aside shows what stands beside the running text.
 func (p *page) aside(note, s string) {
 	if strings.TrimSpace(s) != "" {
+		p.addLinks(textLinks(s))
 		p.out.space = true
 		p.say(like{note: note}, s)
 		p.out.space = true
@@ -218,7 +226,13 @@ func (p *page) start(t html.Token) {
 	if t.Data == "a" {
 		p.endLink()
 	}
+	if in := parents[t.Data]; in != nil && !in[p.top().name] {
+		p.stick("element " + t.Data + " outside of a table")
+	}
 	e := p.judge(t)
+	if p.stuck != "" && rawElements[t.Data] && p.whole == "" { // what is inside may be read as tags, body among them
+		p.whole = p.stuck
+	}
 	switch {
 	case t.Data == "html" || t.Data == "body":
 		p.frame(e)
@@ -244,7 +258,7 @@ func (p *page) frame(e element) {
 	switch {
 	case e.note != "":
 		p.whole = e.note
-	case e != before && len(p.cuts)+len(p.open) > 0:
+	case e != before && (p.begun || len(p.open) > 0):
 		p.whole = "element " + e.name + " after text"
 	}
 	p.classed = p.classed || e.classed
@@ -280,6 +294,8 @@ func (p *page) breakAround(name string) {
 	}
 	p.words.WriteByte(' ')
 }
+
+var rawElements = set("title textarea style script iframe noembed noframes xmp plaintext")
 
 var voidElements = map[string]bool{
 	"area": true, "base": true, "br": true, "col": true, "embed": true, "hr": true, "img": true,

@@ -238,9 +238,12 @@ func TestAStyleSheetIsShownAndNotedOnAllText(t *testing.T) {
 	}
 	checkHidden(t, "<link rel=stylesheet href=http://x.test/a.css>secret", "style sheet")
 	checkHidden(t, "<style>p{color:#000}</style><div style='background:#000;color:#fff'>secret", "style sheet may hide it, by a colour")
-	got := said("<meta http-equiv=refresh content='0;url=http://x.test/'>a")
-	if got != "a" {
-		t.Errorf("%q", got)
+	for _, meta := range []string{"http-equiv=refresh content='0;url=http://x.test/'", "http-equiv=Refresh content='0;http://x.test/İ'"} {
+		renderHTML("<meta " + meta + ">a").eachSegment(func(kind SegmentKind, note, text string) {
+			if kind != SegmentHTML || note != remarkRefresh || text != "a" {
+				t.Errorf("%s: %s %q %q", meta, kind, note, text)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
 
@@ -25,12 +26,12 @@ func (p *page) collectLinks(t html.Token) {
 			}
 		case "style":
 			p.addLinks(cssLinks(v))
-		case "content":
-			p.addLinks(textLinks(v))
-			if _, url, ok := strings.Cut(strings.ToLower(v), "url="); ok && t.Data == "meta" && len(url) <= len(v) {
-				p.addLink(strings.Trim(v[len(v)-len(url):], `"' `), "the page is replaced by it")
+		case "http-equiv":
+			if !plainMeta[strings.ToLower(v)] {
 				p.remark(remarkRefresh)
 			}
+		case "content":
+			p.content(t, v)
 		case "srcset", "imagesrcset":
 			for _, candidate := range strings.Split(v, ",") {
 				url, _, _ := strings.Cut(strings.TrimSpace(candidate), " ")
@@ -47,6 +48,26 @@ func (p *page) collectLinks(t html.Token) {
 			}
 		}
 	}
+}
+
+// plainMeta say nothing that changes the page.
+var plainMeta = set("content-type x-ua-compatible content-style-type content-language")
+
+// content takes the attribute of that name, which may replace the page.
+func (p *page) content(t html.Token, v string) {
+	low := []byte(v)
+	for i, c := range low {
+		if c >= 'A' && c <= 'Z' {
+			low[i] += 'a' - 'A'
+		}
+	}
+	i := bytes.Index(low, []byte("url="))
+	if i < 0 || t.Data != "meta" {
+		p.addLinks(textLinks(v))
+		return
+	}
+	p.addLink(strings.Trim(v[i+len("url="):], `"' `), "the page is replaced by it")
+	p.remark(remarkRefresh)
 }
 
 func (p *page) href(t html.Token, v string) {
@@ -88,8 +109,11 @@ func (p *page) endLink() {
 	p.link = -1
 }
 
-// knownSchemes lead to what they name.
-var knownSchemes = set("http https mailto ftp ftps sftp ssh git tel sms geo webcal xmpp cid mid")
+// knownSchemes lead to what they name, some of them to no host.
+var (
+	knownSchemes = set("http https mailto ftp ftps sftp ssh git webcal tel sms geo cid mid")
+	namesNoHost  = set("tel sms geo cid mid")
+)
 
 // checkLink says why a link may lead elsewhere than it seems to.
 func checkLink(target, text string) string {
@@ -134,6 +158,8 @@ func targetHost(target string) (host, why string) {
 			return "", "the host of its target is percent-encoded"
 		}
 		return asciiHost(rest), ""
+	case namesNoHost[scheme]:
+		return "", ""
 	case scheme == "http" || scheme == "https" || scheme == "ftp":
 		if !strings.HasPrefix(rest, "//") || strings.HasPrefix(rest, "///") {
 			return "", "its target has not two slashes before the host"

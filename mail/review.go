@@ -227,18 +227,18 @@ func (e *entity) addresses(name string) []string {
 // a text takes that of another to the same target.
 func (v *viewer) link(e *entity, links []Link) {
 	for _, l := range links {
-		why := l.Why
-		if why == "" {
-			why = checkLink(l.Target, l.Text)
-		}
-		l = Link{Target: displayLink(l.Target), Text: neutralLine(l.Text), Why: neutralLine(why)}
+		raw := l
+		l = Link{Target: displayLink(raw.Target), Text: neutralLine(raw.Text), Why: raw.Why}
 		if l.Text == l.Target {
 			l.Text = ""
 		}
-		key := l.Target + "\x00" + l.Text
+		key := l.Target + "\x00" + l.Text + "\x00" + l.Why
 		bare := v.seen[l.Target]
 		if l.Target == "" && l.Text == "" || v.seen[key] > 0 || bare > 0 && l.Text == "" && l.Why == "" {
 			continue
+		}
+		if l.Why == "" {
+			l.Why = neutralLine(checkLink(raw.Target, raw.Text))
 		}
 		if !v.afford(nil, l.size()) {
 			return

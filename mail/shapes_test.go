@@ -145,6 +145,22 @@ var bodies = map[string]func(n int) string{
 	"page of links": func(n int) string {
 		return typed("text/html", repeat("<a href=http://x.test/>http://y.test/</a>\n", n))
 	},
+	"page of hidden stretches":    func(n int) string { return typed("text/html", repeat("a<s>b</s>\n", n)) },
+	"page of unmatched ends":      func(n int) string { return typed("text/html", repeat("<li></div><dd></b>\n", n)) },
+	"page of unknown attributes":  func(n int) string { return typed("text/html", "<p "+repeat("a1=b ", n/80)+">"+repeat("<p x=y>z\n", n)) },
+	"page of inline styles":       func(n int) string { return typed("text/html", repeat("<p style='margin:0;color:#000;x:y'>z\n", n)) },
+	"page of one style":           func(n int) string { return typed("text/html", "<p style='"+repeat("margin:0;\n", n)+"'>z") },
+	"page of one sheet":           func(n int) string { return typed("text/html", "<style>"+repeat("a,.b{c:d}}/**/\n", n)+"</style>z") },
+	"page of open links":          func(n int) string { return typed("text/html", repeat("<a href=http://a.test>b.test\n", n)) },
+	"page of one link":            func(n int) string { return typed("text/html", "<a href=http://a.test>"+repeat("b.test \n", n)) },
+	"page of conditional comment": func(n int) string { return typed("text/html", repeat("<!--[if a]><!-->b\n", n)) },
+	"page of distinct links": func(n int) string {
+		var b strings.Builder
+		for i := 0; b.Len() < n; i++ {
+			fmt.Fprintf(&b, "<a href=http://a%d.test/>b%d.test</a>\n", i, i)
+		}
+		return typed("text/html", b.String())
+	},
 	"page of nested tables": func(n int) string { return typed("text/html", repeat("<table><tr><td>\n", n)) },
 	"page of unclosed tags": func(n int) string { return typed("text/html", repeat("<a <b \n", n)) },
 	"page of styles":        func(n int) string { return typed("text/html", repeat("<style>a{b:url(c)}</style>\n", n)) },

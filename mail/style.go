@@ -308,6 +308,8 @@ func pixels(v string) (float64, bool) {
 		n *= 4.0 / 3
 	case "em", "rem":
 		n *= normalSize
+	case "ex", "ch":
+		n *= normalSize / 2
 	case "in":
 		n *= 96
 	case "cm":

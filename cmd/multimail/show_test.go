@@ -32,7 +32,7 @@ Content-Transfer-Encoding: base64
 Content-Type: text/html; charset=utf-8
 
 <p>Wire the money today.</p><p style="display:none">secret order</p>
-<a href="https://evil.test/login">your bank</a>
+<a href="https://evil.test/login">your bank.example</a>
 
 --a--
 --m
@@ -70,8 +70,9 @@ func TestAnApproverSeesWhatAHostileMailTriesToHide(t *testing.T) {
 		"WARNING:    text_and_html_differ: ", "WARNING:    blind_recipient: hidden@dest.test", "WARNING:    reply_elsewhere: ",
 		"WARNING:    receipt_request: ", "WARNING:    not_reviewable, part 4: ", "Field:      Disposition-Notification-To: spy@evil.test",
 		"\nH Wire the money today.",
-		"secret order",
-		"Link:       https://evil.test/login",
+		"Link:       https://evil.test/login\n            shown as: your bank.example\n" +
+			"            MAY LEAD ELSEWHERE: its text names bank.example\n",
+		"WARNING:    link_mismatch, part ", "WARNING:    hidden_text, part ", "\n? secret order",
 		"Attachment: invoice.pdf  application/pdf, 9 octets, sha256",
 		"NOT REVIEWABLE",
 	} {
