@@ -46,6 +46,8 @@ func (v *viewer) compareIn(e *entity, loose func(*entity)) {
 		for _, p := range e.parts {
 			if said := v.said(p); len(said) > 0 {
 				groups = append(groups, said)
+			} else {
+				v.review.Differ = true // a form that is not text may be the one that is shown
 			}
 		}
 		v.compareGroups(groups)

@@ -40,6 +40,9 @@ func CheckFileName(name string) string {
 	if base == "" {
 		return "is a path"
 	}
+	if strings.Contains(plain, "  ") {
+		return "holds a run of blanks, which can push its end out of sight"
+	}
 	stem, _, _ := strings.Cut(strings.TrimLeft(base, " "), ".")
 	stem = strings.TrimRight(stem, " ")
 	if devices[stem] || len(stem) == 4 && (strings.HasPrefix(stem, "com") || strings.HasPrefix(stem, "lpt")) &&

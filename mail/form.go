@@ -8,7 +8,8 @@ import (
 // CheckForm applies the rules of Read on lines and fields to a message that
 // has been on its way, and changes nothing: only CRLF ends a line, no NUL, no
 // line over MaxLine, no malformed field, and no second field of those that may
-// stand once. What passes is split into the same fields by every reader.
+// stand once, and no MIME boundary with a blank. What passes is split into the
+// same fields and parts by every reader.
 func CheckForm(raw []byte) error {
 	if err := checkLines(raw); err != nil {
 		return err
@@ -25,7 +26,11 @@ func CheckForm(raw []byte) error {
 		}
 		seen[name] = true
 	}
-	return nil
+	root, over := parseMIME(raw, newBudget(len(raw)))
+	if over != nil {
+		return over
+	}
+	return root.checkBoundaries()
 }
 
 // ParseFrom reads the whole value of a From field as Read does: one address in

@@ -34,6 +34,21 @@ type cutter struct {
 	over  *Error // which limit was passed, nil for none
 }
 
+// checkBoundaries refuses a boundary that holds a blank: a signature in relaxed
+// form takes any run of blanks for one (RFC 6376, section 3.4), so that the same
+// signed octets could be cut at other lines on their way.
+func (e *entity) checkBoundaries() error {
+	if strings.HasPrefix(e.kind, "multipart/") && strings.ContainsAny(e.typ.first("boundary"), " \t") {
+		return Errorf(554, "5.6.0", "a MIME boundary holds a blank; use letters and digits")
+	}
+	for _, p := range e.parts {
+		if err := p.checkBoundaries(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // parseMIME cuts raw into its tree within what is left. Past a limit the rest
 // stays uncut, and over says so in words for the client.
 func parseMIME(raw []byte, left *budget) (root *entity, over *Error) {

@@ -14,6 +14,8 @@ func (e *entity) opaque() string {
 		return "it is encrypted"
 	case "application/ms-tnef", "application/vnd.ms-tnef":
 		return "it is a container that only some mail programs open"
+	case "application/xhtml+xml", "application/xml", "text/xml", "image/svg+xml":
+		return "mail programs may show it as a page or a drawing"
 	case "message/partial", "message/external-body":
 		return "the recipient's mail program fetches or joins the content elsewhere"
 	}

@@ -72,6 +72,9 @@ func Read(raw []byte, o ReadOptions) (*Message, error) {
 	if over != nil {
 		return nil, over
 	}
+	if err := root.checkBoundaries(); err != nil {
+		return nil, err
+	}
 	msg.Header.Attachments = root.attachments()
 	msg.TextHash = textHash(root, left)
 	return msg, nil

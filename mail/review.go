@@ -333,8 +333,14 @@ func (v *viewer) leaf(e *entity) {
 	if why == "" && e.isText() {
 		why = whyInline(text)
 	}
+	if why == "" && note == "" && strings.HasPrefix(e.kind, "text/") && e.kind != "text/plain" && e.kind != "text/html" {
+		why = "mail programs show this type in ways of their own"
+	}
 	if p := &v.review.Parts[len(v.review.Parts)-1]; why != "" && p.Why == "" {
 		p.Reviewable, p.Why = false, why
+	}
+	if how, laid := e.relaid(data, text); how != "" && v.afford(e, len(laid)) {
+		texts = append(texts, reading{how, laid})
 	}
 	defer func() { v.otherReadings(e, texts[1:]) }()
 	if e.kind != "text/html" {

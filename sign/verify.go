@@ -172,6 +172,9 @@ func (v *Verification) bound(c Claims, b binding) bool {
 	}
 	id := same("message_id", "mid", c.MessageID, b.messageID)
 	body := same("body", "bh", c.BodyHash, b.bodyHash)
+	if last := &v.Checks[len(v.Checks)-1]; body {
+		last.Detail += ", runs of blanks aside"
+	}
 	to := c.Recipients == "" || same("recipients", "rh", c.Recipients, b.recipients)
 	ai := b.ai == "" || same("ai_generated", "ai_generated", fmt.Sprint(c.AIGenerated), b.ai)
 	return id && body && to && ai
