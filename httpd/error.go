@@ -46,6 +46,11 @@ func invalid(format string, args ...any) error {
 	return refuse(http.StatusBadRequest, format, args...)
 }
 
+// over is invalid for what has more than a limit allows.
+func over(l mail.Limit, format string, args ...any) error {
+	return &refusal{status: http.StatusBadRequest, text: fmt.Sprintf(format, args...), limit: l}
+}
+
 // missing is a refusal for what is not there, or not for this principal: it
 // does not learn which.
 func missing(what string) error { return refuse(http.StatusNotFound, "no such %s", what) }
@@ -54,7 +59,8 @@ func missing(what string) error { return refuse(http.StatusNotFound, "no such %s
 func bodyError(err error) error {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return refuse(http.StatusRequestEntityTooLarge, "the body is larger than %d octets", large.Limit)
+		return &refusal{status: http.StatusRequestEntityTooLarge, limit: mail.LimitBodySize,
+			text: fmt.Sprintf("the body is larger than %d octets", large.Limit)}
 	}
 	if errors.Is(err, errInFlight) {
 		return errInFlight

@@ -213,19 +213,19 @@ func checkDraft(d api.Draft) error {
 	case len(d.To) == 0:
 		return invalid("to must name at least one address")
 	case len(d.Subject) > maxSubject:
-		return invalid("subject is longer than %d octets", maxSubject)
+		return over(mail.LimitDraftSubject, "subject is longer than %d octets", maxSubject)
 	case len(d.Markdown) > maxMarkdown:
-		return invalid("markdown is longer than %d octets", maxMarkdown)
+		return over(mail.LimitDraftMarkdown, "markdown is longer than %d octets", maxMarkdown)
 	case d.Markdown == "" && len(d.Attachments) == 0:
 		return invalid("markdown is empty")
 	case strings.ContainsRune(d.Markdown, 0):
 		return invalid("markdown has a NUL")
 	case len(d.Attachments) > maxFiles:
-		return invalid("more than %d attachments", maxFiles)
+		return over(mail.LimitDraftAttachments, "more than %d attachments", maxFiles)
 	case len(strings.Fields(d.InReplyTo)) > 1:
 		return invalid("in_reply_to must be one Message-ID")
 	case len(d.References) > maxReferences:
-		return invalid("references has more than %d Message-IDs", maxReferences)
+		return over(mail.LimitDraftReferences, "references has more than %d Message-IDs", maxReferences)
 	case slices.ContainsFunc(d.References, func(id string) bool { return len(strings.Fields(id)) != 1 }):
 		return invalid("references must be a list of Message-IDs, one each")
 	case len(d.IdempotencyKey) > maxKey || strings.ContainsFunc(d.IdempotencyKey, unprintable):
@@ -249,7 +249,7 @@ func recipients(d api.Draft) (lists [3][]mail.Address, rcpts []mail.Rcpt, err er
 	for i, list := range [3][]string{d.To, d.Cc, d.Bcc} {
 		name := [3]string{"to", "cc", "bcc"}[i]
 		if len(list) > maxList {
-			return lists, nil, invalid("%s has more than %d addresses", name, maxList)
+			return lists, nil, over(mail.LimitDraftAddresses, "%s has more than %d addresses", name, maxList)
 		}
 		for n, text := range list {
 			a, err := mail.ParseAddress(text)

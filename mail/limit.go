@@ -36,6 +36,9 @@ const (
 	LimitFailedLoginsSource  Limit = "failed_logins_per_source"
 	LimitFailedLoginsAccount Limit = "failed_logins_per_account"
 	LimitCommands            Limit = "smtp_commands"
+	LimitErrors              Limit = "smtp_errors"
+	LimitSMTPTime            Limit = "smtp_time"
+	LimitEndlessLine         Limit = "smtp_endless_line"
 
 	// smtpd and httpd: of messages in memory.
 	LimitInFlight Limit = "messages_in_flight"
@@ -47,6 +50,14 @@ const (
 	LimitHTTPSource       Limit = "http_connections_per_source"
 	LimitRequestRate      Limit = "requests_per_key"
 	LimitHTTPIdleStranger Limit = "http_idle_stranger"
+
+	// httpd: of one request and one draft.
+	LimitBodySize         Limit = "http_body"
+	LimitDraftAddresses   Limit = "draft_addresses"
+	LimitDraftSubject     Limit = "draft_subject"
+	LimitDraftMarkdown    Limit = "draft_markdown"
+	LimitDraftAttachments Limit = "draft_attachments"
+	LimitDraftReferences  Limit = "draft_references"
 
 	// mail: of one approver's view.
 	LimitReviewList Limit = "review_list"

@@ -140,8 +140,10 @@ func (c *conn) bye(err error) {
 	case errors.Is(err, errStopped):
 		c.write(say(421, "4.3.2", "shutting down, try again later"))
 	case errors.Is(err, errEndless):
+		c.srv.reached(mail.LimitEndlessLine)
 		c.write(say(500, "5.5.2", "this line has no end"))
 	case errors.As(err, &late) && late.Timeout(), errors.Is(err, os.ErrDeadlineExceeded):
+		c.srv.reached(mail.LimitSMTPTime)
 		c.write(say(421, "4.4.2", "too slow, try again later"))
 	}
 	_ = c.wire.c.SetWriteDeadline(time.Now().Add(farewellTime))
@@ -215,6 +217,7 @@ func foreign(verb, arg string) bool {
 // fault counts an error of the client and hangs up at the last one.
 func (c *conn) fault(r reply) reply {
 	if c.errors++; c.errors >= c.srv.o.MaxErrors && !r.close {
+		c.srv.reached(mail.LimitErrors)
 		return say(421, "4.7.0", "too many errors").closing()
 	}
 	return r
