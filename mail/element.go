@@ -93,7 +93,15 @@ func (p *page) closeImplied(name string) {
 	for ends, n := endedBy[name], len(p.open); n > 0 && ends[p.open[n-1].name]; n-- {
 		p.open = p.open[:n-1]
 	}
+	if items[name] && !lists[p.top().name] { // it ends an item further out, and what is in between
+		p.doubtful = len(p.open)
+	}
 }
+
+var (
+	items = set("li dt dd")
+	lists = set("ul ol dl")
+)
 
 // maxImplied bounds how many elements one end tag may end.
 const maxImplied = 8

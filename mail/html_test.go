@@ -189,6 +189,7 @@ func TestAMarkStaysOnUntilTheElementCertainlyEnds(t *testing.T) {
 		"<noscript></noscript>secret", "<noscript><!--</noscript>secret-->", "<p></p><frameset></frameset>secret",
 		"<svg><style><p hidden></style></svg>secret", "<select><style><div hidden></style></select>secret", "<template></template>secret",
 		"<!--[if !mso]><!--><!--[if gte mso 9]><!--><!--<![endif]-->secret", "<body hidden></body>secret", "<html hidden></html>secret",
+		"<ul><div></ul><dd hidden></div>secret", "<dd><div><dd hidden></div>secret", "<td><li hidden></td>secret",
 		"<div hidden><x-own></div>secret", "<x-own></x-own>secret", strings.Repeat("<div>", 600) + strings.Repeat("</div>", 600) + "secret",
 	} {
 		checkHidden(t, in, "")
