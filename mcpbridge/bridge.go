@@ -118,8 +118,9 @@ func admitMessage(w http.ResponseWriter, r *http.Request, limit int64) (msg []by
 		status = http.StatusRequestEntityTooLarge
 		fault = &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: fmt.Sprintf("the message is longer than %d octets", limit)}
 		msg = nil
-	case err != nil:
-		return nil, false // the client is gone
+	case err != nil: // too slow, or gone
+		status, msg = http.StatusRequestTimeout, nil
+		fault = &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: "the message did not arrive whole"}
 	}
 	if fault != nil {
 		w.Header().Set("Content-Type", "application/json")

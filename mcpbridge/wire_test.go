@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -34,10 +35,49 @@ var badMessages = []struct {
 	{"an argument twice", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send_email","arguments":{"to":["a"],"to":["b"]}}}`, -32600, "7"},
 	{"an argument twice, once escaped", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"to":1,"\u0074o":2}}}`, -32600, "7"},
 	{"deep nesting", `{"jsonrpc":"2.0","id":7,"method":"ping","params":` + strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100) + `}`, -32600, "7"},
+	{"an id that is no whole number", `{"jsonrpc":"2.0","id":1.5,"method":"ping"}`, -32600, "1.5"},
+	{"an id with half a character", `{"jsonrpc":"2.0","id":"\ud800","method":"ping"}`, -32600, `"\ud800"`},
+	{"an endless id", `{"jsonrpc":"2.0","id":"` + strings.Repeat("x", 300) + `","method":"ping"}`, -32600, "null"},
+	{"an endless name", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"` + strings.Repeat("x", 300) + `":1}}`, -32600, "7"},
+	{"an endless text", `{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"` + strings.Repeat("x", 9000) + `"}}`, -32600, "7"},
+	{"an endless list", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":[` + strings.Repeat("1,", 20000) + `1]}}`, -32600, "7"},
+	{"an endless object", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":{` + many(20000) + `"z":1}}}`, -32600, "7"},
+	{"a tool with an endless name", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"` + strings.Repeat("x", 300) + `"}}`, -32602, "7"},
+	{"a tool call without a name", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"arguments":{}}}`, -32602, "7"},
 	{"an unknown method", `{"jsonrpc":"2.0","id":7,"method":"tools/fly","params":{}}`, -32601, "7"},
 	{"an unknown tool", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"fly","arguments":{}}}`, -32602, "7"},
 	{"parameters that are no object", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":["send_email"]}`, -32602, "7"},
 	{"a tool's name that is no text", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":7}}`, -32602, "7"},
+}
+
+// many writes n members.
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"m%d":1,`, i)
+	}
+	return b.String()
+}
+
+// What the SDK says of its own types is no business of a client.
+func TestProtocolErrorsAreShortAndOfOurOwnWords(t *testing.T) {
+	for _, tt := range badMessages {
+		fault := inspect([]byte(tt.msg))
+		if fault == nil {
+			continue // the SDK's to refuse
+		}
+		if len(fault.Message) > 200 || strings.Contains(fault.Message, "mcp.") || strings.Contains(fault.Message, "Go ") {
+			t.Errorf("%s: %s", tt.name, fault.Message)
+		}
+		if n := len(errorAnswer([]byte(tt.msg), fault)); n > 1000 {
+			t.Errorf("%s: an answer of %d octets", tt.name, n)
+		}
+	}
+	mail := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send_email","arguments":{"markdown":"` +
+		strings.Repeat("x", 100000) + `"}}}`
+	if fault := inspect([]byte(mail)); fault != nil {
+		t.Errorf("a mail is refused: %s", fault.Message)
+	}
 }
 
 // wireError is the answer to a bad message.

@@ -137,8 +137,15 @@ func checkObject(dec *json.Decoder, t reflect.Type, at string) error {
 	return err
 }
 
+// maxElements bounds every array of a request, before its elements are read:
+// the largest that any request needs has a hundred.
+const maxElements = 1000
+
 func checkArray(dec *json.Decoder, elem reflect.Type, at string) error {
 	for i := 0; dec.More(); i++ {
+		if i == maxElements {
+			return faultf(at, "has more than %d elements", maxElements)
+		}
 		if err := checkValue(dec, elem, fmt.Sprintf("%s[%d]", at, i)); err != nil {
 			return err
 		}
