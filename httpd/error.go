@@ -123,7 +123,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="multimail"`)
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		leave(w, r)
+	case http.StatusTooManyRequests:
+		h.Set("Retry-After", retryAfter)
+		leave(w, r)
+	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
 	}
 	if own := new(refusal); errors.As(err, &own) {
@@ -138,6 +142,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.o.Log.Error("http", "code", status, "method", r.Method, "route", r.Pattern, "ref", body.Ref, "err", err)
 	}
 	writeJSON(w, status, body)
+}
+
+// leave answers a stranger without waiting for the rest of the request: the
+// server would read on before it sends the answer, for as long as any body may take.
+func leave(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	// Where there is no connection, as in-process, there is nothing to end.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerIdle))
 }
 
 // writeJSON writes an answer. An answer is private to who asked for it.

@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -173,7 +174,13 @@ func turnAway(w http.ResponseWriter, err error) {
 	refuse(w, status, text)
 }
 
+// strangerBody is how long the body of a request that was refused may take.
+const strangerBody = 5 * time.Second
+
+// refuse answers before the body has come: the server would wait for it first.
 func refuse(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerBody)) // none in-process
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(api.Error{Message: text}) // whoever hung up needs no answer
