@@ -91,6 +91,10 @@ func (c *certificate) read() error {
 	if err != nil {
 		return err
 	}
+	// A group may share the key with other servers; everybody must not.
+	if mode := files[1].Mode().Perm(); mode&0o007 != 0 {
+		return fmt.Errorf("%s is open to others (mode %04o); run: chmod o-rwx %s", c.keyFile, mode, c.keyFile)
+	}
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return err

@@ -27,7 +27,15 @@ func TestKeyAndPasswordFilesThatOthersCanReadAreRefused(t *testing.T) {
 	s.write(string(config) + "username = \"u\"\npassword_file = \"" + file + "\"\n")
 	call(t, "serve", "--config", s.config).want(t, exitFailed, "relay.password_file", "run: chmod 600 "+file)
 
+	tlsKey := filepath.Join(filepath.Dir(s.config), "tls", "key.pem")
 	s.write(string(config))
+	if err := os.Chmod(tlsKey, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	call(t, "serve", "--config", s.config).want(t, exitFailed, "smtp.tls_cert_file", "run: chmod o-rwx "+tlsKey)
+	if err := os.Chmod(tlsKey, 0o640); err != nil {
+		t.Fatal(err)
+	}
 	keys, err := filepath.Glob(filepath.Join(s.data, "keys", "*", "identity.json"))
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("%v, %v", keys, err)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // maxSecret bounds a key file; a real one has less than 2 KiB.
@@ -17,11 +18,15 @@ const maxSecret = 1 << 20
 
 // Read reads a file that nobody but its owner may read or write.
 func Read(path string) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(path)
+	// Without O_NONBLOCK opening a FIFO waits for its other end.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
+	if err := checkDir(filepath.Dir(path)); err != nil {
+		return nil, nil, err
+	}
 	info, err := f.Stat()
 	if err != nil {
 		return nil, nil, err
@@ -35,6 +40,19 @@ func Read(path string) ([]byte, fs.FileInfo, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret))
 	return b, info, err
+}
+
+// checkDir refuses a directory in which others could replace the file: one that
+// they may write to, unless it is sticky, as /tmp is.
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("others may write to the directory %s (mode %04o); run: chmod go-w %s", dir, info.Mode().Perm(), dir)
+	}
+	return nil
 }
 
 // Write makes a file that must not be there yet: complete and on disk, or

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -22,6 +24,33 @@ func TestASecretIsWrittenWholeAndNeverReplaced(t *testing.T) {
 	}
 	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
 		t.Errorf("left behind: %v, %v", files, err)
+	}
+}
+
+func TestAFileThatOthersCouldReplaceIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	path := filepath.Join(dir, "secret")
+	if err := Write(path, []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	for mode, ok := range map[fs.FileMode]bool{0o700: true, 0o755: true, 0o775: false, 0o777: false, 0o702: false, 0o777 | fs.ModeSticky: true} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := Read(path); ok != (err == nil) || err != nil && !strings.Contains(err.Error(), "run: chmod go-w "+dir) {
+			t.Errorf("%v: %v", mode, err)
+		}
+	}
+}
+
+// A FIFO must not keep the program waiting for somebody to write.
+func TestAFIFOIsNoSecretFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Read(path); err == nil || !strings.Contains(err.Error(), "is not a key file") {
+		t.Errorf("%v", err)
 	}
 }
 
