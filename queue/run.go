@@ -23,6 +23,17 @@ func (q *Queue) Run(ctx, stop context.Context) error {
 	if q.policy == nil {
 		return errors.New("queue: run without a policy")
 	}
+	// What a claim asks the log for, it asks by mail: see doubt.
+	mended, err := q.log.Reindex(ctx, q.db)
+	if mended > 0 {
+		q.o.Log.Error("entries were missing from the index of the audit log and are back", "entries", mended)
+	}
+	if err != nil {
+		// The rest of the daemon stays, so that the log can be looked at.
+		q.o.Log.Error("nothing is delivered: the audit log is damaged", "err", err)
+		<-ctx.Done()
+		return nil
+	}
 	if err := q.lapse(ctx, true); err != nil {
 		return err
 	}
