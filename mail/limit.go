@@ -59,6 +59,9 @@ const (
 	LimitDraftAttachments Limit = "draft_attachments"
 	LimitDraftReferences  Limit = "draft_references"
 
+	// queue: of one released mail.
+	LimitRetryLifetime Limit = "retry_lifetime"
+
 	// mail: of one approver's view.
 	LimitReviewList Limit = "review_list"
 	// gate: of the refusals that one principal can have recorded in a minute.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -218,6 +219,9 @@ func (q *Queue) settleSurely(p *pick, c *claimed, results []mail.Result) {
 
 // tell writes the log lines and counters of one attempt.
 func (q *Queue) tell(m *mail.Mail, results []mail.Result) {
+	if slices.ContainsFunc(m.Envelope.Rcpts, func(r mail.Rcpt) bool { return r.Result != nil && r.Result.Enhanced == outOfTime }) {
+		q.o.Metrics.Limits.WithLabelValues(string(mail.LimitRetryLifetime)).Inc()
+	}
 	for _, r := range results {
 		event, kind := "deferred", "temporary"
 		switch {

@@ -98,7 +98,10 @@ func (q *Queue) outlived(m *mail.Mail, now time.Time) bool {
 	return !now.Before(m.ReleasedAt.Add(q.o.Lifetime)) && q.o.Trusted()
 }
 
-// giveUp ends the retry lifetime for whoever is still pending (RFC 3463: 4.4.7).
+// outOfTime is the enhanced code of a delivery whose time expired (RFC 3463, 3.5).
+const outOfTime = "4.4.7"
+
+// giveUp ends the retry lifetime for whoever is still pending.
 func giveUp(m *mail.Mail, now time.Time) {
 	for i := range m.Envelope.Rcpts {
 		rc := &m.Envelope.Rcpts[i]
@@ -110,7 +113,7 @@ func giveUp(m *mail.Mail, now time.Time) {
 		if rc.Result != nil && rc.Result.Message != "" {
 			last = rc.Result.Message
 		}
-		rc.Result = &mail.Result{Addr: rc.Addr, Permanent: true, Enhanced: "4.4.7",
+		rc.Result = &mail.Result{Addr: rc.Addr, Permanent: true, Enhanced: outOfTime,
 			Message: "delivery time expired; last answer: " + last, At: now.UTC()}
 	}
 }
