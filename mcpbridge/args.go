@@ -25,7 +25,8 @@ func parseArgs[In any](raw json.RawMessage, required []string) (in In, err error
 	}
 	text, given := normalise(raw, reflect.TypeFor[In]())
 	if err := api.Parse(text, &in); err != nil {
-		return in, fmt.Errorf("%s", strings.Replace(err.Error(), "the body", "the arguments", 1))
+		return in, fmt.Errorf("%s", strings.NewReplacer("the body has", "the arguments have", "the body is", "the arguments are",
+			"the body goes", "the arguments go", "the body ends", "the arguments end", "the body", "the arguments").Replace(err.Error()))
 	}
 	for _, name := range required {
 		if !slices.Contains(given, name) {

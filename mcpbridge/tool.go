@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -144,7 +145,9 @@ func explain(err error) string {
 	case http.StatusUnauthorized:
 		text = "the API key is not valid; ask your operator"
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		text += "; try again later"
+		if !strings.HasSuffix(text, "try again later") {
+			text += "; try again later"
+		}
 		if e.RetryAfter > 0 {
 			text += fmt.Sprintf(", not before %s", e.RetryAfter.Round(time.Second))
 		}

@@ -23,7 +23,7 @@ const (
 // columns returns how wide a line to w may be.
 func columns(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 { // some say 0 for unknown
 			return max(n, minColumns)
 		}
 	}
