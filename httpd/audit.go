@@ -37,12 +37,12 @@ func (s *Server) auditLog(r *request) (answer, error) {
 	}
 	list, next := newPage[api.AuditEntry](limit), ""
 	for i, e := range entries {
-		stub := api.AuditEntry{ID: strconv.FormatUint(e.Seq(), 10), Hash: e.Hash.String(), Damaged: true}
-		v := stub
+		brief := api.AuditEntry{ID: strconv.FormatUint(e.Seq(), 10), Hash: e.Hash.String(), Damaged: true}
+		v := brief
 		if !e.Damaged || e.Leaf != "" {
 			v = entryOf(e)
 		}
-		taken, err := list.add(v, stub)
+		taken, err := list.add(v, brief)
 		switch {
 		case err != nil:
 			return answer{}, err

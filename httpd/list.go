@@ -30,11 +30,11 @@ type page[V any] struct {
 func newPage[V any](limit int) *page[V] { return &page[V]{items: []V{}, limit: limit} }
 
 // add takes an item, and reports false when the page has no space left for it.
-// One item that no page could hold is shown as stub instead.
-func (p *page[V]) add(v, stub V) (bool, error) {
+// One item that no page could hold is shown as brief instead.
+func (p *page[V]) add(v, brief V) (bool, error) {
 	b, err := json.Marshal(v)
 	if err == nil && len(b) > maxOctet {
-		v = stub
+		v = brief
 		b, err = json.Marshal(v)
 	}
 	if err != nil {
@@ -49,12 +49,12 @@ func (p *page[V]) add(v, stub V) (bool, error) {
 
 // gather walks a list until the page is full, and returns the cursor of what
 // follows, "" at the end. fetch returns up to n items beyond an id; use returns
-// an item's id and what the list shows of it, nil if it does not fit. stub is
+// an item's id and what the list shows of it, nil if it does not fit. brief is
 // what stands for an item that is too large. One request looks at maxScan items
 // at most; its answer may then be short and have a cursor.
 func gather[T, V any](
 	s *Server, p *page[V], cursor mail.ID, fetch func(from mail.ID, n int) ([]T, error),
-	use func(T) (mail.ID, *V, error), stub func(mail.ID) V,
+	use func(T) (mail.ID, *V, error), brief func(mail.ID) V,
 ) (string, error) {
 	n := max(p.limit, 20)
 	for scanned := 0; scanned < maxScan; {
@@ -71,7 +71,7 @@ func gather[T, V any](
 				return "", err
 			}
 			if v != nil {
-				taken, err := p.add(*v, stub(id))
+				taken, err := p.add(*v, brief(id))
 				if err != nil {
 					return "", err
 				}

@@ -19,9 +19,6 @@ const (
 	SegmentAttached SegmentKind = "attached"
 	// SegmentOutside is text outside the MIME parts or that is no header field.
 	SegmentOutside SegmentKind = "outside"
-	// SegmentSource is a part as it was written, where that differs from what
-	// mail programs show of it.
-	SegmentSource SegmentKind = "source"
 	// SegmentReading is what other mail programs make of a field or a part that
 	// is read in more than one way. Note names the field or the difference.
 	SegmentReading SegmentKind = "reading"

@@ -72,12 +72,11 @@ var bars = map[string]string{
 	string(mail.SegmentHidden):   "? ",
 	string(mail.SegmentAttached): "= ",
 	string(mail.SegmentOutside):  "# ",
-	string(mail.SegmentSource):   "~ ",
 	string(mail.SegmentReading):  "% ",
 }
 
 const legend = `Each line below begins with what it is: "| " text, "H " HTML, "? " hidden from the reader, ` +
-	`"# " outside the parts, "~ " source of a part, "% " as other programs read it, ` +
+	`"# " outside the parts, "% " as other programs read it, ` +
 	`"> " once for each attached message around it, "= " fields of that message.`
 
 // titles name the kinds in the line above a segment.
@@ -87,7 +86,6 @@ var titles = map[string]string{
 	string(mail.SegmentHidden):   "hidden text",
 	string(mail.SegmentAttached): "attached message",
 	string(mail.SegmentOutside):  "outside the parts",
-	string(mail.SegmentSource):   "source",
 	string(mail.SegmentReading):  "read in another way",
 }
 
