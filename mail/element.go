@@ -14,6 +14,8 @@ type element struct {
 	size    float64
 	fg, bg  colour
 	filled  bool // a background was set
+	line    float64
+	rows    bool // a table that has rows
 }
 
 // normalSize is the size of text in pixels where nothing sets it.
@@ -71,6 +73,43 @@ var endedBy = func() map[string]map[string]bool {
 	}
 	return out
 }()
+
+// tableParts are those of a table that no text stands in.
+var tableParts = set("tbody thead tfoot tr colgroup caption td th col")
+
+// between are the elements of a table whose own text browsers move before it.
+var between = set("table tbody thead tfoot tr colgroup")
+
+// inlines are the elements that stand in a line.
+var inlines = set("span a b i u em strong small big tt code font abbr cite q kbd samp var img")
+
+func onlyASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// moved says why browsers show an element elsewhere than it stands, or "".
+func (p *page) moved(name string) string {
+	n := len(p.open)
+	if n == 0 {
+		return ""
+	}
+	top := &p.open[n-1]
+	switch {
+	case between[top.name] && parents[name] == nil && name != "style" && name != "script":
+		return "element " + cutText(name, maxNoted) + " between the cells of a table"
+	case top.name != "table":
+	case name == "caption", name == "tfoot", name == "thead" && top.rows:
+		return "element " + name + ", which is shown elsewhere"
+	case name != "colgroup" && name != "thead":
+		top.rows = true
+	}
+	return ""
+}
 
 // top returns the innermost open element.
 func (p *page) top() element {
@@ -149,8 +188,14 @@ func (p *page) judge(t html.Token) element {
 			own = why
 		}
 	}
+	note(p.moved(t.Data))
 	look := newLook(t.Data, around)
+	seen := map[string]bool{}
 	for _, a := range t.Attr {
+		if seen[a.Key] { // the first counts, for some
+			note("attribute " + cutText(a.Key, maxNoted) + " twice")
+		}
+		seen[a.Key] = true
 		note(p.attribute(t.Data, a, look))
 	}
 	note(look.judge(p, &e))
@@ -168,9 +213,25 @@ const maxNoted = 40
 // attribute judges one attribute; what it sets goes to look.
 func (p *page) attribute(name string, a html.Attribute, look *look) (why string) {
 	v := strings.ToLower(strings.TrimSpace(a.Val))
+	if !onlyASCII(a.Val) && !freeAttributes[a.Key] { // some letters beyond ASCII fold into it
+		return "attribute " + cutText(a.Key, maxNoted)
+	}
 	switch a.Key {
 	case "style":
 		return look.style(v)
+	case "name", "content":
+		if name == "meta" && (strings.Contains(v, "color-scheme") || strings.Contains(v, "dark")) {
+			p.stick("colours of a dark screen")
+			return "attribute " + a.Key
+		}
+	case "align":
+		if name == "table" && (v == "left" || v == "right") { // what follows stands beside it
+			return "attribute align"
+		}
+	case "rowspan":
+		if v != "" && v != "1" { // cells may cover others
+			return "attribute rowspan"
+		}
 	case "class", "id":
 		look.classed = true
 		return ""
@@ -197,6 +258,9 @@ func (p *page) attribute(name string, a html.Attribute, look *look) (why string)
 	}
 	return "attribute " + cutText(a.Key, maxNoted)
 }
+
+// freeAttributes hold text of any letters.
+var freeAttributes = set("alt title href src content name cite class id target")
 
 // plainAttributes change nothing about the words, with the values that their
 // function allows.

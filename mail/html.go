@@ -18,14 +18,15 @@ type page struct {
 	links []Link
 	cuts  []cut
 
-	body     element   // what html and body say
-	open     []element // the elements that are open
-	doubtful int       // how many of them browsers may have ended
-	begun    bool      // some text was certainly shown
-	classed  bool      // html or body has a class or an id
-	whole    string    // why nothing of the page is certainly shown
-	stuck    string    // why nothing that follows is
-	ifs      int       // conditional comments that show what follows to some programs
+	body     element         // what html and body say
+	open     []element       // the elements that are open
+	doubtful int             // how many of them browsers may have ended
+	begun    bool            // some text was certainly shown
+	frames   map[string]bool // html and body, once they were there
+	classed  bool            // html or body has a class or an id
+	whole    string          // why nothing of the page is certainly shown
+	stuck    string          // why nothing that follows is
+	ifs      int             // conditional comments that show what follows to some programs
 	sheet    sheet
 	remarks  []string // what may change it all
 
@@ -87,7 +88,8 @@ func (p *page) walk(source string) {
 			name, _ := z.TagName()
 			p.end(string(name))
 		case html.CommentToken:
-			p.comment(string(z.Text()))
+			bogus := !strings.HasPrefix(source[read-len(z.Raw()):], "<!--")
+			p.comment(string(z.Text()), bogus)
 		case html.DoctypeToken:
 			s := strings.TrimSpace(string(z.Text()))
 			if f := strings.Fields(strings.ToLower(s)); len(f) == 0 || f[0] != "html" || len(f) > 1 && f[1] != "public" {
@@ -115,6 +117,9 @@ func (p *page) text(s string) {
 		p.words.WriteString(s)
 	}
 	note := p.why(e)
+	if note == "" && between[e.name] && strings.TrimSpace(s) != "" {
+		note = "text between the cells of a table"
+	}
 	p.begun = p.begun || note == "" && strings.TrimSpace(s) != ""
 	p.say(like{note: note, classed: e.classed, shaded: e.shaded()}, s)
 }
@@ -152,10 +157,10 @@ func (p *page) say(l like, s string) {
 
 // comment shows a comment. One that shows what follows to some programs alone
 // stays open until its counterpart.
-func (p *page) comment(s string) {
+func (p *page) comment(s string, bogus bool) {
 	s = strings.TrimSpace(s)
 	switch {
-	case s == "<![endif]" || s == "[endif]":
+	case s == "<![endif]" || s == "[endif]" && bogus:
 		p.ifs = max(p.ifs-1, 0)
 		return
 	case strings.HasPrefix(s, "[if"):
@@ -226,6 +231,9 @@ func (p *page) start(t html.Token) {
 	if t.Data == "a" {
 		p.endLink()
 	}
+	if p.link >= 0 && (t.Data == "table" || tableParts[t.Data]) { // where it ends differs
+		p.links[p.link].Why = "its text goes through a table"
+	}
 	if in := parents[t.Data]; in != nil && !in[p.top().name] {
 		p.stick("element " + t.Data + " outside of a table")
 	}
@@ -253,6 +261,13 @@ func (p *page) start(t html.Token) {
 // frame takes html and body, whose attributes count for the whole page,
 // wherever they stand.
 func (p *page) frame(e element) {
+	if p.frames[e.name] {
+		p.whole = "element " + e.name + " twice"
+	}
+	if p.frames == nil {
+		p.frames = map[string]bool{}
+	}
+	p.frames[e.name] = true
 	before := p.body
 	before.name, before.classed = e.name, e.classed
 	switch {

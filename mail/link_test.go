@@ -70,9 +70,29 @@ func TestALinkThatMayLeadElsewhereIsFlagged(t *testing.T) {
 		{"blob:x", "x", "scheme blob"}, {"view-source:x", "x", "scheme view-source"}, {"ms-word:ofe|u|x", "x", "scheme ms-word"},
 		{"https://bank.example:80x@/", "", "before the host"}, {"https://bank.example:80x/", "", "port"},
 		{"https://bank.example;evil.test/", "", "malformed"},
+		{"https://evil.test/", "Site:bank.example", "names bank.example"}, {"https://evil.test/", "bank.example$", "names bank.example"},
+		{"https://evil.test/", "bank.example@home", "names bank.example"}, {"https://evil.test/", "https://10.0.0.1/", "names 10.0.0.1"},
+		{"https://evil.test/", "ceo@bank.example", "names bank.example"}, {"mailto:first.last@bank.example", "first.last@bank.example", ""},
+		{"https://a.test/", strings.Repeat("a.test ", 10) + "bank.example", "many hosts"},
+		{"mailto:ceo@bank.example?bcc=x@evil.test", "ceo@bank.example", "more than one address"},
+		{"mailto:x@evil.test,y@bank.example", "y@bank.example", "more than one address"},
+		{"mailto:ceo@bank.example?subject=a%20b", "ceo@bank.example", ""},
 	} {
 		if got := checkLink(tt.target, tt.text); (got == "") != (tt.why == "") || !strings.Contains(got, tt.why) {
 			t.Errorf("%s %q: %q, want %q", tt.target, tt.text, got, tt.why)
+		}
+	}
+}
+
+func TestALinkWhoseTextIsPushedAwayOrMovedIsFlagged(t *testing.T) {
+	for name, page := range map[string]string{
+		"blanks":         `<a href=https://evil.test>` + strings.Repeat(" ", 5000) + `bank.example</a>`,
+		"a table":        `<a href=https://evil.test><table><tr><td></a>bank.example</td></table>`,
+		"a name in cell": `<a href=https://evil.test><table><tr><td><a name=x>bank.example</td></table>`,
+	} {
+		r := NewReview(mailWith("Content-Type: text/html\n\n" + page + "\n"))
+		if len(r.Links) == 0 || r.Links[0].Why == "" {
+			t.Errorf("%s: %+v", name, r.Links)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"unicode"
 
@@ -101,11 +102,11 @@ func (p *page) endLink() {
 	if p.link < 0 {
 		return
 	}
-	text := p.words.String()[p.linkAt:]
+	text := strings.Join(strings.Fields(p.words.String()[p.linkAt:]+p.linkAlt), " ")
 	if len(text) > maxLinkText {
 		text = strings.ToValidUTF8(text[:maxLinkText], "") + "…"
 	}
-	p.links[p.link].Text = strings.Join(strings.Fields(text+p.linkAlt), " ")
+	p.links[p.link].Text = text
 	p.link = -1
 }
 
@@ -121,7 +122,15 @@ func checkLink(target, text string) string {
 	if why != "" {
 		return why
 	}
-	for _, named := range textHosts(text) {
+	if low := strings.ToLower(target); strings.HasPrefix(low, "mailto:") &&
+		(strings.ContainsAny(low, ",;") || strings.Contains(low, "cc=") || strings.Contains(low, "to=") || strings.Contains(low, "%2c")) {
+		return "it may write to more than one address"
+	}
+	hosts := textHosts(text)
+	if len(hosts) == maxTextHosts {
+		return "its text names many hosts"
+	}
+	for _, named := range hosts {
 		if named = strings.TrimPrefix(named, "www."); host != named && !strings.HasSuffix(host, "."+named) {
 			return "its text names " + named
 		}
@@ -229,22 +238,43 @@ func textHosts(text string) []string {
 		}
 		return r
 	}, text)
+	// Whatever cannot stand in a host name parts two, but for the sign after a
+	// local part.
+	pieces := strings.FieldsFunc(norm.NFKC.String(text), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) && r != '.' && r != '-' && r != '_' && r != '@' &&
+			r != '\u3002' // an ideographic full stop, which browsers take for a dot
+	})
 	var out []string
-	for _, token := range strings.FieldsFunc(norm.NFKC.String(text), func(r rune) bool {
-		return unicode.IsSpace(r) || strings.ContainsRune("\"'()[]{}<>,;|/\\?#=&«»“”„", r)
-	}) {
-		token = token[strings.LastIndexByte(token, '@')+1:]
-		token, _, _ = strings.Cut(token, ":")
-		host := asciiHost(strings.Trim(token, ".-_*!~"))
-		i := strings.LastIndexByte(host, '.')
-		last := host[i+1:]
-		if i <= 0 || len(last) < 2 || strings.IndexFunc(host, func(r rune) bool { return !isHostRune(r) }) >= 0 ||
-			!strings.HasPrefix(last, "xn--") && strings.Trim(last, "abcdefghijklmnopqrstuvwxyz") != "" {
-			continue
-		}
-		if out = append(out, host); len(out) == maxTextHosts {
-			break
+	for _, piece := range pieces {
+		names := strings.Split(piece, "@")
+		for i, name := range names {
+			if i+1 < len(names) && hostIn(names[i+1]) != "" {
+				continue // a local part
+			}
+			host := hostIn(name)
+			if host == "" {
+				continue
+			}
+			if out = append(out, host); len(out) == maxTextHosts {
+				return out
+			}
 		}
 	}
 	return out
+}
+
+// hostIn returns the host that a word names, "" for none: a name of at least
+// two labels with a top-level domain of letters, or an IPv4 address.
+func hostIn(word string) string {
+	host := asciiHost(strings.Trim(word, ".-_"))
+	if _, err := netip.ParseAddr(host); err == nil {
+		return host
+	}
+	i := strings.LastIndexByte(host, '.')
+	last := host[i+1:]
+	if i <= 0 || len(last) < 2 || strings.IndexFunc(host, func(r rune) bool { return !isHostRune(r) }) >= 0 ||
+		!strings.HasPrefix(last, "xn--") && strings.Trim(last, "abcdefghijklmnopqrstuvwxyz") != "" {
+		return ""
+	}
+	return host
 }

@@ -36,10 +36,15 @@ var plainElements = map[string]bool{
 func plainPage(source string) (words string, ok bool) {
 	var b strings.Builder
 	z := html.NewTokenizer(strings.NewReader(source))
+	read := 0
 	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return b.String(), true
+		kind := z.Next()
+		if kind != html.ErrorToken {
+			read += len(z.Raw())
+		}
+		switch kind {
+		case html.ErrorToken: // an unfinished tag at the end is no text
+			return b.String(), read == len(source)
 		case html.TextToken:
 			b.Write(z.Text())
 		case html.StartTagToken, html.EndTagToken:

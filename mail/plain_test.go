@@ -76,3 +76,11 @@ func TestOurComposerShowsWhatOthersDrop(t *testing.T) {
 		}
 	}
 }
+
+// A tag that does not end hides words from some programs and shows them in
+// others: such a page is no plain one.
+func TestAPageWithAnUnfinishedTagIsNotPlain(t *testing.T) {
+	if standsFor("Hello\n", "<p>Hello</p><b Pay 500 EUR") {
+		t.Error("words in a tag that does not end are left out")
+	}
+}

@@ -13,11 +13,16 @@ type sheet struct {
 // and blocks of @media; what it does not know may do anything.
 func (s *sheet) read(css string) {
 	css = strings.ToLower(strings.NewReplacer("<!--", " ", "-->", " ").Replace(css))
-	if strings.Contains(css, `\`) {
+	if strings.ContainsAny(css, `\&`) || !onlyASCII(css) {
 		s.whole = true
 		return
 	}
-	for css = stripComments(css); ; {
+	css, ok := stripComments(css)
+	if !ok {
+		s.whole = true
+		return
+	}
+	for {
 		selector, rest, ok := strings.Cut(css, "{")
 		for ok || strings.TrimSpace(selector) != "" { // the end of a block of @media
 			after, closed := strings.CutPrefix(strings.TrimLeft(selector, blanks), "}")
@@ -42,7 +47,7 @@ func (s *sheet) read(css string) {
 
 // rule judges one rule.
 func (s *sheet) rule(selector, body string) {
-	if strings.ContainsAny(selector, `;}"'`) || strings.Count(body, `"`)%2+strings.Count(body, `'`)%2 > 0 {
+	if strings.Contains(body, "{") || strings.ContainsAny(selector, `;}"'`) || strings.Count(body, `"`)%2+strings.Count(body, `'`)%2 > 0 {
 		s.whole = true
 		return
 	}
@@ -53,7 +58,11 @@ func (s *sheet) rule(selector, body string) {
 		s.whole = s.whole || strings.Contains(body, "src")
 		return
 	}
-	l := newLook("", element{size: normalSize})
+	name := ""
+	if certainElements[selector] {
+		name = selector
+	}
+	l := newLook(name, element{size: normalSize})
 	l.sheet = true
 	why := l.style(body)
 	s.colours = s.colours || l.hasFG || l.hasBG

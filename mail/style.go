@@ -15,7 +15,8 @@ type look struct {
 	fg, bg  colour
 	hasFG   bool
 	hasBG   bool
-	linkFG  bool // a link has the colour around it
+	line    float64 // height of a line in pixels, 0 where it grows with the text
+	linkFG  bool    // a link has the colour around it
 }
 
 func newLook(name string, around element) *look {
@@ -45,22 +46,24 @@ const (
 // style judges a style attribute in lower case, or the declarations of a rule,
 // and names the first property that may change what is shown.
 func (l *look) style(v string) (why string) {
-	if strings.ContainsAny(v, `\{}@`) || strings.LastIndex(v, "/*")+1 > max(strings.LastIndex(v, "*/"), 0) {
+	// What a comment is depends on strings, and what a string is on comments.
+	if strings.ContainsAny(v, `\{}@&`) || strings.Contains(v, "/*") || !onlyASCII(v) {
 		return "style with an escape"
 	}
-	for _, decl := range strings.Split(stripComments(v), ";") {
+	seen := map[string]bool{}
+	for _, decl := range strings.Split(v, ";") {
 		if strings.TrimSpace(decl) == "" {
 			continue
 		}
 		key, val, ok := strings.Cut(decl, ":")
 		key = strings.TrimSpace(key)
 		val = strings.TrimSpace(val)
-		if bare, important := strings.CutSuffix(val, "important"); important {
-			val = strings.TrimSuffix(strings.TrimSpace(bare), "!")
-		}
-		val = strings.Join(strings.Fields(val), " ")
-		if !ok || !l.property(key, val) {
+		val = strings.Join(strings.Fields(strings.TrimSuffix(val, "!important")), " ")
+		if !ok || seen[key] || !l.property(key, val) {
 			return "style " + cutText(neutralLine(key), maxNoted)
+		}
+		if seen[key] = true; key == "background" || key == "background-color" {
+			seen["background"], seen["background-color"] = true, true // the later one counts
 		}
 	}
 	return ""
@@ -81,7 +84,17 @@ func (l *look) property(key, val string) bool {
 		return l.fontSizeStyle(val)
 	case "height", "min-height":
 		n, ok := pixels(val)
-		return val == "auto" || ok && (growsAnyway[l.element] || key == "min-height") && n >= 0 && n <= maxWidth
+		return val == "auto" && key == "height" || ok && (growsAnyway[l.element] || key == "min-height") && n >= 0 && n <= maxWidth
+	}
+	switch key {
+	case "display": // another one parts words or joins them
+		return val == "block" && (blocks[l.element] && !tableParts[l.element] && l.element != "table" || l.element == "img") ||
+			val == "inline" && inlines[l.element]
+	case "line-height":
+		if px, ok := pixels(val); ok && px > 0 && strings.Trim(val, "0123456789.") == "px" {
+			l.line = px
+			return px <= maxSize && (!l.sheet || px >= normalSize)
+		}
 	}
 	allowed := plainStyles[key]
 	return allowed != nil && allowed(val)
@@ -138,11 +151,12 @@ func (l *look) fontSizeStyle(v string) bool {
 		l.size = n * 4 / 3
 	case l.sheet: // what it is a part of is not known
 		return false
-	case unit == "em":
+	// Old pages begin anew in a table, so only what grows is certain.
+	case unit == "em" && n >= 1:
 		l.size = l.around.size * n
-	case unit == "rem":
+	case unit == "rem" && n >= 1:
 		l.size = normalSize * n
-	case unit == "%":
+	case unit == "%" && n >= 100:
 		l.size = l.around.size * n / 100
 	default:
 		return false
@@ -151,10 +165,13 @@ func (l *look) fontSizeStyle(v string) bool {
 }
 
 // judge says why the colours and the size of what is inside may not be seen, and
-// passes them on to e. A light colour counts only on a background that the same
-// element sets: an element around it may not be where it seems to be.
+// passes them on to e. Only dark text on a light background is certainly seen:
+// where a background is painted, and whether, differs between programs.
 func (l *look) judge(p *page, e *element) (why string) {
 	e.size = l.size
+	if l.line > 0 {
+		e.line = l.line
+	}
 	if l.hasBG {
 		e.bg, e.filled = l.bg, true
 	}
@@ -162,14 +179,13 @@ func (l *look) judge(p *page, e *element) (why string) {
 		e.fg = l.fg
 	}
 	seen := func(c colour) bool {
-		if l.hasFG && l.hasBG {
-			return contrast(c, e.bg) >= minContrast
-		}
-		return contrast(c, white) >= minContrast && (!e.filled || contrast(c, e.bg) >= minContrast)
+		return contrast(c, white) >= minContrast && (!e.filled || e.bg.light() && contrast(c, e.bg) >= minContrast)
 	}
 	switch {
 	case l.size < minSize || l.size > maxSize:
 		return "size of the text"
+	case e.line > 0 && e.line < l.size:
+		return "height of the lines"
 	case (l.hasFG || l.hasBG) && !seen(e.fg):
 		return "colour of the text"
 	case l.element == "table" && !l.hasFG && !seen(black): // does not inherit it in old pages
@@ -202,9 +218,8 @@ var plainStyles = func() map[string]func(string) bool {
 	put("font-style", one("normal italic inherit"))
 	put("text-align", one("left right center justify start end inherit"))
 	put("text-decoration text-decoration-line", one("none underline inherit"))
-	put("display", one("block inline"))
 	put("vertical-align", one("baseline top middle bottom"))
-	put("white-space", one("normal pre pre-wrap"))
+	put("white-space", one("normal pre-wrap"))
 	put("word-wrap overflow-wrap word-break line-break", one("normal break-word break-all auto after-white-space"))
 	put("letter-spacing word-spacing", one("normal 0 0px"))
 	put("text-transform float background-image font-variant-ligatures outline", one("none normal 0"))
@@ -233,7 +248,8 @@ var plainStyles = func() map[string]func(string) bool {
 			put("border"+side+part, border)
 		}
 	}
-	put("text-indent border-spacing border-radius border-top-left-radius border-top-right-radius "+
+	put("text-indent", within(0, 40))
+	put("border-spacing border-radius border-top-left-radius border-top-right-radius "+
 		"border-bottom-left-radius border-bottom-right-radius margin-block-start margin-block-end", each(within(0, maxSpace)))
 	return out
 }()
@@ -280,7 +296,6 @@ func border(v string) bool {
 
 func lineHeight(v string) bool {
 	n, unit := splitNumber(v)
-	px, ok := pixels(v)
 	switch {
 	case v == "normal" || v == "inherit":
 		return true
@@ -289,7 +304,7 @@ func lineHeight(v string) bool {
 	case unit == "%":
 		return n >= 100 && n <= 500
 	}
-	return ok && px >= minSize && px <= maxSize
+	return false
 }
 
 // isPlainValue reports whether v is made of words and numbers alone.
@@ -359,17 +374,34 @@ func plainFonts(v string) bool {
 	return true
 }
 
-// stripComments removes /* comments */.
-func stripComments(s string) string {
+// stripComments removes /* comments */ that stand in no string (CSS Syntax,
+// section 4.3); ok is false where a string or a comment has no end.
+func stripComments(s string) (out string, ok bool) {
 	var b strings.Builder
-	for {
-		before, rest, ok := strings.Cut(s, "/*")
-		b.WriteString(before)
-		if !ok {
-			return b.String()
+	for s != "" {
+		i := strings.IndexAny(s, `/"'`)
+		if i < 0 {
+			break
 		}
-		if _, s, ok = strings.Cut(rest, "*/"); !ok {
-			return b.String()
+		b.WriteString(s[:i])
+		switch s = s[i:]; {
+		case strings.HasPrefix(s, "/*"):
+			if _, s, ok = strings.Cut(s[2:], "*/"); !ok {
+				return "", false
+			}
+			b.WriteByte(' ') // it ends a word
+		case s[0] == '/':
+			b.WriteByte('/')
+			s = s[1:]
+		default:
+			end := strings.IndexByte(s[1:], s[0])
+			if end < 0 || strings.ContainsAny(s[:end+2], "\r\n\f{};") {
+				return "", false
+			}
+			b.WriteString(s[:end+2])
+			s = s[end+2:]
 		}
 	}
+	b.WriteString(s)
+	return b.String(), true
 }
