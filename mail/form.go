@@ -1,14 +1,11 @@
 package mail
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // CheckForm applies the rules of Read on lines and fields to a message that
 // has been on its way, and changes nothing: only CRLF ends a line, no NUL, no
-// line over MaxLine, no malformed field, and no second field of those that may
-// stand once, and no MIME boundary with a blank. What passes is split into the
+// line over MaxLine, no malformed field, no second field of those that may stand
+// once, and no MIME boundary with a blank. What passes is split into the
 // same fields and parts by every reader.
 func CheckForm(raw []byte) error {
 	if err := checkLines(raw); err != nil {
@@ -18,13 +15,8 @@ func CheckForm(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	seen := map[string]bool{}
-	for _, f := range fields {
-		name := strings.ToLower(f.name)
-		if seen[name] && single[name] {
-			return Errorf(554, "5.6.0", "more than one %s field", f.name)
-		}
-		seen[name] = true
+	if err := onlyOnce(fields); err != nil {
+		return err
 	}
 	root, over := parseMIME(raw, newBudget(len(raw)))
 	if over != nil {

@@ -184,14 +184,27 @@ var addressFields = func() map[string]bool {
 	return names
 }()
 
+// onlyOnce refuses a second field of those that may stand once.
+func onlyOnce(fields []field) error {
+	seen := map[string]bool{}
+	for _, f := range fields {
+		name := strings.ToLower(f.name)
+		if seen[name] && single[name] {
+			return Errorf(554, "5.6.0", "more than one %s field", f.name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
 // readFields fills in what the fields say.
 func (m *Message) readFields(fields []field) error {
+	if err := onlyOnce(fields); err != nil {
+		return err
+	}
 	seen, addresses := map[string]string{}, 0
 	for _, f := range fields {
 		name := strings.ToLower(f.name)
-		if _, twice := seen[name]; twice && single[name] {
-			return Errorf(554, "5.6.0", "more than one %s field", f.name)
-		}
 		if name == "received" {
 			m.Hops++
 		}

@@ -136,7 +136,6 @@ func request(msg []byte) string {
 	var r struct {
 		ID     json.RawMessage `json:"id"`
 		Method string          `json:"method"`
-		Params json.RawMessage `json:"params"`
 	}
 	if err := json.Unmarshal(msg, &r); err != nil {
 		return "a member of the message has the wrong type"
