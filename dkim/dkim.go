@@ -37,6 +37,7 @@ import (
 
 	"github.com/emersion/go-msgauth/dkim"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -78,11 +79,11 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	if m.Release == nil || m.Release.At.IsZero() {
 		return nil, errors.New("the mail is not released")
 	}
-	if n := len(mail.Fields(raw, identityHeader)); n != 1 {
+	if n := len(message.Fields(raw, identityHeader)); n != 1 {
 		return nil, fmt.Errorf("%d identity headers instead of one", n)
 	}
-	from := mail.Addresses(raw, "From")
-	if len(mail.Fields(raw, "From")) != 1 || len(from) != 1 || from[0] != m.Header.From {
+	from := message.Addresses(raw, "From")
+	if len(message.Fields(raw, "From")) != 1 || len(from) != 1 || from[0] != m.Header.From {
 		return nil, errors.New("the bytes have another From than the mail's record")
 	}
 	keys, err := s.keys.load(from[0].Domain())
@@ -92,7 +93,7 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	names, canonical := cover(raw)
 	t := template{
 		domain: from[0].Domain(), time: m.Release.At.Unix(),
-		bodyHash: mail.BodyHashBase64(raw), names: names, canonical: canonical,
+		bodyHash: message.BodyHashBase64(raw), names: names, canonical: canonical,
 	}
 	var out []byte
 	for _, k := range keys {
@@ -110,7 +111,7 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 func cover(raw []byte) (names []string, canonical string) {
 	var b strings.Builder
 	add := func(name string, over int) {
-		values := mail.Fields(raw, name)
+		values := message.Fields(raw, name)
 		for i := len(values) - 1; i >= 0; i-- {
 			words := strings.FieldsFunc(values[i], func(r rune) bool { return r == ' ' || r == '\t' })
 			b.WriteString(strings.ToLower(name) + ":" + strings.Join(words, " ") + "\r\n")
@@ -195,7 +196,7 @@ func fold(pieces []string) string {
 // its lines, so it gets the fields unfolded, which relaxed form does not tell
 // apart (RFC 6376, section 3.4.2).
 func check(keys []*key, lines, raw []byte) error {
-	header, rest := mail.Unfold(raw)
+	header, rest := message.Unfold(raw)
 	got, err := dkim.VerifyWithOptions(
 		io.MultiReader(bytes.NewReader(lines), bytes.NewReader(header), bytes.NewReader(rest)),
 		&dkim.VerifyOptions{

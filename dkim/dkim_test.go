@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -117,7 +118,7 @@ func TestNothingCanBeAddedChangedOrRemoved(t *testing.T) {
 func TestTheFieldSaysWhatItShould(t *testing.T) {
 	h := newHouse(t, Options{Ed25519: true})
 	eml := h.stamp("List-Unsubscribe: <https://x.test>\r\n" + sample)
-	signatures := mail.Fields([]byte(eml), "DKIM-Signature")
+	signatures := message.Fields([]byte(eml), "DKIM-Signature")
 	if len(signatures) != 2 {
 		t.Fatalf("%d signatures", len(signatures))
 	}
@@ -127,7 +128,7 @@ func TestTheFieldSaysWhatItShould(t *testing.T) {
 			t.Errorf("signature %d is %s", i, got)
 		}
 		if tag["v"] != "1" || tag["c"] != "relaxed/relaxed" || tag["d"] != testDomain || tag["t"] != "1772625600" ||
-			tag["bh"] != mail.BodyHashBase64([]byte(sample)) || tag["h"] != "From:From:To:To:Cc:Subject:Subject:"+
+			tag["bh"] != message.BodyHashBase64([]byte(sample)) || tag["h"] != "From:From:To:To:Cc:Subject:Subject:"+
 			"Date:Date:Message-ID:Message-ID:Reply-To:Sender:In-Reply-To:References:MIME-Version:MIME-Version:"+
 			"Content-Type:Content-Type:Content-Transfer-Encoding:Content-Disposition:"+
 			"X-MultiMail-Identity:X-MultiMail-Identity:X-AI-Generated:List-Unsubscribe" {

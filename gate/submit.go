@@ -10,6 +10,7 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -194,11 +195,11 @@ func (g *Gate) read(
 		return nil, nil, errSender
 	}
 	id := mail.NewID(now)
-	o := mail.ReadOptions{ID: id, Now: now, Host: s.Mailbox.Domain()}
+	o := message.ReadOptions{ID: id, Now: now, Host: s.Mailbox.Domain()}
 	for _, d := range ours {
 		o.Domains = append(o.Domains, d.Name)
 	}
-	msg, err := mail.Read(s.Raw, o)
+	msg, err := message.Read(s.Raw, o)
 	if err != nil {
 		return nil, nil, err
 	}

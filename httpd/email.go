@@ -8,6 +8,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -48,10 +49,10 @@ func (s *Server) ownMail(r *request, m *mail.Mail) (answer, error) {
 	if err := s.noteRead(r, m.ID, "email"); err != nil {
 		return answer{}, err
 	}
-	var seen mail.Content
+	var seen message.Content
 	err := s.work(r.Context(), func() error {
 		raw, err := s.o.Queue.Raw(r.Context(), m.ID)
-		seen = mail.NewContent(raw, maxText)
+		seen = message.NewContent(raw, maxText)
 		return err
 	})
 	if err != nil {

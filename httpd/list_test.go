@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -220,7 +221,7 @@ func TestReviewsAreKeptUpToASize(t *testing.T) {
 	var c reviews
 	text := strings.Repeat("w", maxReviews/10)
 	for i := range 30 {
-		c.put(mail.Digest(fmt.Sprint(i)), &mail.Review{Subject: text})
+		c.put(mail.Digest(fmt.Sprint(i)), &message.Review{Subject: text})
 		if c.size > maxReviews || len(c.kept) != c.order.Len() {
 			t.Fatalf("%d octets, %d reviews, %d in order", c.size, len(c.kept), c.order.Len())
 		}
@@ -228,7 +229,7 @@ func TestReviewsAreKeptUpToASize(t *testing.T) {
 	if c.get("0") != nil || c.get("29") == nil {
 		t.Error("the oldest is kept or the newest is not")
 	}
-	c.put("large", &mail.Review{Subject: strings.Repeat("w", maxReviews/4)})
+	c.put("large", &message.Review{Subject: strings.Repeat("w", maxReviews/4)})
 	if c.get("large") != nil {
 		t.Error("one review takes a quarter of the cache")
 	}

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
 // reviewOf shows a mail in full: what its bytes say, what its envelope asks
 // for, and what must be told before a decision.
-func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warnings) api.Review {
+func reviewOf(m *mail.Mail, seen *message.Review, p api.Pending, warn *message.Warnings) api.Review {
 	v := api.Review{
 		Pending: p, State: m.State.String(),
 		Header: api.ReviewHead{From: seen.From, Sender: seen.Sender, To: seen.To, Cc: seen.Cc,
@@ -46,9 +47,9 @@ func reviewOf(m *mail.Mail, seen *mail.Review, p api.Pending, warn *mail.Warning
 }
 
 // countCuts counts a review that could not show everything.
-func (s *Server) countCuts(seen *mail.Review) {
+func (s *Server) countCuts(seen *message.Review) {
 	for _, w := range seen.Warnings {
-		if w.Code == mail.WarnCut {
+		if w.Code == message.WarnCut {
 			s.o.Metrics.Limits.WithLabelValues(string(mail.LimitReviewList)).Inc()
 			return
 		}
@@ -59,44 +60,44 @@ func (s *Server) countCuts(seen *mail.Review) {
 const maxDateSkew = 24 * time.Hour
 
 // warningsOf compares a mail's bytes with its envelope and its mailbox.
-func warningsOf(m *mail.Mail, seen *mail.Review) *mail.Warnings {
-	w := &mail.Warnings{}
+func warningsOf(m *mail.Mail, seen *message.Review) *message.Warnings {
+	w := &message.Warnings{}
 	for _, item := range append(append([]string{}, seen.From...), seen.Sender...) {
 		if strings.Contains(strings.ToLower(item), m.Mailbox.Key()) && !strings.Contains(item, m.Mailbox.String()) {
-			w.Add(mail.WarnSpelling, "", "the mailbox is %s; the mail spells it %s", m.Mailbox, item)
+			w.Add(message.WarnSpelling, "", "the mailbox is %s; the mail spells it %s", m.Mailbox, item)
 		}
 	}
 	gets := map[string]bool{}
 	for _, r := range m.Envelope.Rcpts {
 		gets[r.Addr.Key()] = true
 		if !r.Copy && m.Hidden(r.Addr) {
-			w.Add(mail.WarnBlind, "", "%s gets it, and To and Cc do not say so", r.Addr)
+			w.Add(message.WarnBlind, "", "%s gets it, and To and Cc do not say so", r.Addr)
 		}
 		if len(r.Notify) > 0 {
-			w.Add(mail.WarnDelivery, "", "NOTIFY=%s for %s", strings.Join(r.Notify, ","), r.Addr)
+			w.Add(message.WarnDelivery, "", "NOTIFY=%s for %s", strings.Join(r.Notify, ","), r.Addr)
 		}
 		if r.ORcpt != "" {
-			w.Add(mail.WarnDelivery, "", "ORCPT=%s for %s", r.ORcpt, r.Addr)
+			w.Add(message.WarnDelivery, "", "ORCPT=%s for %s", r.ORcpt, r.Addr)
 		}
 	}
 	for _, list := range [][]mail.Address{m.Header.To, m.Header.Cc} {
 		for _, a := range list {
 			if !gets[a.Key()] {
-				w.Add(mail.WarnNoRcpt, "", "%s stands in To or Cc and does not get it", a)
+				w.Add(message.WarnNoRcpt, "", "%s stands in To or Cc and does not get it", a)
 			}
 		}
 	}
 	if m.Envelope.Ret != "" {
-		w.Add(mail.WarnDelivery, "", "RET=%s", m.Envelope.Ret)
+		w.Add(message.WarnDelivery, "", "RET=%s", m.Envelope.Ret)
 	}
 	if m.Envelope.EnvID != "" {
-		w.Add(mail.WarnDelivery, "", "ENVID=%s", m.Envelope.EnvID)
+		w.Add(message.WarnDelivery, "", "ENVID=%s", m.Envelope.EnvID)
 	}
 	if !m.NotBefore.IsZero() {
-		w.Add(mail.WarnScheduled, "", "it is sent at %s", m.NotBefore.UTC().Format(time.RFC3339))
+		w.Add(message.WarnScheduled, "", "it is sent at %s", m.NotBefore.UTC().Format(time.RFC3339))
 	}
 	if skew := seen.Date.Sub(m.SubmittedAt).Abs(); !seen.Date.IsZero() && skew > maxDateSkew {
-		w.Add(mail.WarnDate, "", "Date says %s; it was submitted at %s",
+		w.Add(message.WarnDate, "", "Date says %s; it was submitted at %s",
 			seen.Date.UTC().Format(time.RFC3339), m.SubmittedAt.UTC().Format(time.RFC3339))
 	}
 	return w
@@ -110,14 +111,14 @@ const (
 
 // warnRepeats warns when an earlier mail of the mailbox went to the same
 // recipients and said the same.
-func (s *Server) warnRepeats(ctx context.Context, m *mail.Mail, w *mail.Warnings) {
+func (s *Server) warnRepeats(ctx context.Context, m *mail.Mail, w *message.Warnings) {
 	if m.TextHash == "" {
 		return
 	}
 	earlier, err := s.o.Queue.ByMailbox(ctx, m.Mailbox, m.ID, repeatMails)
 	if err != nil {
 		s.o.Log.Error("earlier mail cannot be read", "id", string(m.ID), "err", err)
-		w.Add(mail.WarnRepeat, "", "it is not known: earlier mail of the mailbox cannot be read")
+		w.Add(message.WarnRepeat, "", "it is not known: earlier mail of the mailbox cannot be read")
 		return
 	}
 	to := recipientKeys(m)
@@ -127,7 +128,7 @@ func (s *Server) warnRepeats(ctx context.Context, m *mail.Mail, w *mail.Warnings
 			continue
 		}
 		if e.TextHash == m.TextHash && m.SubmittedAt.Sub(e.SubmittedAt) <= repeatSpan && maps.Equal(to, recipientKeys(e)) {
-			w.Add(mail.WarnRepeat, "", "same recipients and text as %s, %s, submitted %s",
+			w.Add(message.WarnRepeat, "", "same recipients and text as %s, %s, submitted %s",
 				e.ID, e.State, e.SubmittedAt.UTC().Format(time.RFC3339))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -30,7 +31,7 @@ func (h *house) review(id mail.ID) api.Review {
 }
 
 // warned returns the texts of the warnings of one code.
-func warned(r api.Review, code mail.WarningCode) (out []string) {
+func warned(r api.Review, code message.WarningCode) (out []string) {
 	for _, w := range r.Warnings {
 		if w.Code == string(code) {
 			out = append(out, w.Text)
@@ -58,12 +59,12 @@ func TestAReviewShowsEveryDeliveryOption(t *testing.T) {
 	if r.Recipients[0].Notify[0] != "NEVER" || r.Recipients[1].ORcpt != "rfc822;eve@d.example" || r.RecipientCount != 2 {
 		t.Errorf("got %+v", r.Recipients)
 	}
-	for code, want := range map[mail.WarningCode]string{
-		mail.WarnDelivery: "[NOTIFY=NEVER for ada@b.example ORCPT=rfc822;eve@d.example for boss@c.example RET=FULL ENVID=q\\x1b1]",
-		mail.WarnBlind:    "[boss@c.example gets it, and To and Cc do not say so]",
-		mail.WarnNoRcpt:   "[carl@b.example stands in To or Cc and does not get it]",
-		mail.WarnDate:     "[Date says 2026-01-05T03:04:05Z; it was submitted at 2026-01-02T03:04:05Z]",
-		mail.WarnSpelling: "[]", mail.WarnRepeat: "[]", mail.WarnScheduled: "[]",
+	for code, want := range map[message.WarningCode]string{
+		message.WarnDelivery: "[NOTIFY=NEVER for ada@b.example ORCPT=rfc822;eve@d.example for boss@c.example RET=FULL ENVID=q\\x1b1]",
+		message.WarnBlind:    "[boss@c.example gets it, and To and Cc do not say so]",
+		message.WarnNoRcpt:   "[carl@b.example stands in To or Cc and does not get it]",
+		message.WarnDate:     "[Date says 2026-01-05T03:04:05Z; it was submitted at 2026-01-02T03:04:05Z]",
+		message.WarnSpelling: "[]", message.WarnRepeat: "[]", message.WarnScheduled: "[]",
 	} {
 		if got := fmt.Sprint(warned(r, code)); got != want {
 			t.Errorf("%s: %s, want %s", code, got, want)
@@ -78,7 +79,7 @@ func TestTheMailboxIsSpelledAsItIsAndNotAsTheAgentWrites(t *testing.T) {
 	id := h.submit(mail.Envelope{From: mail.MustAddress(odd), Rcpts: rcpts("ada@b.example")},
 		"From: Bot <"+odd+">\nTo: ada@b.example\n\nHello\n")
 	r := h.review(id)
-	if r.From != bot || r.Mailbox != bot || fmt.Sprint(warned(r, mail.WarnSpelling)) != "[the mailbox is "+bot+"; the mail spells it Bot <"+odd+">]" {
+	if r.From != bot || r.Mailbox != bot || fmt.Sprint(warned(r, message.WarnSpelling)) != "[the mailbox is "+bot+"; the mail spells it Bot <"+odd+">]" {
 		t.Errorf("from %s, mailbox %s, %+v", r.From, r.Mailbox, r.Warnings)
 	}
 	list := into[api.PendingList](h, h.want(200, "approver", "GET", "/v1/oversight/pending", ""))
@@ -123,12 +124,12 @@ func TestAMailThatRepeatsAnEarlierOneSaysSo(t *testing.T) {
 		{"one recipient more", "ada@b.example carl@b.example eve@b.example", "<p>Please pay 10 EUR.", "[]"},
 		{"no text", "ada@b.example carl@b.example", "", "[]"},
 	} {
-		if got := fmt.Sprint(warned(h.review(send(c.to, c.text)), mail.WarnRepeat)); got != c.want {
+		if got := fmt.Sprint(warned(h.review(send(c.to, c.text)), message.WarnRepeat)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 	h.clock.advance(8 * 24 * time.Hour)
-	if got := warned(h.review(send("ada@b.example carl@b.example", "<p>Please pay 10 EUR.")), mail.WarnRepeat); got != nil {
+	if got := warned(h.review(send("ada@b.example carl@b.example", "<p>Please pay 10 EUR.")), message.WarnRepeat); got != nil {
 		t.Errorf("after 8 days: %s", got)
 	}
 }
@@ -142,12 +143,12 @@ func TestOnlyTheNewestMailsAreComparedForARepetition(t *testing.T) {
 	for range repeatMails - 1 {
 		send("other")
 	}
-	if got := warned(h.review(send("pay")), mail.WarnRepeat); len(got) != 1 {
+	if got := warned(h.review(send("pay")), message.WarnRepeat); len(got) != 1 {
 		t.Errorf("the 50th: %s", got)
 	}
 	send("other")
 	id := send("pay")
-	if got := warned(h.review(id), mail.WarnRepeat); len(got) != 1 { // the one before, not the first
+	if got := warned(h.review(id), message.WarnRepeat); len(got) != 1 { // the one before, not the first
 		t.Errorf("the 52nd: %s", got)
 	}
 }

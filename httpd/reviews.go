@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -25,11 +26,11 @@ type reviews struct {
 // kept is one review and what it counts for.
 type kept struct {
 	digest mail.Digest
-	review *mail.Review
+	review *message.Review
 	size   int
 }
 
-func (c *reviews) get(d mail.Digest) *mail.Review {
+func (c *reviews) get(d mail.Digest) *message.Review {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.kept[d]
@@ -42,7 +43,7 @@ func (c *reviews) get(d mail.Digest) *mail.Review {
 
 // put keeps a review; the ones not used for longest give way. One that is
 // larger than an eighth of the cache is not kept.
-func (c *reviews) put(d mail.Digest, r *mail.Review) {
+func (c *reviews) put(d mail.Digest, r *message.Review) {
 	b, err := json.Marshal(r)
 	if err != nil || len(b) > maxReviews/8 {
 		return
@@ -64,7 +65,7 @@ func (c *reviews) put(d mail.Digest, r *mail.Review) {
 }
 
 // reviewed returns the review of a mail, which is made once.
-func (s *Server) reviewed(ctx context.Context, m *mail.Mail) (seen *mail.Review, err error) {
+func (s *Server) reviewed(ctx context.Context, m *mail.Mail) (seen *message.Review, err error) {
 	if seen = s.reviews.get(m.Digest); seen != nil {
 		return seen, nil
 	}
@@ -76,7 +77,7 @@ func (s *Server) reviewed(ctx context.Context, m *mail.Mail) (seen *mail.Review,
 		if err != nil {
 			return err
 		}
-		seen = mail.NewReview(raw)
+		seen = message.NewReview(raw)
 		s.reviews.put(m.Digest, seen)
 		return nil
 	})

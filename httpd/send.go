@@ -15,6 +15,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -180,11 +181,11 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 	}
 	var raw []byte
 	err = s.work(r.Context(), func() (err error) {
-		raw, err = mail.Compose(mail.Draft{
+		raw, err = message.Compose(message.Draft{
 			From: box, FromName: from, To: lists[0], Cc: lists[1],
 			Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
 			InReplyTo: d.InReplyTo, References: references(d),
-		}, mail.ReadOptions{ID: mail.NewID(s.o.Now()), Now: s.o.Now(), Host: box.Domain()})
+		}, message.ReadOptions{ID: mail.NewID(s.o.Now()), Now: s.o.Now(), Host: box.Domain()})
 		return err
 	})
 	if err != nil {
@@ -206,7 +207,7 @@ func references(d api.Draft) string {
 	return strings.Join(d.References, " ")
 }
 
-// checkDraft judges what no other room does; mail.Compose refuses line breaks
+// checkDraft judges what no other room does; message.Compose refuses line breaks
 // and other controls in whatever goes into the header.
 func checkDraft(d api.Draft) error {
 	switch {
@@ -269,8 +270,8 @@ func recipients(d api.Draft) (lists [3][]mail.Address, rcpts []mail.Rcpt, err er
 }
 
 // attachments decodes the files of a draft.
-func attachments(list []api.Attachment) ([]mail.Attachment, error) {
-	var out []mail.Attachment
+func attachments(list []api.Attachment) ([]message.Attachment, error) {
+	var out []message.Attachment
 	for i, a := range list {
 		switch {
 		case a.Name == "" || len(a.Name) > 200 || hasControls(a.Name):
@@ -284,7 +285,7 @@ func attachments(list []api.Attachment) ([]mail.Attachment, error) {
 		if err != nil {
 			return nil, invalid("attachments[%d].content_base64 is not base64", i)
 		}
-		out = append(out, mail.Attachment{Name: a.Name, Type: a.ContentType, Data: data})
+		out = append(out, message.Attachment{Name: a.Name, Type: a.ContentType, Data: data})
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -44,7 +45,7 @@ func TestADraftJoinsTheThreadItNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		to, refs := strings.Join(mail.Fields(raw, "In-Reply-To"), "|"), strings.Join(mail.Fields(raw, "References"), "|")
+		to, refs := strings.Join(message.Fields(raw, "In-Reply-To"), "|"), strings.Join(message.Fields(raw, "References"), "|")
 		if to != c.wantTo || refs != c.wantRf {
 			t.Errorf("%s: In-Reply-To %q, References %q; want %q, %q", c.name, to, refs, c.wantTo, c.wantRf)
 		}

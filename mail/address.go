@@ -65,7 +65,7 @@ func parseLocal(s string) (local, why string) {
 		return "", "encoded-word in the local part" // some parsers decode it
 	}
 	if s[0] != '"' {
-		if !isDotAtom(s) {
+		if !IsDotAtom(s) {
 			return "", "local part is not a dot-atom"
 		}
 		return s, ""
@@ -102,24 +102,26 @@ func unquoteLocal(s string) (local, why string) {
 // quoteLocal writes the two characters that end a quoted string with a backslash.
 var quoteLocal = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
 
-// isDotAtom reports whether s is atoms joined by single dots (RFC 5322, 3.2.3).
-func isDotAtom(s string) bool {
+// IsDotAtom reports whether s is atoms joined by single dots (RFC 5322, 3.2.3).
+func IsDotAtom(s string) bool {
 	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
 		return false
 	}
 	for _, c := range []byte(s) {
-		if !isAtext(c) && c != '.' {
+		if !IsAtext(c) && c != '.' {
 			return false
 		}
 	}
 	return true
 }
 
-func isAtext(c byte) bool {
-	return isAlnum(c) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
+// IsAtext reports whether c may stand in an atom (RFC 5322, 3.2.3).
+func IsAtext(c byte) bool {
+	return IsAlnum(c) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
 }
 
-func isAlnum(c byte) bool {
+// IsAlnum reports whether c is an ASCII letter or digit.
+func IsAlnum(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
@@ -146,7 +148,7 @@ func checkDomain(s string) string {
 			return "domain label is empty, too long or has an outer hyphen"
 		}
 		for _, c := range []byte(l) {
-			if !isAlnum(c) && c != '-' {
+			if !IsAlnum(c) && c != '-' {
 				return "domain has a character other than letter, digit, hyphen"
 			}
 		}
@@ -175,7 +177,7 @@ func (a Address) String() string {
 	switch {
 	case a.IsZero():
 		return ""
-	case isDotAtom(a.local):
+	case IsDotAtom(a.local):
 		return a.local + "@" + a.domain
 	default:
 		return `"` + quoteLocal.Replace(a.local) + `"@` + a.domain

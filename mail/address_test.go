@@ -286,8 +286,7 @@ func TestDomainsAreCheckedBeforeTheyAreFolded(t *testing.T) {
 	}
 }
 
-// Every octet that may stand in a quoted local part comes back from text, JSON
-// and a header as it went in.
+// Every octet that may stand in a quoted local part comes back as it went in.
 func TestQuotedLocalPartsComeBackFromEveryForm(t *testing.T) {
 	for c := byte(' '); c <= '~'; c++ {
 		s := `"a ` + quoteLocal.Replace(string(c)) + `b"@c.test`
@@ -300,9 +299,6 @@ func TestQuotedLocalPartsComeBackFromEveryForm(t *testing.T) {
 		}
 		if err != nil || a.String() != s || a.Local() != "a "+string(c)+"b" || a.Key() != strings.ToLower(s) {
 			t.Errorf("%q: %q, %v", s, a, err)
-		}
-		if got := Addresses([]byte("To: x@y.test, "+a.String()+", <"+a.String()+">\r\n\r\n"), "To"); len(got) != 3 || got[1] != a || got[2] != a {
-			t.Errorf("%q in a header: %q", s, got)
 		}
 	}
 }

@@ -7,7 +7,7 @@ type Limit string
 
 // The limits. Each stands below the package that enforces it.
 const (
-	// mail: of one message, at submission.
+	// internal/message: of one message, at submission.
 	LimitLineLength      Limit = "line_length"
 	LimitHeaderOctets    Limit = "header_octets"
 	LimitHeaderFields    Limit = "header_fields"
@@ -62,7 +62,7 @@ const (
 	// queue: of one released mail.
 	LimitRetryLifetime Limit = "retry_lifetime"
 
-	// mail: of one approver's view.
+	// internal/message: of one approver's view.
 	LimitReviewList Limit = "review_list"
 	// gate: of the refusals that one principal can have recorded in a minute.
 	LimitAuditRefusals Limit = "audit_refusals"

@@ -1,13 +1,13 @@
-// Package mail is the noun of the house: one letter on its way, its address
-// type, its canonical bytes, its states and the digest that decisions name.
+// Package mail holds the nouns that all packages share: a mail on its way, its
+// address type, its states, the digest that decisions name, and the error that
+// every door translates.
 //
-// A [Mail] is the standing of a letter, not its bytes. The bytes are fixed once
-// by [Read] at the door that took them, stored once, and never rewritten;
+// A [Mail] is the record of a mail, not its bytes. The bytes are fixed once by
+// internal/message at the door that took them, stored once, and never rewritten;
 // everything added later stands in Mail.Prefix. The package imports nothing
-// else of this project, and no other package parses message headers.
+// else of this project, and parses no message.
 //
-//	msg, err := mail.Read(raw, mail.ReadOptions{ID: id, Now: now, Host: "example.test"})
-//	m := mail.Mail{ID: id, State: mail.Held, Digest: mail.DigestOf(env, msg.Raw)}
+//	m := mail.Mail{ID: mail.NewID(now), State: mail.Held, Digest: mail.DigestOf(env, raw)}
 package mail
 
 import "time"

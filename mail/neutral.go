@@ -24,7 +24,7 @@ func Neutralise(s string) string {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case !marks.grows(r) && !isInvisible(r):
+		case !marks.grows(r) && !IsInvisible(r):
 			b.WriteString(s[i : i+n])
 		case r < 0x100:
 			fmt.Fprintf(&b, `\x%02x`, r)
@@ -38,8 +38,8 @@ func Neutralise(s string) string {
 	return b.String()
 }
 
-// neutralLine is Neutralise for what is shown on one line.
-func neutralLine(s string) string {
+// NeutralLine is Neutralise for what is shown on one line.
+func NeutralLine(s string) string {
 	s = Neutralise(s)
 	if strings.ContainsAny(s, "\n\t") {
 		s = strings.NewReplacer("\n", `\x0a`, "\t", " ").Replace(s)
@@ -70,7 +70,7 @@ func (p *pile) grows(r rune) bool {
 func needsNeutral(s string) bool {
 	var marks pile
 	for i, r := range s {
-		if marks.grows(r) || isInvisible(r) {
+		if marks.grows(r) || IsInvisible(r) {
 			return true
 		}
 		if r == utf8.RuneError {
@@ -82,8 +82,8 @@ func needsNeutral(s string) bool {
 	return false
 }
 
-// isInvisible reports whether Neutralise escapes r.
-func isInvisible(r rune) bool {
+// IsInvisible reports whether Neutralise escapes r.
+func IsInvisible(r rune) bool {
 	switch {
 	case r == '\n' || r == '\t':
 		return false
@@ -101,13 +101,13 @@ func isInvisible(r rune) bool {
 	return false
 }
 
-// isControl reports whether r is a control character, \n and \t included, or a
+// IsControl reports whether r is a control character, \n and \t included, or a
 // line or paragraph separator.
-func isControl(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }
+func IsControl(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }
 
-// isBidi reports whether r changes the direction of the text around it
+// IsBidi reports whether r changes the direction of the text around it
 // (Unicode Standard Annex 9; the trick of CVE-2021-42574).
-func isBidi(r rune) bool {
+func IsBidi(r rune) bool {
 	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 ||
 		r == 0x200e || r == 0x200f || r == 0x061c
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -50,7 +51,7 @@ func TestANoticeIsAMailThatOthersRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Notices carry our own fields, which a submission may not.
-			msg, err := mail.Read(p.raw, mail.ReadOptions{ID: p.m.ID, Now: now, Host: "example.test"})
+			msg, err := message.Read(p.raw, message.ReadOptions{ID: p.m.ID, Now: now, Host: "example.test"})
 			if err != nil {
 				t.Fatalf("%v in\n%s", err, p.raw)
 			}
@@ -58,7 +59,7 @@ func TestANoticeIsAMailThatOthersRead(t *testing.T) {
 				t.Errorf("%+v", msg.Header)
 			}
 			for _, name := range []string{"X-MultiMail-About", "X-MultiMail-Action"} {
-				if v := mail.Fields(p.raw, name); len(v) != 1 {
+				if v := message.Fields(p.raw, name); len(v) != 1 {
 					t.Errorf("%s: %q", name, v)
 				}
 			}
@@ -68,7 +69,7 @@ func TestANoticeIsAMailThatOthersRead(t *testing.T) {
 					t.Errorf("no %q in\n%s", want, p.raw)
 				}
 			}
-			if strings.Contains(string(p.raw), "\r\nX-Evil") || strings.ContainsRune(mail.NewReview(p.raw).Text(), '\x1b') {
+			if strings.Contains(string(p.raw), "\r\nX-Evil") || strings.ContainsRune(message.NewReview(p.raw).Text(), '\x1b') {
 				t.Errorf("a stranger wrote a line of\n%s", p.raw)
 			}
 		})

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/internal/message"
 )
 
 // What a reader without a JWT library sees is what the token says, and a mail
@@ -13,7 +13,7 @@ import (
 func TestTheClaimAndTheFieldAgreeThatAnAgentWrote(t *testing.T) {
 	h := newHouse(t)
 	eml := h.stamped()
-	if got := mail.Fields([]byte(eml), "X-AI-Generated"); len(got) != 1 || got[0] != "true" {
+	if got := message.Fields([]byte(eml), "X-AI-Generated"); len(got) != 1 || got[0] != "true" {
 		t.Fatalf("X-AI-Generated is %q", got)
 	}
 	if v := h.verify(eml); v.Status != Valid || !v.Claims.AIGenerated {

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -159,22 +160,22 @@ func readBinding(raw []byte) (b binding, err error) {
 	if err != nil {
 		return b, err
 	}
-	from, err := mail.ParseFrom(value)
+	from, err := message.ParseFrom(value)
 	if err != nil {
 		return b, err
 	}
 	if value, err = one(raw, "Message-ID"); err != nil {
 		return b, err
 	}
-	id, err := mail.ParseMessageID(value)
+	id, err := message.ParseMessageID(value)
 	if err != nil {
 		return b, err
 	}
 	b = binding{
-		from: from, messageID: shortHash(id), bodyHash: mail.BodyHashBase64(raw),
-		recipients: hashRecipients(raw), ai: strings.Join(mail.Fields(raw, aiHeader), ", "),
+		from: from, messageID: shortHash(id), bodyHash: message.BodyHashBase64(raw),
+		recipients: hashRecipients(raw), ai: strings.Join(message.Fields(raw, aiHeader), ", "),
 	}
-	if dates := mail.Fields(raw, "Date"); len(dates) == 1 {
+	if dates := message.Fields(raw, "Date"); len(dates) == 1 {
 		b.date = parseDate(dates[0])
 	}
 	return b, nil
@@ -182,7 +183,7 @@ func readBinding(raw []byte) (b binding, err error) {
 
 // one returns the value of a field that must be there exactly once.
 func one(raw []byte, name string) (string, error) {
-	values := mail.Fields(raw, name)
+	values := message.Fields(raw, name)
 	if len(values) != 1 {
 		return "", fmt.Errorf("the message has %d %s fields instead of one", len(values), name)
 	}
@@ -194,7 +195,7 @@ func one(raw []byte, name string) (string, error) {
 func hashRecipients(raw []byte) string {
 	var keys []string
 	for _, name := range []string{"To", "Cc"} {
-		list, fields := mail.Addresses(raw, name), mail.Fields(raw, name)
+		list, fields := message.Addresses(raw, name), message.Fields(raw, name)
 		if len(fields) > 1 || strings.Count(strings.Join(fields, ""), "@") != len(list) {
 			return ""
 		}

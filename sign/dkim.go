@@ -9,7 +9,7 @@ import (
 
 	"github.com/emersion/go-msgauth/dkim"
 
-	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/internal/message"
 )
 
 // maxSignatures bounds how many DKIM signatures of one message are checked.
@@ -23,10 +23,10 @@ const (
 	maxEmptyLines = 1 << 15 // in a row
 )
 
-// affordable refuses what would cost the library too much. mail.CheckForm has
+// affordable refuses what would cost the library too much. message.CheckForm has
 // bounded the lines and octets of each field, which it copies for each line.
 func affordable(eml []byte) error {
-	for i, s := range mail.Fields(eml, "DKIM-Signature") {
+	for i, s := range message.Fields(eml, "DKIM-Signature") {
 		if i < maxSignatures && strings.Count(s, ":") >= maxNames {
 			return fmt.Errorf("a DKIM signature names more than %d fields", maxNames)
 		}
@@ -106,7 +106,7 @@ var transit = []string{"received", "return-path", "dkim-signature", strings.ToLo
 func unbound(eml []byte, c Claims, covered map[string]int) []string {
 	seen := map[string]int{}
 	var out []string
-	for _, name := range mail.FieldNames(eml) {
+	for _, name := range message.FieldNames(eml) {
 		key := strings.ToLower(name)
 		seen[key]++
 		// A signature covers one field for each time it names it (RFC 6376,

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/sign"
 )
@@ -65,8 +66,8 @@ func arrive() (eml []byte, fetch func(iss, kid string) ([]byte, error)) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	msg, err := mail.Read([]byte("From: bot@example.com\r\nTo: ann@x.test\r\n\r\nSee you on Monday.\r\n"),
-		mail.ReadOptions{Now: now})
+	msg, err := message.Read([]byte("From: bot@example.com\r\nTo: ann@x.test\r\n\r\nSee you on Monday.\r\n"),
+		message.ReadOptions{Now: now})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -99,7 +100,7 @@ func (h *house) path() string { return filepath.Join(h.dir, "keys", testDomain, 
 // released reads raw and returns it as a mail that an approver let go.
 func released(t testing.TB, raw string) *mail.Mail {
 	t.Helper()
-	msg, err := mail.Read([]byte(raw), mail.ReadOptions{Now: noon})
+	msg, err := message.Read([]byte(raw), message.ReadOptions{Now: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +167,7 @@ func under(value string) string { return HeaderName + ": " + value + "\r\n" + sa
 // tokenOf returns the value of the identity header of a stamped message.
 func tokenOf(t testing.TB, eml string) string {
 	t.Helper()
-	v := mail.Fields([]byte(eml), HeaderName)
+	v := message.Fields([]byte(eml), HeaderName)
 	if len(v) != 1 {
 		t.Fatalf("%d identity headers", len(v))
 	}

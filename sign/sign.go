@@ -65,6 +65,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -105,7 +106,7 @@ func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, er
 
 func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	for _, name := range []string{HeaderName, aiHeader} {
-		if len(mail.Fields(raw, name)) > 0 {
+		if len(message.Fields(raw, name)) > 0 {
 			return nil, fmt.Errorf("the mail has a field %s already", name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -27,7 +28,7 @@ func TestTheHeaderSaysExactlyWhatTheReleaseSays(t *testing.T) {
 	}
 	want := `{"agent_ref":"a1","ai_generated":true,` +
 		`"approval":{"at":1772622000,"by":"reviewer","ref":"_-7dzLuqmYh3ZlVEMyIRAA"},` +
-		`"bh":"` + mail.BodyHashBase64([]byte(sample)) + `","capabilities":["read","schedule","send"],` +
+		`"bh":"` + message.BodyHashBase64([]byte(sample)) + `","capabilities":["read","schedule","send"],` +
 		`"iat":1772625600,"iss":"https://example.com","jti":"01JZZZZZZZZZZZZZZZZZZZZZZZ",` +
 		`"mid":"` + shortHash("1@example.com") + `","operator":"Example & Söhne","oversight_mode":"gated_send",` +
 		`"rh":"` + shortHash("ann@x.test\nbob@y.test\ncarl@z.test") + `","service":"multimail",` +

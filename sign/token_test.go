@@ -14,7 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/internal/message"
 )
 
 // Every token here is refused before anybody is asked for a key.
@@ -94,7 +94,7 @@ func TestHostileTokensAreRefusedWithoutALookup(t *testing.T) {
 			return nil, errNoLookup
 		}})
 		want := "header"
-		if len(HeaderName+": "+token) > mail.MaxLine {
+		if len(HeaderName+": "+token) > message.MaxLine {
 			want = "message"
 		}
 		if v.Status != Invalid || failed(v) != want {

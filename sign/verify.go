@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-msgauth/dkim"
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -69,11 +70,11 @@ func Verify(eml []byte, l Lookup) Verification {
 		eml = bytes.ReplaceAll(eml, []byte("\n"), []byte("\r\n"))
 	}
 	v := Verification{Status: Invalid}
-	values := mail.Fields(eml, HeaderName)
+	values := message.Fields(eml, HeaderName)
 	if len(values) == 0 {
 		return Verification{Status: None}
 	}
-	err := mail.CheckForm(eml)
+	err := message.CheckForm(eml)
 	if !v.check("message", err == nil, "its lines and fields are read in one way", public(err)) {
 		return v
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/internal/message"
 )
 
 func TestAStampedMailIsValidAndEveryCheckSaysSo(t *testing.T) {
@@ -54,7 +54,7 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 		{"a recipient is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@y.test", 1), ValidUnbound, "recipients"},
 		{"a recipient that nobody can read is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@[::1]", 1), ValidUnbound, "recipients"},
 		{"a second To that names nobody is added", "To: Team:;\r\n" + eml, Invalid, "message"},
-		{"a header too large to look at is added", strings.Repeat("X: y\r\n", mail.MaxHeader/6) + eml, Invalid, "message"},
+		{"a header too large to look at is added", strings.Repeat("X: y\r\n", message.MaxHeader/6) + eml, Invalid, "message"},
 		{"the header is pasted over another text", HeaderName + ": " + token + "\r\n" +
 			strings.NewReplacer("<1@", "<9@", "Dear", "Pay,", "bob@y", "eve@y").Replace(sample), ValidUnbound, "message_id body recipients"},
 		{"the date is far off", strings.Replace(eml, "4 Mar 2026", "4 Mar 2025", 1), Valid, "date"},

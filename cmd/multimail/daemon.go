@@ -18,6 +18,7 @@ import (
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
@@ -178,7 +179,7 @@ func (r received) Stamp(_ context.Context, m *mail.Mail, _ []byte) ([]byte, erro
 	if m.Release == nil {
 		return nil, errors.New("received: the mail has no release")
 	}
-	return mail.Received(m, r.host, m.SubmittedAt), nil
+	return message.Received(m, r.host, m.SubmittedAt), nil
 }
 
 // credentials looks SMTP passwords up, each login in a transaction of its own.

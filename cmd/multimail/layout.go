@@ -11,7 +11,7 @@ import (
 	"golang.org/x/text/width"
 
 	"github.com/multimail/multimail/httpd/api"
-	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/internal/message"
 )
 
 // Columns of a page that goes to no terminal, and the fewest of one that does.
@@ -67,12 +67,12 @@ func (p *printer) behind(first, next, value string) {
 
 // bars stand before every line of a segment and say what it is.
 var bars = map[string]string{
-	string(mail.SegmentText):     "| ",
-	string(mail.SegmentHTML):     "H ",
-	string(mail.SegmentHidden):   "? ",
-	string(mail.SegmentAttached): "= ",
-	string(mail.SegmentOutside):  "# ",
-	string(mail.SegmentReading):  "% ",
+	string(message.SegmentText):     "| ",
+	string(message.SegmentHTML):     "H ",
+	string(message.SegmentHidden):   "? ",
+	string(message.SegmentAttached): "= ",
+	string(message.SegmentOutside):  "# ",
+	string(message.SegmentReading):  "% ",
 }
 
 const legend = `Each line below begins with what it is: "| " text, "H " HTML, "? " hidden from the reader, ` +
@@ -81,12 +81,12 @@ const legend = `Each line below begins with what it is: "| " text, "H " HTML, "?
 
 // titles name the kinds in the line above a segment.
 var titles = map[string]string{
-	string(mail.SegmentText):     "text",
-	string(mail.SegmentHTML):     "HTML as text",
-	string(mail.SegmentHidden):   "hidden text",
-	string(mail.SegmentAttached): "attached message",
-	string(mail.SegmentOutside):  "outside the parts",
-	string(mail.SegmentReading):  "read in another way",
+	string(message.SegmentText):     "text",
+	string(message.SegmentHTML):     "HTML as text",
+	string(message.SegmentHidden):   "hidden text",
+	string(message.SegmentAttached): "attached message",
+	string(message.SegmentOutside):  "outside the parts",
+	string(message.SegmentReading):  "read in another way",
 }
 
 // segments prints what a mail says, each line behind the bar of its kind, so

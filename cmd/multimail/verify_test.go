@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/dkim"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/sign"
 )
@@ -29,8 +30,8 @@ func signedMail(t *testing.T) (eml, document, records string) {
 	}
 	must(identity.Ensure("example.com", now))
 	must(signatures.Ensure("example.com"))
-	msg, err := mail.Read([]byte("From: bot@example.com\r\nTo: ann@x.test\r\nSubject: Offer\r\n\r\nSee you on Monday.\r\n"),
-		mail.ReadOptions{Now: now})
+	msg, err := message.Read([]byte("From: bot@example.com\r\nTo: ann@x.test\r\nSubject: Offer\r\n\r\nSee you on Monday.\r\n"),
+		message.ReadOptions{Now: now})
 	must(err)
 	ref := strings.Repeat("ab", 32)
 	m := &mail.Mail{ID: mail.NewID(now), Header: msg.Header, SubmitRef: ref, SubmittedAt: now,

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -33,7 +34,7 @@ func run(t *testing.T, dir string, maxSize int64) *Server {
 // stamped is a message with the trace field of a release.
 func stamped(body string) string {
 	m := &mail.Mail{ID: id, Door: "smtp", Encrypted: true}
-	return string(mail.Received(m, "mail.example.test", when)) + "From: a@x.test\r\n\r\n" + body
+	return string(message.Received(m, "mail.example.test", when)) + "From: a@x.test\r\n\r\n" + body
 }
 
 // send delivers through the client of the standard library.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -65,7 +66,7 @@ func quoted(addr string) string {
 // idOf returns the id in the trace field this project writes, or "unknown". It
 // becomes a file name, so it is an id or nothing (LAW 9).
 func idOf(raw []byte) string {
-	for _, v := range mail.Fields(raw, "Received") {
+	for _, v := range message.Fields(raw, "Received") {
 		f := strings.Fields(v) // by HOST (MultiMail) with PROTOCOL id ID; DATE
 		if len(f) < 7 || f[0] != "by" || f[2] != "(MultiMail)" || f[5] != "id" {
 			continue

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -70,7 +71,7 @@ func (b *Inbox) Bounce(tx store.Tx, dsn *mail.Mail, raw []byte) error {
 	item := Item{
 		ID: dsn.ID, Mailbox: dsn.Mailbox, Kind: "dsn", About: n.About, Action: n.Action,
 		From: dsn.Header.From.String(), Subject: mail.Neutralise(dsn.Header.Subject),
-		Text: cut(mail.NewReview(raw).Text()), ReceivedAt: dsn.SubmittedAt.UTC(), Size: int64(len(raw)),
+		Text: cut(message.NewReview(raw).Text()), ReceivedAt: dsn.SubmittedAt.UTC(), Size: int64(len(raw)),
 	}
 	if err := tx.PutBody(store.Inline(RawKey(dsn.ID), raw)); err != nil {
 		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)

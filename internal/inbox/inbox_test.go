@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/mail"
@@ -119,7 +120,7 @@ func TestANoticeIsFoundInTheMailboxItWasPostedTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := inbox.Item{ID: dsn.ID, Mailbox: box, Kind: "dsn", About: about, Action: "rejected",
-		From: "postmaster@house.test", Subject: mail.Neutralise(dsn.Header.Subject), Text: mail.NewReview(octets).Text(),
+		From: "postmaster@house.test", Subject: mail.Neutralise(dsn.Header.Subject), Text: message.NewReview(octets).Text(),
 		ReceivedAt: zone.UTC(), Size: int64(len(octets))}
 	lower := mail.MustAddress("demo@house.test") // the case of a local part is no other mailbox
 	items, unread := look(t, db, lower, "", 10)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -42,7 +43,7 @@ func ParseNotice(raw []byte) (Notice, error) {
 
 // only returns the value of a field that stands there exactly once.
 func only(raw []byte, name string) (string, error) {
-	v := mail.Fields(raw, name)
+	v := message.Fields(raw, name)
 	if len(v) != 1 {
 		return "", fmt.Errorf("notice: %d fields %s", len(v), name)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -21,8 +22,8 @@ func TestADisplayNameThatComposingRefusesIsNotSet(t *testing.T) {
 		err := h.update(func(tx store.Tx) error {
 			return patch(registry.MailboxPatch{DisplayName: &name})(h, tx, socket)
 		})
-		_, composing := mail.Compose(mail.Draft{From: box, FromName: name, To: []mail.Address{watch}, Subject: "s", Markdown: "m"},
-			mail.ReadOptions{Now: zone})
+		_, composing := message.Compose(message.Draft{From: box, FromName: name, To: []mail.Address{watch}, Subject: "s", Markdown: "m"},
+			message.ReadOptions{Now: zone})
 		if composing != nil && !errors.Is(err, registry.ErrInvalid) {
 			t.Errorf("%q was set (%v), and composing says %v", name, err, composing)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -45,7 +46,7 @@ func (r *Registry) AddMailbox(
 	if addr.IsZero() || len(agents) == 0 {
 		return Mailbox{}, in(ErrInvalid, "a mailbox needs an address and at least one agent")
 	}
-	if why := mail.CheckFromName("", addr); why != "" { // legal for a recipient, not in From
+	if why := message.CheckFromName("", addr); why != "" { // legal for a recipient, not in From
 		return Mailbox{}, in(ErrInvalid, "a mailbox cannot have the address %s: %s", addr, why)
 	}
 	if _, err := r.Domain(tx, addr.Domain()); err != nil {
@@ -185,7 +186,7 @@ func (patch MailboxPatch) apply(m Mailbox) (Mailbox, error) {
 		if err := checkText("display name", *patch.DisplayName, 200); err != nil {
 			return Mailbox{}, err
 		}
-		if why := mail.CheckFromName(*patch.DisplayName, m.Address); why != "" {
+		if why := message.CheckFromName(*patch.DisplayName, m.Address); why != "" {
 			return Mailbox{}, in(ErrInvalid, "display name: %s", why)
 		}
 		m.DisplayName = *patch.DisplayName

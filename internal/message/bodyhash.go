@@ -1,0 +1,62 @@
+package message
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+)
+
+// BodyHash returns the SHA-256 of the body of a message in DKIM's relaxed
+// canonical form (RFC 6376, section 3.4.4): blanks at the end of a line go,
+// runs of blanks become one space, empty lines at the end go.
+func BodyHash(raw []byte) [32]byte {
+	_, body := SplitHeader(raw)
+	h := sha256.New()
+	w := bufio.NewWriterSize(h, 32<<10)
+	relaxBody(w, body)
+	w.Flush() // a hash never fails
+	return [32]byte(h.Sum(nil))
+}
+
+// BodyHashBase64 returns BodyHash as DKIM writes it in bh=.
+func BodyHashBase64(raw []byte) string {
+	sum := BodyHash(raw)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// relaxBody writes the relaxed form of body. Empty lines are counted and
+// written only when something follows them.
+func relaxBody(w io.Writer, body []byte) {
+	crlf := []byte("\r\n")
+	empty := 0
+	for len(body) > 0 {
+		line, rest, _ := bytes.Cut(body, []byte("\n"))
+		body = rest
+		line = bytes.TrimRight(bytes.TrimSuffix(line, []byte("\r")), " \t")
+		if len(line) == 0 {
+			empty++
+			continue
+		}
+		for ; empty > 0; empty-- {
+			w.Write(crlf)
+		}
+		relaxLine(w, line)
+		w.Write(crlf)
+	}
+}
+
+// relaxLine writes line with each run of blanks turned into one space.
+func relaxLine(w io.Writer, line []byte) {
+	for len(line) > 0 {
+		i := bytes.IndexAny(line, " \t")
+		if i < 0 {
+			w.Write(line)
+			return
+		}
+		w.Write(line[:i])
+		w.Write([]byte{' '})
+		line = bytes.TrimLeft(line[i:], " \t")
+	}
+}

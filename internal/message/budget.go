@@ -1,0 +1,171 @@
+package message
+
+import (
+	"github.com/multimail/multimail/mail"
+	"strings"
+	"unicode/utf8"
+)
+
+// budget bounds what is made of one message, in octets that are left. Whoever
+// decodes, copies or shows a part of it asks first, so that no nesting,
+// encoding or repetition makes a small message dear: what a mail costs grows
+// with its size alone.
+type budget struct {
+	built   int // decoded forms: parts, nested messages, text, links, header values
+	scanned int // octets read again, once for each level they stand in
+}
+
+// What one message may cost. A text costs its decoded form and what is shown
+// of it; base64 in base64 shrinks, and so do honest mails of any depth.
+const (
+	buildFactor = 4
+	buildSlack  = 1 << 20 // what the smallest message may cost
+	scanFactor  = 20
+	scanSlack   = 32 << 20 // milliseconds
+)
+
+// whyWork says that the budget is spent.
+const whyWork = "it takes too much work to decode or to show; look at the raw message"
+
+func newBudget(size int) *budget {
+	return &budget{built: buildFactor*size + buildSlack, scanned: scanFactor*size + scanSlack}
+}
+
+// build reports whether n more octets may be built, and counts them if so.
+func (b *budget) build(n int) bool {
+	if n > b.built {
+		return false
+	}
+	b.built -= n
+	return true
+}
+
+// refund gives back what was asked for and not built.
+func (b *budget) refund(n int) { b.built += n }
+
+// scan reports whether n octets may be read once more, and counts them if so.
+func (b *budget) scan(n int) bool {
+	if n > b.scanned {
+		return false
+	}
+	b.scanned -= n
+	return true
+}
+
+// maxDecoded is how many octets a transfer encoding may decode to.
+func maxDecoded(encoding string, body []byte) int {
+	switch encoding {
+	case "base64":
+		return len(body)/4*3 + 3
+	case "quoted-printable":
+		return len(body)
+	}
+	return 0 // the octets themselves
+}
+
+// decode undoes the transfer encoding of e once.
+func (e *entity) decode(b *budget) (data []byte, why string) {
+	if !e.decoded {
+		e.decoded = true
+		if !b.build(maxDecoded(e.encoding, e.body)) || !b.scan(len(e.body)) {
+			e.data, e.damage = nil, whyWork
+		} else {
+			e.data, e.damage = decodeTransfer(e.encoding, e.body)
+		}
+	}
+	return e.data, e.damage
+}
+
+// shownSize returns how many octets s takes in an answer once it is neutralised
+// and written as JSON.
+func shownSize(s string) int {
+	n := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			i++
+			switch {
+			case c == '<' || c == '>' || c == '&':
+				n += len(`\u003c`)
+			case c == '"' || c == '\\' || c == '\n' || c == '\t':
+				n += len(`\n`)
+			case c < ' ' || c == 0x7f:
+				n += len(`\\x1b`)
+			default:
+				n++
+			}
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+		switch {
+		case r == utf8.RuneError && size == 1:
+			n += len(`\\x1b`)
+		case mail.IsInvisible(r):
+			n += len(`\\U000e0041`)
+		default:
+			n += size
+		}
+	}
+	return n
+}
+
+// What an answer takes for a part, a segment, a field or a link beside its text.
+const (
+	partSize    = 250
+	segmentSize = 200
+	fieldSize   = 120
+	linkSize    = 14 // and for each of its fields
+)
+
+// afford asks for n octets more of the view. When they are not left the part e,
+// or the whole message for nil, is marked as not reviewable.
+func (v *viewer) afford(e *entity, n int) bool {
+	if v.left.build(n) {
+		return true
+	}
+	if v.short == nil {
+		v.short = map[*entity]bool{}
+	}
+	if v.short[e] {
+		return false
+	}
+	v.short[e] = true
+	if e == nil {
+		v.review.Parts = append(v.review.Parts, Part{Type: "message/rfc822", Why: whyWork})
+		return false
+	}
+	for i := range v.review.Parts {
+		if p := &v.review.Parts[i]; p.Path == partPath(e) {
+			p.Reviewable = false
+			if p.Why != "" && p.Why != whyWork {
+				p.Why += "; " + whyWork
+			} else {
+				p.Why = whyWork
+			}
+			return false
+		}
+	}
+	v.review.Parts = append(v.review.Parts, Part{Path: e.path, Type: mail.NeutralLine(e.kind), Why: whyWork})
+	return false
+}
+
+// maxUTF8 is how many octets one octet of a legacy charset may become.
+const maxUTF8 = 3
+
+// decodeCharset turns text of e from a charset into UTF-8 if that can be
+// afforded. What it makes is counted when it is shown.
+func (v *viewer) decodeCharset(e *entity, set string, data []byte) (text, why string) {
+	n := len(data)
+	switch strings.ToLower(set) {
+	case "", "us-ascii", "utf-8":
+	default:
+		n *= maxUTF8
+	}
+	if !v.afford(e, n) {
+		return "", ""
+	}
+	text, why = decodeCharset(set, data)
+	v.left.refund(n)
+	return text, why
+}

@@ -1,0 +1,22 @@
+package message
+
+import (
+	"errors"
+	"github.com/multimail/multimail/mail"
+	"time"
+)
+
+// CheckFromName says why Compose would refuse a mail from a under this display
+// name, or "". It composes one, so that it can never disagree.
+func CheckFromName(name string, a mail.Address) string {
+	_, err := Compose(Draft{From: a, FromName: name, To: []mail.Address{a}, Subject: "x", Markdown: "x"},
+		ReadOptions{Now: time.Unix(0, 0)})
+	var e *mail.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &e):
+		return e.Public
+	}
+	return "it cannot stand in a From field"
+}
