@@ -16,33 +16,44 @@ const module = "github.com/multimail/multimail"
 
 // mayImport is the plan: which of our packages each room may use. What is not
 // here may not be imported, and a package that is not here may not exist.
-var mayImport = map[string]string{
-	"mail":                     "",
-	"gate/step":                "mail",
-	"gate":                     "mail internal/message gate/step queue internal/registry internal/store internal/throttle audit internal/metrics",
-	"queue":                    "mail gate/step internal/store audit internal/metrics",
-	"sign":                     "mail internal/message internal/secret",
-	"dkim":                     "mail internal/message internal/secret",
-	"relay":                    "mail internal/metrics",
-	"audit":                    "internal/store",
-	"smtpd":                    "mail gate internal/throttle internal/inbox internal/registry internal/metrics sign dkim",
-	"httpd":                    "mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit internal/oauth internal/metrics sign dkim httpd/api",
-	"httpd/api":                "",
-	"mcpbridge":                "httpd/api",
-	"internal/message":         "mail",
-	"internal/store":           "",
-	"internal/store/bolt":      "internal/store",
-	"internal/store/storetest": "internal/store",
-	"internal/registry":        "mail internal/message internal/store audit",
-	"internal/inbox":           "mail internal/message internal/store audit",
-	"internal/capture":         "mail internal/message",
-	"internal/clock":           "",
-	"internal/config":          "mail",
-	"internal/metrics":         "",
-	"internal/secret":          "",
-	"internal/throttle":        "",
-	"internal/mailtest":        "mail",
-	"cmd/multimail":            "*",
+var mayImport = table(`
+mail:
+gate/step: mail
+gate: mail internal/message gate/step queue internal/registry internal/store internal/throttle audit internal/metrics
+queue: mail gate/step internal/store audit internal/metrics
+sign: mail internal/message internal/secret
+dkim: mail internal/message internal/secret
+relay: mail internal/metrics
+audit: internal/store
+smtpd: mail gate internal/throttle internal/inbox internal/registry internal/metrics sign dkim
+httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit internal/oauth internal/metrics sign dkim httpd/api
+httpd/api:
+mcpbridge: httpd/api
+internal/message: mail
+internal/store: internal/store/internal/raw
+internal/store/internal/raw:
+internal/store/bolt: internal/store
+internal/store/storetest: internal/store internal/store/internal/raw
+internal/registry: mail internal/message internal/store audit
+internal/inbox: mail internal/message internal/store audit
+internal/capture: mail internal/message
+internal/clock:
+internal/config: mail
+internal/metrics:
+internal/secret:
+internal/throttle:
+internal/mailtest: mail
+cmd/multimail: *
+`)
+
+// table reads lines of the form "package: what it may import".
+func table(text string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		name, list, _ := strings.Cut(line, ":")
+		out[name] = strings.TrimSpace(list)
+	}
+	return out
 }
 
 // onlyMessage lists what parses or renders messages: one package does it for all.

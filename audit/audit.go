@@ -177,7 +177,7 @@ func (l *Log) next(tx store.Tx) (head, error) {
 	behind := store.Prefix(entryPrefix(l.node))
 	behind.From = entryKey(l.node, h.Size)
 	taken := ""
-	err = tx.Scan(behind, func(key string, _ []byte) error {
+	err = space.Scan(tx, behind, func(key string, _ []byte) error {
 		taken = key
 		return store.Stop
 	})
@@ -191,16 +191,16 @@ func (l *Log) next(tx store.Tx) (head, error) {
 }
 
 func write(tx store.Tx, e leaf, line []byte, open openings, h head) error {
-	if err := tx.Put(entryKey(e.Chain, e.Seq), line); err != nil {
+	if err := space.Put(tx, entryKey(e.Chain, e.Seq), line); err != nil {
 		return err
 	}
 	if len(open) > 0 {
-		if err := tx.Put(openKey(e.Chain, e.Seq), open.bytes()); err != nil {
+		if err := space.Put(tx, openKey(e.Chain, e.Seq), open.bytes()); err != nil {
 			return err
 		}
 	}
 	if e.Mail != "" {
-		if err := tx.Put(mailKey(e.Mail, e.Chain, e.Seq), nil); err != nil {
+		if err := space.Put(tx, mailKey(e.Mail, e.Chain, e.Seq), nil); err != nil {
 			return err
 		}
 	}
@@ -208,7 +208,7 @@ func write(tx store.Tx, e leaf, line []byte, open openings, h head) error {
 	if err != nil {
 		return err
 	}
-	return tx.Put(headKey(e.Chain), b)
+	return space.Put(tx, headKey(e.Chain), b)
 }
 
 // head is the end of a chain.
@@ -224,7 +224,7 @@ func (l *Log) Head(tx store.Tx) (size uint64, hash Hash, err error) {
 }
 
 func readHead(tx store.Tx, chain string) (h head, err error) {
-	b, err := tx.Get(headKey(chain))
+	b, err := space.Get(tx, headKey(chain))
 	if errors.Is(err, store.ErrNotFound) {
 		return h, nil
 	}
@@ -249,6 +249,8 @@ const (
 	mails   = "audit-mail/"
 	heads   = "audit-head/"
 )
+
+var space = store.NewSpace(entries, opens, mails, heads)
 
 func entryPrefix(chain string) string          { return entries + chain + "/" }
 func entryKey(chain string, seq uint64) string { return entries + place(chain, seq) }

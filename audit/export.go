@@ -120,7 +120,7 @@ func readPage(ctx context.Context, db store.Store, r store.Range) (page []Entry,
 	err = db.View(ctx, func(tx store.Tx) error {
 		page, next = nil, "" // the closure may run again
 		size := 0
-		return tx.Scan(r, func(key string, leaf []byte) error {
+		return space.Scan(tx, r, func(key string, leaf []byte) error {
 			if len(page) == pageEntries || size >= pageSize {
 				next = key
 				return store.Stop

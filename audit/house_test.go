@@ -30,17 +30,17 @@ func (m *memory) View(ctx context.Context, fn func(store.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return fn(&memoryTx{m: m, kv: m.kv, frozen: true})
+	return fn(store.NewTx(&memoryTx{m: m, kv: m.kv, frozen: true}))
 }
 
 func (m *memory) Update(_ context.Context, fn func(store.Tx) error) error {
 	if m.twice {
-		if err := fn(&memoryTx{m: m, kv: maps.Clone(m.kv)}); err != nil {
+		if err := fn(store.NewTx(&memoryTx{m: m, kv: maps.Clone(m.kv)})); err != nil {
 			return err
 		}
 	}
 	tx := &memoryTx{m: m, kv: maps.Clone(m.kv), fails: m.fails}
-	if err := fn(tx); err != nil {
+	if err := fn(store.NewTx(tx)); err != nil {
 		return err
 	}
 	m.kv = tx.kv

@@ -83,7 +83,7 @@ func load(tx store.Tx, key string, line []byte) (Entry, error) {
 	if place(e.parsed.Chain, e.parsed.Seq) != at {
 		return e, fmt.Errorf("audit: entry %s: it belongs to %s", at, place(e.parsed.Chain, e.parsed.Seq))
 	}
-	b, err := tx.Get(opens + at)
+	b, err := space.Get(tx, opens+at)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return e, nil
@@ -107,7 +107,7 @@ func (l *Log) List(tx store.Tx, before uint64, limit int) ([]Entry, error) {
 	}
 	r.Reverse = true
 	var out []Entry
-	err := tx.Scan(r, func(key string, line []byte) error {
+	err := space.Scan(tx, r, func(key string, line []byte) error {
 		if len(out) >= limit {
 			return store.Stop
 		}
@@ -144,9 +144,9 @@ func (l *Log) ByMail(tx store.Tx, mail string) ([]Entry, error) {
 	}
 	var out []Entry
 	prefix := mailPrefix(mail)
-	err := tx.Scan(store.Prefix(prefix), func(key string, _ []byte) error {
+	err := space.Scan(tx, store.Prefix(prefix), func(key string, _ []byte) error {
 		key = entries + strings.TrimPrefix(key, prefix)
-		line, err := tx.Get(key)
+		line, err := space.Get(tx, key)
 		if err != nil {
 			return fmt.Errorf("audit: entry of %s: %w", mail, err)
 		}
@@ -173,7 +173,7 @@ func (l *Log) Erase(tx store.Tx, by Actor, mail string) (int, error) {
 		if len(e.Open) == 0 {
 			continue
 		}
-		if err := tx.Delete(openKey(e.Chain(), e.Seq())); err != nil {
+		if err := space.Delete(tx, openKey(e.Chain(), e.Seq())); err != nil {
 			return n, fmt.Errorf("audit: erase %s: %w", mail, err)
 		}
 		n++

@@ -32,7 +32,7 @@ func (l *Log) Reindex(ctx context.Context, db store.Store) (mended int, err erro
 		}
 		err = db.Update(ctx, func(tx store.Tx) error {
 			for _, key := range missing {
-				if err := tx.Put(key, nil); err != nil {
+				if err := space.Put(tx, key, nil); err != nil {
 					return err
 				}
 			}
@@ -57,7 +57,7 @@ func (l *Log) unindexed(ctx context.Context, db store.Store, from string, next m
 		}
 		r, n := store.Prefix(entries), 0
 		r.From = from
-		return tx.Scan(r, func(key string, line []byte) error {
+		return space.Scan(tx, r, func(key string, line []byte) error {
 			if n++; n > indexBatch {
 				rest = key
 				return store.Stop
@@ -78,7 +78,7 @@ func (l *Log) unindexed(ctx context.Context, db store.Store, from string, next m
 				return nil
 			}
 			index := mailPrefix(leaf.Mail) + at
-			switch _, err := tx.Get(index); {
+			switch _, err := space.Get(tx, index); {
 			case errors.Is(err, store.ErrNotFound):
 				missing = append(missing, index)
 			case err != nil:

@@ -146,7 +146,7 @@ func (l *Log) Verify(ctx context.Context, db store.Store, o Options) (Report, er
 func ends(ctx context.Context, db store.Store) (known map[string]point, err error) {
 	err = db.View(ctx, func(tx store.Tx) error {
 		known = map[string]point{}
-		return tx.Scan(store.Prefix(heads), func(key string, b []byte) error {
+		return space.Scan(tx, store.Prefix(heads), func(key string, b []byte) error {
 			var h head
 			if err := json.Unmarshal(b, &h); err != nil {
 				return fmt.Errorf("audit: %s: %w", key, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -229,7 +230,7 @@ func TestAlteredBytesAreHeldAndNeverSent(t *testing.T) {
 	h := build(t)
 	m := h.approve(h.submit())
 	h.update(func(tx store.Tx) error {
-		return tx.PutBody(store.Inline("raw/"+string(m.ID), []byte(strings.Replace(text, "morning", "evening", 1))))
+		return storetest.Records(tx).PutBody(store.Inline("raw/"+string(m.ID), []byte(strings.Replace(text, "morning", "evening", 1))))
 	})
 	h.runUntil(m.ID, mail.Held)
 	if len(h.hop.sent()) != 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -14,7 +15,7 @@ import (
 func (h *house) rewrite(id mail.ID, change func(m *mail.Mail)) {
 	h.Helper()
 	h.update(func(tx store.Tx) error {
-		b, err := tx.Get("mail/" + string(id))
+		b, err := storetest.Records(tx).Get("mail/" + string(id))
 		if err != nil {
 			return err
 		}
@@ -26,7 +27,7 @@ func (h *house) rewrite(id mail.ID, change func(m *mail.Mail)) {
 		if b, err = json.Marshal(m); err != nil {
 			return err
 		}
-		return tx.Put("mail/"+string(id), b)
+		return storetest.Records(tx).Put("mail/"+string(id), b)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -153,7 +154,7 @@ func TestADamagedRecordStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
 		bad, good := h.submit(), h.submit()
-		h.update(func(tx store.Tx) error { return tx.Put("mail/"+string(bad.ID), []byte("{")) })
+		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+string(bad.ID), []byte("{")) })
 		h.clock.forward(8 * 24 * time.Hour)
 		if err := h.g.Expire(h.ctx); err != nil {
 			t.Error(err)
@@ -161,7 +162,9 @@ func TestADamagedRecordStopsNobodyElse(t *testing.T) {
 		if got := h.mail(good.ID).State; got != mail.Expired {
 			t.Errorf("the other is %s", got)
 		}
-		h.update(func(tx store.Tx) error { return tx.Put("lease/0000000000000000/"+string(bad.ID), nil) })
+		h.update(func(tx store.Tx) error {
+			return storetest.Records(tx).Put("lease/0000000000000000/"+string(bad.ID), nil)
+		})
 		h.runIdle()
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -116,12 +117,12 @@ func TestTalliesOfAnOldStoreAreCountedOnce(t *testing.T) {
 	h.approve(h.submit())
 	h.update(func(tx store.Tx) error {
 		var keys []string
-		err := tx.Scan(store.Prefix("tally"), func(key string, _ []byte) error {
+		err := storetest.Records(tx).Scan(store.Prefix("tally"), func(key string, _ []byte) error {
 			keys = append(keys, key)
 			return nil
 		})
 		for _, k := range keys {
-			err = errors.Join(err, tx.Delete(k))
+			err = errors.Join(err, storetest.Records(tx).Delete(k))
 		}
 		return err
 	})

@@ -13,6 +13,8 @@ import (
 // keyLife is how long an idempotency key joins requests, past the end of its mail too.
 const keyLife = 24 * time.Hour
 
+var space = store.NewSpace("idem/")
+
 // request is the record behind an idempotency key.
 type request struct {
 	Mail        mail.ID   `json:"mail"`
@@ -30,7 +32,7 @@ func (g *Gate) replay(tx store.Tx, s Submission) (Receipt, error) {
 	if s.IdempotencyKey == "" {
 		return Receipt{}, nil
 	}
-	b, err := tx.Get(requestKey(s))
+	b, err := space.Get(tx, requestKey(s))
 	if errors.Is(err, store.ErrNotFound) {
 		return Receipt{}, nil
 	}
@@ -60,13 +62,13 @@ func (g *Gate) remember(tx store.Tx, s Submission, id mail.ID) error {
 	if err != nil {
 		return fmt.Errorf("gate: idempotency record: %w", err)
 	}
-	return tx.Put(requestKey(s), b)
+	return space.Put(tx, requestKey(s), b)
 }
 
 // forget removes idempotency records that have lapsed.
 func (g *Gate) forget(tx store.Tx) error {
 	var lapsed []string
-	err := tx.Scan(store.Prefix("idem/"), func(key string, b []byte) error {
+	err := space.Scan(tx, store.Prefix("idem/"), func(key string, b []byte) error {
 		var r request
 		if json.Unmarshal(b, &r) != nil || !tx.Now().Before(r.At.Add(keyLife)) {
 			lapsed = append(lapsed, key)
@@ -75,7 +77,7 @@ func (g *Gate) forget(tx store.Tx) error {
 	})
 	for _, key := range lapsed {
 		if err == nil {
-			err = tx.Delete(key)
+			err = space.Delete(tx, key)
 		}
 	}
 	return err

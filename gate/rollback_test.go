@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -14,7 +15,7 @@ func (h *house) about(id mail.ID) map[string][]byte {
 	h.Helper()
 	out := map[string][]byte{}
 	h.view(func(tx store.Tx) error {
-		return tx.Scan(store.Range{}, func(key string, value []byte) error {
+		return storetest.Records(tx).Scan(store.Range{}, func(key string, value []byte) error {
 			if strings.Contains(key, string(id)) && !strings.HasPrefix(key, "audit") {
 				out[key] = append([]byte(nil), value...)
 			}
@@ -37,24 +38,24 @@ func TestAWithdrawnApprovalStaysWithdrawnWhenTheRecordIsPutBack(t *testing.T) {
 	now := h.about(m.ID)
 	h.update(func(tx store.Tx) error {
 		for key := range now {
-			if err := tx.Delete(key); err != nil {
+			if err := storetest.Records(tx).Delete(key); err != nil {
 				return err
 			}
 		}
 		for key, value := range before {
-			if err := tx.Put(key, value); err != nil {
+			if err := storetest.Records(tx).Put(key, value); err != nil {
 				return err
 			}
 		}
 		last := ""
-		err := tx.Scan(store.Prefix("audit-mail/"+string(m.ID)+"/"), func(key string, _ []byte) error {
+		err := storetest.Records(tx).Scan(store.Prefix("audit-mail/"+string(m.ID)+"/"), func(key string, _ []byte) error {
 			last = key
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		return tx.Delete(last)
+		return storetest.Records(tx).Delete(last)
 	})
 	if got := h.mail(m.ID); got.State != mail.Ready {
 		t.Fatalf("the record was not put back: %s", got.State)
@@ -67,8 +68,8 @@ func TestAWithdrawnApprovalStaysWithdrawnWhenTheRecordIsPutBack(t *testing.T) {
 // Without all its entries the log vouches for nothing: nothing is delivered.
 func TestNothingIsDeliveredWhileEntriesAreMissing(t *testing.T) {
 	for name, spoil := range map[string]func(store.Tx, string) error{
-		"missing":    func(tx store.Tx, key string) error { return tx.Delete(key) },
-		"unreadable": func(tx store.Tx, key string) error { return tx.Put(key, []byte("{")) },
+		"missing":    func(tx store.Tx, key string) error { return storetest.Records(tx).Delete(key) },
+		"unreadable": func(tx store.Tx, key string) error { return storetest.Records(tx).Put(key, []byte("{")) },
 	} {
 		synctest.Test(t, func(t *testing.T) { testSpoiledLog(t, name, spoil) })
 	}
@@ -79,7 +80,7 @@ func testSpoiledLog(t *testing.T, name string, spoil func(store.Tx, string) erro
 	m := h.approve(h.submit())
 	h.update(func(tx store.Tx) error {
 		var keys []string
-		err := tx.Scan(store.Prefix("audit/"), func(key string, _ []byte) error {
+		err := storetest.Records(tx).Scan(store.Prefix("audit/"), func(key string, _ []byte) error {
 			keys = append(keys, key)
 			return nil
 		})

@@ -5,22 +5,27 @@ import (
 	"testing"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
 func TestVerifyHoldsTheRecordsAgainstTheLog(t *testing.T) {
 	for name, damage := range map[string]func(h *house, m *mail.Mail, tx store.Tx) error{
-		"a record that is gone":    func(_ *house, m *mail.Mail, tx store.Tx) error { return tx.Delete("mail/" + string(m.ID)) },
-		"a record that is damaged": func(_ *house, m *mail.Mail, tx store.Tx) error { return tx.Put("mail/"+string(m.ID), []byte("{")) },
+		"a record that is gone": func(_ *house, m *mail.Mail, tx store.Tx) error {
+			return storetest.Records(tx).Delete("mail/" + string(m.ID))
+		},
+		"a record that is damaged": func(_ *house, m *mail.Mail, tx store.Tx) error {
+			return storetest.Records(tx).Put("mail/"+string(m.ID), []byte("{"))
+		},
 		"no log at all": func(_ *house, _ *mail.Mail, tx store.Tx) error {
 			var keys []string
-			err := tx.Scan(store.Prefix("audit"), func(key string, _ []byte) error {
+			err := storetest.Records(tx).Scan(store.Prefix("audit"), func(key string, _ []byte) error {
 				keys = append(keys, key)
 				return nil
 			})
 			for _, key := range keys {
 				if err == nil {
-					err = tx.Delete(key)
+					err = storetest.Records(tx).Delete(key)
 				}
 			}
 			return err

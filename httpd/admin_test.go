@@ -9,6 +9,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
@@ -179,14 +180,14 @@ func TestALogThatWasChangedIsNotOK(t *testing.T) {
 	h.update(func(tx store.Tx) error {
 		var key string
 		var line []byte
-		err := tx.Scan(store.Prefix("audit/"), func(k string, v []byte) error {
+		err := storetest.Records(tx).Scan(store.Prefix("audit/"), func(k string, v []byte) error {
 			key, line = k, bytes.Replace(v, []byte("domain.add"), []byte("domain.odd"), 1)
 			return store.Stop
 		})
 		if err != nil {
 			return err
 		}
-		return tx.Put(key, line)
+		return storetest.Records(tx).Put(key, line)
 	})
 	r := into[api.AuditReport](h, h.want(200, "admin", "POST", "/v1/audit-log/verify", ""))
 	if r.OK || r.Error == "" {

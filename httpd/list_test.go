@@ -9,6 +9,7 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -19,7 +20,7 @@ func TestADamagedMailIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 	h := newHouse(t)
 	first, bad, last := h.held().ID, h.held().ID, h.held().ID
 	for _, b := range broken {
-		h.update(func(tx store.Tx) error { return tx.Put("mail/"+bad, []byte(b)) })
+		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+bad, []byte(b)) })
 		for as, target := range map[string]string{
 			"approver": "/v1/oversight/pending", "socket": "/v1/oversight/pending?limit=100",
 			"admin": "/v1/mails", "reader": emailsOf,
@@ -46,7 +47,7 @@ func TestADamagedMailIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 		}
 		h.want(200, "reader", "GET", "/v1/usage", "")
 	}
-	h.update(func(tx store.Tx) error { return tx.Delete("mail/" + bad) }) // its index entries stay
+	h.update(func(tx store.Tx) error { return storetest.Records(tx).Delete("mail/" + bad) }) // its index entries stay
 	if l := into[api.PendingList](h, h.want(200, "approver", "GET", "/v1/oversight/pending", "")); len(l.Emails) != 3 {
 		t.Errorf("a record that is gone: %+v", l)
 	}
@@ -57,7 +58,7 @@ func TestADamagedNoticeIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 	_, bad := h.rejected()
 	_, good := h.rejected()
 	for _, b := range broken {
-		h.update(func(tx store.Tx) error { return tx.Put("inbox/"+bot+"/"+bad, []byte(b)) })
+		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("inbox/"+bot+"/"+bad, []byte(b)) })
 		l := into[api.Emails](h, h.want(200, "reader", "GET", emailsOf+"?direction=inbound", ""))
 		if len(l.Emails) != 2 || l.Emails[0].ID != good || l.Emails[0].Damaged || l.Emails[1].ID != bad || !l.Emails[1].Damaged {
 			t.Errorf("%q: %+v", b, l)
@@ -75,7 +76,7 @@ func TestADamagedMailboxHidesNoMailFromItsApprover(t *testing.T) {
 	var keys []string
 	h.update(func(tx store.Tx) error {
 		keys = nil
-		return tx.Scan(store.Range{}, func(k string, _ []byte) error {
+		return storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error {
 			if strings.HasPrefix(k, "registry/mailbox/") {
 				keys = append(keys, k)
 			}
@@ -87,7 +88,7 @@ func TestADamagedMailboxHidesNoMailFromItsApprover(t *testing.T) {
 	}
 	h.update(func(tx store.Tx) error {
 		for _, k := range keys {
-			if err := tx.Put(k, []byte("{")); err != nil {
+			if err := storetest.Records(tx).Put(k, []byte("{")); err != nil {
 				return err
 			}
 		}
@@ -107,7 +108,7 @@ func TestADamagedAuditEntryHidesNoOther(t *testing.T) {
 	before := into[api.AuditLog](h, h.want(200, "admin", "GET", "/v1/audit-log?limit=100", ""))
 	var entry, open string
 	h.update(func(tx store.Tx) error {
-		return tx.Scan(store.Range{}, func(k string, _ []byte) error {
+		return storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error {
 			switch {
 			case strings.HasPrefix(k, "audit/node/"):
 				entry = k
@@ -121,7 +122,7 @@ func TestADamagedAuditEntryHidesNoOther(t *testing.T) {
 		t.Fatalf("entry %q, openings %q", entry, open)
 	}
 	for n, key := range []string{entry, open} {
-		h.update(func(tx store.Tx) error { return tx.Put(key, []byte("{")) })
+		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put(key, []byte("{")) })
 		l := into[api.AuditLog](h, h.want(200, "admin", "GET", "/v1/audit-log?limit=100", ""))
 		damaged := 0
 		for _, e := range l.Entries {
@@ -143,12 +144,12 @@ func TestEveryListIsBoundedByOctetsAndGoesOnAtItsCursor(t *testing.T) {
 		want = append(want, r.ID)
 		// A record from before the limits of a submission.
 		h.update(func(tx store.Tx) error {
-			b, err := tx.Get("mail/" + r.ID)
+			b, err := storetest.Records(tx).Get("mail/" + r.ID)
 			if err != nil {
 				return err
 			}
 			long := strings.Repeat("s", 60_000+i)
-			return tx.Put("mail/"+r.ID, []byte(strings.Replace(string(b), `"subject":"Hello"`, `"subject":"`+long+`"`, 1)))
+			return storetest.Records(tx).Put("mail/"+r.ID, []byte(strings.Replace(string(b), `"subject":"Hello"`, `"subject":"`+long+`"`, 1)))
 		})
 	}
 	for as, target := range map[string]string{
@@ -186,11 +187,11 @@ func TestOneItemThatNoPageHoldsIsListedAsDamaged(t *testing.T) {
 	h := newHouse(t)
 	id := h.held().ID
 	h.update(func(tx store.Tx) error {
-		b, err := tx.Get("mail/" + id)
+		b, err := storetest.Records(tx).Get("mail/" + id)
 		if err != nil {
 			return err
 		}
-		return tx.Put("mail/"+id, []byte(strings.Replace(string(b), `"subject":"Hello"`, `"subject":"`+strings.Repeat("s", 2<<20)+`"`, 1)))
+		return storetest.Records(tx).Put("mail/"+id, []byte(strings.Replace(string(b), `"subject":"Hello"`, `"subject":"`+strings.Repeat("s", 2<<20)+`"`, 1)))
 	})
 	l := into[api.PendingList](h, h.want(200, "approver", "GET", "/v1/oversight/pending", ""))
 	if len(l.Emails) != 1 || l.Emails[0].ID != id || !l.Emails[0].Damaged {

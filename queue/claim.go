@@ -222,7 +222,7 @@ func (q *Queue) Reschedule(tx store.Tx, id mail.ID, at time.Time) error {
 	if m.State != mail.Ready {
 		return fmt.Errorf("queue: reschedule %s: it is %s: %w", id, m.State, mail.ErrStale)
 	}
-	if err := tx.Delete(dueKey(m)); err != nil {
+	if err := space.Delete(tx, dueKey(m)); err != nil {
 		return err
 	}
 	if at.Before(m.NotBefore) {

@@ -108,7 +108,7 @@ func (q *Queue) Standings(tx store.Tx, after string, limit int) ([]audit.Standin
 		r.From = mailPrefix + after + "\x00"
 	}
 	var out []audit.Standing
-	err := tx.Scan(r, func(key string, b []byte) error {
+	err := space.Scan(tx, r, func(key string, b []byte) error {
 		if len(out) >= limit {
 			return store.Stop
 		}

@@ -47,7 +47,7 @@ func TestANoticeIsAMailThatOthersRead(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.n.about, c.n.now = about, now
 			p := &posted{}
-			if err := (&Queue{bounce: p}).post(uncommitted{}, c.n); err != nil {
+			if err := (&Queue{bounce: p}).post(store.NewTx(uncommitted{}), c.n); err != nil {
 				t.Fatal(err)
 			}
 			// Notices carry our own fields, which a submission may not.
@@ -78,12 +78,12 @@ func TestANoticeIsAMailThatOthersRead(t *testing.T) {
 
 func TestNobodyToTellIsNoNotice(t *testing.T) {
 	p := &posted{}
-	if err := (&Queue{bounce: p}).post(nil, notice{action: "failed"}); err != nil || p.m != nil {
+	if err := (&Queue{bounce: p}).post(store.Tx{}, notice{action: "failed"}); err != nil || p.m != nil {
 		t.Errorf("%v, %v", p.m, err)
 	}
 }
 
 // uncommitted is a transaction that nothing is written to.
-type uncommitted struct{ store.Tx }
+type uncommitted struct{ store.Records }
 
 func (uncommitted) AfterCommit(func()) {}

@@ -9,6 +9,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -19,19 +20,19 @@ type counting struct {
 }
 
 type countingTx struct {
-	store.Tx
+	store.Records
 	n *int
 }
 
 func (c counting) View(ctx context.Context, fn func(store.Tx) error) error {
-	return c.Store.View(ctx, func(tx store.Tx) error { return fn(countingTx{tx, c.n}) })
+	return c.Store.View(ctx, func(tx store.Tx) error { return fn(store.NewTx(countingTx{storetest.Records(tx), c.n})) })
 }
 
-func (c countingTx) Get(key string) ([]byte, error) { *c.n++; return c.Tx.Get(key) }
+func (c countingTx) Get(key string) ([]byte, error) { *c.n++; return c.Records.Get(key) }
 
 func (c countingTx) Scan(r store.Range, fn func(string, []byte) error) error {
 	*c.n++
-	return c.Tx.Scan(r, func(k string, v []byte) error { *c.n++; return fn(k, v) })
+	return c.Records.Scan(r, func(k string, v []byte) error { *c.n++; return fn(k, v) })
 }
 
 // open is a policy that stops nothing, and a deliverer with slots enough.
@@ -97,7 +98,7 @@ func (y *yard) next() *pick {
 
 // take removes a picked mail from the index, as its claim does.
 func (y *yard) take(p *pick) {
-	if err := y.q.db.Update(y.Context(), func(tx store.Tx) error { return tx.Delete(dueKey(p.m)) }); err != nil {
+	if err := y.q.db.Update(y.Context(), func(tx store.Tx) error { return space.Delete(tx, dueKey(p.m)) }); err != nil {
 		y.Fatal(err)
 	}
 }

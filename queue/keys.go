@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -31,6 +32,8 @@ const (
 	leasePrefix = "lease/"
 	heldPrefix  = "held/"
 )
+
+var space = store.NewSpace(mailPrefix, rawPrefix, statePrefix, countPrefix, tallyMark, boxPrefix, duePrefix, leasePrefix, heldPrefix)
 
 func mailKey(id mail.ID) string { return mailPrefix + string(id) }
 

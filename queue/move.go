@@ -27,13 +27,13 @@ type Change struct {
 // Put stores a mail that is not there yet and gives it its first state. Only
 // the gate calls it (LAW 1).
 func (q *Queue) Put(tx store.Tx, m *mail.Mail, raw store.Staged, c Change) (step.Outcome, error) {
-	if _, err := tx.Get(mailKey(m.ID)); !errors.Is(err, store.ErrNotFound) {
+	if _, err := space.Get(tx, mailKey(m.ID)); !errors.Is(err, store.ErrNotFound) {
 		return step.Outcome{}, fmt.Errorf("queue: put %s: id is taken: %w", m.ID, errors.Join(mail.ErrStale, err))
 	}
-	if err := tx.PutBody(raw); err != nil {
+	if err := space.PutBody(tx, raw); err != nil {
 		return step.Outcome{}, fmt.Errorf("queue: put %s: %w", m.ID, err)
 	}
-	if err := tx.Put(boxKey(m.Mailbox, m.ID), nil); err != nil {
+	if err := space.Put(tx, boxKey(m.Mailbox, m.ID), nil); err != nil {
 		return step.Outcome{}, fmt.Errorf("queue: put %s: %w", m.ID, err)
 	}
 	return q.step(tx, m, c)
@@ -52,7 +52,7 @@ func (q *Queue) Move(tx store.Tx, m *mail.Mail, c Change) (step.Outcome, error) 
 		return step.Outcome{}, fmt.Errorf("queue: move %s from rev %d to %d: %w", m.ID, m.Rev, now.Rev, mail.ErrStale)
 	}
 	for _, k := range indexes(now) {
-		if err := tx.Delete(k); err != nil {
+		if err := space.Delete(tx, k); err != nil {
 			return step.Outcome{}, err
 		}
 	}
@@ -121,7 +121,7 @@ func facts(c Change, from mail.State, out step.Outcome) map[string]string {
 
 // exists reports whether a key is there.
 func exists(tx store.Tx, key string) (bool, error) {
-	_, err := tx.Get(key)
+	_, err := space.Get(tx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -134,12 +134,12 @@ func (q *Queue) write(tx store.Tx, m *mail.Mail) error {
 	if err != nil {
 		return fmt.Errorf("queue: write %s: %w", m.ID, err)
 	}
-	if err := tx.Put(mailKey(m.ID), b); err != nil {
+	if err := space.Put(tx, mailKey(m.ID), b); err != nil {
 		return fmt.Errorf("queue: write %s: %w", m.ID, err)
 	}
 	q.wakeLater(tx, mailKey(m.ID))
 	for _, k := range indexes(m) {
-		if err := tx.Put(k, nil); err != nil {
+		if err := space.Put(tx, k, nil); err != nil {
 			return fmt.Errorf("queue: write %s: %w", m.ID, err)
 		}
 	}
@@ -159,13 +159,13 @@ func (q *Queue) count(tx store.Tx, from, to mail.State) error {
 		if err != nil {
 			return err
 		}
-		return tx.Put(countPrefix+s.String(), []byte(strconv.Itoa(n+d)))
+		return space.Put(tx, countPrefix+s.String(), []byte(strconv.Itoa(n+d)))
 	}
 	return errors.Join(add(from, -1), add(to, 1))
 }
 
 func readCount(tx store.Tx, s mail.State) (int, error) {
-	b, err := tx.Get(countPrefix + s.String())
+	b, err := space.Get(tx, countPrefix+s.String())
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
@@ -177,7 +177,7 @@ func readCount(tx store.Tx, s mail.State) (int, error) {
 
 // load reads one record.
 func load(tx store.Tx, id mail.ID) (*mail.Mail, error) {
-	b, err := tx.Get(mailKey(id))
+	b, err := space.Get(tx, mailKey(id))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("queue: %s: %w", id, mail.ErrNotFound)
 	}

@@ -114,7 +114,7 @@ func parts(tx store.Tx, prefix string) ([]string, error) {
 	r := store.Prefix(prefix)
 	for {
 		found := ""
-		err := tx.Scan(r, func(key string, _ []byte) error {
+		err := space.Scan(tx, r, func(key string, _ []byte) error {
 			rest := key[len(prefix):]
 			found = prefix + rest[:strings.IndexByte(rest, 0)+1]
 			return store.Stop
@@ -142,7 +142,7 @@ func after(list []string, last string) []string {
 func (q *Queue) pickFrom(ctx context.Context, tx store.Tx, group string, wait *time.Duration) (p *pick, err error) {
 	busy, due := 0, false
 	var first time.Time // the first that is not due
-	err = tx.Scan(store.Prefix(group), func(key string, _ []byte) error {
+	err = space.Scan(tx, store.Prefix(group), func(key string, _ []byte) error {
 		rest := key[len(group):]
 		at, ok := parseStamp(rest[:min(16, len(rest))])
 		if !ok {

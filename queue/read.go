@@ -77,7 +77,7 @@ func (q *Queue) list(ctx context.Context, r store.Range, limit int, id func(key 
 	var out []Listed
 	err := q.db.View(ctx, func(tx store.Tx) error {
 		out = nil
-		return tx.Scan(r, func(key string, _ []byte) error {
+		return space.Scan(tx, r, func(key string, _ []byte) error {
 			if len(out) >= limit {
 				return store.Stop
 			}
@@ -126,7 +126,7 @@ func (q *Queue) Overdue(ctx context.Context) ([]mail.ID, error) {
 	err := q.db.View(ctx, func(tx store.Tx) error {
 		ids = ids[:0]
 		r := store.Range{From: heldPrefix, To: heldPrefix + stampTime(tx.Now()) + "0"}
-		return tx.Scan(r, func(key string, _ []byte) error {
+		return space.Scan(tx, r, func(key string, _ []byte) error {
 			ids = append(ids, mail.ID(key[len(heldPrefix)+17:]))
 			return nil
 		})

@@ -129,7 +129,7 @@ func (q *Queue) lapse(ctx context.Context, starting bool) error {
 		if !starting {
 			r.To = leasePrefix + stampTime(tx.Now())
 		}
-		return tx.Scan(r, func(key string, _ []byte) error {
+		return space.Scan(tx, r, func(key string, _ []byte) error {
 			if id := mail.ID(key[len(leasePrefix)+17:]); !q.flights.has(id) {
 				ids = append(ids, id)
 			}

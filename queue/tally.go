@@ -40,7 +40,7 @@ func (q *Queue) Tally(tx store.Tx, box mail.Address, s mail.State) (Tally, error
 }
 
 func readTally(tx store.Tx, key string) (t Tally, err error) {
-	b, err := tx.Get(key)
+	b, err := space.Get(tx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return t, nil
 	}
@@ -55,9 +55,9 @@ func readTally(tx store.Tx, key string) (t Tally, err error) {
 
 func writeTally(tx store.Tx, key string, t Tally) error {
 	if t.Count <= 0 {
-		return tx.Delete(key)
+		return space.Delete(tx, key)
 	}
-	return tx.Put(key, fmt.Appendf(nil, "%d %d", t.Count, max(t.Octets, 0)))
+	return space.Put(tx, key, fmt.Appendf(nil, "%d %d", t.Count, max(t.Octets, 0)))
 }
 
 // tally follows a mail from one state to another, in the transaction of the step.
@@ -84,7 +84,7 @@ func (q *Queue) tally(tx store.Tx, m *mail.Mail, from, to mail.State) error {
 func (q *Queue) beginTallies(ctx context.Context) error {
 	begun := false
 	err := q.db.View(ctx, func(tx store.Tx) error {
-		_, err := tx.Get(tallyMark)
+		_, err := space.Get(tx, tallyMark)
 		begun = err == nil
 		return notMissing(err)
 	})
@@ -101,7 +101,7 @@ func (q *Queue) beginTallies(ctx context.Context) error {
 				return err
 			}
 		}
-		return tx.Put(tallyMark, []byte("1"))
+		return space.Put(tx, tallyMark, []byte("1"))
 	})
 }
 
@@ -110,7 +110,7 @@ func countTallies(tx store.Tx) (map[string]Tally, error) {
 	all := map[string]Tally{}
 	for _, s := range []mail.State{mail.Held, mail.Ready, mail.Sending} {
 		prefix := statePrefix + s.String() + "/"
-		err := tx.Scan(store.Prefix(prefix), func(key string, _ []byte) error {
+		err := space.Scan(tx, store.Prefix(prefix), func(key string, _ []byte) error {
 			m, err := load(tx, mail.ID(key[len(prefix):]))
 			if err != nil {
 				return nil

@@ -15,6 +15,8 @@ import (
 // clockKey is where the store keeps the last trusted mark.
 const clockKey = "clock/mark"
 
+var space = store.NewSpace("clock/")
+
 // clockEvery is how often a change of the clock's standing is looked for: to
 // record it, not to act on it, which happens at each reading.
 const clockEvery = 10 * time.Second
@@ -33,7 +35,7 @@ func startClock(ctx context.Context, c *clock.Clock, db store.Store, log *audit.
 	w := &clockwork{Clock: c, db: db, log: log}
 	var commit time.Time
 	err := db.View(ctx, func(tx store.Tx) error {
-		b, err := tx.Get(clockKey)
+		b, err := space.Get(tx, clockKey)
 		if err == nil {
 			err = json.Unmarshal(b, &w.mark)
 		}
@@ -68,7 +70,7 @@ func (w *clockwork) record(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := tx.Put(clockKey, b); err != nil {
+			if err := space.Put(tx, clockKey, b); err != nil {
 				return err
 			}
 		}

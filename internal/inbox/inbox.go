@@ -41,6 +41,8 @@ type Item struct {
 	Damaged bool `json:"-"` // in a list: its record cannot be read; only ID and Mailbox are known
 }
 
+var space = store.NewSpace("inbox/", "inbox-unread/")
+
 // Inbox reads and writes items inside its caller's transactions.
 type Inbox struct{}
 
@@ -62,7 +64,7 @@ func (b *Inbox) Bounce(tx store.Tx, dsn *mail.Mail, raw []byte) error {
 	if err != nil {
 		return fmt.Errorf("inbox: post %s: %w: %w", dsn.ID, mail.ErrNotice, err)
 	}
-	switch _, err := tx.Get(itemKey(dsn.Mailbox, dsn.ID)); {
+	switch _, err := space.Get(tx, itemKey(dsn.Mailbox, dsn.ID)); {
 	case err == nil:
 		return fmt.Errorf("inbox: post %s: the id is taken", dsn.ID)
 	case !errors.Is(err, store.ErrNotFound):
@@ -73,10 +75,10 @@ func (b *Inbox) Bounce(tx store.Tx, dsn *mail.Mail, raw []byte) error {
 		From: dsn.Header.From.String(), Subject: mail.Neutralise(dsn.Header.Subject),
 		Text: cut(message.NewReview(raw).Text()), ReceivedAt: dsn.SubmittedAt.UTC(), Size: int64(len(raw)),
 	}
-	if err := tx.PutBody(store.Inline(RawKey(dsn.ID), raw)); err != nil {
+	if err := space.PutBody(tx, store.Inline(RawKey(dsn.ID), raw)); err != nil {
 		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
 	}
-	if err := tx.Put(unreadKey(dsn.Mailbox, dsn.ID), nil); err != nil {
+	if err := space.Put(tx, unreadKey(dsn.Mailbox, dsn.ID), nil); err != nil {
 		return fmt.Errorf("inbox: post %s: %w", dsn.ID, err)
 	}
 	return put(tx, item)
@@ -96,7 +98,7 @@ func cut(s string) string {
 func put(tx store.Tx, item Item) error {
 	b, err := json.Marshal(item)
 	if err == nil {
-		err = tx.Put(itemKey(item.Mailbox, item.ID), b)
+		err = space.Put(tx, itemKey(item.Mailbox, item.ID), b)
 	}
 	if err != nil {
 		return fmt.Errorf("inbox: write %s: %w", item.ID, err)
@@ -107,7 +109,7 @@ func put(tx store.Tx, item Item) error {
 // Item returns one item of a mailbox; mail.ErrNotFound if it has none such.
 func (b *Inbox) Item(tx store.Tx, box mail.Address, id mail.ID) (Item, error) {
 	var item Item
-	raw, err := tx.Get(itemKey(box, id))
+	raw, err := space.Get(tx, itemKey(box, id))
 	if errors.Is(err, store.ErrNotFound) {
 		return Item{}, fmt.Errorf("inbox: read %s: %w", id, mail.ErrNotFound)
 	}
@@ -140,7 +142,7 @@ func (b *Inbox) List(tx store.Tx, box mail.Address, before mail.ID, limit int) (
 	}
 	r.Reverse = true
 	var out []Item
-	err := tx.Scan(r, func(key string, raw []byte) error {
+	err := space.Scan(tx, r, func(key string, raw []byte) error {
 		if len(out) >= limit {
 			return store.Stop
 		}
@@ -162,7 +164,7 @@ func (b *Inbox) MarkRead(tx store.Tx, box mail.Address, id mail.ID) error {
 	if err != nil || item.Read {
 		return err
 	}
-	if err := tx.Delete(unreadKey(box, id)); err != nil {
+	if err := space.Delete(tx, unreadKey(box, id)); err != nil {
 		return fmt.Errorf("inbox: mark %s: %w", id, err)
 	}
 	item.Read = true
@@ -172,7 +174,7 @@ func (b *Inbox) MarkRead(tx store.Tx, box mail.Address, id mail.ID) error {
 // Unread returns how many items of a mailbox nobody has read.
 func (b *Inbox) Unread(tx store.Tx, box mail.Address) (int, error) {
 	n := 0
-	err := tx.Scan(store.Prefix(unreadPrefix(box)), func(string, []byte) error {
+	err := space.Scan(tx, store.Prefix(unreadPrefix(box)), func(string, []byte) error {
 		n++
 		return nil
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -239,7 +240,7 @@ func TestADamagedItemIsAnErrorAndNoEmptyNotice(t *testing.T) {
 	db := open(t)
 	id := post(t, db, box, 1)
 	err := db.Update(ctx, func(tx store.Tx) error {
-		return tx.Put("inbox/demo@house.test/"+string(id), []byte(`{"id":"x`))
+		return storetest.Records(tx).Put("inbox/demo@house.test/"+string(id), []byte(`{"id":"x`))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +294,7 @@ func TestANoticeIsPostedOnceOrNotAtAll(t *testing.T) {
 
 // failing fails one call of a transaction.
 type failing struct {
-	store.Tx
+	store.Records
 	left int
 }
 
@@ -308,28 +309,28 @@ func (f *failing) Get(key string) ([]byte, error) {
 	if f.fails() {
 		return nil, errDisk
 	}
-	return f.Tx.Get(key)
+	return f.Records.Get(key)
 }
 
 func (f *failing) Put(key string, value []byte) error {
 	if f.fails() {
 		return errDisk
 	}
-	return f.Tx.Put(key, value)
+	return f.Records.Put(key, value)
 }
 
 func (f *failing) Delete(key string) error {
 	if f.fails() {
 		return errDisk
 	}
-	return f.Tx.Delete(key)
+	return f.Records.Delete(key)
 }
 
 func (f *failing) PutBody(s store.Staged) error {
 	if f.fails() {
 		return errDisk
 	}
-	return f.Tx.PutBody(s)
+	return f.Records.PutBody(s)
 }
 
 func TestPostingAndMarkingSaySoWhenTheStoreFails(t *testing.T) {
@@ -345,7 +346,7 @@ func TestPostingAndMarkingSaySoWhenTheStoreFails(t *testing.T) {
 		"marking": {3, func(tx store.Tx) error { return inbox.New().MarkRead(tx, box, id) }},
 	} {
 		for n := 1; n <= c.calls; n++ {
-			err := db.Update(ctx, func(tx store.Tx) error { return c.do(&failing{tx, n}) })
+			err := db.Update(ctx, func(tx store.Tx) error { return c.do(store.NewTx(&failing{storetest.Records(tx), n})) })
 			if !errors.Is(err, errDisk) {
 				t.Errorf("%s: call %d failed: %v", name, n, err)
 			}

@@ -90,7 +90,7 @@ func (r *Registry) AllowRemove(tx store.Tx, actor Principal, addr mail.Address, 
 	if !ok {
 		return in(ErrNotFound, "no such entry on the allowlist")
 	}
-	if err := tx.Delete(key); err != nil {
+	if err := space.Delete(tx, key); err != nil {
 		return err
 	}
 	return r.policy(tx, p, "allow.remove", e.facts(), e.private(addr))

@@ -126,7 +126,7 @@ func (r *Registry) Thaw(tx store.Tx, actor Principal, scope FreezeScope) error {
 	} else if !ok {
 		return in(ErrNotFound, "no freeze of %s", scope)
 	}
-	if err := tx.Delete(key); err != nil {
+	if err := space.Delete(tx, key); err != nil {
 		return err
 	}
 	facts, private := scope.details()

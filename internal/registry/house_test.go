@@ -26,12 +26,12 @@ var errDisk = errors.New("the disk is gone")
 var _ store.Store = (*memory)(nil)
 
 func (m *memory) View(_ context.Context, fn func(store.Tx) error) error {
-	return fn(&memoryTx{m: m, kv: m.kv, frozen: true})
+	return fn(store.NewTx(&memoryTx{m: m, kv: m.kv, frozen: true}))
 }
 
 func (m *memory) Update(_ context.Context, fn func(store.Tx) error) error {
 	tx := &memoryTx{m: m, kv: maps.Clone(m.kv), fails: m.fails}
-	if err := fn(tx); err != nil {
+	if err := fn(store.NewTx(tx)); err != nil {
 		return err
 	}
 	m.kv = tx.kv

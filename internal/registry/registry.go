@@ -64,6 +64,8 @@ const (
 	credKey     = "key/"               // + key id: the lookup of a presented key
 )
 
+var space = store.NewSpace("registry/", allowKey, freezeKey, credKey)
+
 // Epoch returns the number of policy changes so far: modes, allowlists,
 // freezes, agents switched off or on, oversight addresses, hold times. Who acts
 // on policy it read earlier compares the epoch to learn whether it still holds.
@@ -130,7 +132,7 @@ func (r *Registry) note(
 
 // get reads the record at key; ok is false when there is none.
 func get[T any](tx store.Tx, key string) (v T, ok bool, err error) {
-	b, err := tx.Get(key)
+	b, err := space.Get(tx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return v, false, nil
 	}
@@ -147,7 +149,7 @@ func get[T any](tx store.Tx, key string) (v T, ok bool, err error) {
 func put(tx store.Tx, key string, v any) error {
 	b, err := json.Marshal(v)
 	if err == nil {
-		err = tx.Put(key, b)
+		err = space.Put(tx, key, b)
 	}
 	if err != nil {
 		return fmt.Errorf("registry: write %s: %w", key, err)
@@ -158,7 +160,7 @@ func put(tx store.Tx, key string, v any) error {
 // list reads every record below prefix in the order of its key.
 func list[T any](tx store.Tx, prefix string) ([]T, error) {
 	var out []T
-	err := tx.Scan(store.Prefix(prefix), func(_ string, b []byte) error {
+	err := space.Scan(tx, store.Prefix(prefix), func(_ string, b []byte) error {
 		var v T
 		if err := json.Unmarshal(b, &v); err != nil {
 			return err

@@ -1,12 +1,14 @@
-// Package store is the ground every room keeps its records on: ordered keys,
-// serializable transactions, and message bodies beside them.
+// Package store keeps the records of every package: ordered keys, serializable
+// transactions, and message bodies beside them.
 //
 // Closures given to View and Update must be pure but for the transaction: they
 // may run more than once. Values returned by a transaction belong to the
 // caller. Keys are read in the order of their octets.
 //
+//	var records = store.NewSpace("mail/") // nobody else reads or writes below mail/
+//
 //	err := db.Update(ctx, func(tx store.Tx) error {
-//		return tx.Put("mail/"+id, record)
+//		return records.Put(tx, "mail/"+id, record)
 //	})
 package store
 
@@ -14,6 +16,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/multimail/multimail/internal/store/internal/raw"
 )
 
 // Store is implemented by store/bolt; store/storetest holds the contract.
@@ -56,24 +60,33 @@ type Store interface {
 }
 
 // Tx is one transaction, valid only inside its closure and for one goroutine.
-type Tx interface {
-	// Get returns the value of key, or ErrNotFound.
+// Records are read and written through the [Space] that owns their keys.
+type Tx struct{ records Records }
+
+// NewTx returns the transaction of a backend.
+func NewTx(r Records) Tx { return Tx{r} }
+
+// RecordsOf returns what a transaction is made of, for backends and their tests.
+func RecordsOf(tx Tx, _ raw.Key) Records { return tx.records }
+
+// Now is the store's clock, the same throughout the transaction. Leases and
+// deadlines are judged by it, never by a node's own clock.
+func (tx Tx) Now() time.Time { return tx.records.Now() }
+
+// AfterCommit has fn called once the change is durable, before Update returns;
+// never when nothing was stored. fn must not call the store. With ErrUnknown fn
+// is called too: the caller then reads what became of it.
+func (tx Tx) AfterCommit(fn func()) { tx.records.AfterCommit(fn) }
+
+// Records is a transaction as a backend implements it; see [Tx] and [Space].
+type Records interface {
 	Get(key string) ([]byte, error)
 	Put(key string, value []byte) error
-	// Delete removes key; a key that is not there is no error.
 	Delete(key string) error
-	// Scan calls fn for every key in r in order. It ends early, without an
-	// error, when fn returns Stop. fn must not write.
 	Scan(r Range, fn func(key string, value []byte) error) error
-	// PutBody puts a staged body in force together with the transaction.
 	PutBody(Staged) error
 	DeleteBody(key string) error
-	// AfterCommit has fn called once the change is durable, before Update
-	// returns; never when nothing was stored. fn must not call the store. With
-	// ErrUnknown fn is called too: who looks then sees what became of it.
 	AfterCommit(fn func())
-	// Now is the store's clock, the same throughout the transaction. Leases
-	// and deadlines are judged by it, never by a node's own clock.
 	Now() time.Time
 }
 
@@ -98,16 +111,26 @@ func Prefix(p string) Range {
 
 // Staged is a body on its way into the store.
 type Staged struct {
-	Key    string
-	Inline []byte // held for the transaction; nil when File is set
-	File   string // name of a durable file that the transaction will name
-	Size   int64
+	Key  string
+	Size int64 // octets
+
+	inline []byte // the body itself; nil when the backend keeps it
+	handle string // by which the backend finds what it keeps
 }
 
 // Inline stages a small body without touching the disk, for use inside a closure.
 func Inline(key string, body []byte) Staged {
-	return Staged{Key: key, Inline: body, Size: int64(len(body))}
+	return Staged{Key: key, inline: body, Size: int64(len(body))}
 }
+
+// NewStaged stages a body that a backend keeps under its own handle.
+func NewStaged(key string, size int64, handle string) Staged {
+	return Staged{Key: key, Size: size, handle: handle}
+}
+
+// Kept returns the handle of a body that the backend keeps, or the body itself
+// and an empty handle.
+func (s Staged) Kept() (body []byte, handle string) { return s.inline, s.handle }
 
 // Errors of every backend.
 var (

@@ -30,7 +30,8 @@ func TestPrefixHoldsExactlyTheKeysThatBeginWithIt(t *testing.T) {
 }
 
 func TestInlineCarriesTheBody(t *testing.T) {
-	if s := Inline("k", []byte("abc")); s.Key != "k" || string(s.Inline) != "abc" || s.Size != 3 || s.File != "" {
+	s := Inline("k", []byte("abc"))
+	if body, handle := s.Kept(); s.Key != "k" || string(body) != "abc" || s.Size != 3 || handle != "" {
 		t.Errorf("Inline = %+v", s)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 // BenchmarkUpdate stores values of 4 KiB under growing keys, beside what bbolt
@@ -21,7 +22,7 @@ func BenchmarkUpdate(b *testing.B) {
 		b.Run(fmt.Sprintf("ours/%d", goroutines), func(b *testing.B) {
 			db := mustOpen(b, Options{Dir: b.TempDir(), Create: true})
 			spread(b, goroutines, func(key string) error {
-				return db.Update(context.Background(), func(tx store.Tx) error { return tx.Put(key, value) })
+				return db.Update(context.Background(), func(tx store.Tx) error { return storetest.Records(tx).Put(key, value) })
 			})
 		})
 		b.Run(fmt.Sprintf("bbolt/%d", goroutines), func(b *testing.B) {

@@ -145,19 +145,20 @@ func (db *DB) Stage(ctx context.Context, key string, b []byte) (store.Staged, er
 	if err != nil {
 		return store.Staged{}, fmt.Errorf("store: stage %s: %w", key, err)
 	}
-	return store.Staged{Key: key, File: name, Size: int64(len(b))}, nil
+	return store.NewStaged(key, int64(len(b)), name), nil
 }
 
 // Discard implements store.Store.
 func (db *DB) Discard(s store.Staged) {
-	if s.File == "" || !isBodyFile(s.File) {
+	_, file := s.Kept()
+	if !isBodyFile(file) {
 		return
 	}
 	r, err := db.bodyRecord(context.Background(), s.Key)
 	switch {
-	case err == nil && r.file == s.File:
+	case err == nil && r.file == file:
 	case err == nil, errors.Is(err, store.ErrNotFound):
-		db.removeFiles(map[string]bool{s.File: false})
+		db.removeFiles(map[string]bool{file: false})
 	case !errors.Is(err, store.ErrClosed): // not readable now; the sweep of the next start is the last resort
 		db.orphans.add(s)
 	}
@@ -189,15 +190,16 @@ func (o *orphans) take() []store.Staged {
 	return list
 }
 
-// PutBody implements store.Tx.
+// PutBody implements store.Records.
 func (t *txn) PutBody(s store.Staged) error {
 	if err := t.mayWrite(); err != nil {
 		return err
 	}
-	r := body{size: int64(len(s.Inline)), sum: sha256.Sum256(s.Inline), data: s.Inline}
-	if s.File != "" {
+	b, file := s.Kept()
+	r := body{size: int64(len(b)), sum: sha256.Sum256(b), data: b}
+	if file != "" {
 		var err error
-		if r, err = t.stagedFile(s); err != nil {
+		if r, err = t.stagedFile(s, file); err != nil {
 			return err
 		}
 	}
@@ -212,25 +214,25 @@ func (t *txn) PutBody(s store.Staged) error {
 
 // stagedFile looks whether the file is there: one that was put before and
 // deleted since is not.
-func (t *txn) stagedFile(s store.Staged) (body, error) {
-	if !isBodyFile(s.File) {
-		return body{}, fmt.Errorf("store: body %s: %q names no body", s.Key, s.File)
+func (t *txn) stagedFile(s store.Staged, file string) (body, error) {
+	if !isBodyFile(file) {
+		return body{}, fmt.Errorf("store: body %s: %q names no body", s.Key, file)
 	}
-	sum, err := sumOf(s.File)
+	sum, err := sumOf(file)
 	if err != nil {
 		return body{}, err
 	}
-	fi, err := os.Stat(filepath.Join(t.dir, s.File))
+	fi, err := os.Stat(filepath.Join(t.dir, file))
 	if err != nil {
 		return body{}, fmt.Errorf("store: body %s: %w", s.Key, err)
 	}
 	if fi.Size() != s.Size {
 		return body{}, fmt.Errorf("store: body %s is not what was staged", s.Key)
 	}
-	return body{size: s.Size, sum: sum, file: s.File}, nil
+	return body{size: s.Size, sum: sum, file: file}, nil
 }
 
-// DeleteBody implements store.Tx.
+// DeleteBody implements store.Records.
 func (t *txn) DeleteBody(key string) error {
 	if err := t.mayWrite(); err != nil {
 		return err
@@ -288,8 +290,8 @@ func (db *DB) Body(ctx context.Context, key string) ([]byte, error) {
 }
 
 func (db *DB) bodyRecord(ctx context.Context, key string) (r body, err error) {
-	err = db.View(ctx, func(tx store.Tx) error {
-		b := tx.(*txn).bodies.Get([]byte(key))
+	err = db.view(ctx, func(t *txn) error {
+		b := t.bodies.Get([]byte(key))
 		if b == nil {
 			return store.ErrNotFound
 		}

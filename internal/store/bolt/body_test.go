@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 func files(t *testing.T, dir string) (n int) {
@@ -35,30 +36,30 @@ func TestBodiesFrom64KiBUpAreFiles(t *testing.T) {
 		t.Errorf("%d files for a small body", n)
 	}
 	s := putBody(t, db, "big", make([]byte, inlineMax))
-	fi, err := os.Stat(filepath.Join(dir, bodiesName, s.File))
+	fi, err := os.Stat(filepath.Join(dir, bodiesName, file(s)))
 	if err != nil || fi.Mode().Perm() != 0o600 || fi.Size() != inlineMax || files(t, dir) != 1 {
 		t.Errorf("%v, %v, %d files", fi, err, files(t, dir))
 	}
 	// A transaction that fails removes nothing.
-	if err := db.Update(t.Context(), func(tx store.Tx) error { return errors.Join(tx.DeleteBody("big"), errDisk) }); err == nil {
+	if err := db.Update(t.Context(), func(tx store.Tx) error { return errors.Join(storetest.Records(tx).DeleteBody("big"), errDisk) }); err == nil {
 		t.Fatal("no error")
 	}
-	wantFile(t, dir, s.File, true)
+	wantFile(t, dir, file(s), true)
 	second := putBody(t, db, "big", make([]byte, inlineMax+1))
-	wantFile(t, dir, s.File, false)
-	wantFile(t, dir, second.File, true)
-	if err := db.Update(t.Context(), func(tx store.Tx) error { return tx.DeleteBody("big") }); err != nil {
+	wantFile(t, dir, file(s), false)
+	wantFile(t, dir, file(second), true)
+	if err := db.Update(t.Context(), func(tx store.Tx) error { return storetest.Records(tx).DeleteBody("big") }); err != nil {
 		t.Fatal(err)
 	}
 	if n := files(t, dir); n != 0 {
 		t.Errorf("%d files after all were deleted", n)
 	}
 	// What is gone cannot be put in force again.
-	if err := db.Update(t.Context(), func(tx store.Tx) error { return tx.PutBody(second) }); !errors.Is(err, fs.ErrNotExist) {
+	if err := db.Update(t.Context(), func(tx store.Tx) error { return storetest.Records(tx).PutBody(second) }); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("PutBody of a deleted file: %v", err)
 	}
 	if err := db.Update(t.Context(), func(tx store.Tx) error {
-		return tx.PutBody(store.Staged{Key: "x", File: "../" + fileName, Size: 1})
+		return storetest.Records(tx).PutBody(store.NewStaged("x", 1, "../"+fileName))
 	}); err == nil {
 		t.Error("PutBody took the database for a body")
 	}
@@ -79,8 +80,8 @@ func TestTheSweepTakesOnlyWhatNoRecordNames(t *testing.T) {
 		}
 	}
 	db = mustOpen(t, Options{Dir: dir})
-	wantFile(t, dir, kept.File, true)
-	wantFile(t, dir, staged.File, false)
+	wantFile(t, dir, file(kept), true)
+	wantFile(t, dir, file(staged), false)
 	wantFile(t, dir, "notes.txt", true)
 	wantFile(t, dir, "ab", true)
 	wantFile(t, dir, tempPrefix+"123", false)
@@ -114,14 +115,14 @@ func TestADamagedBodyIsAnErrorNotABody(t *testing.T) {
 			db := mustOpen(t, Options{Dir: dir, Create: true})
 			s := putBody(t, db, "big", make([]byte, inlineMax))
 			mustClose(t, db)
-			damage(t, dir, filepath.Join(dir, bodiesName, s.File))
+			damage(t, dir, filepath.Join(dir, bodiesName, file(s)))
 			db = mustOpen(t, Options{Dir: dir})
 			b, err := db.Body(t.Context(), "big")
 			if err == nil || errors.Is(err, store.ErrNotFound) {
 				t.Errorf("Body = %d octets, %v", len(b), err)
 			}
 			if name == "a flipped bit in the record" {
-				wantFile(t, dir, s.File, true) // unreadable is not unnamed
+				wantFile(t, dir, file(s), true) // unreadable is not unnamed
 			}
 		})
 	}

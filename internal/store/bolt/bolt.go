@@ -128,6 +128,10 @@ func Open(o Options) (*DB, error) {
 
 // View implements store.Store.
 func (db *DB) View(ctx context.Context, fn func(store.Tx) error) error {
+	return db.view(ctx, func(t *txn) error { return fn(store.NewTx(t)) })
+}
+
+func (db *DB) view(ctx context.Context, fn func(*txn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

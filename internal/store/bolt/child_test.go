@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 const (
@@ -66,7 +67,7 @@ func write(db *DB, key string, i int) error {
 		return err
 	}
 	err = db.Update(ctx, func(tx store.Tx) error {
-		return errors.Join(tx.Put(key, []byte(fmt.Sprint(size))), tx.PutBody(s))
+		return errors.Join(storetest.Records(tx).Put(key, []byte(fmt.Sprint(size))), storetest.Records(tx).PutBody(s))
 	})
 	if err != nil {
 		return err
@@ -74,7 +75,9 @@ func write(db *DB, key string, i int) error {
 	if _, err := fmt.Fprintf(os.Stdout, "+%s\n", key); err != nil || i%3 != 0 {
 		return err
 	}
-	if err := db.Update(ctx, func(tx store.Tx) error { return errors.Join(tx.Delete(key), tx.DeleteBody(key)) }); err != nil {
+	if err := db.Update(ctx, func(tx store.Tx) error {
+		return errors.Join(storetest.Records(tx).Delete(key), storetest.Records(tx).DeleteBody(key))
+	}); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(os.Stdout, "-%s\n", key)
@@ -125,7 +128,7 @@ func survived(t *testing.T, dir string, kill int, acked map[string]bool) {
 	defer mustClose(t, db)
 	found := map[string]bool{}
 	err := db.View(t.Context(), func(tx store.Tx) error {
-		return tx.Scan(store.Range{}, func(key string, size []byte) error {
+		return storetest.Records(tx).Scan(store.Range{}, func(key string, size []byte) error {
 			found[key] = true
 			return nil
 		})
@@ -211,7 +214,7 @@ func full(dir string) error {
 func fillIntact(db *DB, stored int) error {
 	return db.View(context.Background(), func(tx store.Tx) error {
 		n := 0
-		err := tx.Scan(store.Prefix("fill/"), func(_ string, v []byte) error {
+		err := storetest.Records(tx).Scan(store.Prefix("fill/"), func(_ string, v []byte) error {
 			if n++; len(v) != 256<<10 {
 				return fmt.Errorf("a value of %d octets", len(v))
 			}

@@ -179,7 +179,7 @@ func (db *DB) run(tx *bbolt.Tx, b *batch) error {
 		t.writable = true
 		c.err = protect(func() error {
 			defer t.end()
-			return c.fn(t)
+			return c.fn(store.NewTx(t))
 		})
 		if c.err != nil {
 			if err := t.undo(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 // queued blocks the committer, lets n updates queue up and releases them.
@@ -41,7 +42,7 @@ func TestWhatQueuesUpSharesACommit(t *testing.T) {
 	d.plans()
 	errs := queued(t, db, 100, func(i int) func(store.Tx) error {
 		return func(tx store.Tx) error {
-			err := tx.Put(fmt.Sprintf("k/%03d", i), nil)
+			err := storetest.Records(tx).Put(fmt.Sprintf("k/%03d", i), nil)
 			switch i % 4 {
 			case 1:
 				return errors.Join(err, errDisk)
@@ -80,16 +81,16 @@ func TestAFailureIsUndoneInsideASharedCommit(t *testing.T) {
 	const n = 12
 	errs := queued(t, db, n, func(i int) func(store.Tx) error {
 		if i%2 == 0 {
-			return func(tx store.Tx) error { return tx.Put(fmt.Sprintf("good/%02d", i), []byte("good")) }
+			return func(tx store.Tx) error { return storetest.Records(tx).Put(fmt.Sprintf("good/%02d", i), []byte("good")) }
 		}
 		return func(tx store.Tx) error {
 			all := map[string]bool{"new": true}
-			errs := []error{tx.Scan(store.Range{}, func(k string, _ []byte) error { all[k] = true; return nil })}
+			errs := []error{storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error { all[k] = true; return nil })}
 			for k := range all {
-				errs = append(errs, tx.Put(k, []byte("x")), tx.Delete(k), tx.Put(k, []byte("y")), tx.Put(k, nil))
+				errs = append(errs, storetest.Records(tx).Put(k, []byte("x")), storetest.Records(tx).Delete(k), storetest.Records(tx).Put(k, []byte("y")), storetest.Records(tx).Put(k, nil))
 			}
-			errs = append(errs, tx.Delete("b"), tx.Delete("empty"),
-				tx.PutBody(store.Inline("body", []byte("x"))), tx.DeleteBody("body"), tx.PutBody(store.Inline("more", nil)))
+			errs = append(errs, storetest.Records(tx).Delete("b"), storetest.Records(tx).Delete("empty"),
+				storetest.Records(tx).PutBody(store.Inline("body", []byte("x"))), storetest.Records(tx).DeleteBody("body"), storetest.Records(tx).PutBody(store.Inline("more", nil)))
 			if err := errors.Join(errs...); err != nil {
 				t.Error(err)
 			}
@@ -109,7 +110,7 @@ func TestAFailureIsUndoneInsideASharedCommit(t *testing.T) {
 			t.Errorf("%s is %q, want %q", k, got, v)
 		}
 	}
-	wantFile(t, dir, old.File, true)
+	wantFile(t, dir, file(old), true)
 	if b, err := db.Body(t.Context(), "body"); err != nil || len(b) != inlineMax {
 		t.Errorf("the body has %d octets, %v", len(b), err)
 	}
@@ -134,7 +135,7 @@ func TestABatchHasOneFateAndItsFailuresTheirOwn(t *testing.T) {
 					if i == 3 {
 						return own
 					}
-					return tx.Put(fmt.Sprint(i), nil)
+					return storetest.Records(tx).Put(fmt.Sprint(i), nil)
 				}
 			}) {
 				want := c.want
@@ -154,7 +155,10 @@ func TestAnUpdateThatWroteNothingCommitsNothing(t *testing.T) {
 	db := mustOpen(t, Options{Dir: t.TempDir(), Create: true, commit: d.commit})
 	d.plans()
 	for range 3 {
-		if err := db.Update(t.Context(), func(tx store.Tx) error { _, _ = tx.Get("a"); return tx.Delete("a") }); err != nil {
+		if err := db.Update(t.Context(), func(tx store.Tx) error {
+			_, _ = storetest.Records(tx).Get("a")
+			return storetest.Records(tx).Delete("a")
+		}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -196,7 +200,7 @@ func TestAClosureThatEndsItsGoroutineEndsNothingElse(t *testing.T) {
 	db := mustOpen(t, Options{Dir: dir, Create: true})
 	for range 3 {
 		err := db.Update(t.Context(), func(tx store.Tx) error {
-			_ = tx.Put("k", []byte("new"))
+			_ = storetest.Records(tx).Put("k", []byte("new"))
 			runtime.Goexit()
 			return nil
 		})
@@ -215,9 +219,9 @@ func TestAScanRefusesWrites(t *testing.T) {
 	db := mustOpen(t, Options{Dir: t.TempDir(), Create: true})
 	mustPut(t, db, "a", "1")
 	err := db.Update(t.Context(), func(tx store.Tx) error {
-		return errors.Join(tx.Scan(store.Range{}, func(k string, _ []byte) error {
-			return tx.Scan(store.Range{}, func(string, []byte) error { return tx.Delete(k) })
-		}), tx.Put("b", nil))
+		return errors.Join(storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error {
+			return storetest.Records(tx).Scan(store.Range{}, func(string, []byte) error { return storetest.Records(tx).Delete(k) })
+		}), storetest.Records(tx).Put("b", nil))
 	})
 	if !errors.Is(err, errScanning) {
 		t.Errorf("Update = %v", err)

@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 const pageSize = 4096
@@ -263,7 +264,7 @@ func TestADamagedPageEndsNothing(t *testing.T) {
 				continue
 			}
 			err = db.View(t.Context(), func(tx store.Tx) error {
-				return tx.Scan(store.Range{}, func(string, []byte) error { return nil })
+				return storetest.Records(tx).Scan(store.Range{}, func(string, []byte) error { return nil })
 			})
 			if err != nil || put(db, "key/15", "new") != nil {
 				noticed++

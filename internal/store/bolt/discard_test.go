@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 func exists(t *testing.T, dir, name string) bool {
@@ -30,18 +31,18 @@ func TestDiscardRemovesWhatNoRecordNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Update(t.Context(), func(tx store.Tx) error { return tx.PutBody(staged[0]) }); err != nil {
+	if err := db.Update(t.Context(), func(tx store.Tx) error { return storetest.Records(tx).PutBody(staged[0]) }); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range staged {
 		db.Discard(s)
 		db.Discard(s)
 	}
-	if !exists(t, dir, staged[0].File) || exists(t, dir, staged[1].File) {
+	if !exists(t, dir, file(staged[0])) || exists(t, dir, file(staged[1])) {
 		t.Error("what was put is gone, or what was not is there")
 	}
 	db.Discard(store.Inline("k", body))
-	db.Discard(store.Staged{Key: "k", File: "../multimail.db"})
+	db.Discard(store.NewStaged("k", 1, "../multimail.db"))
 	if b, err := db.Body(t.Context(), "k"); err != nil || len(b) != len(body) {
 		t.Errorf("the body that was put: %v", err)
 	}
@@ -64,18 +65,18 @@ func TestDiscardWaitsForAnUnknownOutcome(t *testing.T) {
 				fate = done
 			}
 			d.plans(away(dir, fate))
-			err = db.Update(t.Context(), func(tx store.Tx) error { return tx.PutBody(s) })
+			err = db.Update(t.Context(), func(tx store.Tx) error { return storetest.Records(tx).PutBody(s) })
 			if !errors.Is(err, store.ErrUnknown) {
 				t.Fatalf("Update = %v, want unknown", err)
 			}
 			db.Discard(s)
-			if !exists(t, dir, s.File) {
+			if !exists(t, dir, file(s)) {
 				t.Fatal("removed while nobody knew")
 			}
 			back(t, dir)
 			mustPut(t, db, "later", "1")
 			mustPut(t, db, "later", "2")
-			if exists(t, dir, s.File) != c.inForce {
+			if exists(t, dir, file(s)) != c.inForce {
 				t.Errorf("the file is there: %v", !c.inForce)
 			}
 		})

@@ -57,7 +57,7 @@ func mustClose(t testing.TB, db *DB) {
 }
 
 func put(db *DB, key, value string) error {
-	return db.Update(context.Background(), func(tx store.Tx) error { return tx.Put(key, []byte(value)) })
+	return db.Update(context.Background(), func(tx store.Tx) error { return storetest.Records(tx).Put(key, []byte(value)) })
 }
 
 func mustPut(t testing.TB, db *DB, key, value string) {
@@ -72,7 +72,7 @@ func get(t testing.TB, db *DB, key string) string {
 	t.Helper()
 	var v []byte
 	err := db.View(context.Background(), func(tx store.Tx) (err error) {
-		if v, err = tx.Get(key); errors.Is(err, store.ErrNotFound) {
+		if v, err = storetest.Records(tx).Get(key); errors.Is(err, store.ErrNotFound) {
 			v, err = []byte("-"), nil
 		}
 		return err
@@ -89,7 +89,7 @@ func putBody(t testing.TB, db *DB, key string, body []byte) store.Staged {
 	if err != nil {
 		t.Fatalf("Stage %s: %v", key, err)
 	}
-	if err := db.Update(context.Background(), func(tx store.Tx) error { return tx.PutBody(s) }); err != nil {
+	if err := db.Update(context.Background(), func(tx store.Tx) error { return storetest.Records(tx).PutBody(s) }); err != nil {
 		t.Fatalf("PutBody %s: %v", key, err)
 	}
 	return s
@@ -145,3 +145,9 @@ type clock struct{ at time.Time }
 func newClock() *clock                { return &clock{time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)} }
 func (c *clock) now() time.Time       { return c.at }
 func (c *clock) pass(d time.Duration) { c.at = c.at.Add(d) }
+
+// file is the name of the file that holds a staged body, "" for none.
+func file(s store.Staged) string {
+	_, name := s.Kept()
+	return name
+}

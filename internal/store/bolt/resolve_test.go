@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 var errDisk = errors.New("input/output error")
@@ -201,7 +202,7 @@ func TestABodySharesTheFateOfItsCommit(t *testing.T) {
 			}
 			d.plans(c.fate)
 			err = db.Update(t.Context(), func(tx store.Tx) error {
-				return errors.Join(tx.Put("record", nil), tx.PutBody(s), tx.DeleteBody("old"))
+				return errors.Join(storetest.Records(tx).Put("record", nil), storetest.Records(tx).PutBody(s), storetest.Records(tx).DeleteBody("old"))
 			})
 			if (err == nil) != c.there {
 				t.Fatal(err)
@@ -218,8 +219,8 @@ func TestABodySharesTheFateOfItsCommit(t *testing.T) {
 					t.Errorf("record %t, body %v, deleted body %v", record, newErr, oldErr)
 				}
 			}
-			wantFile(t, dir, s.File, c.there)
-			wantFile(t, dir, old.File, !c.there)
+			wantFile(t, dir, file(s), c.there)
+			wantFile(t, dir, file(old), !c.there)
 		})
 	}
 }

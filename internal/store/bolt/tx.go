@@ -31,7 +31,7 @@ type change struct {
 	key, value []byte
 }
 
-var _ store.Tx = (*txn)(nil)
+var _ store.Records = (*txn)(nil)
 
 var (
 	errEnded    = errors.New("store: the transaction is over")
@@ -47,7 +47,7 @@ func (t *txn) end() { t.ended = true }
 
 func (t *txn) Now() time.Time { return t.now }
 
-// AfterCommit implements store.Tx. A snapshot commits nothing.
+// AfterCommit implements store.Records. A snapshot commits nothing.
 func (t *txn) AfterCommit(fn func()) {
 	if t.writable && !t.ended {
 		t.after = append(t.after, fn)

@@ -27,14 +27,14 @@ func bodies(t *testing.T, db store.Store) {
 		for i := range body {
 			body[i] = 0 // the caller's own again
 		}
-		update(t, db, func(tx store.Tx) error { return tx.PutBody(s) })
+		update(t, db, func(tx store.Tx) error { return Records(tx).PutBody(s) })
 	}
 	for _, n := range sizes {
 		wantBody(t, db, fmt.Sprintf("body/%d", n), pattern(n, n))
 	}
 	// Inside a closure there is no staging, whatever the size.
 	for _, n := range []int{10, 100 << 10} {
-		update(t, db, func(tx store.Tx) error { return tx.PutBody(store.Inline("inline", pattern(n, 2))) })
+		update(t, db, func(tx store.Tx) error { return Records(tx).PutBody(store.Inline("inline", pattern(n, 2))) })
 		wantBody(t, db, "inline", pattern(n, 2))
 	}
 	wantBody(t, db, "never", nil)
@@ -48,7 +48,7 @@ func atomicBody(t *testing.T, db store.Store) {
 		first, second := stage(t, db, fresh, pattern(n, 3)), stage(t, db, old, pattern(n, 4))
 		change := func(end error) func(store.Tx) error {
 			return func(tx store.Tx) error {
-				return errors.Join(tx.Put("record/"+fresh, nil), tx.PutBody(first), tx.PutBody(second), tx.DeleteBody(kept), end)
+				return errors.Join(Records(tx).Put("record/"+fresh, nil), Records(tx).PutBody(first), Records(tx).PutBody(second), Records(tx).DeleteBody(kept), end)
 			}
 		}
 		wantBody(t, db, fresh, nil)
@@ -81,19 +81,19 @@ func changedBody(t *testing.T, db store.Store) {
 			fn   func(tx store.Tx) error
 			want []byte
 		}{
-			{"put", func(tx store.Tx) error { return tx.PutBody(first) }, pattern(n, 1)},
-			{"put again", func(tx store.Tx) error { return tx.PutBody(first) }, pattern(n, 1)},
-			{"delete and put", func(tx store.Tx) error { return errors.Join(tx.DeleteBody(key), tx.PutBody(first)) }, pattern(n, 1)},
+			{"put", func(tx store.Tx) error { return Records(tx).PutBody(first) }, pattern(n, 1)},
+			{"put again", func(tx store.Tx) error { return Records(tx).PutBody(first) }, pattern(n, 1)},
+			{"delete and put", func(tx store.Tx) error { return errors.Join(Records(tx).DeleteBody(key), Records(tx).PutBody(first)) }, pattern(n, 1)},
 			{"replace and go back", func(tx store.Tx) error {
-				return errors.Join(tx.PutBody(second), tx.PutBody(first))
+				return errors.Join(Records(tx).PutBody(second), Records(tx).PutBody(first))
 			}, pattern(n, 1)},
-			{"delete a missing one", func(tx store.Tx) error { return tx.DeleteBody("missing") }, pattern(n, 1)},
-			{"delete", func(tx store.Tx) error { return tx.DeleteBody(key) }, nil},
+			{"delete a missing one", func(tx store.Tx) error { return Records(tx).DeleteBody("missing") }, pattern(n, 1)},
+			{"delete", func(tx store.Tx) error { return Records(tx).DeleteBody(key) }, nil},
 			{"put in place of nothing", func(tx store.Tx) error {
-				return tx.PutBody(store.Inline(key, pattern(n, 3)))
+				return Records(tx).PutBody(store.Inline(key, pattern(n, 3)))
 			}, pattern(n, 3)},
 			{"put and delete", func(tx store.Tx) error {
-				return errors.Join(tx.PutBody(store.Inline(key, pattern(n, 4))), tx.DeleteBody(key))
+				return errors.Join(Records(tx).PutBody(store.Inline(key, pattern(n, 4))), Records(tx).DeleteBody(key))
 			}, nil},
 		}
 		for _, s := range steps {
@@ -115,9 +115,9 @@ func bodyRace(t *testing.T, db store.Store) {
 		}
 		return db.Update(context.Background(), func(tx store.Tx) error {
 			if i%5 == 4 {
-				return tx.DeleteBody(key)
+				return Records(tx).DeleteBody(key)
 			}
-			return tx.PutBody(s)
+			return Records(tx).PutBody(s)
 		})
 	}
 	together(t, func(w int) error {
@@ -144,9 +144,9 @@ func bodiesAreNotRecords(t *testing.T, db store.Store) {
 	put(t, db, "k", "record")
 	putBody(t, db, "k", []byte("body"))
 	same(t, "scan", scan(t, db, store.Range{}), []string{"k=record"})
-	update(t, db, func(tx store.Tx) error { return tx.Delete("k") })
+	update(t, db, func(tx store.Tx) error { return Records(tx).Delete("k") })
 	wantBody(t, db, "k", []byte("body"))
 	put(t, db, "k", "again")
-	update(t, db, func(tx store.Tx) error { return tx.DeleteBody("k") })
+	update(t, db, func(tx store.Tx) error { return Records(tx).DeleteBody("k") })
 	same(t, "scan", scan(t, db, store.Range{}), []string{"k=again"})
 }

@@ -67,7 +67,7 @@ func stop(t *testing.T, db store.Store) {
 		for _, reverse := range []bool{false, true} {
 			seen := 0
 			err := db.View(context.Background(), func(tx store.Tx) error {
-				return tx.Scan(store.Range{Reverse: reverse}, func(string, []byte) error {
+				return Records(tx).Scan(store.Range{Reverse: reverse}, func(string, []byte) error {
 					if seen++; seen == 2 {
 						return c.fail
 					}
@@ -83,7 +83,7 @@ func stop(t *testing.T, db store.Store) {
 
 func emptyValue(t *testing.T, db store.Store) {
 	update(t, db, func(tx store.Tx) error {
-		return errors.Join(tx.Put("nil", nil), tx.Put("empty", []byte{}))
+		return errors.Join(Records(tx).Put("nil", nil), Records(tx).Put("empty", []byte{}))
 	})
 	same(t, "scan", scan(t, db, store.Range{}), []string{"empty=", "nil="})
 	if read(t, db, "nil") != "" || read(t, db, "empty") != "" {
@@ -91,7 +91,7 @@ func emptyValue(t *testing.T, db store.Store) {
 	}
 	// It survives a failure that overwrote it.
 	_ = db.Update(context.Background(), func(tx store.Tx) error {
-		return errors.Join(tx.Put("nil", []byte("x")), tx.Delete("empty"), errTest)
+		return errors.Join(Records(tx).Put("nil", []byte("x")), Records(tx).Delete("empty"), errTest)
 	})
 	same(t, "scan after a failure", scan(t, db, store.Range{}), []string{"empty=", "nil="})
 }
@@ -103,13 +103,13 @@ func missing(t *testing.T, db store.Store) {
 			t.Errorf("Get(%q) = %q, want not found", key, got)
 		}
 	}
-	update(t, db, func(tx store.Tx) error { return errors.Join(tx.Delete("a"), tx.Delete("c")) })
+	update(t, db, func(tx store.Tx) error { return errors.Join(Records(tx).Delete("a"), Records(tx).Delete("c")) })
 	same(t, "what is left", scan(t, db, store.Range{}), []string{"b=1"})
 }
 
 func emptyKey(t *testing.T, db store.Store) {
 	err := db.Update(context.Background(), func(tx store.Tx) error {
-		if err := tx.Put("", []byte("x")); err == nil {
+		if err := Records(tx).Put("", []byte("x")); err == nil {
 			return nil
 		}
 		return errTest
@@ -123,11 +123,11 @@ func copies(t *testing.T, db store.Store) {
 	mine := []byte("before")
 	var got, scanned []byte
 	update(t, db, func(tx store.Tx) (err error) {
-		if err := tx.Put("k", mine); err != nil {
+		if err := Records(tx).Put("k", mine); err != nil {
 			return err
 		}
 		copy(mine, "XXXXXX")
-		got, err = tx.Get("k")
+		got, err = Records(tx).Get("k")
 		return err
 	})
 	if string(got) != "before" {
@@ -136,7 +136,7 @@ func copies(t *testing.T, db store.Store) {
 	copy(mine, "YYYYYY")
 	copy(got, "ZZZZZZ")
 	view(t, db, func(tx store.Tx) error {
-		return tx.Scan(store.Range{}, func(_ string, v []byte) error {
+		return Records(tx).Scan(store.Range{}, func(_ string, v []byte) error {
 			scanned = v
 			copy(v, "scan")
 			return nil

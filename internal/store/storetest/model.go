@@ -73,10 +73,10 @@ func changes(tx store.Tx, want sorted, rnd *rand.Rand) error {
 			var err error
 			if remove {
 				delete(want, k)
-				err = tx.Delete(k)
+				err = Records(tx).Delete(k)
 			} else {
 				want[k] = value
-				err = tx.Put(k, []byte(value))
+				err = Records(tx).Put(k, []byte(value))
 			}
 			if err != nil {
 				return err
@@ -105,7 +105,7 @@ func emptied(t *testing.T, db store.Store) {
 	for _, kept := range [][]int{{}, {0}, {n - 1}, {0, n - 1}, {n / 2}, {0, n / 2, n - 1}} {
 		update(t, db, func(tx store.Tx) error {
 			for i := range n {
-				if err := tx.Put(name(i), []byte("0123456789012345678901234567890123456789")); err != nil {
+				if err := Records(tx).Put(name(i), []byte("0123456789012345678901234567890123456789")); err != nil {
 					return err
 				}
 			}
@@ -121,14 +121,14 @@ func emptied(t *testing.T, db store.Store) {
 				if slices.Contains(kept, i) {
 					continue
 				}
-				if err := tx.Delete(name(i)); err != nil {
+				if err := Records(tx).Delete(name(i)); err != nil {
 					return err
 				}
 			}
 			forward, backward = nil, nil
 			return errors.Join(
-				tx.Scan(store.Range{}, func(k string, _ []byte) error { forward = append(forward, k); return nil }),
-				tx.Scan(store.Range{Reverse: true}, func(k string, _ []byte) error { backward = append(backward, k); return nil }))
+				Records(tx).Scan(store.Range{}, func(k string, _ []byte) error { forward = append(forward, k); return nil }),
+				Records(tx).Scan(store.Range{Reverse: true}, func(k string, _ []byte) error { backward = append(backward, k); return nil }))
 		})
 		same(t, fmt.Sprintf("kept %v", kept), forward, want)
 		slices.Reverse(want)

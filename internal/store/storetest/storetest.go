@@ -94,7 +94,7 @@ func put(t *testing.T, db store.Store, pairs ...string) {
 
 func putAll(tx store.Tx, pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
-		if err := tx.Put(pairs[i], []byte(pairs[i+1])); err != nil {
+		if err := Records(tx).Put(pairs[i], []byte(pairs[i+1])); err != nil {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func putAll(tx store.Tx, pairs ...string) error {
 func read(t *testing.T, db store.Store, key string) (value string) {
 	t.Helper()
 	view(t, db, func(tx store.Tx) error {
-		b, err := tx.Get(key)
+		b, err := Records(tx).Get(key)
 		if value = string(b); errors.Is(err, store.ErrNotFound) {
 			value, err = "-", nil
 		}
@@ -116,7 +116,7 @@ func read(t *testing.T, db store.Store, key string) (value string) {
 
 // list returns "key=value" for all that a scan visits.
 func list(tx store.Tx, r store.Range) (out []string, err error) {
-	err = tx.Scan(r, func(k string, v []byte) error {
+	err = Records(tx).Scan(r, func(k string, v []byte) error {
 		out = append(out, k+"="+string(v))
 		return nil
 	})
@@ -143,7 +143,7 @@ func same(t *testing.T, what string, got, want []string) {
 func putBody(t *testing.T, db store.Store, key string, body []byte) {
 	t.Helper()
 	s := stage(t, db, key, body)
-	update(t, db, func(tx store.Tx) error { return tx.PutBody(s) })
+	update(t, db, func(tx store.Tx) error { return Records(tx).PutBody(s) })
 }
 
 func stage(t *testing.T, db store.Store, key string, body []byte) store.Staged {

@@ -31,7 +31,7 @@ func together(t *testing.T, fn func(worker int) error) {
 }
 
 func number(tx store.Tx, key string) (int, error) {
-	b, err := tx.Get(key)
+	b, err := Records(tx).Get(key)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
@@ -46,7 +46,7 @@ func add(tx store.Tx, key string, n int) error {
 	if err != nil {
 		return err
 	}
-	return tx.Put(key, []byte(strconv.Itoa(old+n)))
+	return Records(tx).Put(key, []byte(strconv.Itoa(old+n)))
 }
 
 func counters(t *testing.T, db store.Store) {
@@ -103,7 +103,7 @@ func neighbours(t *testing.T, db store.Store) {
 	together(t, func(w int) error {
 		for i := range rounds {
 			err := db.Update(context.Background(), func(tx store.Tx) error {
-				if err := errors.Join(add(tx, "all", 1), tx.Put(fmt.Sprintf("own/%02d/%02d", w, i), nil)); err != nil {
+				if err := errors.Join(add(tx, "all", 1), Records(tx).Put(fmt.Sprintf("own/%02d/%02d", w, i), nil)); err != nil {
 					return err
 				}
 				switch w % 4 {
@@ -138,7 +138,9 @@ func durable(t *testing.T, open func(*testing.T) store.Store) {
 	putBody(t, db, "small", []byte("small"))
 	putBody(t, db, "big", big)
 	putBody(t, db, "gone", big)
-	update(t, db, func(tx store.Tx) error { return errors.Join(tx.Delete("gone"), tx.DeleteBody("gone")) })
+	update(t, db, func(tx store.Tx) error {
+		return errors.Join(Records(tx).Delete("gone"), Records(tx).DeleteBody("gone"))
+	})
 	stage(t, db, "staged only", big)
 	closeStore(t, db)
 
@@ -162,7 +164,7 @@ func closing(t *testing.T, open func(*testing.T) store.Store) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				key := fmt.Sprintf("%02d/%05d", w, i)
-				err := db.Update(context.Background(), func(tx store.Tx) error { return tx.Put(key, nil) })
+				err := db.Update(context.Background(), func(tx store.Tx) error { return Records(tx).Put(key, nil) })
 				if err != nil && !errors.Is(err, store.ErrClosed) {
 					t.Errorf("Update while closing: %v", err)
 				}

@@ -14,11 +14,11 @@ func ownWrites(t *testing.T, db store.Store) {
 	put(t, db, "a", "1", "b", "2", "c", "3")
 	var forward, backward []string
 	update(t, db, func(tx store.Tx) error {
-		err := errors.Join(putAll(tx, "b", "new", "bb", "4"), tx.Delete("a"))
-		if v, err := tx.Get("b"); err != nil || string(v) != "new" {
+		err := errors.Join(putAll(tx, "b", "new", "bb", "4"), Records(tx).Delete("a"))
+		if v, err := Records(tx).Get("b"); err != nil || string(v) != "new" {
 			return fmt.Errorf("Get of an own write = %q, %w", v, err)
 		}
-		if _, err := tx.Get("a"); !errors.Is(err, store.ErrNotFound) {
+		if _, err := Records(tx).Get("a"); !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("Get of an own delete: %w", err)
 		}
 		var err2, err3 error
@@ -34,11 +34,11 @@ func ownWrites(t *testing.T, db store.Store) {
 func readOnly(t *testing.T, db store.Store) {
 	put(t, db, "a", "1")
 	for name, fn := range map[string]func(store.Tx) error{
-		"Put":              func(tx store.Tx) error { return tx.Put("a", []byte("2")) },
-		"Delete":           func(tx store.Tx) error { return tx.Delete("a") },
-		"Delete a missing": func(tx store.Tx) error { return tx.Delete("b") },
-		"PutBody":          func(tx store.Tx) error { return tx.PutBody(store.Inline("a", []byte("x"))) },
-		"DeleteBody":       func(tx store.Tx) error { return tx.DeleteBody("a") },
+		"Put":              func(tx store.Tx) error { return Records(tx).Put("a", []byte("2")) },
+		"Delete":           func(tx store.Tx) error { return Records(tx).Delete("a") },
+		"Delete a missing": func(tx store.Tx) error { return Records(tx).Delete("b") },
+		"PutBody":          func(tx store.Tx) error { return Records(tx).PutBody(store.Inline("a", []byte("x"))) },
+		"DeleteBody":       func(tx store.Tx) error { return Records(tx).DeleteBody("a") },
 	} {
 		if err := db.View(context.Background(), fn); !errors.Is(err, store.ErrReadOnly) {
 			t.Errorf("%s in a view: %v", name, err)
@@ -51,7 +51,7 @@ func readOnly(t *testing.T, db store.Store) {
 func snapshot(t *testing.T, db store.Store) {
 	put(t, db, "a", "old", "b", "old")
 	err := db.View(context.Background(), func(tx store.Tx) error {
-		a, err := tx.Get("a")
+		a, err := Records(tx).Get("a")
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func snapshot(t *testing.T, db store.Store) {
 		if err := <-done; err != nil {
 			return err
 		}
-		b, err := tx.Get("b")
+		b, err := Records(tx).Get("b")
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func afterCommit(t *testing.T, db store.Store) {
 		tx.AfterCommit(func() { ran <- "first" })
 		tx.AfterCommit(func() { panic("of no consequence") })
 		tx.AfterCommit(func() { ran <- "second" })
-		return tx.Put("a", []byte("1"))
+		return Records(tx).Put("a", []byte("1"))
 	})
 	failed := errors.New("failed")
 	err := db.Update(context.Background(), func(tx store.Tx) error {
@@ -96,7 +96,7 @@ func afterCommit(t *testing.T, db store.Store) {
 		tx.AfterCommit(func() { ran <- "of a view" })
 		return nil
 	})
-	update(t, db, func(tx store.Tx) error { return tx.Put("a", []byte("2")) })
+	update(t, db, func(tx store.Tx) error { return Records(tx).Put("a", []byte("2")) })
 	close(ran)
 	var got []string
 	for s := range ran {
@@ -113,13 +113,13 @@ func over(t *testing.T, db store.Store) {
 	update(t, db, keep)
 	_ = db.Update(context.Background(), func(tx store.Tx) error { return errors.Join(keep(tx), errTest) })
 	for i, tx := range kept {
-		if v, err := tx.Get("a"); err == nil {
+		if v, err := Records(tx).Get("a"); err == nil {
 			t.Errorf("transaction %d: Get = %q after its end", i, v)
 		}
-		if err := tx.Put("a", []byte("2")); err == nil {
+		if err := Records(tx).Put("a", []byte("2")); err == nil {
 			t.Errorf("transaction %d: Put after its end", i)
 		}
-		if err := tx.Scan(store.Range{}, func(string, []byte) error { return nil }); err == nil {
+		if err := Records(tx).Scan(store.Range{}, func(string, []byte) error { return nil }); err == nil {
 			t.Errorf("transaction %d: Scan after its end", i)
 		}
 	}
@@ -129,7 +129,7 @@ func over(t *testing.T, db store.Store) {
 func clock(t *testing.T, db store.Store) {
 	check := func(tx store.Tx) error {
 		first := tx.Now()
-		_ = tx.Scan(store.Range{}, func(string, []byte) error { return nil })
+		_ = Records(tx).Scan(store.Range{}, func(string, []byte) error { return nil })
 		if first.IsZero() || !tx.Now().Equal(first) {
 			return fmt.Errorf("Now is %v, then %v", first, tx.Now())
 		}
@@ -171,9 +171,9 @@ func restored(t *testing.T, db store.Store) {
 	put(t, db, "a", "1", "b", "2", "c", "3")
 	_ = db.Update(context.Background(), func(tx store.Tx) error {
 		return errors.Join(
-			putAll(tx, "a", "x", "a", "y"), tx.Delete("a"), tx.Put("a", []byte("z")),
-			tx.Delete("b"), tx.Delete("b"), tx.Put("b", []byte("x")), tx.Delete("b"),
-			tx.Put("new", []byte("x")), tx.Delete("new"), tx.Put("new", []byte("y")),
+			putAll(tx, "a", "x", "a", "y"), Records(tx).Delete("a"), Records(tx).Put("a", []byte("z")),
+			Records(tx).Delete("b"), Records(tx).Delete("b"), Records(tx).Put("b", []byte("x")), Records(tx).Delete("b"),
+			Records(tx).Put("new", []byte("x")), Records(tx).Delete("new"), Records(tx).Put("new", []byte("y")),
 			errTest)
 	})
 	same(t, "after the failure", scan(t, db, store.Range{}), []string{"a=1", "b=2", "c=3"})
@@ -183,7 +183,7 @@ func panics(t *testing.T, db store.Store) {
 	put(t, db, "a", "1")
 	for _, run := range []func(context.Context, func(store.Tx) error) error{db.Update, db.View} {
 		err := run(context.Background(), func(tx store.Tx) error {
-			_ = tx.Put("a", []byte("2"))
+			_ = Records(tx).Put("a", []byte("2"))
 			var none map[string]int
 			none["x"] = 1
 			return nil
