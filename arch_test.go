@@ -1,12 +1,11 @@
-// Package multimail holds the rules of the house that no single room can test.
+// Package multimail holds the rules that no single package can test.
 package multimail
 
 import (
-	"go/ast"
-	"go/token"
-	"path"
+	"go/types"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/tools/go/packages"
@@ -14,8 +13,9 @@ import (
 
 const module = "github.com/multimail/multimail"
 
-// mayImport is the plan: which of our packages each room may use. What is not
-// here may not be imported, and a package that is not here may not exist.
+// mayImport is the plan: which of our packages each package may use. What is
+// not here may not be imported, a package that is not here may not exist, and a
+// permit that nobody uses is taken away.
 var mayImport = table(`
 mail:
 gate/step: mail
@@ -25,8 +25,9 @@ sign: mail internal/message internal/secret
 dkim: mail internal/message internal/secret
 relay: mail internal/metrics
 audit: internal/store
-smtpd: mail gate internal/throttle internal/inbox internal/registry internal/metrics sign dkim
-httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit internal/oauth internal/metrics sign dkim httpd/api
+smtpd: mail gate internal/throttle internal/registry internal/metrics
+httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit
+	internal/metrics sign dkim httpd/api
 httpd/api:
 mcpbridge: httpd/api
 internal/message: mail
@@ -35,26 +36,41 @@ internal/store/internal/raw:
 internal/store/bolt: internal/store
 internal/store/storetest: internal/store internal/store/internal/raw
 internal/registry: mail internal/message internal/store audit
-internal/inbox: mail internal/message internal/store audit
+internal/inbox: mail internal/message internal/store
 internal/capture: mail internal/message
 internal/clock:
-internal/config: mail
+internal/config:
 internal/metrics:
 internal/secret:
 internal/throttle:
-internal/mailtest: mail
+internal/mailtest:
 cmd/multimail: *
 `)
 
-// table reads lines of the form "package: what it may import".
+// table reads lines of the form "package: what it may import"; a line that
+// begins with a blank continues the one before.
 func table(text string) map[string]string {
 	out := map[string]string{}
-	for line := range strings.Lines(strings.TrimSpace(text)) {
+	for line := range strings.Lines(strings.ReplaceAll(strings.TrimSpace(text), "\n\t", " ")) {
 		name, list, _ := strings.Cut(line, ":")
 		out[name] = strings.TrimSpace(list)
 	}
 	return out
 }
+
+// testOnly lists the packages that tests use and the program does not.
+var testOnly = []string{"internal/mailtest", "internal/store/storetest"}
+
+// wiring lists the packages that put the system together: they know everything,
+// and count neither for the average of imports nor for unused permits.
+var wiring = []string{"cmd/multimail", "internal/daemon"}
+
+// maxImports is how many of our packages one may import on average.
+const maxImports = 2.5
+
+// callbacks lists the pairs that need each other: the first imports the second,
+// which calls the first through an interface of its own. It may only get shorter.
+var callbacks = []string{"gate queue"}
 
 // onlyMessage lists what parses or renders messages: one package does it for all.
 var onlyMessage = []string{
@@ -62,147 +78,193 @@ var onlyMessage = []string{
 	"github.com/yuin/goldmark",
 }
 
+var loaded = sync.OnceValues(func() ([]*packages.Package, error) {
+	return packages.Load(&packages.Config{Mode: loadMode}, "./...")
+})
+
+const loadMode = packages.NeedName | packages.NeedImports | packages.NeedFiles | packages.NeedSyntax |
+	packages.NeedTypes | packages.NeedTypesInfo | packages.NeedModule
+
+// load returns our packages without their tests.
 func load(t *testing.T) []*packages.Package {
 	t.Helper()
-	pkgs, err := packages.Load(&packages.Config{
-		Mode: packages.NeedName | packages.NeedImports | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedModule,
-	}, "./...")
+	pkgs, err := loaded()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(pkgs) < len(mayImport)/2 {
 		t.Fatalf("found %d packages only", len(pkgs))
 	}
-	return slices.DeleteFunc(pkgs, func(p *packages.Package) bool {
-		r := room(p)
-		return r == "." || strings.HasPrefix(r, "test/")
-	})
+	var out []*packages.Package
+	for _, p := range pkgs {
+		for _, err := range p.Errors {
+			t.Errorf("%s: %v", p.PkgPath, err)
+		}
+		if name := nameOf(p.PkgPath); name != "." && !strings.HasPrefix(name, "test/") {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
-func room(p *packages.Package) string {
-	if p.PkgPath == module {
+// nameOf returns the path of a package inside this module.
+func nameOf(pkgPath string) string {
+	if pkgPath == module {
 		return "."
 	}
-	return strings.TrimPrefix(p.PkgPath, module+"/")
+	return strings.TrimPrefix(pkgPath, module+"/")
 }
 
-func TestRoomsImportOnlyWhatThePlanAllows(t *testing.T) {
+// ownImports returns the packages of this module that p imports.
+func ownImports(p *packages.Package) (names []string) {
+	for imp := range p.Imports {
+		if ours, ok := strings.CutPrefix(imp, module+"/"); ok {
+			names = append(names, ours)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestPackagesImportOnlyWhatThePlanAllows(t *testing.T) {
 	for _, p := range load(t) {
-		allowed, known := mayImport[room(p)]
+		name := nameOf(p.PkgPath)
+		allowed, known := mayImport[name]
 		if !known {
-			t.Errorf("package %s is not in the plan", room(p))
+			t.Errorf("package %s is not in the plan", name)
 			continue
 		}
+		for _, imp := range ownImports(p) {
+			if allowed != "*" && !slices.Contains(strings.Fields(allowed), imp) {
+				t.Errorf("%s may not import %s", name, imp)
+			}
+			if slices.Contains(testOnly, imp) {
+				t.Errorf("%s imports %s, which is for tests", name, imp)
+			}
+		}
 		for imp := range p.Imports {
-			ours, isOurs := strings.CutPrefix(imp, module+"/")
-			if isOurs && allowed != "*" && !slices.Contains(strings.Fields(allowed), ours) {
-				t.Errorf("%s may not import %s", room(p), ours)
-			}
 			for _, only := range onlyMessage {
-				if strings.HasPrefix(imp, only) && room(p) != "internal/message" {
-					t.Errorf("%s imports %s: only internal/message reads messages", room(p), imp)
+				if strings.HasPrefix(imp, only) && name != "internal/message" {
+					t.Errorf("%s imports %s: only internal/message reads messages", name, imp)
 				}
 			}
 		}
 	}
 }
 
-// LAW 1: only the gate puts mail into the queue. LAW 2: only gate and queue move it.
-func TestOnlyTheGatePutsMailIntoTheQueue(t *testing.T) {
-	callers := map[string][]string{"Put": {"gate"}, "Move": {"gate", "queue"}}
-	seen := 0
+func TestEveryPackageAndPermitOfThePlanIsUsed(t *testing.T) {
+	imports := map[string][]string{}
 	for _, p := range load(t) {
-		for ident, obj := range p.TypesInfo.Uses {
-			if obj.Pkg() == nil || obj.Pkg().Path() != module+"/queue" {
-				continue
-			}
-			rooms, guarded := callers[obj.Name()]
-			if !guarded || !strings.HasPrefix(objString(obj.String()), "func (*"+module+"/queue.Queue)") {
-				continue
-			}
-			seen++
-			if !slices.Contains(rooms, room(p)) {
-				t.Errorf("%s: %s calls queue.%s", p.Fset.Position(ident.Pos()), room(p), obj.Name())
+		imports[nameOf(p.PkgPath)] = ownImports(p)
+	}
+	for name, allowed := range mayImport {
+		used, exists := imports[name]
+		if !exists {
+			t.Errorf("the plan has package %s, which does not exist", name)
+		}
+		for _, imp := range strings.Fields(allowed) {
+			if imp != "*" && exists && !slices.Contains(used, imp) {
+				t.Errorf("%s may import %s and does not: take the permit away", name, imp)
 			}
 		}
 	}
-	if seen < 3 {
-		t.Errorf("found %d guarded calls only: the check looks past them", seen)
-	}
 }
 
-func objString(s string) string { return strings.Replace(s, "func (q *", "func (*", 1) }
-
-// State is written in one place.
-func TestOnlyOneFunctionWritesTheState(t *testing.T) {
+func TestPackagesHaveFewImportsOnAverage(t *testing.T) {
+	sum, n := 0, 0
 	for _, p := range load(t) {
-		for _, f := range p.Syntax {
-			ast.Inspect(f, func(n ast.Node) bool {
-				a, ok := n.(*ast.AssignStmt)
-				if !ok || a.Tok == token.DEFINE {
-					return true
-				}
-				for _, l := range a.Lhs {
-					sel, ok := l.(*ast.SelectorExpr)
-					if !ok || sel.Sel.Name != "State" {
-						continue
-					}
-					tv, ok := p.TypesInfo.Types[sel.X]
-					if !ok || strings.TrimPrefix(tv.Type.String(), "*") != module+"/mail.Mail" {
-						continue
-					}
-					at := p.Fset.Position(l.Pos())
-					if room(p) != "queue" || path.Base(at.Filename) != "move.go" {
-						t.Errorf("%s writes the state of a mail", at)
-					}
-				}
-				return true
-			})
+		if name := nameOf(p.PkgPath); !slices.Contains(wiring, name) && !slices.Contains(testOnly, name) {
+			sum += len(ownImports(p))
+			n++
 		}
+	}
+	average := float64(sum) / float64(n)
+	t.Logf("%d packages have %d imports of ours, %.2f each", n, sum, average)
+	if average > maxImports {
+		t.Errorf("%.2f imports of ours a package, want %v at most", average, maxImports)
 	}
 }
 
-func TestHouseStyle(t *testing.T) {
+// Packages that need each other are one package in two directories: one imports
+// the other, which calls back through an interface.
+func TestNoTwoPackagesNeedEachOther(t *testing.T) {
+	all := map[string]*packages.Package{}
 	for _, p := range load(t) {
-		documented := false
-		for _, f := range p.Syntax {
-			documented = documented || f.Doc != nil
-			name := path.Base(p.Fset.Position(f.Pos()).Filename)
-			if n := p.Fset.Position(f.End()).Line; n > 500 {
-				t.Errorf("%s/%s has %d lines", room(p), name, n)
-			}
-			for _, d := range f.Decls {
-				fn, ok := d.(*ast.FuncDecl)
-				if !ok {
-					continue
-				}
-				lines := p.Fset.Position(fn.End()).Line - p.Fset.Position(fn.Pos()).Line + 1
-				if lines > 80 {
-					t.Errorf("%s/%s: %s has %d lines", room(p), name, fn.Name.Name, lines)
-				}
-				if fn.Name.IsExported() && fn.Doc == nil && exportedReceiver(fn) {
-					t.Errorf("%s/%s: %s has no doc comment", room(p), name, fn.Name.Name)
+		all[nameOf(p.PkgPath)] = p
+	}
+	var found []string
+	for name, p := range all {
+		if slices.Contains(wiring, name) {
+			continue // it fits the parts together, also by types of its own
+		}
+		for _, imp := range ownImports(p) {
+			for _, i := range called(all[imp]) {
+				if implementer := implements(p.Types, i.Type().Underlying().(*types.Interface)); implementer != "" {
+					found = append(found, name+" "+imp)
+					if !slices.Contains(callbacks, name+" "+imp) {
+						t.Errorf("%s imports %s, which calls %s through %s", name, imp, implementer, i.Name())
+					}
 				}
 			}
 		}
-		if !documented {
-			t.Errorf("package %s has no doc comment", room(p))
+	}
+	for _, pair := range callbacks {
+		if !slices.Contains(found, pair) {
+			t.Errorf("%q need each other no longer: remove it from callbacks", pair)
 		}
 	}
 }
 
-// exportedReceiver reports whether a method can be seen from outside; methods
-// that only satisfy an interface on a private type speak through it.
-func exportedReceiver(fn *ast.FuncDecl) bool {
-	if fn.Recv == nil {
-		return true
+// called returns the interfaces that p declares and calls and does not
+// implement itself.
+func called(p *packages.Package) (out []*types.TypeName) {
+	calls := map[string]bool{}
+	for _, obj := range p.TypesInfo.Uses {
+		if fn, ok := obj.(*types.Func); ok && fn.Signature().Recv() != nil {
+			calls[fn.Signature().Recv().Type().String()] = true
+		}
 	}
-	typ := fn.Recv.List[0].Type
-	if star, ok := typ.(*ast.StarExpr); ok {
-		typ = star.X
+	for _, n := range p.Types.Scope().Names() {
+		tn, ok := p.Types.Scope().Lookup(n).(*types.TypeName)
+		if !ok || tn.IsAlias() || !calls[tn.Type().String()] {
+			continue
+		}
+		if i, ok := tn.Type().Underlying().(*types.Interface); ok && i.NumMethods() > 0 && implements(p.Types, i) == "" {
+			out = append(out, tn)
+		}
 	}
-	id, ok := typ.(*ast.Ident)
-	// String, Error and the like are documented by their interfaces.
-	common := []string{"String", "Error", "Unwrap", "MarshalText", "UnmarshalText", "MarshalJSON", "UnmarshalJSON", "Close"}
-	return ok && id.IsExported() && !slices.Contains(common, fn.Name.Name)
+	return out
+}
+
+// implements returns the name of a type of p that has the methods of i. Types
+// are compared by what they are called: each package is loaded by itself.
+func implements(p *types.Package, i *types.Interface) string {
+	for _, n := range p.Scope().Names() {
+		tn, ok := p.Scope().Lookup(n).(*types.TypeName)
+		if !ok || types.IsInterface(tn.Type()) {
+			continue
+		}
+		set, all := types.NewMethodSet(types.NewPointer(tn.Type())), true
+		for m := range i.Methods() {
+			sel := set.Lookup(p, m.Name())
+			all = all && sel != nil && form(sel.Obj().(*types.Func)) == form(m)
+		}
+		if all {
+			return p.Name() + "." + n
+		}
+	}
+	return ""
+}
+
+// form is the signature of a function without the names of its parameters.
+func form(fn *types.Func) string {
+	var b strings.Builder
+	for _, tuple := range []*types.Tuple{fn.Signature().Params(), fn.Signature().Results()} {
+		b.WriteString("(")
+		for v := range tuple.Variables() {
+			b.WriteString(v.Type().String() + ", ")
+		}
+		b.WriteString(")")
+	}
+	return b.String()
 }

@@ -42,7 +42,9 @@ func TestASpaceReachesItsOwnKeysOnly(t *testing.T) {
 				t.Errorf("%+v: %v", r, err)
 			}
 		}
-		for _, r := range []store.Range{{}, {From: "apple/"}, store.Prefix("a"), {From: "apple/", To: "pip"}, {From: "aa", To: "apple/9"}} {
+		for _, r := range []store.Range{
+			{}, {From: "apple/"}, store.Prefix("a"), {From: "apple/", To: "pip"}, {From: "aa", To: "apple/9"},
+		} {
 			if err := apples.Scan(tx, r, none); err == nil || !strings.Contains(err.Error(), "outside of the space") {
 				t.Errorf("%+v: %v", r, err)
 			}
