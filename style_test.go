@@ -49,9 +49,6 @@ var (
 	`)
 	// longFunctions are "directory.Function".
 	longFunctions = strings.Fields(`
-		cmd/multimail.TestACertificateIsReloadedOnChangeAndABadOneKeepsTheOld
-		cmd/multimail.dev
-		cmd/multimail.fromConfig
 		gate.TestTalliesAreWhatIsThere
 		gate.submit
 		gate.testClockInDoubt

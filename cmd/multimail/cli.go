@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/daemon"
 	"github.com/multimail/multimail/internal/secret"
 )
 
@@ -62,6 +63,7 @@ type environment struct {
 	globals   Globals
 	dataGiven bool              // --data stands on the command line
 	asks      func(in any) bool // whether somebody is there to be asked
+	getenv    func(string) string
 }
 
 // client returns a client of the daemon the globals name.
@@ -80,7 +82,7 @@ func (e *environment) client() (*api.Client, error) {
 		}
 		return api.New(e.globals.URL, key), nil
 	}
-	path, err := socketPath(e.globals.Data)
+	path, err := daemon.SocketPath(e.globals.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -155,36 +157,30 @@ func (e *environment) withClient(fn func(c *api.Client) error) error {
 	return e.explain(fn(c))
 }
 
-// inside reports whether path lies in the data directory, symbolic links resolved.
-func inside(data, path string) (bool, error) {
-	d, err := resolve(data)
-	if err != nil {
-		return false, err
-	}
-	p, err := resolve(path)
-	if err != nil {
-		return false, err
-	}
-	rel, err := filepath.Rel(d, p)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)), err
+type completionCmd struct {
+	Shell string `arg:"" optional:"" enum:"bash,zsh,fish," default:"" help:"bash, zsh or fish; left out: what SHELL names."`
 }
 
-// resolve follows the symbolic links of a path of which only the beginning
-// need be there.
-func resolve(path string) (string, error) {
-	p, err := filepath.Abs(path)
+// completionLines turn completion on; the shell then calls this program with
+// the line so far in COMP_LINE.
+var completionLines = map[string]string{
+	"bash": "complete -C %s multimail",
+	"zsh":  "autoload -U +X bashcompinit && bashcompinit; complete -C %s multimail",
+	"fish": `complete -f -c multimail -a "(COMP_LINE=(commandline -cp) %s)"`,
+}
+
+func (c completionCmd) Run(e *environment) error {
+	shell := c.Shell
+	if shell == "" {
+		shell = filepath.Base(e.getenv("SHELL"))
+	}
+	line, ok := completionLines[shell]
+	if !ok {
+		return usageError{hinted{errors.New("no completion for this shell"), "name one: multimail completion bash"}}
+	}
+	self, err := os.Executable()
 	if err != nil {
-		return "", err
+		return err
 	}
-	rest := ""
-	for {
-		r, err := filepath.EvalSymlinks(p)
-		if err == nil {
-			return filepath.Join(r, rest), nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) || p == filepath.Dir(p) {
-			return "", err
-		}
-		p, rest = filepath.Dir(p), filepath.Join(filepath.Base(p), rest)
-	}
+	return e.line(line, shellWord(self))
 }

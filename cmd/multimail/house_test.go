@@ -12,10 +12,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"github.com/multimail/multimail/internal/mailtest"
 )
 
 // answer is what a command said.
@@ -36,7 +37,7 @@ func callAs(t *testing.T, in string, asks bool, args ...string) answer {
 	t.Helper()
 	var out, talk bytes.Buffer
 	e := &environment{ctx: t.Context(), in: strings.NewReader(in), out: &out, talk: &talk,
-		asks: func(any) bool { return asks }}
+		asks: func(any) bool { return asks }, getenv: os.Getenv}
 	code := e.run(args)
 	return answer{out.String(), talk.String(), code}
 }
@@ -97,13 +98,16 @@ func setUp(t *testing.T) *site {
 	s := &site{T: t, data: filepath.Join(dir, "data"), key: filepath.Join(dir, "approver.key"), config: filepath.Join(dir, "config.toml")}
 	call(t, "init", "--data", s.data, "--operator", "Example", "--domain", "example.test",
 		"--oversight", "boss@example.test", "--approver", "ann", "--approver-key", s.key).want(t, exitDone)
-	if _, _, err := devCerts(dir, time.Now()); err != nil {
-		t.Fatal(err)
-	}
+	s.certificate()
 	s.write(fmt.Sprintf("data = %q\n[smtp]\nsubmission = \"\"\nsubmissions = \"127.0.0.1:0\"\ntls_cert_file = %q\ntls_key_file = %q\n"+
 		"[http]\nlisten = \"\"\n[relay]\nsmarthost = \"127.0.0.1:1\"\n",
 		s.data, filepath.Join(dir, "tls", "cert.pem"), filepath.Join(dir, "tls", "key.pem")))
 	return s
+}
+
+// certificate writes a fresh certificate and its key beside the configuration.
+func (s *site) certificate() {
+	mailtest.NewCA(s).Files(filepath.Join(filepath.Dir(s.config), "tls"), "localhost", "127.0.0.1")
 }
 
 func (s *site) write(config string) {
@@ -133,7 +137,7 @@ func (s *site) serve() *events {
 	log := &events{ready: make(chan struct{})}
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--config", s.config}, strings.NewReader(""), io.Discard, log)
+		ended <- run(ctx, []string{"serve", "--config", s.config}, strings.NewReader(""), io.Discard, log, os.Getenv)
 	}()
 	s.Cleanup(func() {
 		stop()

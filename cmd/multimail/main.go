@@ -26,7 +26,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv))
 }
 
 // Exit statuses.
@@ -44,6 +44,7 @@ type hinted struct {
 
 func (h hinted) Error() string { return h.err.Error() }
 func (h hinted) Unwrap() error { return h.err }
+func (h hinted) Hint() string  { return h.hint }
 
 // usageError is a mistake in how the command was called.
 type usageError struct{ error }
@@ -51,9 +52,9 @@ type usageError struct{ error }
 func (u usageError) Unwrap() error { return u.error }
 
 // run is main without the process, so that tests can call it.
-func run(ctx context.Context, args []string, in io.Reader, out, talk io.Writer) int {
-	env := &environment{ctx: ctx, in: in, out: out, talk: talk, asks: terminal}
-	return env.run(args)
+func run(ctx context.Context, args []string, in io.Reader, out, talk io.Writer, getenv func(string) string) int {
+	e := &environment{ctx: ctx, in: in, out: out, talk: talk, asks: terminal, getenv: getenv}
+	return e.run(args)
 }
 
 // run carries out one command line and returns the exit status.
@@ -74,6 +75,7 @@ func (e *environment) run(args []string) (code int) {
 		kong.Writers(e.out, e.talk),
 		kong.Exit(func(code int) { panic(exited{code}) }),
 		kong.Bind(e),
+		kong.Resolvers(fromEnvironment(e.getenv)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)
 	if err != nil {
@@ -90,6 +92,19 @@ func (e *environment) run(args []string) (code int) {
 	return report(e.talk, kctx.Run())
 }
 
+// fromEnvironment sets flags that the command line does not from the variables
+// that their tags name.
+func fromEnvironment(getenv func(string) string) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		for _, name := range flag.Tag.Envs {
+			if v := getenv(name); v != "" {
+				return v, nil
+			}
+		}
+		return nil, nil
+	})
+}
+
 // exited unwinds the exits of kong and kongplete: help and completion.
 type exited struct{ code int }
 
@@ -99,9 +114,9 @@ func report(talk io.Writer, err error) int {
 		return exitDone
 	}
 	fmt.Fprintln(talk, "error:", printable(err.Error()))
-	var h hinted
+	var h interface{ Hint() string } // ours, or that of the daemon
 	if errors.As(err, &h) {
-		fmt.Fprintln(talk, "hint:", printable(h.hint))
+		fmt.Fprintln(talk, "hint:", printable(h.Hint()))
 	}
 	var u usageError
 	if errors.As(err, &u) {

@@ -54,7 +54,7 @@ func TestExitStatuses(t *testing.T) {
 
 func TestRunIsTheSameWithoutAnEnvironment(t *testing.T) {
 	var out, talk bytes.Buffer
-	if code := run(t.Context(), []string{"fly"}, strings.NewReader(""), &out, &talk); code != exitUsage || out.Len() > 0 {
+	if code := run(t.Context(), []string{"fly"}, strings.NewReader(""), &out, &talk, os.Getenv); code != exitUsage || out.Len() > 0 {
 		t.Errorf("exit %d, %s", code, &out)
 	}
 }

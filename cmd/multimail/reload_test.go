@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +30,7 @@ func TestAHangupReloadsWhatItCanAndNamesWhatItCannot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certPair(t, filepath.Join(filepath.Dir(s.config), "tls"), time.Now())
+	s.certificate()
 	s.write(strings.Replace(string(config), "[smtp]", "[smtp]\nmax_recipients = 7", 1))
 	hangUp()
 	until(t, "reloaded", func() bool { return strings.Contains(log.String(), `"msg":"reloaded"`) })

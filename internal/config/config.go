@@ -157,7 +157,7 @@ func Parse(text string) (Config, error) {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return c, fmt.Errorf("line %d: unknown key %s", lineOf(text, unknown[0]), unknown[0])
 	}
-	return c, c.check()
+	return c, c.Check()
 }
 
 // lineOf finds a key again: the decoder reports unknown keys without a place.
@@ -187,7 +187,8 @@ func lineOf(text string, key toml.Key) int {
 // nodeName is what the audit log takes as the name of a chain.
 var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-func (c Config) check() error {
+// Check refuses values that cannot be meant.
+func (c Config) Check() error {
 	switch {
 	case c.Data == "":
 		return errors.New("data: a directory is required")

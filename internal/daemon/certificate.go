@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"crypto/tls"
@@ -33,11 +33,11 @@ type certificate struct {
 
 // loadCertificate reads a pair for the first time, when a bad one is an error.
 // It returns nil when no file is named.
-func loadCertificate(name, certFile, keyFile string) (*certificate, error) {
+func loadCertificate(name, certFile, keyFile string, log *slog.Logger) (*certificate, error) {
 	if certFile == "" {
 		return nil, nil
 	}
-	c := &certificate{name: name, certFile: certFile, keyFile: keyFile, log: slog.Default(), now: time.Now}
+	c := &certificate{name: name, certFile: certFile, keyFile: keyFile, log: log, now: time.Now}
 	if err := c.read(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/daemon"
 	"github.com/multimail/multimail/sign"
 )
 
@@ -142,7 +143,7 @@ type localKeys struct {
 }
 
 func (e *environment) localKeys() (localKeys, error) {
-	path, err := socketPath(e.globals.Data)
+	path, err := daemon.SocketPath(e.globals.Data)
 	if err == nil {
 		err = ours(path)
 	}

@@ -1,18 +1,15 @@
-package main
+package daemon
 
 import (
-	"context"
 	"runtime/debug"
 	"runtime/metrics"
-	"time"
 )
 
 // When memory is given back: the daemon has allocated much since the last time,
 // and next to nothing for a while. Go itself collects garbage only when more is
 // allocated, or after two minutes, and returns pages slowly.
 const (
-	trimEvery = 10 * time.Second
-	trimQuiet = 4 << 20  // octets allocated in that time by a daemon that is idle
+	trimQuiet = 4 << 20  // octets allocated in superviseEvery by a daemon that is idle
 	trimBurst = 64 << 20 // octets allocated since memory was given back
 )
 
@@ -20,20 +17,6 @@ const (
 type trimmer struct {
 	seen    uint64 // octets ever allocated, when it last looked
 	trimmed uint64 // the same, when it last gave memory back
-}
-
-// run looks at the memory of this process until ctx ends.
-func (t *trimmer) run(ctx context.Context) error {
-	tick := time.NewTicker(trimEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			t.step()
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // step gives memory back when a burst is over, and reports whether it did.

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"crypto/ecdsa"
@@ -19,32 +19,27 @@ import (
 // certLife is short enough to be forgotten nowhere and long enough for any trial.
 const certLife = 365 * 24 * time.Hour
 
-// devCerts returns the certificate of the dev mode's listeners and the path of
-// the authority that signed it. Both are kept across restarts, so that a
+// devCerts returns the files of the certificate of the dev mode's listeners and
+// of the authority that signed it. They are kept across restarts, so that a
 // client which trusts the authority goes on trusting it.
-func devCerts(data string, now time.Time) (cert tls.Certificate, caFile string, err error) {
+func devCerts(data string, now time.Time) (caFile, certFile, keyFile string, err error) {
 	dir := filepath.Join(data, "tls")
-	caFile = filepath.Join(dir, "ca.pem")
-	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	cert, err = tls.LoadX509KeyPair(certFile, keyFile)
+	caFile, certFile, keyFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err == nil && cert.Leaf != nil && now.Before(cert.Leaf.NotAfter.Add(-24*time.Hour)) {
 		if _, err = os.Stat(caFile); err == nil {
-			return cert, caFile, nil
+			return caFile, certFile, keyFile, nil
 		}
 	}
 	if err = os.MkdirAll(dir, 0o700); err != nil {
-		return cert, "", err
+		return "", "", "", err
 	}
 	ca, leaf, key, err := makeCerts(now)
 	if err != nil {
-		return cert, "", err
+		return "", "", "", err
 	}
 	err = errors.Join(writeFile(caFile, ca, 0o644), writeFile(certFile, leaf, 0o644), writeFile(keyFile, key, 0o600))
-	if err != nil {
-		return cert, "", err
-	}
-	cert, err = tls.X509KeyPair(leaf, key)
-	return cert, caFile, err
+	return caFile, certFile, keyFile, err
 }
 
 // makeCerts signs a certificate for loopback with an authority whose key is

@@ -2,7 +2,7 @@
 
 // The race detector keeps memory of its own for every octet this test allocates.
 
-package main
+package daemon
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -16,10 +16,6 @@ import (
 const clockKey = "clock/mark"
 
 var space = store.NewSpace("clock/")
-
-// clockEvery is how often a change of the clock's standing is looked for: to
-// record it, not to act on it, which happens at each reading.
-const clockEvery = 10 * time.Second
 
 // clockwork records what becomes of the daemon's clock.
 type clockwork struct {
@@ -93,20 +89,4 @@ func (w *clockwork) record(ctx context.Context) error {
 		w.mark = mark
 	}
 	return nil
-}
-
-// run records until ctx ends.
-func (w *clockwork) run(ctx context.Context, failed func(error)) {
-	tick := time.NewTicker(clockEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := w.record(ctx); err != nil && ctx.Err() == nil {
-				failed(err)
-			}
-		}
-	}
 }

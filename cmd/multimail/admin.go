@@ -1,0 +1,414 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
+)
+
+type operatorCmd struct {
+	Name      *string `help:"Name of the accountable organisation." placeholder:"TEXT"`
+	Oversight *string `help:"Address that gets copies of monitored mail." placeholder:"ADDR"`
+}
+
+func (o operatorCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) (err error) {
+		var a api.Account
+		if o.Name == nil && o.Oversight == nil {
+			a, err = c.Account(e.ctx)
+		} else {
+			a, err = c.PatchAccount(e.ctx, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight})
+		}
+		if err != nil {
+			return err
+		}
+		return e.print(a, func() error { return e.line("%s, oversight address %s", a.Name, a.OversightEmail) })
+	})
+}
+
+type domainCmd struct {
+	Add     domainAddCmd  `cmd:"" help:"Add a sending domain and make its keys."`
+	List    domainListCmd `cmd:"" help:"List sending domains."`
+	Records recordsCmd    `cmd:"" help:"Print the DNS records to publish."`
+}
+
+type domainAddCmd struct {
+	Name string `arg:"" help:"Domain."`
+}
+
+func (d domainAddCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		dom, err := c.AddDomain(e.ctx, d.Name)
+		if err != nil {
+			return err
+		}
+		return e.print(dom, func() error { return e.records(dom) })
+	})
+}
+
+type recordsCmd struct {
+	Name string `arg:"" help:"Domain."`
+}
+
+func (d recordsCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		dom, err := c.Domain(e.ctx, d.Name)
+		if err != nil {
+			return err
+		}
+		return e.print(dom, func() error { return e.records(dom) })
+	})
+}
+
+// zoneText writes a TXT value for a zone file: each string holds 255 octets at most.
+func zoneText(v string) string {
+	var strs []string
+	for v != "" {
+		n := min(255, len(v))
+		strs = append(strs, `"`+v[:n]+`"`)
+		v = v[n:]
+	}
+	return strings.Join(strs, " ")
+}
+
+// records prints lines for a zone file.
+func (e *environment) records(d api.Domain) error {
+	for _, r := range d.DNS {
+		if err := e.line("%s. %s %s", r.Name, r.Type, zoneText(r.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type domainListCmd struct{}
+
+func (domainListCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		l, err := c.Domains(e.ctx)
+		if err != nil {
+			return err
+		}
+		return e.print(l, func() error {
+			rows := make([][]string, 0, len(l))
+			for _, d := range l {
+				rows = append(rows, []string{d.Name, fmt.Sprint(d.Verified), short(d.CreatedAt)})
+			}
+			return e.table("DOMAIN\tVERIFIED\tCREATED", rows)
+		})
+	})
+}
+
+type agentCmd struct {
+	Add      agentAddCmd      `cmd:"" help:"Add an agent; prints its SMTP password once."`
+	List     agentListCmd     `cmd:"" help:"List agents."`
+	Disable  agentDisableCmd  `cmd:"" help:"End its credentials and stop its mail."`
+	Enable   agentEnableCmd   `cmd:"" help:"Undo disable."`
+	Password agentPasswordCmd `cmd:"" help:"Give it a new SMTP password; the old one is void."`
+}
+
+type agentAddCmd struct {
+	Name string `arg:"" help:"Name of the agent."`
+	Ref  string `help:"Its name at its identity provider." placeholder:"ID"`
+}
+
+func (a agentAddCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		p, err := c.AddAgent(e.ctx, api.NewAgent{Name: a.Name, AgentRef: a.Ref})
+		if err != nil {
+			return err
+		}
+		return e.print(p, func() error { return e.line("agent %s, SMTP password %s", p.Name, p.Password) })
+	})
+}
+
+type agentPasswordCmd struct {
+	Name string `arg:"" help:"Name of the agent."`
+}
+
+func (a agentPasswordCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		p, err := c.ResetPassword(e.ctx, a.Name)
+		if err != nil {
+			return err
+		}
+		return e.print(p, func() error { return e.line("agent %s, SMTP password %s", p.Name, p.Password) })
+	})
+}
+
+type agentListCmd struct{}
+
+func (agentListCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		l, err := c.Agents(e.ctx)
+		if err != nil {
+			return err
+		}
+		return e.print(l, func() error {
+			rows := make([][]string, 0, len(l))
+			for _, a := range l {
+				state := "active"
+				if a.Disabled {
+					state = "disabled"
+				}
+				rows = append(rows, []string{a.Name, state, a.AgentRef, short(a.CreatedAt)})
+			}
+			return e.table("AGENT\tSTATE\tREF\tCREATED", rows)
+		})
+	})
+}
+
+type agentDisableCmd struct {
+	Name string `arg:"" help:"Name of the agent."`
+}
+
+func (a agentDisableCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		s, err := c.DisableAgent(e.ctx, a.Name)
+		if err != nil {
+			return err
+		}
+		return e.print(s, func() error { return e.stopped("agent "+a.Name+" is disabled", s) })
+	})
+}
+
+type agentEnableCmd struct {
+	Name string `arg:"" help:"Name of the agent."`
+}
+
+func (a agentEnableCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		g, err := c.EnableAgent(e.ctx, a.Name)
+		if err != nil {
+			return err
+		}
+		return e.print(g, func() error { return e.line("agent %s is enabled", a.Name) })
+	})
+}
+
+type mailboxCmd struct {
+	Add  mailboxAddCmd  `cmd:"" help:"Add a mailbox; it starts in gated_send."`
+	List mailboxListCmd `cmd:"" help:"List mailboxes."`
+	Mode mailboxModeCmd `cmd:"" help:"Change the oversight mode."`
+	Set  mailboxSetCmd  `cmd:"" help:"Change other settings."`
+}
+
+type mailboxAddCmd struct {
+	Address string   `arg:"" help:"Address on one of the sending domains."`
+	Agent   []string `help:"Agents that may use it." required:"" placeholder:"NAME"`
+	Name    string   `help:"Display name." placeholder:"TEXT"`
+}
+
+func (m mailboxAddCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		b, err := c.AddMailbox(e.ctx, api.NewMailbox{Address: m.Address, Agents: m.Agent, DisplayName: m.Name})
+		if err != nil {
+			return err
+		}
+		return e.print(b, func() error { return e.line("%s is in %s", b.Address, b.OversightMode) })
+	})
+}
+
+type mailboxListCmd struct{}
+
+func (mailboxListCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		l, err := c.Mailboxes(e.ctx)
+		if err != nil {
+			return err
+		}
+		return e.print(l, func() error {
+			rows := make([][]string, 0, len(l))
+			for _, b := range l {
+				frozen := ""
+				if b.Frozen {
+					frozen = "frozen"
+				}
+				rows = append(rows, []string{b.Address, b.OversightMode, list(b.Agents), frozen})
+			}
+			return e.table("MAILBOX\tMODE\tAGENTS\t", rows)
+		})
+	})
+}
+
+type mailboxModeCmd struct {
+	Address string `arg:"" help:"Mailbox."`
+	Mode    string `arg:"" enum:"read_only,gated_all,gated_send,monitored,autonomous" help:"One of ${enum}."`
+}
+
+func (m mailboxModeCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		b, err := c.SetMode(e.ctx, m.Address, m.Mode)
+		if err != nil {
+			return err
+		}
+		return e.print(b, func() error { return e.line("%s is in %s", b.Address, b.OversightMode) })
+	})
+}
+
+type mailboxSetCmd struct {
+	Address   string   `arg:"" help:"Mailbox."`
+	Name      *string  `help:"Display name." placeholder:"TEXT"`
+	Oversight *string  `help:"Address that gets the copies in monitored; empty for the operator's." placeholder:"ADDR"`
+	Hold      *int64   `help:"Seconds a mail waits for a decision; 0 for the default." placeholder:"N"`
+	Agent     []string `help:"Agents that may use it too." placeholder:"NAME"`
+}
+
+func (m mailboxSetCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		b, err := c.PatchMailbox(e.ctx, m.Address, api.MailboxPatch{
+			DisplayName: m.Name, OversightAddress: m.Oversight, HoldSeconds: m.Hold, AddAgents: m.Agent,
+		})
+		if err != nil {
+			return err
+		}
+		return e.print(b, func() error { return e.line("%s is changed", b.Address) })
+	})
+}
+
+type allowCmd struct {
+	Add  allowAddCmd  `cmd:"" help:"Let mail to an address or *@domain leave undecided."`
+	List allowListCmd `cmd:"" help:"List the allowlist of a mailbox."`
+	Rm   allowRmCmd   `cmd:"" help:"Take an entry off."`
+}
+
+type allowAddCmd struct {
+	Mailbox string `arg:"" help:"Mailbox."`
+	Pattern string `arg:"" help:"Address, or *@domain."`
+	Note    string `help:"Why." placeholder:"TEXT"`
+}
+
+func (a allowAddCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		n, err := c.AllowAdd(e.ctx, a.Mailbox, api.NewAllowEntry{Pattern: a.Pattern, Note: a.Note})
+		if err != nil {
+			return err
+		}
+		return e.print(n, func() error { return e.line("%s %s", n.ID, n.Pattern) })
+	})
+}
+
+type allowListCmd struct {
+	Mailbox string `arg:"" help:"Mailbox."`
+}
+
+func (a allowListCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		l, err := c.Allowlist(e.ctx, a.Mailbox)
+		if err != nil {
+			return err
+		}
+		return e.print(l, func() error {
+			rows := make([][]string, 0, len(l))
+			for _, n := range l {
+				rows = append(rows, []string{n.ID, n.Pattern, n.Note, short(n.CreatedAt)})
+			}
+			return e.table("ID\tPATTERN\tNOTE\tADDED", rows)
+		})
+	})
+}
+
+type allowRmCmd struct {
+	Mailbox string `arg:"" help:"Mailbox."`
+	ID      string `arg:"" help:"Id of the entry."`
+}
+
+func (a allowRmCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		if err := c.AllowRemove(e.ctx, a.Mailbox, a.ID); err != nil {
+			return err
+		}
+		return e.print(removed{a.ID}, func() error { return e.line("%s is off the allowlist", a.ID) })
+	})
+}
+
+type keyCmd struct {
+	Create keyCreateCmd `cmd:"" help:"Make a key; prints its secret once, or writes it to --out."`
+	List   keyListCmd   `cmd:"" help:"List keys."`
+	Revoke keyRevokeCmd `cmd:"" help:"End a key."`
+}
+
+type keyCreateCmd struct {
+	Kind    string   `arg:"" enum:"agent,approver,admin" help:"Whose key: ${enum}."`
+	Owner   string   `arg:"" help:"Name of the agent, approver or admin."`
+	Scope   []string `help:"Scopes; all that the kind may hold if left out." placeholder:"SCOPE"`
+	Mailbox []string `help:"Only these mailboxes." placeholder:"ADDR"`
+	Name    string   `help:"A label." placeholder:"TEXT"`
+	Out     string   `help:"Write the secret to this new file, mode 0600." type:"path" placeholder:"FILE"`
+}
+
+func (k keyCreateCmd) Run(e *environment) error {
+	if k.Out != "" && k.Kind == "approver" {
+		if in, err := inside(e.globals.Data, k.Out); err != nil {
+			return err
+		} else if in {
+			return errKeyInside
+		}
+	}
+	if len(k.Scope) == 0 {
+		for _, s := range registry.Kind(k.Kind).Scopes() {
+			k.Scope = append(k.Scope, string(s))
+		}
+	}
+	return e.withClient(func(c *api.Client) error {
+		s, err := c.AddKey(e.ctx, api.NewKey{Name: k.Name, Kind: k.Kind, Owner: k.Owner, Scopes: k.Scope, Mailboxes: k.Mailbox})
+		if err != nil {
+			return err
+		}
+		if k.Out != "" {
+			if err := writeNew(k.Out, s.Secret+"\n"); err != nil {
+				return errors.Join(fmt.Errorf("the key could not be written and is revoked: %w", err), c.RevokeKey(e.ctx, s.ID))
+			}
+			s.Secret = ""
+		}
+		return e.print(s, func() error {
+			if k.Out != "" {
+				return e.line("%s %s %s, in %s", s.ID, s.Kind, s.Owner, k.Out)
+			}
+			return e.line("%s", s.Secret)
+		})
+	})
+}
+
+type keyListCmd struct{}
+
+func (keyListCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		l, err := c.Keys(e.ctx)
+		if err != nil {
+			return err
+		}
+		return e.print(l, func() error {
+			rows := make([][]string, 0, len(l))
+			for _, k := range l {
+				state := "active"
+				if !k.IsActive {
+					state = "revoked"
+				}
+				rows = append(rows, []string{k.ID, k.Kind, k.Owner, list(k.Scopes), state, short(k.CreatedAt)})
+			}
+			return e.table("ID\tKIND\tOWNER\tSCOPES\tSTATE\tCREATED", rows)
+		})
+	})
+}
+
+type keyRevokeCmd struct {
+	ID string `arg:"" help:"Id of the key."`
+}
+
+func (k keyRevokeCmd) Run(e *environment) error {
+	return e.withClient(func(c *api.Client) error {
+		if err := c.RevokeKey(e.ctx, k.ID); err != nil {
+			return err
+		}
+		return e.print(removed{k.ID}, func() error { return e.line("%s is revoked", k.ID) })
+	})
+}
+
+// removed is what is left to say about something that is gone.
+type removed struct {
+	ID string `json:"id"`
+}

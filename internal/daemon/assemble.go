@@ -1,0 +1,257 @@
+package daemon
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/dkim"
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/httpd"
+	"github.com/multimail/multimail/internal/clock"
+	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/message"
+	"github.com/multimail/multimail/internal/metrics"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/secret"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/throttle"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/mcpbridge"
+	"github.com/multimail/multimail/queue"
+	"github.com/multimail/multimail/relay"
+	"github.com/multimail/multimail/sign"
+	"github.com/multimail/multimail/smtpd"
+)
+
+// assemble makes every part and connects them. Nothing listens yet.
+func (d *Daemon) assemble() (err error) {
+	if err := d.loadCertificates(); err != nil {
+		return err
+	}
+	hop, err := relayOptions(d.o.Config.Relay)
+	if err != nil {
+		return err
+	}
+	m := metrics.New()
+	d.o.Clock.Log = d.o.Log
+	c := clock.New(d.o.Clock)
+	if err := d.openData(c); err != nil {
+		return err
+	}
+	hop.Hostname, hop.Metrics, hop.Log = d.o.Config.SMTP.Hostname, m, d.o.Log
+	if d.relay, err = relay.New(hop); err != nil {
+		return err
+	}
+	box := inbox.New()
+	if err := d.makeQueue(box, c, m); err != nil {
+		return err
+	}
+	m.States(d.states)
+	return d.makeServers(box, c, m)
+}
+
+// openData opens what the data directory holds.
+func (d *Daemon) openData(c *clock.Clock) (err error) {
+	conf := d.o.Config
+	if d.db, err = bolt.Open(bolt.Options{Dir: conf.Data, Create: d.dev != nil, Now: c.Now}); err != nil {
+		return err
+	}
+	d.audit = audit.New(conf.Node)
+	if d.clock, err = startClock(context.Background(), c, d.db, d.audit); err != nil {
+		return err
+	}
+	d.registry = registry.New(d.audit).Holding(time.Duration(conf.Queue.Hold))
+	d.identity = sign.OpenKeys(conf.Data)
+	d.dkim = dkim.OpenKeys(conf.Data, dkim.Options{Ed25519: conf.DKIM.Ed25519})
+	return d.checkKeys()
+}
+
+// makeQueue makes the queue and the gate before it.
+func (d *Daemon) makeQueue(box *inbox.Inbox, c *clock.Clock, m *metrics.Metrics) (err error) {
+	conf, q := d.o.Config, d.o.Config.Queue
+	if d.queue, err = queue.New(d.db, d.audit, d.relay, box, queue.Options{
+		Node: conf.Node, Metrics: m, Log: d.o.Log, Trusted: c.Trusted,
+		Workers: q.Workers, Lease: time.Duration(q.Lease), Lifetime: time.Duration(q.Lifetime),
+		FirstRetry: time.Duration(q.FirstRetry), MaxRetry: time.Duration(q.MaxRetry),
+		Stamps: []queue.Stamp{sign.NewStamper(d.identity), dkim.NewStamper(d.dkim), received{conf.SMTP.Hostname}},
+	}); err != nil {
+		return err
+	}
+	d.relay.OnFree(d.queue.Wake)
+	d.gate = gate.New(d.db, d.queue, d.registry, d.audit, gate.Options{
+		SubmissionsPerMinute: conf.HTTP.SubmissionsPerMinute,
+		MaxSize:              int64(conf.SMTP.MaxSize), MaxRcpt: conf.SMTP.MaxRecipients,
+		Trusted: c.Trusted, Log: d.o.Log, Metrics: m,
+		HeldSize: int64(q.HeldSize), HeldCount: q.HeldCount, BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
+	})
+	return nil
+}
+
+// makeServers makes the servers of SMTP and HTTP, which share their limits.
+func (d *Daemon) makeServers(box *inbox.Inbox, c *clock.Clock, m *metrics.Metrics) (err error) {
+	conf := d.o.Config
+	messages := throttle.NewBytes(int64(conf.Memory.Messages))
+	logins := throttle.NewLogins(conf.Logins.PerSource, conf.Logins.PerAccount, nil)
+	users := credentials{d.db, d.registry, rate.NewLimiter(rate.Every(10*time.Second), 20)}
+	if d.smtp, err = smtpd.New(d.gate, users, smtpd.Options{
+		Hostname: conf.SMTP.Hostname, TLSConfig: d.smtpTLS,
+		MaxSize: int64(conf.SMTP.MaxSize), MaxRecipients: conf.SMTP.MaxRecipients, MaxCommands: conf.SMTP.MaxCommands,
+		MaxConnections: conf.SMTP.MaxConnections, MaxPerSource: conf.SMTP.MaxPerSource,
+		Logins: logins, Messages: messages, Log: d.o.Log, Metrics: m,
+	}); err != nil {
+		return err
+	}
+	domain := "" // whose key document is served by default
+	if d.dev != nil {
+		domain = devDomain
+	}
+	d.http, err = httpd.New(httpd.Options{
+		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
+		Identity: d.identity, DKIM: d.dkim, Clock: c, Metrics: m, Log: d.o.Log, Dev: d.dev != nil,
+		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
+		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
+		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: d.mcp,
+	})
+	return err
+}
+
+// mcp makes the handler of /mcp; its API calls do not touch a socket.
+func (d *Daemon) mcp(hc *http.Client) http.Handler {
+	return mcpbridge.Handler("http://multimail", hc, int64(d.o.Config.SMTP.MaxSize), d.o.Version)
+}
+
+// checkKeys refuses to start without the keys of a domain: its mail would wait
+// for ever, and a new key in the place of a lost one would belie what the old
+// one signed. Only an Ed25519 key that the configuration asks for now is made.
+func (d *Daemon) checkKeys() error {
+	var domains []registry.Domain
+	err := d.db.View(context.Background(), func(tx store.Tx) (err error) {
+		domains, err = d.registry.Domains(tx)
+		return err
+	})
+	for _, dom := range domains {
+		if err == nil {
+			_, err = d.identity.Document(dom.Name)
+		}
+		if err == nil {
+			err = d.dkim.Ensure(dom.Name)
+		}
+	}
+	return err
+}
+
+func (d *Daemon) states() map[string]int {
+	counts, err := d.queue.Counts(context.Background())
+	if err != nil {
+		d.o.Log.Error("count", "err", err)
+	}
+	out := map[string]int{}
+	for s, n := range counts {
+		out[s.String()] = n
+	}
+	return out
+}
+
+// received is the topmost stamp: our trace line.
+type received struct{ host string }
+
+func (r received) Stamp(_ context.Context, m *mail.Mail, _ []byte) ([]byte, error) {
+	if m.Release == nil {
+		return nil, errors.New("received: the mail has no release")
+	}
+	return message.Received(m, r.host, m.SubmittedAt), nil
+}
+
+// credentials looks SMTP passwords up, each login in a transaction of its own.
+type credentials struct {
+	db  store.Store
+	reg *registry.Registry
+	// entries limits what is written about refused logins: whoever guesses must
+	// not be able to fill the audit log.
+	entries *rate.Limiter
+}
+
+// ByPassword returns the principal behind a user name and password.
+func (c credentials) ByPassword(ctx context.Context, user, password, remote string) (p registry.Principal, err error) {
+	err = c.db.View(ctx, func(tx store.Tx) error {
+		p, err = c.reg.ByPassword(tx, user, password)
+		return err
+	})
+	p.IP = remote
+	if errors.Is(err, registry.ErrCredentials) && c.entries.Allow() {
+		err = errors.Join(err, c.db.Update(ctx, func(tx store.Tx) error {
+			return c.reg.NoteAuth(tx, registry.Principal{IP: remote}, "smtp", user)
+		}))
+	}
+	return p, err
+}
+
+// loadCertificates reads the pairs that the configuration names.
+func (d *Daemon) loadCertificates() error {
+	conf := d.o.Config
+	smtpPair, err := loadCertificate("smtp.tls_cert_file", conf.SMTP.CertFile, conf.SMTP.KeyFile, d.o.Log)
+	if err != nil {
+		return err
+	}
+	apiPair, err := loadCertificate("http.tls_cert_file", conf.HTTP.CertFile, conf.HTTP.KeyFile, d.o.Log)
+	if err != nil {
+		return err
+	}
+	if smtpPair != nil {
+		d.smtpTLS, d.certificates = smtpPair.config(), append(d.certificates, smtpPair)
+	}
+	if apiPair != nil {
+		d.apiTLS, d.certificates = apiPair.config(), append(d.certificates, apiPair)
+	}
+	return nil
+}
+
+// relayOptions reads what the configuration names for the way to the next hop.
+func relayOptions(c config.Relay) (relay.Options, error) {
+	o := relay.Options{Smarthost: c.Smarthost, TLS: relay.TLSPolicy(c.TLS), ImplicitTLS: c.ImplicitTLS,
+		Username: c.Username, PerDestination: c.PerDestination,
+		GreetingTimeout: time.Duration(c.GreetingTimeout), Auth: relay.AuthMethod(c.Auth),
+		OAuth: relay.OAuth{TokenURL: c.OAuthTokenURL, ClientID: c.OAuthClientID, Scope: c.OAuthScope}}
+	for _, f := range []struct {
+		key, path string
+		to        *string
+	}{
+		{"relay.password_file", c.PasswordFile, &o.Password},
+		{"relay.oauth_client_secret_file", c.OAuthClientSecret, &o.OAuth.ClientSecret},
+	} {
+		if f.path == "" {
+			continue
+		}
+		b, _, err := secret.Read(f.path)
+		if err != nil {
+			return o, fmt.Errorf("%s: %w", f.key, err)
+		}
+		*f.to = strings.TrimRight(string(b), "\r\n")
+	}
+	if c.CAFile == "" {
+		return o, nil
+	}
+	var err error
+	if o.RootCAs, err = x509.SystemCertPool(); err != nil {
+		return o, err
+	}
+	b, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return o, fmt.Errorf("relay.ca_file: %w", err)
+	}
+	if !o.RootCAs.AppendCertsFromPEM(b) {
+		return o, errors.New("relay.ca_file: no certificate in it")
+	}
+	return o, nil
+}

@@ -1,0 +1,253 @@
+// Package daemon assembles the running system from its configuration: store,
+// registry, gate, queue, the servers and what runs beside them.
+//
+//	d, err := daemon.New(daemon.Options{Config: c, Log: log})
+//	err = d.Run(ctx, nil) // until ctx ends; then it drains and closes
+//
+// It knows every concrete type and decides nothing. A process is not needed:
+// tests start it in a directory of their own.
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/dkim"
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/httpd"
+	"github.com/multimail/multimail/internal/clock"
+	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/queue"
+	"github.com/multimail/multimail/relay"
+	"github.com/multimail/multimail/sign"
+	"github.com/multimail/multimail/smtpd"
+)
+
+// Options are what a daemon is made from.
+type Options struct {
+	Config  config.Config
+	File    string        // where Config was read, for Reload; "" for nowhere
+	Version string        // what MCP clients are told
+	Log     *slog.Logger  // nil means slog.Default
+	Clock   clock.Options // the zero value reads the machine's clocks
+}
+
+// Daemon is the running system.
+type Daemon struct {
+	o   Options
+	dev *devMode // nil outside dev mode
+
+	db       *bolt.DB
+	audit    *audit.Log
+	registry *registry.Registry
+	identity *sign.Keyring
+	dkim     *dkim.Keyring
+	queue    *queue.Queue
+	gate     *gate.Gate
+	relay    *relay.Client
+	smtp     *smtpd.Server
+	http     *httpd.Server
+	clock    *clockwork
+
+	submission, submissions, api net.Listener // nil for none
+	smtpTLS, apiTLS              *tls.Config  // apiTLS nil: plain HTTP
+	certificates                 []*certificate
+	socket                       string
+
+	closing sync.Once
+	closed  error
+}
+
+// Addresses are where a daemon listens; "" is nowhere.
+type Addresses struct {
+	Submission  string // host:port, STARTTLS
+	Submissions string // host:port, implicit TLS
+	HTTP        string // host:port
+	Socket      string // path
+}
+
+// New opens the data directory, which must be there, and the listeners. Nobody
+// is served before Run.
+func New(o Options) (*Daemon, error) {
+	d := &Daemon{o: o}
+	return d.opened()
+}
+
+// opened assembles d, or closes what was opened so far.
+func (d *Daemon) opened() (*Daemon, error) {
+	if d.o.Log == nil {
+		d.o.Log = slog.Default()
+	}
+	err := d.o.Config.Check()
+	for _, step := range []func() error{d.assemble, d.fixtures, d.listen} {
+		if err == nil {
+			err = step()
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(d.explain(err), d.Close())
+	}
+	return d, nil
+}
+
+// explain says what to do when the data directory is not as expected.
+func (d *Daemon) explain(err error) error {
+	if errors.Is(err, store.ErrMissing) && errors.Is(err, fs.ErrNotExist) {
+		return hinted{err, "make the data directory with `multimail init --data " + d.o.Config.Data + "`"}
+	}
+	return err
+}
+
+// listen opens the listeners that the configuration names.
+func (d *Daemon) listen() (err error) {
+	if d.socket, err = SocketPath(d.o.Config.Data); err != nil {
+		return err
+	}
+	for _, l := range []struct {
+		key, addr string
+		to        *net.Listener
+	}{
+		{"smtp.submission", d.o.Config.SMTP.Submission, &d.submission},
+		{"smtp.submissions", d.o.Config.SMTP.Submissions, &d.submissions},
+		{"http.listen", d.o.Config.HTTP.Listen, &d.api},
+	} {
+		if l.addr == "" {
+			continue
+		}
+		if *l.to, err = net.Listen("tcp", l.addr); err != nil {
+			return fmt.Errorf("%s: %w", l.key, err)
+		}
+	}
+	if d.dev != nil {
+		d.dev.info.PID = os.Getpid()
+		d.dev.info.Submission, d.dev.info.Submissions = d.submission.Addr().String(), d.submissions.Addr().String()
+		d.dev.info.HTTP, d.dev.info.AdminSocket = "http://"+d.api.Addr().String(), d.socket
+	}
+	return nil
+}
+
+// Addresses returns where the daemon listens, with the ports it was given.
+func (d *Daemon) Addresses() Addresses {
+	addr := func(l net.Listener) string {
+		if l == nil {
+			return ""
+		}
+		return l.Addr().String()
+	}
+	return Addresses{Submission: addr(d.submission), Submissions: addr(d.submissions), HTTP: addr(d.api), Socket: d.socket}
+}
+
+// Run serves until ctx ends, then drains (new connections first, then attempts
+// under way) and closes. It calls ready, if there is one, as soon as the admin
+// socket answers; an error of ready ends it.
+func (d *Daemon) Run(ctx context.Context, ready func() error) error {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	failed := make(chan error, 8)
+	serve := func(name string, fn func() error) {
+		go func() {
+			if err := fn(); err != nil {
+				failed <- fmt.Errorf("%s: %w", name, err)
+			}
+		}()
+	}
+	if d.submission != nil {
+		serve("submission", func() error { return d.smtp.Serve(d.submission, false) })
+	}
+	if d.submissions != nil {
+		serve("submissions", func() error { return d.smtp.Serve(d.submissions, true) })
+	}
+	if err := d.serveAPI(ctx, serve); err != nil {
+		return errors.Join(err, d.Close())
+	}
+	queueDone := make(chan struct{})
+	qctx, stopQueue := context.WithCancel(work)
+	serve("queue", func() error { defer close(queueDone); return d.queue.Run(qctx, work) })
+	serve("gate", func() error { return d.gate.Run(work) })
+	go d.supervise(work)
+
+	err := d.announce(ready)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-failed:
+		}
+	}
+	return errors.Join(err, d.drain(stopQueue, queueDone, stopWork))
+}
+
+// announce says that the daemon listens.
+func (d *Daemon) announce(ready func() error) error {
+	at := d.Addresses()
+	if d.dev != nil {
+		if err := d.dev.info.write(d.o.Config.Data); err != nil {
+			return err
+		}
+	}
+	d.o.Log.Info("listening", "socket", at.Socket, "submission", at.Submission,
+		"submissions", at.Submissions, "http", at.HTTP)
+	if ready == nil {
+		return nil
+	}
+	return ready()
+}
+
+// drainTime is how long attempts under way may take to end at a shutdown;
+// cutting one after its final dot is a mail sent twice.
+const drainTime = 30 * time.Second
+
+// cutTime is how long an attempt that was cut may take to record its results.
+const cutTime = 5 * time.Second
+
+func (d *Daemon) drain(stopQueue func(), queueDone <-chan struct{}, stopWork func()) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	stopQueue()
+	err := errors.Join(d.smtp.Shutdown(ctx), d.http.Shutdown(ctx))
+	select {
+	case <-queueDone:
+	case <-ctx.Done():
+	}
+	stopWork()
+	select { // what was cut still records what it knows
+	case <-queueDone:
+	case <-time.After(cutTime):
+	}
+	return errors.Join(err, d.Close())
+}
+
+// Close closes what New opened. Run does it at its end; a daemon that never ran
+// needs it. A second call returns what the first did.
+func (d *Daemon) Close() error {
+	d.closing.Do(func() {
+		for _, l := range []net.Listener{d.submission, d.submissions, d.api} {
+			if l != nil {
+				l.Close() // a shutdown has closed it already
+			}
+		}
+		var errs []error
+		if d.relay != nil {
+			errs = append(errs, d.relay.Close())
+		}
+		if d.dev != nil {
+			errs = append(errs, d.dev.close())
+		}
+		if d.db != nil {
+			errs = append(errs, d.db.Close())
+		}
+		d.closed = errors.Join(errs...)
+	})
+	return d.closed
+}
