@@ -43,7 +43,6 @@ var (
 		queue
 		relay
 		sign
-		smtpd
 		test/bench
 		test/e2e
 	`)

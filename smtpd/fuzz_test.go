@@ -109,7 +109,8 @@ func FuzzSession(f *testing.F) {
 // accepts must be cut out again from what the type writes.
 func FuzzPath(f *testing.F) {
 	for _, s := range []string{
-		"FROM:<a@b.test> SIZE=1", `FROM:<"a b"@b.test>`, `FROM:<"a> x"@b.test> y`, `FROM:<"a\"> b"@b.test>`, "FROM:<>", "from: <a@b.test>",
+		"FROM:<a@b.test> SIZE=1", `FROM:<"a b"@b.test>`, `FROM:<"a> x"@b.test> y`, `FROM:<"a\"> b"@b.test>`, "FROM:<>",
+		"from: <a@b.test>",
 		"FROM:<\"a\\\x00d>b\"@b.test>",
 	} {
 		f.Add(s)

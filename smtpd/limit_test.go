@@ -3,7 +3,6 @@ package smtpd
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -142,18 +141,16 @@ func sessions(s *Server) int {
 }
 
 func TestFiveHundredLinesOfJunkEndAtTheLimit(t *testing.T) {
-	srv, _ := build(t, options())
-	p := dial(t, srv, true)
-	p.expect("220")
-	go func() { _, _ = io.WriteString(p.c, strings.Repeat("\x01\xff junk\t\r\n", 500)) }()
-	replies := 0
-	for got := p.reply(); got != ""; got = p.reply() {
-		if replies++; !strings.HasPrefix(got, "500 ") && !strings.HasPrefix(got, "421 4.7.0") {
-			t.Errorf("%q", got)
-		}
+	out, _ := replay(t, []byte(strings.Repeat("\x01\xff junk\t\r\n", 500)), 1<<16)
+	replies := strings.Split(strings.TrimSuffix(out, "\r\n"), "\r\n")[1:] // without the greeting
+	want := options().withDefaults().MaxErrors
+	if len(replies) != want {
+		t.Fatalf("%d replies, want %d: %q", len(replies), want, replies)
 	}
-	if replies > 10 {
-		t.Errorf("%d replies", replies)
+	for i, got := range replies {
+		if last := i == want-1; !last && !strings.HasPrefix(got, "500 ") || last && !strings.HasPrefix(got, "421 4.7.0") {
+			t.Errorf("reply %d: %q", i+1, got)
+		}
 	}
 }
 

@@ -45,7 +45,8 @@ func TestMalformedParametersAreRefused(t *testing.T) {
 		{"SIZE=1 size=2", "501 5.5.4"}, {"BODY=BINARYMIME", "501 5.5.4"}, {"RET=ALL", "501 5.5.4"},
 		{"ENVID=", "501 5.5.4"}, {"ENVID=+0A", "501 5.5.4"}, {"ENVID=+4", "501 5.5.4"}, {"ENVID=a=b", "501 5.5.4"},
 		{"ENVID=" + strings.Repeat("x", 101), "501 5.5.4"}, {"ENVID=" + strings.Repeat("x", 100), "250"},
-		{"SMTPUTF8", "555 5.6.7"}, {"HOLDFOR=60", "555 5.5.4"}, {"REQUIRETLS", "555 5.5.4"}, {"X\x01", "501"}, {"X\xc3\xa9", "501"},
+		{"SMTPUTF8", "555 5.6.7"}, {"HOLDFOR=60", "555 5.5.4"}, {"REQUIRETLS", "555 5.5.4"}, {"X\x01", "501"},
+		{"X\xc3\xa9", "501"},
 	} {
 		p := connect(t, address(t, srv), true).login()
 		p.do("MAIL FROM:<agent@example.test> "+c.line, c.want)
@@ -190,7 +191,8 @@ func TestTheLogTellsTheStoryAndNoSecret(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"msg=auth ", `msg="auth refused"`, "msg=received mail=01ARZ3NDEKTSV4RRFFQ69G5FAV",
-		"msg=internal", "disk on fire", "code=451 enhanced=4.3.0", "code=550 enhanced=5.7.1", "remote=127.0.0.1\n", "door=smtp"} {
+		"msg=internal", "disk on fire", "code=451 enhanced=4.3.0", "code=550 enhanced=5.7.1", "remote=127.0.0.1\n",
+		"door=smtp"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the log lacks %q:\n%s", want, text)
 		}

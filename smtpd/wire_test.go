@@ -42,8 +42,10 @@ func TestDataEndsAtCRLFDotCRLFAlone(t *testing.T) {
 		{"a dot before a bare LF does not end it", "a\r\n.\nb\r\n.\r\n", "", errDataEnd},
 		{"a dot between CRs does not end it", "a\r\n.\rb\r\n.\r\n", "", errDataEnd},
 		{"too large", strings.Repeat(strings.Repeat("x", 98)+"\r\n", 11) + ".\r\n", "", errDataSize},
-		{"just as large as allowed", strings.Repeat(strings.Repeat("x", 98)+"\r\n", 10) + ".\r\n", strings.Repeat(strings.Repeat("x", 98)+"\r\n", 10), nil},
-		{"a bad end in the discarded part of a large message", strings.Repeat(strings.Repeat("x", 98)+"\r\n", 11) + ".\nx\r\n.\r\n", "", errDataSize},
+		{"just as large as allowed", strings.Repeat(strings.Repeat("x", 98)+"\r\n", 10) + ".\r\n",
+			strings.Repeat(strings.Repeat("x", 98)+"\r\n", 10), nil},
+		{"a bad end in the discarded part of a large message", strings.Repeat(strings.Repeat("x", 98)+"\r\n", 11) +
+			".\nx\r\n.\r\n", "", errDataSize},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := fed(t, c.in+"NOOP\r\n")
