@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 )
@@ -57,9 +58,9 @@ func TestPersonalDataStandsInNoLeaf(t *testing.T) {
 	secrets := []string{"ann", "root", "uid-1000", "alle", "bob@far.test", "192.0.2.7", "fine"}
 	db, l := told(t, "node")
 	appendAll(t, db, l,
-		audit.Record{Kind: audit.Freeze, Actor: audit.Actor{Kind: "admin", ID: "admin:root"}},
-		audit.Record{Kind: audit.Thaw, Actor: audit.Actor{Kind: "socket", ID: "socket:uid-1000"}},
-		audit.Record{Kind: audit.Thaw, Actor: audit.Actor{Kind: "visitor", ID: "uid-1000"}})
+		by(audit.Actor{Kind: "admin", ID: "admin:root"}, record(audit.Freeze)),
+		by(audit.Actor{Kind: "socket", ID: "socket:uid-1000"}, record(audit.Thaw)),
+		by(audit.Actor{Kind: "visitor", ID: "uid-1000"}, record(audit.Thaw)))
 	for k, v := range db.kv {
 		if strings.HasPrefix(k, "audit-open/") {
 			continue
@@ -83,7 +84,7 @@ func TestPersonalDataStandsInNoLeaf(t *testing.T) {
 
 func TestEqualRecordsHaveDifferentHashesAndCommitments(t *testing.T) {
 	db, l := newMemory(), audit.New("node")
-	r := audit.Record{Kind: audit.AuthFail, Actor: system, Private: map[string]string{"ip": "192.0.2.7", "user": "192.0.2.7"}}
+	r := by(system, record(audit.AuthFail), "ip", "192.0.2.7", "user", "192.0.2.7")
 	appendAll(t, db, l, r, r)
 	seen := map[string]bool{}
 	for _, e := range list(t, db, l, 0, 2) {
@@ -111,27 +112,43 @@ func TestEqualRecordsHaveDifferentHashesAndCommitments(t *testing.T) {
 }
 
 func TestAppendRefusesWhatItCouldNotReadBack(t *testing.T) {
-	long := strings.Repeat("x", 129)
+	with := func(r audit.Record, change func(r *audit.Record)) audit.Record {
+		change(&r)
+		return r
+	}
+	facts := func(r audit.Record, name, value string) audit.Record {
+		return with(r, func(r *audit.Record) { r.Facts[name] = value })
+	}
+	of := func(r audit.Record, mail string) audit.Record {
+		return with(r, func(r *audit.Record) { r.Mail = mail })
+	}
+	freeze, sent, refused := record(audit.Freeze), record(audit.MailSent), record(audit.DecideRefuse)
 	for name, c := range map[string]struct {
 		node string
 		r    audit.Record
 	}{
 		"a kind that is not in the vocabulary":   {"node", audit.Record{Kind: "mail.bless", Mail: "M1"}},
 		"no kind":                                {"node", audit.Record{}},
-		"a kind with a blank":                    {"node", audit.Record{Kind: "mail.sent ", Mail: "M1"}},
-		"a change of no mail":                    {"node", audit.Record{Kind: audit.MailSent}},
-		"a mail id that reaches into other keys": {"node", audit.Record{Kind: audit.DecideRefuse, Mail: "M1/x"}},
-		"a mail id with NUL":                     {"node", audit.Record{Kind: audit.DecideRefuse, Mail: "M1\x00"}},
-		"a fact whose name is not UTF-8":         {"node", audit.Record{Kind: audit.Freeze, Facts: map[string]string{"\xff": "1"}}},
-		"a fact without a name":                  {"node", audit.Record{Kind: audit.Freeze, Facts: map[string]string{"": "1"}}},
-		"a private field with a quote":           {"node", audit.Record{Kind: audit.Freeze, Private: map[string]string{`a"`: "1"}}},
-		"a private field with a long name":       {"node", audit.Record{Kind: audit.Freeze, Private: map[string]string{long: "1"}}},
-		"another actor beside the actor":         {"node", audit.Record{Kind: audit.Freeze, Actor: person, Private: map[string]string{"actor": "eve"}}},
-		"a person where the actor is none":       {"node", audit.Record{Kind: audit.Freeze, Actor: system, Private: map[string]string{"actor": "eve"}}},
-		"a chain without a name":                 {"", audit.Record{Kind: audit.Freeze}},
-		"a chain that reaches into other chains": {"a/b", audit.Record{Kind: audit.Freeze}},
-		"an entry too large to be verified":      {"node", audit.Record{Kind: audit.Freeze, Private: many(1200)}},
-		"facts too large to be verified":         {"node", audit.Record{Kind: audit.Freeze, Facts: map[string]string{"why": strings.Repeat(`"`, 3<<20)}}},
+		"a kind with a blank":                    {"node", with(sent, func(r *audit.Record) { r.Kind = "mail.sent " })},
+		"a change of no mail":                    {"node", of(sent, "")},
+		"a mail id that reaches into other keys": {"node", of(refused, "M1/x")},
+		"a mail id with NUL":                     {"node", of(refused, "M1\x00")},
+		"a fact whose name is not UTF-8":         {"node", facts(record(audit.Freeze), "\xff", "1")},
+		"a fact without a name":                  {"node", facts(record(audit.Freeze), "", "1")},
+		"a fact of another kind":                 {"node", facts(record(audit.Freeze), "door", "1")},
+		"a fact that must be there is not":       {"node", audit.Record{Kind: audit.Freeze, Facts: map[string]string{"scope": "all"}}},
+		"a private field with a quote":           {"node", by(system, freeze, `a"`, "1")},
+		"a private field of another kind":        {"node", by(system, record(audit.Thaw), "reason", "1")},
+		"a private field as a fact":              {"node", facts(record(audit.Freeze), "reason", "1")},
+		"a number that is none":                  {"node", by(system, sent, "rcpt1x", "1")},
+		"a number that is missing":               {"node", by(system, sent, "rcpt", "1")},
+		"a number without end":                   {"node", by(system, sent, "rcpt"+strings.Repeat("1", 129), "1")},
+		"another actor beside the actor":         {"node", by(person, freeze, "actor", "eve")},
+		"a person where the actor is none":       {"node", by(system, freeze, "actor", "eve")},
+		"a chain without a name":                 {"", freeze},
+		"a chain that reaches into other chains": {"a/b", freeze},
+		"an entry too large to be verified":      {"node", by(system, sent, many(1200)...)},
+		"facts too large to be verified":         {"node", facts(record(audit.Freeze), "domain", strings.Repeat(`"`, 3<<20))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := newMemory()
@@ -147,11 +164,9 @@ func TestAppendRefusesWhatItCouldNotReadBack(t *testing.T) {
 }
 
 func TestTheLargestMailFitsAndVerifies(t *testing.T) {
-	r := audit.Record{Kind: audit.MailSubmit, Mail: "M1", Actor: agent, Private: map[string]string{
-		"subject": strings.Repeat("\x01", 256<<10), // each becomes six octets
-	}}
+	r := by(system, record(audit.MailSent), "rcpt1000", strings.Repeat("\x01", 256<<10)) // each becomes six octets
 	for i := range 1000 {
-		r.Private["rcpt"+strings.Repeat("i", 1+i/100)+string(rune('0'+i%10))+string(rune('0'+i/10%10))] = strings.Repeat("x", 1500)
+		r = by(system, r, fmt.Sprint("rcpt", i), strings.Repeat("x", 1500))
 	}
 	db, l := newMemory(), audit.New("node")
 	appendAll(t, db, l, r, story()[0])
@@ -271,23 +286,21 @@ func TestEveryTransitionOfAMailHasItsKindAndNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	written := map[string]bool{}
+	written := map[audit.Kind]bool{}
 	for _, m := range regexp.MustCompile(`\bkind=(\S+)`).FindAllStringSubmatch(string(table), -1) {
-		written[m[1]] = true
-		if !audit.Known(m[1]) || !strings.HasPrefix(m[1], "mail.") {
-			t.Errorf("a step writes the kind %q", m[1])
+		written[audit.Kind(m[1])] = true
+	}
+	declared, named := map[audit.Kind]bool{}, map[audit.Kind]bool{}
+	for _, k := range audit.Kinds() {
+		if k.Transition() {
+			declared[k] = true
 		}
 	}
-	for _, k := range []string{audit.MailSubmit, audit.MailHold, audit.MailApprove, audit.MailReject,
-		audit.MailCancel, audit.MailExpire, audit.MailClaim, audit.MailRetry, audit.MailLapse,
-		audit.MailSent, audit.MailFailed} {
-		if !written[k] {
-			t.Errorf("no step writes %s", k)
-		}
-		delete(written, k)
+	for _, k := range step.Kinds {
+		named[audit.Kind(k)] = true
 	}
-	if len(written) > 0 {
-		t.Errorf("the vocabulary has no constants for %v", written)
+	if !maps.Equal(written, declared) || !maps.Equal(named, declared) || len(declared) != 11 {
+		t.Errorf("steps write %v, gate/step names %v, the vocabulary has %v", written, named, declared)
 	}
 }
 
@@ -302,9 +315,9 @@ var hostile = []string{
 func TestStrangersWordsNeverMakeASecondRecord(t *testing.T) {
 	for _, s := range hostile {
 		db, l := newMemory(), audit.New("node")
-		appendAll(t, db, l, audit.Record{Kind: audit.AuthFail, Digest: s, Actor: audit.Actor{Kind: "agent", ID: s},
-			Facts: map[string]string{"word": s}, Private: map[string]string{"user": s, "reason": s + s}})
-		appendAll(t, db, l, audit.Record{Kind: audit.Freeze, Actor: audit.Actor{Kind: "admin", ID: s}})
+		r := by(audit.Actor{Kind: "agent", ID: s}, record(audit.Freeze, "scope", s), "mailbox", s, "reason", s+s)
+		r.Digest = s
+		appendAll(t, db, l, r, by(audit.Actor{Kind: "admin", ID: s}, record(audit.Freeze)))
 		var b strings.Builder
 		if err := l.Export(ctx, db, &b, audit.ExportOptions{Openings: true}); err != nil {
 			t.Fatal(err)
@@ -318,19 +331,18 @@ func TestStrangersWordsNeverMakeASecondRecord(t *testing.T) {
 		if r, err := audit.Verify(strings.NewReader(b.String()), audit.Options{}); err != nil || r.Chains[0].Size != 2 {
 			t.Errorf("%q: %+v %v", s, r, err)
 		}
-		r := list(t, db, l, 1, 1)[0].Record()
+		r = list(t, db, l, 1, 1)[0].Record()
 		want, all := string([]rune(s)), strings.ToValidUTF8(s, "\ufffd")
-		if r.Facts["word"] != want || r.Digest != want || r.Actor.ID != want || r.Private["user"] != all || len(r.Private) != 2 {
+		if r.Facts["scope"] != want || r.Digest != want || r.Actor.ID != want || r.Private["mailbox"] != all || len(r.Private) != 2 {
 			t.Errorf("%q came back as %+v", s, r)
 		}
 	}
 }
 
-// many is n private fields, each as long as one is kept.
-func many(n int) map[string]string {
-	fields := map[string]string{}
+// many is n private fields and their values, each as long as one is kept.
+func many(n int) (fields []string) {
 	for i := range n {
-		fields[fmt.Sprint("reason", i)] = strings.Repeat("x", 8<<10)
+		fields = append(fields, fmt.Sprint("rcpt", i), strings.Repeat("x", 8<<10))
 	}
 	return fields
 }

@@ -68,11 +68,10 @@ type Actor struct {
 // is not known here counts as one.
 func (a Actor) personal() bool { return a.Kind != "agent" && a.Kind != "system" }
 
-// Record is what a room wants written. The names of facts and of private
-// fields are the room's own (letters, digits, '.', '_', '-'); the values may be
-// any strangers' words.
+// Record is what a package wants written. Which facts and private fields it may
+// have is declared with its kind; their values may be anybody's words.
 type Record struct {
-	Kind    string            // one of the kinds of this package
+	Kind    Kind              // one of the kinds of this package
 	Mail    string            // id; required for the mail.* kinds
 	Rev     int               // of the mail, after the change
 	Digest  string            // of the mail
@@ -142,27 +141,22 @@ func cut(fields map[string]string) map[string]string {
 	return out
 }
 
-// check refuses what could not be written so that it is read back as it was.
+// check refuses what could not be written so that it is read back as it was,
+// and what its kind does not declare.
 func (l *Log) check(r Record) error {
+	d := r.Kind.declaration()
 	switch {
 	case !isName(l.node):
 		return fmt.Errorf("audit: append: %q cannot name a chain", l.node)
-	case !Known(r.Kind):
+	case d == nil:
 		return fmt.Errorf("audit: append: unknown kind %q", r.Kind)
-	case r.Mail == "" && strings.HasPrefix(r.Kind, "mail."):
+	case r.Mail == "" && r.Kind.Transition():
 		return fmt.Errorf("audit: append %s: no mail", r.Kind)
 	case r.Mail != "" && !isName(r.Mail):
 		return fmt.Errorf("audit: append %s: %q is no mail id", r.Kind, r.Mail)
 	}
-	for _, fields := range []map[string]string{r.Facts, r.Private} {
-		for name := range fields {
-			if !isName(name) {
-				return fmt.Errorf("audit: append %s: %q cannot name a field", r.Kind, name)
-			}
-		}
-	}
-	if _, ok := r.Private[actorField]; ok {
-		return fmt.Errorf("audit: append %s: the field %q is the log's own", r.Kind, actorField)
+	if err := d.check(r); err != nil {
+		return fmt.Errorf("audit: append %s: %w", r.Kind, err)
 	}
 	return nil
 }

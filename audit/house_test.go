@@ -159,22 +159,52 @@ func appendAll(t testing.TB, db store.Store, l *audit.Log, all ...audit.Record) 
 	}
 }
 
+// record returns a record of a kind with every fact that the kind must have, as
+// it is given or else "-".
+func record(kind audit.Kind, facts ...string) audit.Record {
+	r := audit.Record{Kind: kind, Actor: system}
+	for _, name := range audit.Facts(kind) {
+		if r.Facts == nil {
+			r.Facts = map[string]string{}
+		}
+		r.Facts[name] = "-"
+	}
+	for i := 0; i < len(facts); i += 2 {
+		r.Facts[facts[i]] = facts[i+1]
+	}
+	if kind.Transition() {
+		r.Mail, r.Digest = "M1", "sha256:"+strings.Repeat("ab", 32)
+	}
+	return r
+}
+
+// by returns r as done by somebody, with private fields.
+func by(who audit.Actor, r audit.Record, private ...string) audit.Record {
+	r.Actor = who
+	for i := 0; i < len(private); i += 2 {
+		if r.Private == nil {
+			r.Private = map[string]string{}
+		}
+		r.Private[private[i]] = private[i+1]
+	}
+	return r
+}
+
 // story is the life of one mail and a login: six entries, most with openings.
 func story() []audit.Record {
-	digest := "sha256:" + strings.Repeat("ab", 32)
-	return []audit.Record{
-		{Kind: audit.StoreStart, Actor: system},
-		{Kind: audit.AuthOK, Actor: agent, Facts: map[string]string{"door": "smtp"},
-			Private: map[string]string{"ip": "192.0.2.7"}},
-		{Kind: audit.MailSubmit, Mail: "M1", Rev: 1, Digest: digest, Actor: agent,
-			Facts:   map[string]string{"mode": "gated_send", "to": "held", "from": "new"},
-			Private: map[string]string{"subject": "Grüße \"an\" <alle> & jeden", "rcpts": "bob@far.test"}},
-		{Kind: audit.MailApprove, Mail: "M1", Rev: 2, Digest: digest, Actor: person,
-			Private: map[string]string{"reason": "fine"}},
-		{Kind: audit.MailClaim, Mail: "M1", Rev: 3, Digest: digest, Actor: system},
-		{Kind: audit.MailSent, Mail: "M1", Rev: 4, Digest: digest, Actor: system,
-			Private: map[string]string{"rcpt0": "bob@far.test delivered 250"}},
+	all := []audit.Record{
+		record(audit.StoreStart),
+		by(agent, record(audit.AuthFail, "door", "smtp"), "ip", "192.0.2.7"),
+		by(agent, record(audit.MailSubmit, "mode", "gated_send", "to", "held", "from", "new"),
+			"subject", "Grüße \"an\" <alle> & jeden", "rcpts", "bob@far.test"),
+		by(person, record(audit.MailApprove), "reason", "fine"),
+		record(audit.MailClaim),
+		by(system, record(audit.MailSent), "rcpt0", "bob@far.test delivered 250"),
 	}
+	for i := range all[2:] {
+		all[2+i].Rev = i + 1
+	}
+	return all
 }
 
 // told returns a store with the story on the chain of node.

@@ -1,75 +1,205 @@
 package audit
 
-// The kinds of entries that change a mail: each transition has exactly one
-// (LAW 2), and nothing else has them.
-const (
-	MailSubmit  = "mail.submit"  // a door brought it: held, or ready at once
-	MailHold    = "mail.hold"    // ready before, held again
-	MailApprove = "mail.approve" // an approver said yes
-	MailReject  = "mail.reject"  // an approver said no
-	MailCancel  = "mail.cancel"  // withdrawn
-	MailExpire  = "mail.expire"  // nobody decided in time
-	MailClaim   = "mail.claim"   // a worker attempts it
-	MailRetry   = "mail.retry"   // the attempt is over, somebody is still pending
-	MailLapse   = "mail.lapse"   // the lease of the attempt ran out
-	MailSent    = "mail.sent"    // nobody pending, somebody got it
-	MailFailed  = "mail.failed"  // nobody pending, nobody got it
+import (
+	"fmt"
+	"strings"
 )
 
-// The kinds that never change a mail: refusals, reads, policy, credentials.
+// Kind says what an entry records. The table below is the closed vocabulary:
+// nobody writes an entry of a kind, a fact or a private field that is not in it.
+// A kind that was ever written is never removed, or old logs would not verify.
+type Kind string
+
+// The kinds that change a mail: each transition has exactly one (LAW 2), and
+// nothing else has them. gate/step names them too, as step.Kind, because it may
+// import mail alone; a test holds the two lists equal.
 const (
-	SubmitRefuse  = "submit.refuse"
-	DecideRefuse  = "decide.refuse"
-	PolicyRefuse  = "policy.refuse" // a change of policy or of a credential was refused
-	RefuseOmit    = "refuse.omit"   // how many refusals were left out
-	ContentRead   = "content.read"
-	ContentErase  = "content.erase" // the openings of a mail are gone from here on
-	ModeTighten   = "mode.tighten"
-	ModeLoosen    = "mode.loosen"
-	AllowAdd      = "allow.add"
-	AllowRemove   = "allow.remove"
-	Freeze        = "freeze"
-	Thaw          = "thaw"
-	OperatorSet   = "operator.set"
-	DomainAdd     = "domain.add"
-	AgentAdd      = "agent.add"
-	AgentDisable  = "agent.disable"
-	AgentEnable   = "agent.enable"
-	AgentPassword = "agent.password"
-	MailboxAdd    = "mailbox.add"
-	MailboxSet    = "mailbox.set"
-	MailboxGrant  = "mailbox.grant"
-	KeyCreate     = "key.create"
-	KeyRevoke     = "key.revoke"
-	ApproverAdd   = "approver.add"
-	AuthOK        = "auth.ok"
-	AuthFail      = "auth.fail"
-	StoreStart    = "store.start"
-	NoticeDrop    = "notice.drop"  // the author could not be told of an end
-	ClockDoubt    = "clock.doubt"  // the wall clock jumped
-	ClockTrust    = "clock.trust"  // it is trusted again, by itself
-	ClockAccept   = "clock.accept" // an operator trusts it as it is
+	MailSubmit  Kind = "mail.submit"
+	MailHold    Kind = "mail.hold"
+	MailApprove Kind = "mail.approve"
+	MailReject  Kind = "mail.reject"
+	MailCancel  Kind = "mail.cancel"
+	MailExpire  Kind = "mail.expire"
+	MailClaim   Kind = "mail.claim"
+	MailRetry   Kind = "mail.retry"
+	MailLapse   Kind = "mail.lapse"
+	MailSent    Kind = "mail.sent"
+	MailFailed  Kind = "mail.failed"
 )
 
-// kinds is the closed vocabulary. A kind is never removed: old logs hold it.
-var kinds = [...]string{
-	MailSubmit, MailHold, MailApprove, MailReject, MailCancel, MailExpire,
-	MailClaim, MailRetry, MailLapse, MailSent, MailFailed,
-	SubmitRefuse, DecideRefuse, PolicyRefuse, RefuseOmit, ContentRead, ContentErase,
-	ModeTighten, ModeLoosen, AllowAdd, AllowRemove, Freeze, Thaw,
-	OperatorSet, DomainAdd,
-	AgentAdd, AgentDisable, AgentEnable, AgentPassword,
-	MailboxAdd, MailboxSet, MailboxGrant,
-	KeyCreate, KeyRevoke, ApproverAdd, AuthOK, AuthFail, StoreStart, NoticeDrop,
-	ClockDoubt, ClockTrust, ClockAccept,
+// The kinds that never change the state of a mail: refusals, reads, policy,
+// credentials, the daemon.
+const (
+	SubmitRefuse  Kind = "submit.refuse"
+	DecideRefuse  Kind = "decide.refuse"
+	PolicyRefuse  Kind = "policy.refuse"
+	RefuseOmit    Kind = "refuse.omit"
+	ContentRead   Kind = "content.read"
+	ModeTighten   Kind = "mode.tighten"
+	ModeLoosen    Kind = "mode.loosen"
+	AllowAdd      Kind = "allow.add"
+	AllowRemove   Kind = "allow.remove"
+	Freeze        Kind = "freeze"
+	Thaw          Kind = "thaw"
+	Retry         Kind = "retry"
+	OperatorSet   Kind = "operator.set"
+	DomainAdd     Kind = "domain.add"
+	AgentAdd      Kind = "agent.add"
+	AgentDisable  Kind = "agent.disable"
+	AgentEnable   Kind = "agent.enable"
+	AgentPassword Kind = "agent.password"
+	MailboxAdd    Kind = "mailbox.add"
+	MailboxSet    Kind = "mailbox.set"
+	MailboxGrant  Kind = "mailbox.grant"
+	KeyCreate     Kind = "key.create"
+	KeyRevoke     Kind = "key.revoke"
+	ApproverAdd   Kind = "approver.add"
+	AuthFail      Kind = "auth.fail"
+	NoticeDrop    Kind = "notice.drop"
+	ClockDoubt    Kind = "clock.doubt"
+	ClockTrust    Kind = "clock.trust"
+	ClockAccept   Kind = "clock.accept"
+	StoreStart    Kind = "store.start"
+)
+
+// declaration is what entries of one kind hold. The names of facts and of
+// private fields are separated by blanks. A name that ends in # is a family:
+// a number stands in the place of #.
+type declaration struct {
+	kind    Kind
+	meaning string
+	must    string // facts that every entry has
+	may     string // facts that an entry may have
+	private string // personal data; each may be missing
 }
 
-// Known reports whether a kind belongs to the vocabulary.
-func Known(kind string) bool {
-	for _, k := range kinds {
-		if k == kind {
+// Facts that many kinds have.
+const (
+	// decided are the inputs of gate/step and what it made of them.
+	decided = "event from to mode basis basis_after delivered " +
+		"frozen listed due late intact match self pending owed copy_only"
+	table   = "table" // version of the decision table
+	attempt = "attempt stopped uncertain " + table
+)
+
+// anyPrivate are the private fields of every kind: from where it was asked, and
+// the id of the key that asked. The id of an actor that is a person is written
+// by Append.
+const anyPrivate = "ip credential"
+
+var declarations = [...]declaration{
+	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", table, "mailbox rcpts subject"},
+	{MailHold, "ready before, held again", decided, "doubt " + table, ""},
+	{MailApprove, "an approver approved it", decided, table, "reason"},
+	{MailReject, "an approver rejected it", decided, table, "reason"},
+	{MailCancel, "withdrawn", decided, table, ""},
+	{MailExpire, "nobody decided in time", decided, table, ""},
+	{MailClaim, "a worker attempts it", decided, table, ""},
+	{MailRetry, "the attempt is over, a recipient is still pending", decided, attempt, "rcpt#"},
+	{MailLapse, "the lease of the attempt ran out", decided, "uncertain " + table, ""},
+	{MailSent, "nobody is pending, a recipient got it", decided, attempt, "rcpt#"},
+	{MailFailed, "nobody is pending, no recipient got it", decided, attempt, "rcpt#"},
+
+	{SubmitRefuse, "a submission was refused", "code", "enhanced door", "from text"},
+	{DecideRefuse, "a decision was refused", "op code", "door event", "text"},
+	{PolicyRefuse, "a change of policy or of a credential, or an operation on a mail, was refused", "op code", "door", "text"},
+	{RefuseOmit, "how many refusals of one principal have no entry", "omitted since", "", ""},
+	{ContentRead, "somebody else than its agent read a mail", "door view", "", ""},
+	{ModeTighten, "a mailbox got a stricter mode", "from to epoch", "", "mailbox"},
+	{ModeLoosen, "a mailbox got a looser mode", "from to epoch", "", "mailbox"},
+	{AllowAdd, "an allowlist got a pattern", "allow covers epoch", "", "mailbox pattern note"},
+	{AllowRemove, "an allowlist lost a pattern", "allow covers epoch", "", "mailbox pattern note"},
+	{Freeze, "everything in a scope was stopped", "scope epoch", "agent domain", "mailbox reason"},
+	{Thaw, "a freeze ended", "scope epoch", "agent domain", "mailbox"},
+	{Retry, "an operator made a mail that waits for its next attempt due at once", "", "", ""},
+	{OperatorSet, "the operator was named, or its oversight address set", "operator oversight epoch", "", "oversight"},
+	{DomainAdd, "a sending domain was added", "domain", "", ""},
+	{AgentAdd, "an agent was added", "agent agent_ref", "", ""},
+	{AgentDisable, "an agent was disabled", "agent epoch", "", ""},
+	{AgentEnable, "an agent was enabled again", "agent epoch", "", ""},
+	{AgentPassword, "an agent got a new password", "agent", "", ""},
+	{MailboxAdd, "a mailbox was added", "domain mode agents", "", "mailbox"},
+	{MailboxSet, "display name, oversight address or hold of a mailbox changed", "display_name oversight ttl ttl_before",
+		"epoch", "mailbox display_name oversight"},
+	{MailboxGrant, "one more agent may use a mailbox", "agent mode", "", "mailbox"},
+	{KeyCreate, "an API key was made", "kind scopes", "agent", "label key owner mailboxes"},
+	{KeyRevoke, "an API key was revoked", "kind scopes", "agent", "label key owner mailboxes"},
+	{ApproverAdd, "an approver was named for the first time", "", "", "approver"},
+	{AuthFail, "a login failed, or a key lacks the scope that a request needs", "door", "need route", "user"},
+	{NoticeDrop, "the author could not be notified of what became of a mail", "action", "", ""},
+	{ClockDoubt, "the wall clock jumped", "doubt", "", ""},
+	{ClockTrust, "the clock is trusted again, by itself", "doubt", "", ""},
+	{ClockAccept, "an operator trusts the clock as it is", "doubt door", "", ""},
+	{StoreStart, "a daemon started on this store", "version", "", ""},
+}
+
+// Kinds lists the vocabulary.
+func Kinds() []Kind {
+	out := make([]Kind, len(declarations))
+	for i, d := range declarations {
+		out[i] = d.kind
+	}
+	return out
+}
+
+// Facts lists the facts that every entry of a kind has.
+func Facts(k Kind) []string {
+	if d := k.declaration(); d != nil {
+		return strings.Fields(d.must)
+	}
+	return nil
+}
+
+// Known reports whether the kind belongs to the vocabulary.
+func (k Kind) Known() bool { return k.declaration() != nil }
+
+// Transition reports whether the kind changes a mail. It is a matter of the
+// name, so that it holds for kinds of other versions too.
+func (k Kind) Transition() bool { return strings.HasPrefix(string(k), "mail.") }
+
+func (k Kind) declaration() *declaration {
+	for i := range declarations {
+		if declarations[i].kind == k {
+			return &declarations[i]
+		}
+	}
+	return nil
+}
+
+// check refuses a record with a fact or a private field that its kind does not
+// declare, or without one that it must have. What is read from a log is not
+// held against this: old entries keep what was declared in their time.
+func (d *declaration) check(r Record) error {
+	for name := range strings.FieldsSeq(d.must) {
+		if _, ok := r.Facts[name]; !ok {
+			return fmt.Errorf("the fact %q is missing", name)
+		}
+	}
+	for name := range r.Facts {
+		if !declares(d.must, name) && !declares(d.may, name) {
+			return fmt.Errorf("the fact %q is not declared", name)
+		}
+	}
+	for name := range r.Private {
+		if !declares(d.private, name) && !declares(anyPrivate, name) {
+			return fmt.Errorf("the private field %q is not declared", name)
+		}
+	}
+	return nil
+}
+
+// declares reports whether a list of names has this one, itself or by its family.
+func declares(names, name string) bool {
+	for n := range strings.FieldsSeq(names) {
+		family, ok := strings.CutSuffix(n, "#")
+		if n == name || ok && strings.HasPrefix(name, family) && isNumber(name[len(family):]) {
 			return true
 		}
 	}
 	return false
+}
+
+// isNumber reports whether s is a number of up to six digits.
+func isNumber(s string) bool {
+	return s != "" && len(s) <= 6 && strings.Trim(s, "0123456789") == ""
 }

@@ -25,7 +25,7 @@ type leaf struct {
 	Nonce  string            `json:"nonce"` // 128 random bits, hex: equal records have different hashes
 	Time   string            `json:"time"`  // RFC 3339, UTC
 	Prev   Hash              `json:"prev"`  // zero for the first
-	Kind   string            `json:"kind"`
+	Kind   Kind              `json:"kind"`
 	Mail   string            `json:"mail"`
 	Rev    int               `json:"rev"`
 	Digest string            `json:"digest"`
@@ -48,7 +48,7 @@ func (e leaf) bytes() []byte {
 	b = appendField(b, `,"nonce":`, e.Nonce)
 	b = appendField(b, `,"time":`, e.Time)
 	b = appendField(b, `,"prev":`, e.Prev.String())
-	b = appendField(b, `,"kind":`, e.Kind)
+	b = appendField(b, `,"kind":`, string(e.Kind))
 	if e.Mail != "" {
 		b = appendField(b, `,"mail":`, e.Mail)
 	}

@@ -69,15 +69,15 @@ func TestACommitmentIsToFieldSaltAndValue(t *testing.T) {
 }
 
 func TestTheVocabularyNamesEveryKindOnce(t *testing.T) {
-	seen := map[string]bool{}
-	for _, k := range kinds {
-		if seen[k] || !Known(k) || !isName(k) || strings.ToLower(k) != k {
+	seen := map[Kind]bool{}
+	for _, k := range Kinds() {
+		if seen[k] || !k.Known() || !isName(string(k)) || strings.ToLower(string(k)) != string(k) {
 			t.Errorf("kind %q", k)
 		}
 		seen[k] = true
 	}
-	for _, k := range []string{"", "mail", "mail.", "MAIL.SENT", "mail.sent\n", "mail.edit"} {
-		if Known(k) {
+	for _, k := range []Kind{"", "mail", "mail.", "MAIL.SENT", "mail.sent\n", "mail.edit"} {
+		if k.Known() {
 			t.Errorf("%q is known", k)
 		}
 	}

@@ -42,7 +42,10 @@ func (l *life) next(e step.Event, change func(f *step.Facts)) audit.Record {
 		"match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed, "copy_only": out.CopyOnly} {
 		facts[name] = strconv.FormatBool(v)
 	}
-	return audit.Record{Kind: out.Kind, Mail: l.id, Rev: l.rev, Digest: strings.Repeat("ab", 32), Actor: system, Facts: facts}
+	if out.Kind == step.MailSubmit {
+		facts["door"], facts["agent"] = "smtp", "demo"
+	}
+	return audit.Record{Kind: audit.Kind(out.Kind), Mail: l.id, Rev: l.rev, Digest: strings.Repeat("ab", 32), Actor: system, Facts: facts}
 }
 
 // lives are two mails: one approved, retried and sent, one let pass and held.
@@ -171,7 +174,7 @@ func TestNoFactOfARewrittenChainPassesUnlessItIsConsistent(t *testing.T) {
 			facts[m[1]] = other
 			l := slices.Clone(lines)
 			l[i] = edit(t, l[i], m[0], fmt.Sprintf(`"%s":"%s"`, m[1], other), false)
-			want := step.Check(all[i].Kind, facts) == nil
+			want := step.Check(string(all[i].Kind), facts) == nil
 			if _, err := verifyForged(t, l); (err == nil) != want {
 				t.Errorf("entry %d: %s as %s: %v", i, m[1], other, err)
 			}
@@ -258,7 +261,7 @@ func TestRecordsAndLogAreComparedBothWays(t *testing.T) {
 	}
 }
 
-func TestAnOpeningIsGoneOnlyWhereAnEntrySaysSo(t *testing.T) {
+func TestAnOpeningThatIsGoneIsAFault(t *testing.T) {
 	for key, why := range map[string]string{
 		"audit-open/node/0000000000000001": "entry 1: an opening is gone", // of a login
 		"audit-open/node/0000000000000003": "entry 3: an opening is gone", // of a decision
@@ -269,21 +272,11 @@ func TestAnOpeningIsGoneOnlyWhereAnEntrySaysSo(t *testing.T) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
-	db, l := told(t, "node")
+	db, _ := told(t, "node")
 	lines := export(t, db)
 	lines[3] = reopen(t, lines[3], func(o map[string]map[string]string) { delete(o, "reason") })
 	if _, err := audit.Verify(strings.NewReader(whole(lines)), audit.Options{}); err == nil {
 		t.Error("one opening of two is gone and it passes")
-	}
-	if err := db.Update(ctx, func(tx store.Tx) error { _, err := l.Erase(tx, person, "M1"); return err }); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.Verify(ctx, db, audit.Options{}); err != nil {
-		t.Errorf("after an erasure: %v", err)
-	}
-	delete(db.kv, "audit-open/node/0000000000000006") // who erased it
-	if _, err := l.Verify(ctx, db, audit.Options{}); err == nil {
-		t.Error("the opening of the erasure itself is gone and it passes")
 	}
 }
 

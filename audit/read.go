@@ -159,28 +159,3 @@ func (l *Log) ByMail(tx store.Tx, mail string) ([]Entry, error) {
 	})
 	return out, err
 }
-
-// Erase removes the openings of every entry of a mail, records that, and returns
-// how many entries had some. The chain still verifies; what they said is gone,
-// the names of its approvers included.
-func (l *Log) Erase(tx store.Tx, by Actor, mail string) (int, error) {
-	all, err := l.ByMail(tx, mail)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for _, e := range all {
-		if len(e.Open) == 0 {
-			continue
-		}
-		if err := space.Delete(tx, openKey(e.Chain(), e.Seq())); err != nil {
-			return n, fmt.Errorf("audit: erase %s: %w", mail, err)
-		}
-		n++
-	}
-	if n == 0 {
-		return 0, nil
-	}
-	_, err = l.Append(tx, Record{Kind: ContentErase, Mail: mail, Actor: by, Facts: map[string]string{"entries": strconv.Itoa(n)}})
-	return n, err
-}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/audit"
-	"github.com/multimail/multimail/internal/store"
 )
 
 func seqs(all []audit.Entry) string {
@@ -74,80 +73,12 @@ func TestByMailFindsTheEntriesOfThatMailOnAllChains(t *testing.T) {
 	}
 }
 
-func TestErasingAMailLeavesItsChainAndNothingPersonal(t *testing.T) {
-	db, l := told(t, "node")
-	other := story()[2]
-	other.Mail, other.Private = "M10", map[string]string{"rcpts": "carol@far.test"}
-	appendAll(t, db, l, other)
-	before := mustVerify(t, export(t, db))
-	var n int
-	err := db.Update(ctx, func(tx store.Tx) (err error) {
-		n, err = l.Erase(tx, system, "M1")
-		return err
-	})
-	if err != nil || n != 3 {
-		t.Fatalf("erased %d: %v", n, err)
-	}
-	for k, v := range db.kv {
-		for _, s := range []string{"bob@far.test", "alle", "fine", "ann"} {
-			if strings.Contains(string(v), s) {
-				t.Errorf("%q is still in %s", s, k)
-			}
-		}
-	}
-	if e := byMail(t, db, l, "M10"); e[0].Record().Private["rcpts"] != "carol@far.test" {
-		t.Error("another mail was erased")
-	}
-	all := export(t, db)
-	left := mustVerify(t, all)
-	// two of the submission, two of the decision, one of the attempt
-	if before.Erased != 0 || left.Size != before.Size+1 || left.Erased != 5 {
-		t.Errorf("before %+v, after %+v", before, left)
-	}
-	known := audit.Options{Known: []audit.Checkpoint{{Chain: "node", Size: before.Size, Root: before.Root}}}
-	if _, err := audit.Verify(strings.NewReader(whole(all)), known); err != nil {
-		t.Errorf("the chain was changed: %v", err)
-	}
-	if e := byMail(t, db, l, "M1"); len(e) != 5 || e[4].Record().Kind != audit.ContentErase || e[1].Record().Actor != (audit.Actor{Kind: "approver"}) || len(e[1].Commit()) != 2 {
-		t.Errorf("what is left of the decision: %+v", e)
-	}
-	if r, err := l.Verify(ctx, db, audit.Options{}); err != nil || r.Chains[0] != left {
-		t.Errorf("%+v %v", r, err)
-	}
-	appendAll(t, db, l, story()[3]) // and the chain goes on
-	if c := mustVerify(t, export(t, db)); c.Size != 9 {
-		t.Errorf("%d entries", c.Size)
-	}
-}
-
-func TestEraseSaysSoWhenItFails(t *testing.T) {
-	failed := 0
-	for n := 1; n < 100; n++ {
-		db, l := told(t, "node")
-		db.fails = n
-		err := db.Update(ctx, func(tx store.Tx) error {
-			_, err := l.Erase(tx, system, "M1")
-			return err
-		})
-		if err == nil {
-			break
-		}
-		if failed++; !errors.Is(err, errDisk) {
-			t.Error(err)
-		}
-	}
-	if failed != 1+4+4+3+5 { // the index, the leaves, their openings, the deletions, the entry
-		t.Errorf("%d calls failed", failed)
-	}
-}
-
 func TestExportHoldsEveryEntryInOrderHoweverManyThereAre(t *testing.T) {
 	db := newMemory()
 	for _, node := range []string{"b", "a"} {
 		var all []audit.Record
 		for i := range 1200 {
-			all = append(all, audit.Record{Kind: audit.AuthFail, Actor: system,
-				Private: map[string]string{"user": strings.Repeat("x", i)}})
+			all = append(all, by(system, record(audit.AuthFail), "user", strings.Repeat("x", i)))
 		}
 		appendAll(t, db, audit.New(node), all...)
 	}

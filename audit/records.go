@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/multimail/multimail/internal/store"
 )
@@ -82,7 +81,7 @@ func (v *verifier) checkRecord(tx store.Tx, l *Log, m Standing) error {
 	}
 	var last *Entry
 	for i, e := range all {
-		if strings.HasPrefix(e.parsed.Kind, mailPrefixKind) && (last == nil || e.parsed.Rev > last.parsed.Rev) {
+		if e.parsed.Kind.Transition() && (last == nil || e.parsed.Rev > last.parsed.Rev) {
 			last = &all[i]
 		}
 	}

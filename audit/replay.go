@@ -1,12 +1,6 @@
 package audit
 
-import (
-	"fmt"
-	"strings"
-)
-
-// mailPrefixKind begins the kinds that change a mail.
-const mailPrefixKind = "mail."
+import "fmt"
 
 // standing is how the entries of one mail leave it. It is all that is kept of
 // a mail while the log is read: its size does not grow with the entries.
@@ -21,13 +15,13 @@ type standing struct {
 // replay holds an entry that changes a mail against those of the same mail
 // before it, and has the checker replay the decision in it.
 func (v *verifier) replay(c *chain, p leaf) error {
-	if v.o.Replay == nil || !strings.HasPrefix(p.Kind, mailPrefixKind) {
+	if v.o.Replay == nil || !p.Kind.Transition() {
 		return nil
 	}
 	if p.Mail == "" || p.Digest == "" {
 		return fmt.Errorf("a change of a mail that names no mail or no digest")
 	}
-	if err := v.o.Replay(p.Kind, p.Facts); err != nil {
+	if err := v.o.Replay(string(p.Kind), p.Facts); err != nil {
 		return fmt.Errorf("mail %s: %w", p.Mail, err)
 	}
 	s := v.mails[p.Mail]

@@ -200,11 +200,10 @@ type verifier struct {
 	from,
 	to time.Time
 	mails map[string]*standing
-	bare  map[string]*Fault // by mail: openings that are gone, and no entry says so yet
 }
 
 func newVerifier(o Options) *verifier {
-	v := &verifier{o: o, chains: map[string]*chain{}, mails: map[string]*standing{}, bare: map[string]*Fault{}}
+	v := &verifier{o: o, chains: map[string]*chain{}, mails: map[string]*standing{}}
 	for _, k := range o.Known {
 		v.known = append(v.known, anchor{chain: k.Chain, size: k.Size, root: &k.Root})
 	}
@@ -248,19 +247,7 @@ func (v *verifier) complete() error {
 	case !v.closed:
 		return &Fault{Why: "the export is incomplete: it has no closing line, so it broke off; export the log again"}
 	}
-	if err := v.passed(); err != nil {
-		return err
-	}
-	var first *Fault
-	for _, f := range v.bare {
-		if first == nil || f.Line < first.Line {
-			first = f
-		}
-	}
-	if first != nil {
-		return first
-	}
-	return nil
+	return v.passed()
 }
 
 // line checks one line.
@@ -311,7 +298,7 @@ func (v *verifier) entry(b []byte) *Fault {
 		return fault("entry %d belongs here: entries are repeated or out of order", want)
 	case p.Prev != c.head:
 		return fault("it does not follow the one before it: one of the two was changed")
-	case !Known(p.Kind):
+	case !p.Kind.Known():
 		return fault("the kind %q is unknown", p.Kind)
 	}
 	if err := v.openings(p, e.Open); err != nil {
@@ -332,28 +319,19 @@ func (v *verifier) entry(b []byte) *Fault {
 	return c.pass()
 }
 
-// openings holds the openings of an entry against its commitments. One that is
-// gone was erased: an entry behind must say so.
+// openings holds the openings of an entry against its commitments. None may be
+// gone, unless the export was made without.
 func (v *verifier) openings(p leaf, open map[string]Opening) error {
 	for _, field := range slices.Sorted(maps.Keys(open)) {
 		if p.Commit[field] != open[field].commitment(field) {
 			return fmt.Errorf("%q does not open its commitment: it was changed", field)
 		}
 	}
-	if p.Kind == ContentErase {
-		delete(v.bare, p.Mail)
-	}
 	switch {
 	case !v.header.Openings && len(open) > 0:
 		return errors.New("it has openings, and the export says that it has none")
 	case v.header.Openings && len(open) < len(p.Commit):
-		gone := "an opening is gone and no entry says that it was erased"
-		if p.Mail == "" {
-			return errors.New(gone)
-		}
-		if v.bare[p.Mail] == nil {
-			v.bare[p.Mail] = &Fault{Line: v.lines, Chain: p.Chain, Seq: p.Seq, Why: gone}
-		}
+		return errors.New("an opening is gone")
 	}
 	return nil
 }

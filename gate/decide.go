@@ -54,7 +54,7 @@ func (g *Gate) decide(ctx context.Context, p registry.Principal, id mail.ID, v V
 		c.Event = event
 		c.Facts.Match = v.Digest == m.Digest || v.Digest == "" && !v.Approve
 		c.Facts.Self = m.Author == p.ID()
-		c.Private = map[string]string{"reason": v.Reason, "ip": p.IP, "credential": p.Key}
+		c.Private["reason"] = v.Reason
 		c.Apply = func(m *mail.Mail, ref audit.Ref) {
 			m.Decisions = append(m.Decisions, decision(p, v, tx.Now(), m.Digest, ref))
 			m.NextAttempt = later(tx.Now(), m.NotBefore)
@@ -142,7 +142,12 @@ func (g *Gate) Retry(ctx context.Context, p registry.Principal, id mail.ID) (m *
 		if m.State != mail.Ready {
 			return stale("the mail is %s and waits for no attempt", m.State)
 		}
-		return g.q.Reschedule(tx, id, tx.Now())
+		if err := g.q.Reschedule(tx, id, tx.Now()); err != nil {
+			return err
+		}
+		_, err = g.log.Append(tx, p.Signed(audit.Record{Kind: audit.Retry,
+			Mail: string(m.ID), Rev: m.Rev, Digest: string(m.Digest)}))
+		return err
 	})
 	return m, err
 }
@@ -162,7 +167,8 @@ func (g *Gate) change(ctx context.Context, p registry.Principal, id mail.ID,
 		if err != nil {
 			return err
 		}
-		c := queue.Change{Facts: facts, Actor: actor(p), Private: map[string]string{"ip": p.IP}}
+		by := p.Signed(audit.Record{})
+		c := queue.Change{Facts: facts, Actor: by.Actor, Private: by.Private}
 		if err := prepare(tx, p, m, &c); err != nil {
 			return err
 		}

@@ -167,10 +167,6 @@ func (g *Gate) NoteRefusal(ctx context.Context, p registry.Principal, r audit.Re
 		g.o.Metrics.Limits.WithLabelValues(string(mail.LimitAuditRefusals)).Inc()
 		return
 	}
-	if r.Private == nil {
-		r.Private = map[string]string{}
-	}
-	r.Private["ip"], r.Private["credential"] = p.IP, p.Key
 	g.note(ctx, p, r)
 }
 
@@ -199,15 +195,23 @@ func (g *Gate) now(ctx context.Context) (now time.Time, err error) {
 	return now, err
 }
 
-// note appends an entry that stands alone: a refusal changes no mail. It has its
-// own transaction: that of what was refused leaves nothing behind.
-func (g *Gate) note(ctx context.Context, p registry.Principal, r audit.Record) {
-	r.Actor = actor(p)
+// Note appends an entry that stands alone: of what p read or was refused, which
+// changes no record. It has its own transaction: that of what was refused
+// leaves nothing behind.
+func (g *Gate) Note(ctx context.Context, p registry.Principal, r audit.Record) error {
 	err := g.db.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
-		_, err := g.log.Append(tx, r)
+		_, err := g.log.Append(tx, p.Signed(r))
 		return err
 	})
 	if err != nil {
-		g.o.Log.Error("audit", "actor", p.ID(), "err", fmt.Errorf("gate: note %s: %w", r.Kind, err))
+		return fmt.Errorf("gate: note %s: %w", r.Kind, err)
+	}
+	return nil
+}
+
+// note is Note where nobody waits for the answer.
+func (g *Gate) note(ctx context.Context, p registry.Principal, r audit.Record) {
+	if err := g.Note(ctx, p, r); err != nil {
+		g.o.Log.Error("audit", "actor", p.ID(), "err", err)
 	}
 }

@@ -307,7 +307,7 @@ func (h *house) kinds(id mail.ID) string {
 	h.view(func(tx store.Tx) error {
 		entries, err := h.log.ByMail(tx, string(id))
 		for _, e := range entries {
-			out = append(out, strings.TrimPrefix(e.Record().Kind, "mail."))
+			out = append(out, strings.TrimPrefix(string(e.Record().Kind), "mail."))
 		}
 		return err
 	})

@@ -235,11 +235,11 @@ func (g *Gate) put(tx store.Tx, p registry.Principal, s Submission, box registry
 	if err := g.fits(tx, m, facts); err != nil {
 		return err
 	}
+	by := p.Signed(audit.Record{Private: map[string]string{
+		"mailbox": m.Mailbox.String(), "rcpts": addresses(named(m)), "subject": m.Header.Subject}})
 	out, err := g.q.Put(tx, m, staged, queue.Change{
-		Event: step.Submit, Facts: facts, Actor: actor(p),
+		Event: step.Submit, Facts: facts, Actor: by.Actor, Private: by.Private,
 		Extra: map[string]string{"door": s.Door, "agent": m.Agent},
-		Private: map[string]string{"mailbox": m.Mailbox.String(), "rcpts": addresses(named(m)),
-			"subject": m.Header.Subject, "ip": p.IP, "credential": p.Key},
 		Apply: func(m *mail.Mail, ref audit.Ref) {
 			m.SubmitRef = ref.String()
 			if m.State == mail.Held {
@@ -294,10 +294,6 @@ func (g *Gate) refused(ctx context.Context, p registry.Principal, from mail.Addr
 		Facts:   map[string]string{"code": fmt.Sprint(e.Code), "enhanced": e.Enhanced},
 		Private: map[string]string{"from": from.String(), "text": e.Public},
 	})
-}
-
-func actor(p registry.Principal) audit.Actor {
-	return audit.Actor{Kind: string(p.Kind), ID: p.ID()}
 }
 
 func addresses(list []mail.Address) string {

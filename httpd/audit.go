@@ -59,7 +59,7 @@ func (s *Server) auditLog(r *request) (answer, error) {
 func entryOf(e audit.Entry) api.AuditEntry {
 	r := e.Record()
 	return api.AuditEntry{
-		ID: strconv.FormatUint(e.Seq(), 10), Hash: e.Hash.String(), Time: e.Time(), Kind: r.Kind,
+		ID: strconv.FormatUint(e.Seq(), 10), Hash: e.Hash.String(), Time: e.Time(), Kind: string(r.Kind),
 		Mail: r.Mail, Rev: r.Rev, Digest: r.Digest, Actor: api.Actor{Kind: r.Actor.Kind, ID: r.Actor.ID},
 		Facts: r.Facts, Private: r.Private, Leaf: e.Leaf, Damaged: e.Damaged,
 	}

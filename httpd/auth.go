@@ -121,11 +121,8 @@ func (s *Server) strange(r *http.Request) {
 	if !s.noise.AllowN(s.o.Now(), 1) {
 		return
 	}
-	rec := audit.Record{Kind: "auth.fail", Actor: audit.Actor{Kind: "system"},
-		Facts: map[string]string{"door": "http"}, Private: map[string]string{"ip": remote(r)}}
 	err := s.o.Store.Update(context.WithoutCancel(r.Context()), func(tx store.Tx) error {
-		_, err := s.o.Audit.Append(tx, rec)
-		return err
+		return s.o.Registry.NoteAuthFailure(tx, "http", remote(r), "")
 	})
 	if err != nil {
 		s.o.Log.Error("audit", "err", err)
@@ -138,6 +135,6 @@ func (s *Server) overreach(r *request, need string) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.route.Order != "" {
 		return
 	}
-	s.o.Gate.NoteRefusal(r.Context(), r.p, audit.Record{Kind: "auth.fail",
+	s.o.Gate.NoteRefusal(r.Context(), r.p, audit.Record{Kind: audit.AuthFail,
 		Facts: map[string]string{"door": r.door, "need": need, "route": r.route.String()}})
 }

@@ -30,7 +30,7 @@ func (s *Server) acceptClock(r *request) (answer, error) {
 	if doubt == "" {
 		return answer{http.StatusOK, s.clockState()}, nil
 	}
-	err := s.note(r.Context(), r.p, audit.Record{Kind: audit.ClockAccept, Facts: map[string]string{"doubt": doubt, "door": r.door}})
+	err := s.o.Gate.Note(r.Context(), r.p, audit.Record{Kind: audit.ClockAccept, Facts: map[string]string{"doubt": doubt, "door": r.door}})
 	if err != nil {
 		return answer{}, err
 	}

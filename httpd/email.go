@@ -172,6 +172,6 @@ func (s *Server) noteRead(r *request, id mail.ID, what string) error {
 	if r.p.Kind == registry.KindAgent {
 		return nil
 	}
-	return s.note(r.Context(), r.p, audit.Record{Kind: "content.read", Mail: string(id),
+	return s.o.Gate.Note(r.Context(), r.p, audit.Record{Kind: audit.ContentRead, Mail: string(id),
 		Facts: map[string]string{"door": r.door, "view": what}})
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/multimail/multimail/audit"
-	"github.com/multimail/multimail/internal/registry"
-	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -44,22 +41,4 @@ func (s *Server) covered(r *request, id mail.ID) (*mail.Mail, error) {
 		return nil, missing("mail")
 	}
 	return m, nil
-}
-
-// note appends an audit entry that stands alone.
-func (s *Server) note(ctx context.Context, p registry.Principal, rec audit.Record) error {
-	rec.Actor = audit.Actor{Kind: string(p.Kind), ID: p.ID()}
-	if rec.Private == nil {
-		rec.Private = map[string]string{}
-	}
-	if p.IP != "" {
-		rec.Private["ip"] = p.IP
-	}
-	if p.Key != "" {
-		rec.Private["credential"] = p.Key
-	}
-	return s.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
-		_, err := s.o.Audit.Append(tx, rec)
-		return err
-	})
 }

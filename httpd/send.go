@@ -119,7 +119,7 @@ func (s *Server) sendFrom(r *request, name string, d api.Draft) (answer, error) 
 func (s *Server) refused(r *request, why error) (answer, error) {
 	status, said := translate(why)
 	if status < 500 {
-		err := s.note(r.Context(), r.p, audit.Record{Kind: "submit.refuse",
+		err := s.o.Gate.Note(r.Context(), r.p, audit.Record{Kind: audit.SubmitRefuse,
 			Facts:   map[string]string{"code": fmt.Sprint(status), "door": r.door},
 			Private: map[string]string{"text": said.Message}})
 		if err != nil {

@@ -76,7 +76,7 @@ func approval(m *mail.Mail, entries []audit.Entry) (ref, why string) {
 func newest(entries []audit.Entry) *audit.Record {
 	var last *audit.Record
 	for _, e := range entries {
-		if r := e.Record(); strings.HasPrefix(r.Kind, "mail.") && (last == nil || r.Rev > last.Rev) {
+		if r := e.Record(); r.Kind.Transition() && (last == nil || r.Rev > last.Rev) {
 			last = &r
 		}
 	}

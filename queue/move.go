@@ -79,7 +79,7 @@ func (q *Queue) step(tx store.Tx, m *mail.Mail, c Change) (step.Outcome, error) 
 		m.FinishedAt = tx.Now()
 	}
 	ref, err := q.log.Append(tx, audit.Record{
-		Kind: out.Kind, Mail: string(m.ID), Rev: m.Rev, Digest: string(m.Digest),
+		Kind: audit.Kind(out.Kind), Mail: string(m.ID), Rev: m.Rev, Digest: string(m.Digest),
 		Actor: c.Actor, Facts: facts(c, from, out), Private: c.Private,
 	})
 	if err != nil {

@@ -28,8 +28,12 @@ func exported(t *testing.T) string {
 	log := audit.New("node")
 	var b strings.Builder
 	err = db.Update(context.Background(), func(tx store.Tx) error {
-		for _, kind := range []string{audit.StoreStart, audit.Freeze} {
-			if _, err := log.Append(tx, audit.Record{Kind: kind, Actor: audit.Actor{Kind: "system"}}); err != nil {
+		for _, r := range []audit.Record{
+			{Kind: audit.StoreStart, Facts: map[string]string{"version": "1"}},
+			{Kind: audit.DomainAdd, Facts: map[string]string{"domain": "a.test"}},
+		} {
+			r.Actor = audit.Actor{Kind: "system"}
+			if _, err := log.Append(tx, r); err != nil {
 				return err
 			}
 		}

@@ -30,7 +30,7 @@ func Check(kind string, facts map[string]string) error {
 		return r.err
 	}
 	out := Step(f, event)
-	want := Outcome{State: to, Basis: after, Verdict: Done, Kind: kind, CopyOnly: copyOnly}
+	want := Outcome{State: to, Basis: after, Verdict: Done, Kind: Kind(kind), CopyOnly: copyOnly}
 	switch {
 	case out.Verdict != Done:
 		return fmt.Errorf("on these facts %s changes nothing (%s)", event, out.Verdict)

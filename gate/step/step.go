@@ -87,13 +87,39 @@ var verdictNames = [...]string{
 
 func (v Verdict) String() string { return verdictNames[v] }
 
+// Kind names the audit entry of a step. It is a type of its own because this
+// package imports mail alone; queue turns it into an audit.Kind, and a test of
+// audit holds the two lists equal.
+type Kind string
+
+// The kinds.
+const (
+	MailSubmit  Kind = "mail.submit"
+	MailHold    Kind = "mail.hold"
+	MailApprove Kind = "mail.approve"
+	MailReject  Kind = "mail.reject"
+	MailCancel  Kind = "mail.cancel"
+	MailExpire  Kind = "mail.expire"
+	MailClaim   Kind = "mail.claim"
+	MailRetry   Kind = "mail.retry"
+	MailLapse   Kind = "mail.lapse"
+	MailSent    Kind = "mail.sent"
+	MailFailed  Kind = "mail.failed"
+)
+
+// Kinds lists every kind.
+var Kinds = [...]Kind{
+	MailSubmit, MailHold, MailApprove, MailReject, MailCancel, MailExpire,
+	MailClaim, MailRetry, MailLapse, MailSent, MailFailed,
+}
+
 // Outcome is the next state of the mail and the kind of its audit entry. When
 // Verdict is not Done, State and Basis are as they were and Kind is empty.
 type Outcome struct {
 	State   State
 	Basis   mail.Basis
 	Verdict Verdict
-	Kind    string
+	Kind    Kind
 	// CopyOnly: the claim is for the oversight address alone.
 	CopyOnly bool
 }
@@ -113,7 +139,7 @@ func Step(f Facts, e Event) Outcome {
 		if f.State != mail.Held || !f.Late {
 			return f.refuse(Stale)
 		}
-		return done(mail.Expired, f.Basis, "mail.expire")
+		return done(mail.Expired, f.Basis, MailExpire)
 	case Claim:
 		return claim(f)
 	case Settle:
@@ -122,7 +148,7 @@ func Step(f Facts, e Event) Outcome {
 		if f.State != mail.Sending {
 			return f.refuse(Stale)
 		}
-		return done(mail.Ready, f.Basis, "mail.lapse")
+		return done(mail.Ready, f.Basis, MailLapse)
 	}
 	return f.refuse(Stale)
 }
@@ -138,9 +164,9 @@ func submit(f Facts) Outcome {
 		return f.refuse(ReadOnly)
 	}
 	if b := f.passes(); b != mail.NoBasis {
-		return done(mail.Ready, b, "mail.submit")
+		return done(mail.Ready, b, MailSubmit)
 	}
-	return done(mail.Held, mail.NoBasis, "mail.submit")
+	return done(mail.Held, mail.NoBasis, MailSubmit)
 }
 
 // decide: the first decision wins, and only over what was seen.
@@ -153,13 +179,13 @@ func decide(f Facts, e Event) Outcome {
 	case !f.Match:
 		return f.refuse(Mismatch)
 	case e == Reject:
-		return done(mail.Rejected, f.Basis, "mail.reject")
+		return done(mail.Rejected, f.Basis, MailReject)
 	case f.Late:
 		return f.refuse(TooLate)
 	case f.Mode == mail.ReadOnly:
 		return f.refuse(ReadOnly)
 	}
-	return done(mail.Ready, mail.Approved, "mail.approve")
+	return done(mail.Ready, mail.Approved, MailApprove)
 }
 
 // hold: what is owed to the oversight address goes first.
@@ -170,7 +196,7 @@ func hold(f Facts) Outcome {
 	case f.Owed:
 		return f.refuse(TooLate)
 	}
-	return done(mail.Held, mail.NoBasis, "mail.hold")
+	return done(mail.Held, mail.NoBasis, MailHold)
 }
 
 // cancel: an agent must not get rid of a copy by withdrawing the rest.
@@ -180,7 +206,7 @@ func cancel(f Facts) Outcome {
 		if f.Owed {
 			return f.refuse(TooLate)
 		}
-		return done(mail.Cancelled, f.Basis, "mail.cancel")
+		return done(mail.Cancelled, f.Basis, MailCancel)
 	case mail.Sending:
 		return f.refuse(TooLate)
 	}
@@ -199,21 +225,21 @@ func claim(f Facts) Outcome {
 	case !f.Due:
 		return f.refuse(NotDue)
 	case !f.Intact:
-		return done(mail.Held, mail.NoBasis, "mail.hold")
+		return done(mail.Held, mail.NoBasis, MailHold)
 	}
 	switch b := f.passes(); {
 	case f.Mode == mail.ReadOnly:
 	case f.Basis == mail.Approved:
-		return done(mail.Sending, mail.Approved, "mail.claim")
+		return done(mail.Sending, mail.Approved, MailClaim)
 	case b != mail.NoBasis && f.Basis != mail.NoBasis: // what stands on nothing is never freed by a looser mode
-		return done(mail.Sending, b, "mail.claim")
+		return done(mail.Sending, b, MailClaim)
 	}
 	if f.Owed && f.Basis != mail.NoBasis {
-		o := done(mail.Sending, f.Basis, "mail.claim")
+		o := done(mail.Sending, f.Basis, MailClaim)
 		o.CopyOnly = true
 		return o
 	}
-	return done(mail.Held, mail.NoBasis, "mail.hold")
+	return done(mail.Held, mail.NoBasis, MailHold)
 }
 
 // settle: with nothing pending, one delivered recipient makes the mail sent.
@@ -222,11 +248,11 @@ func settle(f Facts) Outcome {
 	case f.State != mail.Sending:
 		return f.refuse(Stale)
 	case f.Pending:
-		return done(mail.Ready, f.Basis, "mail.retry")
+		return done(mail.Ready, f.Basis, MailRetry)
 	case f.Delivered == None:
-		return done(mail.Failed, f.Basis, "mail.failed")
+		return done(mail.Failed, f.Basis, MailFailed)
 	}
-	return done(mail.Sent, f.Basis, "mail.sent")
+	return done(mail.Sent, f.Basis, MailSent)
 }
 
 // passes returns the basis on which the mode lets a mail leave undecided.
@@ -242,6 +268,6 @@ func (f Facts) passes() mail.Basis {
 
 func (f Facts) refuse(v Verdict) Outcome { return Outcome{State: f.State, Basis: f.Basis, Verdict: v} }
 
-func done(s State, b mail.Basis, kind string) Outcome {
+func done(s State, b mail.Basis, kind Kind) Outcome {
 	return Outcome{State: s, Basis: b, Verdict: Done, Kind: kind}
 }

@@ -191,7 +191,7 @@ func (c credentials) ByPassword(ctx context.Context, user, password, remote stri
 	p.IP = remote
 	if errors.Is(err, registry.ErrCredentials) && c.entries.Allow() {
 		err = errors.Join(err, c.db.Update(ctx, func(tx store.Tx) error {
-			return c.reg.NoteAuth(tx, registry.Principal{IP: remote}, "smtp", user)
+			return c.reg.NoteAuthFailure(tx, "smtp", remote, user)
 		}))
 	}
 	return p, err

@@ -24,7 +24,7 @@ func TestAClockThatWasSetWhileTheDaemonWasDownIsInDoubt(t *testing.T) {
 		err := db.View(t.Context(), func(tx store.Tx) error {
 			list, err := log.List(tx, 0, 100)
 			for _, e := range list {
-				out = append(out, e.Record().Kind)
+				out = append(out, string(e.Record().Kind))
 			}
 			slices.Reverse(out)
 			return err

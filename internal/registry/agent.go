@@ -3,6 +3,7 @@ package registry
 import (
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 )
 
@@ -38,7 +39,7 @@ func (r *Registry) AddAgent(
 	if err != nil {
 		return Agent{}, "", err
 	}
-	err = r.note(tx, p, "agent.add", details{"agent": name, "agent_ref": ref}, nil)
+	err = r.note(tx, p, audit.AgentAdd, details{"agent": name, "agent_ref": ref}, nil)
 	if err != nil {
 		return Agent{}, "", err
 	}
@@ -91,9 +92,9 @@ func (r *Registry) switchAgent(tx store.Tx, p Principal, name string, off bool) 
 	if err := put(tx, agentKey+name, a); err != nil {
 		return err
 	}
-	kind := "agent.enable"
+	kind := audit.AgentEnable
 	if off {
-		kind = "agent.disable"
+		kind = audit.AgentDisable
 	}
 	return r.policy(tx, p, kind, details{"agent": name}, nil)
 }

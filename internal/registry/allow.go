@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -70,7 +71,7 @@ func (r *Registry) AllowAdd(
 	if err := put(tx, allowKey+addr.Key()+"/"+e.ID, e); err != nil {
 		return AllowEntry{}, err
 	}
-	return e, r.policy(tx, p, "allow.add", e.facts(), e.private(addr))
+	return e, r.policy(tx, p, audit.AllowAdd, e.facts(), e.private(addr))
 }
 
 // AllowRemove takes an entry off the mailbox's allowlist. It is tightening.
@@ -93,7 +94,7 @@ func (r *Registry) AllowRemove(tx store.Tx, actor Principal, addr mail.Address, 
 	if err := space.Delete(tx, key); err != nil {
 		return err
 	}
-	return r.policy(tx, p, "allow.remove", e.facts(), e.private(addr))
+	return r.policy(tx, p, audit.AllowRemove, e.facts(), e.private(addr))
 }
 
 // Allowlist returns the entries of the mailbox's allowlist, oldest first.

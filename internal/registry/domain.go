@@ -3,6 +3,7 @@ package registry
 import (
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -32,7 +33,7 @@ func (r *Registry) AddDomain(tx store.Tx, actor Principal, name string) (Domain,
 	if err := put(tx, domainKey+name, d); err != nil {
 		return Domain{}, err
 	}
-	return d, r.note(tx, p, "domain.add", details{"domain": name}, nil)
+	return d, r.note(tx, p, audit.DomainAdd, details{"domain": name}, nil)
 }
 
 // Domain returns a sending domain, or ErrNotFound.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -104,7 +105,7 @@ func (r *Registry) Freeze(
 	}
 	facts, private := scope.details()
 	private["reason"] = reason
-	return r.policy(tx, p, "freeze", facts, private)
+	return r.policy(tx, p, audit.Freeze, facts, private)
 }
 
 // Thaw ends a freeze. It is loosening, even for who froze.
@@ -130,7 +131,7 @@ func (r *Registry) Thaw(tx store.Tx, actor Principal, scope FreezeScope) error {
 		return err
 	}
 	facts, private := scope.details()
-	return r.policy(tx, p, "thaw", facts, private)
+	return r.policy(tx, p, audit.Thaw, facts, private)
 }
 
 // Freezes returns every freeze in force, by scope.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -94,13 +95,13 @@ func (r *Registry) AddKey(tx store.Tx, actor Principal, q KeyRequest) (Key, stri
 		return Key{}, "", err
 	}
 	if fresh && k.Kind == KindApprover {
-		err := r.note(tx, p, "approver.add", nil, details{"approver": k.Owner})
+		err := r.note(tx, p, audit.ApproverAdd, nil, details{"approver": k.Owner})
 		if err != nil {
 			return Key{}, "", err
 		}
 	}
 	facts, private := k.details()
-	if err := r.note(tx, p, "key.create", facts, private); err != nil {
+	if err := r.note(tx, p, audit.KeyCreate, facts, private); err != nil {
 		return Key{}, "", err
 	}
 	return k, secret, nil
@@ -255,7 +256,7 @@ func (r *Registry) RevokeKey(tx store.Tx, actor Principal, id string) error {
 		return err
 	}
 	facts, private := k.details()
-	return r.note(tx, p, "key.revoke", facts, private)
+	return r.note(tx, p, audit.KeyRevoke, facts, private)
 }
 
 // decidesEverywhere reports whether the holder of k can decide over every mail

@@ -109,7 +109,7 @@ func TestTheFirstApproverIsMadeOnceFromThePlainSocket(t *testing.T) {
 	}
 	var kinds []string
 	for _, e := range h.entries() {
-		kind := e.Record().Kind
+		kind := string(e.Record().Kind)
 		if kind == "approver.add" || strings.HasPrefix(kind, "key.") {
 			kinds = append(kinds, kind)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -66,7 +67,7 @@ func (r *Registry) AddMailbox(
 	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
 		return Mailbox{}, err
 	}
-	return m, r.note(tx, p, "mailbox.add",
+	return m, r.note(tx, p, audit.MailboxAdd,
 		details{"domain": addr.Domain(), "mode": m.Mode.String(), "agents": words(m.Agents)},
 		details{"mailbox": addr.String()})
 }
@@ -129,7 +130,7 @@ func (r *Registry) GrantMailbox(
 	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
 		return err
 	}
-	return r.note(tx, p, "mailbox.grant",
+	return r.note(tx, p, audit.MailboxGrant,
 		details{"agent": agent, "mode": m.Mode.String()}, details{"mailbox": addr.String()})
 }
 
@@ -175,9 +176,9 @@ func (r *Registry) SetMailbox(
 		private["oversight"] = m.Oversight.String()
 	}
 	if !moved && !timed {
-		return m, r.note(tx, p, "mailbox.set", facts, private)
+		return m, r.note(tx, p, audit.MailboxSet, facts, private)
 	}
-	return m, r.policy(tx, p, "mailbox.set", facts, private)
+	return m, r.policy(tx, p, audit.MailboxSet, facts, private)
 }
 
 // apply returns m with the patch on it.
@@ -234,9 +235,9 @@ func (r *Registry) SetMode(
 	if err != nil || m.Mode == mode {
 		return m.Mode, err
 	}
-	before, kind := m.Mode, "mode.tighten"
+	before, kind := m.Mode, audit.ModeTighten
 	if mode > before {
-		kind = "mode.loosen"
+		kind = audit.ModeLoosen
 		if !loosen(addr)(p) {
 			return before, errLoosen(mode.String())
 		}

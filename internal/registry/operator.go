@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -45,7 +46,7 @@ func (r *Registry) SetOperator(tx store.Tx, actor Principal, o Operator) error {
 	if err := put(tx, operatorKey, o); err != nil {
 		return err
 	}
-	return r.policy(tx, p, "operator.set", details{
+	return r.policy(tx, p, audit.OperatorSet, details{
 		"operator": o.Name, "oversight": changed(moved),
 	}, details{"oversight": o.Oversight.String()})
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -67,7 +68,7 @@ func (r *Registry) ResetPassword(tx store.Tx, actor Principal, name string) (str
 	if err != nil {
 		return "", err
 	}
-	err = r.note(tx, p, "agent.password", details{"agent": name}, nil)
+	err = r.note(tx, p, audit.AgentPassword, details{"agent": name}, nil)
 	if err != nil {
 		return "", err
 	}

@@ -1,10 +1,12 @@
 package registry
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -83,6 +85,16 @@ func (p Principal) ID() string {
 		return string(p.Kind) + ":" + strconv.Itoa(p.UID)
 	}
 	return string(p.Kind) + ":" + p.Name
+}
+
+// Signed returns a record of what p does: the entry names p, from where it asked
+// and the id of the key it used. Every entry of a principal is made here.
+func (p Principal) Signed(r audit.Record) audit.Record {
+	r.Actor = audit.Actor{Kind: string(p.Kind), ID: p.ID()}
+	private := map[string]string{"ip": p.IP, "credential": p.Key} // what is empty is left out of the entry
+	maps.Copy(private, r.Private)
+	r.Private = private
+	return r
 }
 
 // Has reports whether p holds s. A scope that p's kind may not hold counts for

@@ -85,7 +85,7 @@ func (r *Registry) bump(tx store.Tx) (uint64, error) {
 
 // policy bumps the epoch and notes the change under it.
 func (r *Registry) policy(
-	tx store.Tx, actor Principal, kind string, facts, private details,
+	tx store.Tx, actor Principal, kind audit.Kind, facts, private details,
 ) error {
 	epoch, err := r.bump(tx)
 	if err != nil {
@@ -106,24 +106,9 @@ type details map[string]string
 // address, an approver's name, a reason, the credential used) goes to private,
 // where it can be erased without breaking the chain.
 func (r *Registry) note(
-	tx store.Tx, actor Principal, kind string, facts, private details,
+	tx store.Tx, actor Principal, kind audit.Kind, facts, private details,
 ) error {
-	private = maps.Clone(private)
-	if private == nil {
-		private = details{}
-	}
-	if actor.IP != "" {
-		private["ip"] = actor.IP
-	}
-	if actor.Key != "" {
-		private["credential"] = actor.Key
-	}
-	_, err := r.log.Append(tx, audit.Record{
-		Kind:    kind,
-		Actor:   audit.Actor{Kind: string(actor.Kind), ID: actor.ID()},
-		Facts:   facts,
-		Private: private,
-	})
+	_, err := r.log.Append(tx, actor.Signed(audit.Record{Kind: kind, Facts: facts, Private: private}))
 	if err != nil {
 		return fmt.Errorf("registry: record %s: %w", kind, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -17,7 +18,7 @@ import (
 type deed struct {
 	name   string
 	who    string
-	entry  string // kind of the last audit entry
+	entry  audit.Kind // kind of the last audit entry
 	policy bool   // whether it makes a new epoch
 	before func(*house)
 	do     func(*house, store.Tx, registry.Principal) error
