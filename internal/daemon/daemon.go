@@ -39,7 +39,7 @@ import (
 type Options struct {
 	Config  config.Config
 	File    string        // where Config was read, for Reload; "" for nowhere
-	Version string        // what MCP clients are told
+	Version string        // what MCP clients and the audit log are told
 	Log     *slog.Logger  // nil means slog.Default
 	Clock   clock.Options // the zero value reads the machine's clocks
 }
@@ -156,6 +156,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	failed := make(chan error, 8)
+	d.recordStart(ctx)
 	serve := func(name string, fn func() error) {
 		go func() {
 			if err := fn(); err != nil {
@@ -186,6 +187,20 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 		}
 	}
 	return errors.Join(err, d.drain(stopQueue, queueDone, stopWork))
+}
+
+// recordStart writes which version of the program decides from here on. Node and
+// format of the log are in every entry. A log that takes no entry takes no mail
+// either; the daemon still starts, so that the log can be verified.
+func (d *Daemon) recordStart(ctx context.Context) {
+	err := d.db.Update(ctx, func(tx store.Tx) error {
+		_, err := d.audit.Append(tx, audit.Record{Kind: audit.StoreStart, Actor: audit.Actor{Kind: "system", ID: "system"},
+			Facts: map[string]string{"version": d.o.Version}})
+		return err
+	})
+	if err != nil {
+		d.o.Log.Error("start", "err", err)
+	}
 }
 
 // announce says that the daemon listens.
