@@ -19,7 +19,7 @@ type deed struct {
 	name   string
 	who    string
 	entry  audit.Kind // kind of the last audit entry
-	policy bool   // whether it makes a new epoch
+	policy bool       // whether it makes a new epoch
 	before func(*house)
 	do     func(*house, store.Tx, registry.Principal) error
 }
