@@ -109,6 +109,9 @@ func try(t *testing.T, h *house, d deed, letter string, p registry.Principal) {
 		t.Errorf("%s by %s: got %d new entries, want the last to be %s",
 			d.name, letter, len(entries)-count, d.entry)
 	}
+	if last := entries[len(entries)-1].Record(); last.Actor.ID != p.ID() || last.Private["credential"] != p.Key {
+		t.Errorf("%s by %s: the entry names %s with the key %q", d.name, letter, last.Actor.ID, last.Private["credential"])
+	}
 	if bumped := h.epoch() > epoch; bumped != d.policy {
 		t.Errorf("%s by %s: a new epoch: got %t, want %t", d.name, letter, bumped, d.policy)
 	}

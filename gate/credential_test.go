@@ -1,0 +1,84 @@
+package gate_test
+
+import (
+	"testing"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// newest returns the newest entry of the log.
+func (h *house) newest() (r audit.Record) {
+	h.Helper()
+	h.view(func(tx store.Tx) error {
+		list, err := h.log.List(tx, 0, 1)
+		if err == nil {
+			r = list[0].Record()
+		}
+		return err
+	})
+	return r
+}
+
+// Of a name with two keys, one stolen, the log says which of them decided.
+func TestEveryEntryOfADecisionNamesTheKeyThatMadeIt(t *testing.T) {
+	h := build(t)
+	held := func() mail.ID { return h.submit().ID }
+	ready := func() mail.ID { return h.approve(h.submit()).ID }
+	var allowed registry.AllowEntry
+	all := registry.FreezeScope{Kind: "all"}
+	for _, c := range []struct {
+		kind audit.Kind
+		by   registry.Principal
+		do   func(p registry.Principal) error
+	}{
+		{audit.MailApprove, h.approver, func(p registry.Principal) error {
+			m := h.mail(held())
+			_, err := h.g.Decide(h.ctx, p, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
+			return err
+		}},
+		{audit.MailReject, h.approver, func(p registry.Principal) error {
+			_, err := h.g.Decide(h.ctx, p, held(), gate.Verdict{Reason: "no"})
+			return err
+		}},
+		{audit.DecideRefuse, h.approver, func(p registry.Principal) error {
+			if _, err := h.g.Decide(h.ctx, p, held(), gate.Verdict{Approve: true, Digest: "0"}); err == nil {
+				t.Error("an approval of another digest passes")
+			}
+			return nil
+		}},
+		{audit.MailHold, h.admin, func(p registry.Principal) error { _, err := h.g.Hold(h.ctx, p, ready()); return err }},
+		{audit.MailCancel, h.admin, func(p registry.Principal) error { _, err := h.g.Cancel(h.ctx, p, held()); return err }},
+		{audit.Retry, h.admin, func(p registry.Principal) error { _, err := h.g.Retry(h.ctx, p, ready()); return err }},
+		{audit.Freeze, h.admin, func(p registry.Principal) error { _, err := h.g.Freeze(h.ctx, p, all, "x"); return err }},
+		{audit.Thaw, h.approver, func(p registry.Principal) error { return h.g.Thaw(h.ctx, p, all) }},
+		{audit.ModeLoosen, h.approver, func(p registry.Principal) error {
+			_, err := h.g.SetMode(h.ctx, p, h.box, mail.Monitored)
+			return err
+		}},
+		{audit.ModeTighten, h.admin, func(p registry.Principal) error {
+			_, err := h.g.SetMode(h.ctx, p, h.box, mail.GatedSend)
+			return err
+		}},
+		{audit.AllowAdd, h.approver, func(p registry.Principal) (err error) {
+			allowed, err = h.g.AllowAdd(h.ctx, p, h.box, "pal@friend.test", "")
+			return err
+		}},
+		{audit.AllowRemove, h.admin, func(p registry.Principal) error {
+			return h.g.AllowRemove(h.ctx, p, h.box, allowed.ID)
+		}},
+		{audit.AgentDisable, h.admin, func(p registry.Principal) error { _, err := h.g.DisableAgent(h.ctx, p, "bot"); return err }},
+	} {
+		if err := c.do(c.by); err != nil {
+			t.Fatalf("%s: %v", c.kind, err)
+		}
+		r := h.newest()
+		if r.Kind != c.kind || r.Actor.ID != c.by.ID() || r.Private["credential"] != c.by.Key || c.by.Key == "" {
+			t.Errorf("%s by %s with %s: got %s by %s with %q",
+				c.kind, c.by.ID(), c.by.Key, r.Kind, r.Actor.ID, r.Private["credential"])
+		}
+	}
+}
