@@ -1,0 +1,170 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/mailtest"
+	"github.com/multimail/multimail/mail"
+)
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// initialised makes a data directory and returns a configuration for it.
+func initialised(t *testing.T) config.Config {
+	t.Helper()
+	dir := t.TempDir()
+	c := config.Default()
+	c.Data = filepath.Join(dir, "data")
+	_, err := Init(t.Context(), InitOptions{
+		Data: c.Data, Node: c.Node, Operator: "Example", Domain: "example.test",
+		Oversight: mail.MustAddress("boss@example.test"), Approver: "ann", SaveKey: func(string) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mailtest.NewCA(t).Files(dir, "localhost")
+	c.SMTP.CertFile, c.SMTP.KeyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	c.SMTP.Submission, c.SMTP.Submissions, c.HTTP.Listen = "127.0.0.1:0", "", "127.0.0.1:0"
+	c.Relay.Smarthost = "127.0.0.1:1"
+	return c
+}
+
+func TestADaemonServesUntilItsContextEndsAndCanBeStartedAgain(t *testing.T) {
+	c := initialised(t)
+	for range 2 {
+		d, err := New(Options{Config: c, Log: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := d.Addresses()
+		if at.Submission == "" || at.Submissions != "" || at.HTTP == "" || at.Socket != filepath.Join(c.Data, "admin.sock") {
+			t.Errorf("it listens at %+v", at)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		err = d.Run(ctx, func() error {
+			defer stop()
+			_, err := api.Socket(at.Socket).Account(ctx)
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Errorf("a second close: %v", err)
+		}
+		if conn, err := net.Dial("tcp", at.HTTP); err == nil {
+			conn.Close()
+			t.Error("the API still listens")
+		}
+	}
+}
+
+func TestAnErrorWhileStartingEndsTheDaemon(t *testing.T) {
+	c := initialised(t)
+	d, err := New(Options{Config: c, Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("stdout is full")
+	if err := d.Run(t.Context(), func() error { return full }); !errors.Is(err, full) {
+		t.Errorf("got %v", err)
+	}
+	d, err = New(Options{Config: c, Log: quiet})
+	if err != nil {
+		t.Fatalf("the directory is still open: %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("a daemon that never ran: %v", err)
+	}
+}
+
+func TestNewClosesEverythingWhenItFails(t *testing.T) {
+	c := initialised(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, spoil := range map[string]func(*config.Config){
+		"smtp.submission: ":     func(c *config.Config) { c.SMTP.Submission = taken.Addr().String() },
+		"smtp.tls_cert_file: ":  func(c *config.Config) { c.SMTP.CertFile = "/nowhere" },
+		"smtp.max_recipients: ": func(c *config.Config) { c.SMTP.MaxRecipients = 0 },
+		"relay.ca_file: ":       func(c *config.Config) { c.Relay.CAFile = "/nowhere" },
+		"relay: hostname":       func(c *config.Config) { c.SMTP.Hostname = "not a name" },
+	} {
+		bad := c
+		spoil(&bad)
+		if _, err := New(Options{Config: bad, Log: quiet}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s got %v", name, err)
+		}
+		d, err := New(Options{Config: c, Log: quiet})
+		if err != nil {
+			t.Fatalf("%s then a good one: %v", name, err)
+		}
+		d.Close()
+	}
+}
+
+func TestADirectoryThatIsNotThereComesWithAHint(t *testing.T) {
+	c := initialised(t)
+	c.Data += "-lost"
+	_, err := New(Options{Config: c, Log: quiet})
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "multimail init --data "+c.Data) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Everything a script is told must be true while the daemon runs, and what it
+// wrote down must work after a restart.
+func TestTheDevModeKeepsItsCredentials(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "dev")
+	var before DevInfo
+	for i := range 2 {
+		d, err := NewDev(DevOptions{Data: data, FreePorts: true, Log: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		err = d.Run(ctx, func() error {
+			defer stop()
+			info, found, err := ReadDev(data)
+			if err != nil || !found {
+				t.Errorf("dev.json: %v, %v", found, err)
+			}
+			if i > 0 && (info.Password != before.Password || info.AgentKey != before.AgentKey) {
+				t.Error("a restart changed the credentials")
+			}
+			before = info
+			who, err := api.New(info.HTTP, info.AgentKey).Whoami(ctx)
+			if err == nil && who.Kind != "agent" {
+				t.Errorf("the key is one of %+v", who)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheDevModeSaysWhatToDoWhenItsPortsAreTaken(t *testing.T) {
+	l, err := net.Listen("tcp", devPorts.submissions)
+	if err == nil {
+		defer l.Close()
+	}
+	_, err = NewDev(DevOptions{Data: filepath.Join(t.TempDir(), "dev"), Log: quiet})
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "--ports auto") {
+		t.Errorf("got %v", err)
+	}
+}
