@@ -38,11 +38,27 @@ func (v verifyCmd) Run(e *environment) error {
 		return err
 	}
 	r := sign.Verify(eml, keys)
-	err = e.print(r, func() error { return printVerification(e, r) })
+	err = e.print(verification(r), func() error { return printVerification(e, r) })
 	if err == nil && r.Status != sign.Valid {
 		err = fmt.Errorf("the identity header is %s", r.Status)
 	}
 	return err
+}
+
+// verification is what --json prints: an error as its text, empty lists as [].
+func verification(r sign.Verification) any {
+	var reason *string
+	if r.Err != nil {
+		text := r.Err.Error()
+		reason = &text
+	}
+	return struct {
+		Status  string
+		Checks  []sign.Check
+		Claims  sign.Claims
+		Unbound []string
+		Err     *string
+	}{r.Status, append([]sign.Check{}, r.Checks...), r.Claims, append([]string{}, r.Unbound...), reason}
 }
 
 // printVerification prints the status, each check, and what nothing covers.
