@@ -1,9 +1,10 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // budget bounds what is made of one message, in octets that are left. Whoever

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/multimail/multimail/mail"
 )
 
 func repeat(s string, n int) string { return strings.Repeat(s, max(0, n/len(s))) }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/emersion/go-message/charset"
+
 	"github.com/multimail/multimail/mail"
 )
 

@@ -5,11 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"mime"
 	"mime/quotedprintable"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Draft is the message a tool describes.

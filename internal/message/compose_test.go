@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/html"
 
 	gomail "github.com/emersion/go-message/mail"
+
 	"github.com/multimail/multimail/mail"
 )
 

@@ -1,8 +1,9 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Content is what the author of a mail is shown of it: its words and the names

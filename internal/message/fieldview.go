@@ -1,9 +1,10 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"strings"
 	"time"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Field is one header field as the approver sees it.

@@ -3,8 +3,9 @@ package message
 import (
 	"strings"
 
-	"github.com/multimail/multimail/mail"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // maxFileName is the longest name, in octets, that common file systems take.

@@ -2,10 +2,11 @@ package message
 
 import (
 	"encoding/base64"
-	"github.com/multimail/multimail/mail"
 	"mime"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // foldAt is the line length that folding aims at (RFC 5322, section 2.1.1).

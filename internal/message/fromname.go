@@ -2,8 +2,9 @@ package message
 
 import (
 	"errors"
-	"github.com/multimail/multimail/mail"
 	"time"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // CheckFromName says why Compose would refuse a mail from a under this display

@@ -5,8 +5,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/multimail/multimail/mail"
 	"golang.org/x/net/idna"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Link is something that a program may turn into a link, or may fetch.

@@ -6,10 +6,11 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/multimail/multimail/mail"
 	"golang.org/x/net/html"
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // collectLinks takes the links out of the attributes of a start tag.

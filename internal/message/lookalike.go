@@ -4,9 +4,10 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/multimail/multimail/mail"
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // likeASCII maps letters of other scripts, and signs, to the ASCII characters

@@ -1,8 +1,9 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"testing"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Every octet that may stand in a quoted local part comes back from a header as

@@ -3,8 +3,9 @@ package message
 import (
 	"bytes"
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // entity is one node of the MIME tree. Its slices point into the message, so

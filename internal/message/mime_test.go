@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/emersion/go-message"
+
 	"github.com/multimail/multimail/mail"
 )
 

@@ -2,9 +2,10 @@ package message
 
 import (
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"strings"
 	"testing"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // partOf is what the approver sees of a part with that header.

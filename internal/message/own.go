@@ -1,8 +1,9 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // strip returns the fields that stay. Stripped are those which the agent may

@@ -1,8 +1,9 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // opaque says why the content of a leaf is out of sight although its octets

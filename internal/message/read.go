@@ -3,9 +3,10 @@ package message
 import (
 	"bytes"
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"strings"
 	"time"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // ReadOptions is what Read adds to a message that lacks it.

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // noon is the time of every test.

@@ -1,8 +1,9 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // otherHeader shows what other programs make of the fields of a message that

@@ -2,8 +2,9 @@ package message
 
 import (
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"time"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // dateLayout is the date-time of RFC 5322, section 3.3.

@@ -1,9 +1,10 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"strings"
 	"testing"
+
+	"github.com/multimail/multimail/mail"
 )
 
 func TestReceivedNamesHowTheMailCameAndNoClient(t *testing.T) {

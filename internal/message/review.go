@@ -3,9 +3,10 @@ package message
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"github.com/multimail/multimail/mail"
 	"strings"
 	"time"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Review is what an approver must see, made from the canonical bytes alone and

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/multimail/multimail/mail"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/*.want")

@@ -2,8 +2,9 @@ package message
 
 import (
 	"fmt"
-	"github.com/multimail/multimail/mail"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Shape is a kind of mail that grows: cheap to send and, for a careless reader,

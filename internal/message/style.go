@@ -1,9 +1,10 @@
 package message
 
 import (
-	"github.com/multimail/multimail/mail"
 	"strconv"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // look is what the attributes of one start tag set.

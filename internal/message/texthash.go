@@ -3,9 +3,10 @@ package message
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"github.com/multimail/multimail/mail"
 	"hash"
 	"unicode"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // hashedText is how many octets of text are read as words; those beyond count
