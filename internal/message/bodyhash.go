@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"io"
 )
 
 // BodyHash returns the SHA-256 of the body of a message in DKIM's relaxed
@@ -14,7 +13,7 @@ import (
 func BodyHash(raw []byte) [32]byte {
 	_, body := SplitHeader(raw)
 	h := sha256.New()
-	w := bufio.NewWriterSize(h, 32<<10)
+	w := bufio.NewWriterSize(h, 16<<10)
 	relaxBody(w, body)
 	w.Flush() // a hash never fails
 	return [32]byte(h.Sum(nil))
@@ -28,8 +27,7 @@ func BodyHashBase64(raw []byte) string {
 
 // relaxBody writes the relaxed form of body. Empty lines are counted and
 // written only when something follows them.
-func relaxBody(w io.Writer, body []byte) {
-	crlf := []byte("\r\n")
+func relaxBody(w *bufio.Writer, body []byte) {
 	empty := 0
 	for len(body) > 0 {
 		line, rest, _ := bytes.Cut(body, []byte("\n"))
@@ -40,23 +38,27 @@ func relaxBody(w io.Writer, body []byte) {
 			continue
 		}
 		for ; empty > 0; empty-- {
-			w.Write(crlf)
+			w.WriteString("\r\n")
 		}
 		relaxLine(w, line)
-		w.Write(crlf)
+		w.WriteString("\r\n")
 	}
 }
 
 // relaxLine writes line with each run of blanks turned into one space.
-func relaxLine(w io.Writer, line []byte) {
-	for len(line) > 0 {
-		i := bytes.IndexAny(line, " \t")
-		if i < 0 {
-			w.Write(line)
-			return
+func relaxLine(w *bufio.Writer, line []byte) {
+	if bytes.IndexByte(line, '\t') < 0 && !bytes.Contains(line, []byte("  ")) {
+		w.Write(line)
+		return
+	}
+	blank := false
+	for _, c := range line {
+		if c == '\t' {
+			c = ' '
 		}
-		w.Write(line[:i])
-		w.Write([]byte{' '})
-		line = bytes.TrimLeft(line[i:], " \t")
+		if !blank || c != ' ' {
+			w.WriteByte(c)
+		}
+		blank = c == ' '
 	}
 }
