@@ -185,7 +185,7 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 			From: box, FromName: from, To: lists[0], Cc: lists[1],
 			Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
 			InReplyTo: d.InReplyTo, References: references(d),
-		}, message.ReadOptions{ID: mail.NewID(s.o.Now()), Now: s.o.Now(), Host: box.Domain()})
+		})
 		return err
 	})
 	if err != nil {

@@ -136,6 +136,9 @@ func TestADraftBecomesTheMailItDescribes(t *testing.T) {
 	if m.Door != "http" || m.Agent != "bot" || m.State != mail.Held || string(m.Digest) != r.Digest {
 		t.Errorf("got %+v", m)
 	}
+	if id, _, _ := strings.Cut(m.Header.MessageID, "@"); id != r.ID {
+		t.Errorf("the Message-ID of %s is %s", r.ID, m.Header.MessageID)
+	}
 	raw, err := h.queue.Raw(context.Background(), m.ID)
 	if err != nil || bytes.Contains(raw, []byte("boss@")) || bytes.Contains(bytes.ToLower(raw), []byte("\nbcc")) {
 		t.Errorf("%v: the bytes tell of a blind copy:\n%s", err, raw)

@@ -33,31 +33,20 @@ type Attachment struct {
 
 // Compose writes a draft as a message: the Markdown as it is in a text part, and
 // what it renders to in an HTML part beside it, or the text as it is written
-// where rendering would drop or change something. The result has passed Read with o, so it is canonical and complete.
+// where rendering would drop or change something. The result has no Message-ID
+// and no Date: Read, which judges it like any other message, adds both.
 //
 // Control characters in any field that goes into the header are refused, never
 // removed (501 5.5.4): whoever sent them meant something else than one line.
-func Compose(d Draft, o ReadOptions) ([]byte, error) {
+func Compose(d Draft) ([]byte, error) {
 	if err := d.check(); err != nil {
-		return nil, err
-	}
-	body, err := d.body()
-	if err != nil {
 		return nil, err
 	}
 	head, err := d.header()
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	b.WriteString(head)
-	b.WriteString("MIME-Version: 1.0\r\n")
-	b.Write(body)
-	m, err := Read(b.Bytes(), o)
-	if err != nil {
-		return nil, err
-	}
-	return m.Raw, nil
+	return d.body([]byte(head + "MIME-Version: 1.0\r\n"))
 }
 
 // header writes the fields that name people and threads.
@@ -120,19 +109,17 @@ func messageIDs(name, s string) ([]string, error) {
 	return out, nil
 }
 
-// body writes the MIME fields of the message, the empty line, and the parts.
-func (d Draft) body() ([]byte, error) {
+// body appends the MIME fields of the message, the empty line, and the parts.
+func (d Draft) body(head []byte) ([]byte, error) {
 	page, err := renderMarkdown(unixLines(d.Markdown))
 	if err != nil {
 		return nil, fmt.Errorf("message: render markdown: %w", err)
 	}
-	words := multipart("alternative", [][]byte{
-		textPart("text/plain", d.Markdown), textPart("text/html", htmlFrame(page)),
-	})
+	text := [][]byte{textPart("text/plain", d.Markdown), textPart("text/html", htmlFrame(page))}
 	if len(d.Attachments) == 0 {
-		return words, nil
+		return multipart(head, "alternative", text), nil
 	}
-	parts := [][]byte{words}
+	parts := [][]byte{multipart(nil, "alternative", text)}
 	for _, a := range d.Attachments {
 		p, err := a.part()
 		if err != nil {
@@ -140,7 +127,7 @@ func (d Draft) body() ([]byte, error) {
 		}
 		parts = append(parts, p)
 	}
-	return multipart("mixed", parts), nil
+	return multipart(head, "mixed", parts), nil
 }
 
 // htmlFrame makes a page of what Markdown renders to.
@@ -148,17 +135,17 @@ func htmlFrame(page string) string {
 	return "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n" + page + "</body></html>\n"
 }
 
-// multipart joins parts. The boundary is a hash of what it separates, so it
+// multipart appends parts to head. The boundary is a hash of what it separates, so it
 // cannot occur in there, and a draft composed twice gives the same octets.
-func multipart(kind string, parts [][]byte) []byte {
+func multipart(head []byte, kind string, parts [][]byte) []byte {
 	h := sha256.New()
-	n := 0
+	n := len(head) + 200
 	for _, p := range parts {
 		h.Write(p)
 		n += len(p) + 100
 	}
 	boundary := fmt.Sprintf("=_%x", h.Sum(nil)[:16])
-	out := make([]byte, 0, n)
+	out := append(make([]byte, 0, n), head...)
 	out = fmt.Appendf(out, "Content-Type: multipart/%s;\r\n boundary=\"%s\"\r\n\r\n", kind, boundary)
 	for _, p := range parts {
 		out = fmt.Appendf(out, "--%s\r\n", boundary)
@@ -226,7 +213,8 @@ func (a Attachment) part() ([]byte, error) {
 	}
 	head := "Content-Type: " + contentType + "\r\nContent-Disposition: attachment;\r\n" +
 		fileNameParameter(name) + "\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-	return encode64([]byte(head), a.Data), nil
+	out := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(a.Data))*39/38+2)
+	return encode64(append(out, head...), a.Data), nil
 }
 
 // fileNameParameter writes the name of a file. With quotes or an asterisk it is

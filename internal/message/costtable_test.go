@@ -96,11 +96,11 @@ func newJob(t *testing.T, s message.Shape, n int, stamper *dkim.Stamper) job {
 	if s.Draft != nil {
 		d := s.Draft(n)
 		return func() (int, int) {
-			raw, err := message.Compose(d, options)
+			msg, err := composeAndRead(d)
 			if err != nil {
 				return len(d.Markdown), 0 // refused, at whatever that cost
 			}
-			return len(raw), answer(raw)
+			return len(msg.Raw), answer(msg.Raw)
 		}
 	}
 	raw := s.Mail(n)

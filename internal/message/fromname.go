@@ -7,11 +7,13 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// CheckFromName says why Compose would refuse a mail from a under this display
-// name, or "". It composes one, so that it can never disagree.
+// CheckFromName says why Compose or Read would refuse a mail from a under this
+// display name, or "". It composes and reads one, so that it can never disagree.
 func CheckFromName(name string, a mail.Address) string {
-	_, err := Compose(Draft{From: a, FromName: name, To: []mail.Address{a}, Subject: "x", Markdown: "x"},
-		ReadOptions{Now: time.Unix(0, 0)})
+	raw, err := Compose(Draft{From: a, FromName: name, To: []mail.Address{a}, Subject: "x", Markdown: "x"})
+	if err == nil {
+		_, err = Read(raw, ReadOptions{Now: time.Unix(0, 0)})
+	}
 	var e *mail.Error
 	switch {
 	case err == nil:

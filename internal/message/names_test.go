@@ -282,7 +282,7 @@ func TestAFileNameThatIsAPathADeviceOrOverLongIsFlaggedOnEveryDoor(t *testing.T)
 			t.Errorf("%q is not flagged", name)
 		}
 		d := Draft{From: mail.MustAddress("bot@a.test"), Attachments: []Attachment{{Name: name, Data: []byte("x")}}}
-		if _, err := Compose(d, readOptions); err == nil {
+		if _, err := Compose(d); err == nil {
 			t.Errorf("%q is composed", name)
 		}
 		var escaped strings.Builder
@@ -298,7 +298,8 @@ func TestAFileNameThatIsAPathADeviceOrOverLongIsFlaggedOnEveryDoor(t *testing.T)
 		if why := CheckFileName(name); why != "" {
 			t.Errorf("%q %s", name, why)
 		}
-		raw, err := Compose(Draft{From: mail.MustAddress("bot@a.test"), Attachments: []Attachment{{Name: name, Data: []byte("x")}}}, readOptions)
+		raw, err := Compose(Draft{From: mail.MustAddress("bot@a.test"),
+			Attachments: []Attachment{{Name: name, Data: []byte("x")}}})
 		if err != nil {
 			t.Errorf("%q: %v", name, err)
 			continue
