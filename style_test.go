@@ -43,8 +43,6 @@ var (
 		queue
 		relay
 		sign
-		test/bench
-		test/e2e
 	`)
 	// longFunctions are "directory.Function".
 	longFunctions = strings.Fields(`
@@ -61,8 +59,6 @@ var (
 		relay.TestTLSPolicies
 		sign.TestHostileTokensAreRefusedWithoutALookup
 		sign.TestTheVerifierIsAsStrictAsTheDoor
-		test/e2e.TestBadInputOverSMTP
-		test/e2e.judge
 	`)
 )
 

@@ -120,7 +120,8 @@ func (h *house) cast(b *testing.B, reg *registry.Registry) {
 	h.open(b)
 	me := registry.Socket(1000, true)
 	err := h.db.Update(b.Context(), func(tx store.Tx) error {
-		if err := reg.SetOperator(tx, me, registry.Operator{Name: "Example", Oversight: mail.MustAddress("boss@example.test")}); err != nil {
+		if err := reg.SetOperator(tx, me, registry.Operator{Name: "Example",
+			Oversight: mail.MustAddress("boss@example.test")}); err != nil {
 			return err
 		}
 		if _, err := reg.AddDomain(tx, me, "example.test"); err != nil {

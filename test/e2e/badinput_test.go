@@ -24,35 +24,53 @@ func (h *house) nothing() {
 	s.do("QUIT", "221")
 }
 
-func TestBadInputOverSMTP(t *testing.T) {
+// badSession is what a bad client says, and what it is answered.
+type badSession struct {
+	name string
+	run  func(h *house)
+}
+
+// refuse plays each session to one daemon. None of them may store anything, and
+// the next session is served.
+func refuse(t *testing.T, sessions []badSession) {
+	t.Helper()
 	h := start(t)
-	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-	from := "MAIL FROM:<" + h.dev.Mailbox + ">"
-	for _, c := range []struct {
-		name string
-		run  func(h *house)
-	}{
+	for _, c := range sessions {
+		t.Run(c.name, func(t *testing.T) {
+			h := h.in(t)
+			c.run(h)
+			h.nothing()
+		})
+	}
+}
+
+func base64Of(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+func (h *house) mailFrom() string { return "MAIL FROM:<" + h.dev.Mailbox + ">" }
+
+func TestBadLoginsOverSMTPStoreNothing(t *testing.T) {
+	refuse(t, []badSession{
 		{"wrong password", func(h *house) {
 			s := h.secure()
 			s.do("EHLO t", "250")
-			s.do("AUTH PLAIN "+b64("\x00"+h.dev.Username+"\x00wrong"), "535 5.7.8")
-			s.do(from, "530")
+			s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00wrong"), "535 5.7.8")
+			s.do(h.mailFrom(), "530")
 		}},
 		{"authorization as somebody else", func(h *house) {
 			s := h.secure()
 			s.do("EHLO t", "250")
-			s.do("AUTH PLAIN "+b64("other\x00"+h.dev.Username+"\x00"+h.dev.Password), "535")
+			s.do("AUTH PLAIN "+base64Of("other\x00"+h.dev.Username+"\x00"+h.dev.Password), "535")
 		}},
 		{"a user name that is a query", func(h *house) {
 			s := h.secure()
 			s.do("EHLO t", "250")
-			s.do("AUTH PLAIN "+b64("\x00*)(uid=*\x00x"), "535")
+			s.do("AUTH PLAIN "+base64Of("\x00*)(uid=*\x00x"), "535")
 		}},
 		{"three wrong passwords end the session", func(h *house) {
 			s := h.secure()
 			s.do("EHLO t", "250")
 			for range 3 {
-				s.do("AUTH PLAIN "+b64("\x00"+h.dev.Username+"\x00wrong"), "535|421")
+				s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00wrong"), "535|421")
 			}
 			s.send("NOOP\r\n")
 			if got := s.reply(); got != "" && !strings.HasPrefix(got, "421") {
@@ -64,13 +82,13 @@ func TestBadInputOverSMTP(t *testing.T) {
 			if strings.Contains(s.do("EHLO t", "250"), "AUTH") {
 				h.t.Error("AUTH is offered in plain text")
 			}
-			s.do("AUTH PLAIN "+b64("\x00"+h.dev.Username+"\x00"+h.dev.Password), "538|530|503|502")
-			s.do(from, "530")
+			s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00"+h.dev.Password), "538|530|503|502")
+			s.do(h.mailFrom(), "530")
 		}},
 		{"commands injected before STARTTLS", func(h *house) {
 			s := h.plain()
 			s.do("EHLO t", "250")
-			s.send("STARTTLS\r\n" + from + "\r\nNOOP\r\n")
+			s.send("STARTTLS\r\n" + h.mailFrom() + "\r\nNOOP\r\n")
 			got := s.reply()
 			if rest := s.reply(); strings.HasPrefix(rest, "250") || strings.HasPrefix(rest, "530") {
 				h.t.Errorf("an injected command was answered: %q after %q", rest, got)
@@ -81,22 +99,32 @@ func TestBadInputOverSMTP(t *testing.T) {
 			s.do("EHLO t", "250")
 			s.do("STARTTLS now", "501")
 		}},
+	})
+}
+
+func TestBadMailsOverSMTPAreRefusedWhole(t *testing.T) {
+	refuse(t, []badSession{
 		{"a sender that is not owned", func(h *house) { h.login().do("MAIL FROM:<ceo@example.test>", "550 5.7.1") }},
 		{"a sender of another domain", func(h *house) { h.login().do("MAIL FROM:<demo@other.test>", "550 5.7.1") }},
 		{"the null sender", func(h *house) { h.login().do("MAIL FROM:<>", "550 5.7.1") }},
 		{"a From that is not owned", func(h *house) {
-			h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"}, "From: ceo@example.test\r\nTo: to@dest.test\r\n\r\nx", "550 5.7.1")
+			h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"}, "From: ceo@example.test\r\nTo: to@dest.test\r\n\r\nx",
+				"550 5.7.1")
 		}},
 		{"two From fields", func(h *house) {
-			h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"}, "From: "+h.dev.Mailbox+"\r\nFrom: ceo@example.test\r\n\r\nx", "55")
+			h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"},
+				"From: "+h.dev.Mailbox+"\r\nFrom: ceo@example.test\r\n\r\nx", "55")
 		}},
 		{"a malformed header", func(h *house) {
 			h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"}, "From : "+h.dev.Mailbox+"\r\n\r\nx", "55")
 		}},
-		{"a message larger than announced limits", func(h *house) { h.login().do(from+" SIZE=999999999", "552 5.3.4") }},
+		{"a message larger than announced limits", func(h *house) {
+			h.login().do(h.mailFrom()+" SIZE=999999999",
+				"552 5.3.4")
+		}},
 		{"a message that grows too large", func(h *house) {
 			s := h.login()
-			s.do(from, "250")
+			s.do(h.mailFrom(), "250")
 			s.do("RCPT TO:<to@dest.test>", "250")
 			s.do("DATA", "354")
 			s.send(h.message("huge") + "\r\n")
@@ -111,32 +139,38 @@ func TestBadInputOverSMTP(t *testing.T) {
 		}},
 		{"too many recipients", func(h *house) {
 			s := h.login()
-			s.do(from, "250")
+			s.do(h.mailFrom(), "250")
 			for i := range 100 {
 				s.do(fmt.Sprintf("RCPT TO:<r%d@dest.test>", i), "250")
 			}
 			s.do("RCPT TO:<one.more@dest.test>", "452 4.5.3")
 			s.do("RSET", "250")
 		}},
+	})
+}
+
+func TestBadCommandsOverSMTPStoreNothing(t *testing.T) {
+	refuse(t, []badSession{
 		{"malformed recipients", func(h *house) {
 			s := h.login()
-			s.do(from, "250")
-			for _, a := range []string{"<a@b@dest.test>", "<a@dest.test", "a@dest.test", "<a b@dest.test>", "<@evil.test:a@dest.test>", "<a@[127.0.0.1]>", "<>", "<a@\xc3\xa9.test>"} {
+			s.do(h.mailFrom(), "250")
+			for _, a := range []string{"<a@b@dest.test>", "<a@dest.test", "a@dest.test", "<a b@dest.test>",
+				"<@evil.test:a@dest.test>", "<a@[127.0.0.1]>", "<>", "<a@\xc3\xa9.test>"} {
 				s.do("RCPT TO:"+a, "501|553|550")
 			}
 			s.do("DATA", "503|554")
 		}},
 		{"a second MAIL", func(h *house) {
 			s := h.login()
-			s.do(from, "250")
+			s.do(h.mailFrom(), "250")
 			s.do("RCPT TO:<to@dest.test>", "250")
-			s.do(from, "503")
+			s.do(h.mailFrom(), "503")
 			s.do("RSET", "250")
 		}},
 		{"AUTH inside a transaction", func(h *house) {
 			s := h.login()
-			s.do(from, "250")
-			s.do("AUTH PLAIN "+b64("\x00"+h.dev.Username+"\x00"+h.dev.Password), "503")
+			s.do(h.mailFrom(), "250")
+			s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00"+h.dev.Password), "503")
 		}},
 		{"a web browser", func(h *house) {
 			s := h.plain()
@@ -151,20 +185,15 @@ func TestBadInputOverSMTP(t *testing.T) {
 			s.send(strings.Repeat("x", 100000) + "\r\n")
 			s.expect("500|421|501")
 		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			h := h.in(t)
-			c.run(h)
-			h.nothing()
-		})
-	}
+	})
 }
 
 // Only CRLF.CRLF ends a message. Each of the others is followed by what a
 // smuggler would add; none of it may become a second mail or reach the wire.
-func TestNoOtherEndOfData(t *testing.T) {
+func TestNothingButCRLFDotCRLFEndsAMessage(t *testing.T) {
 	h := start(t)
-	for _, end := range []string{"\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\n\n.\n\n", "\r.\r\n", "\r\n\x00.\r\n", "\r\r\n.\r\r\n", "\r\n.\x00\r\n"} {
+	for _, end := range []string{"\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\n\n.\n\n", "\r.\r\n",
+		"\r\n\x00.\r\n", "\r\r\n.\r\r\n", "\r\n.\x00\r\n"} {
 		t.Run(fmt.Sprintf("%q", end), func(t *testing.T) {
 			h := h.in(t)
 			s := h.login()
@@ -179,7 +208,7 @@ func TestNoOtherEndOfData(t *testing.T) {
 	}
 }
 
-func TestBadInputOverTheAPI(t *testing.T) {
+func TestBadInputOverTheAPIStoresNothing(t *testing.T) {
 	h := start(t)
 	good := `"subject":"s","markdown":"m"`
 	for _, c := range []struct {
@@ -188,8 +217,10 @@ func TestBadInputOverTheAPI(t *testing.T) {
 	}{
 		{"CR LF in a recipient", `{"to":["b@dest.test\r\nBcc: y@evil.test"],` + good + `}`, 400},
 		{"CR LF in the subject", `{"to":["b@dest.test"],"subject":"s\r\nBcc: y@evil.test","markdown":"m"}`, 400},
-		{"LF in a file name", `{"to":["b@dest.test"],` + good + `,"attachments":[{"name":"a\nb","content_base64":"","content_type":"text/plain"}]}`, 400},
-		{"CR LF in a media type", `{"to":["b@dest.test"],` + good + `,"attachments":[{"name":"a","content_base64":"","content_type":"text/plain\r\nX: y"}]}`, 400},
+		{"LF in a file name", `{"to":["b@dest.test"],` + good +
+			`,"attachments":[{"name":"a\nb","content_base64":"","content_type":"text/plain"}]}`, 400},
+		{"CR LF in a media type", `{"to":["b@dest.test"],` + good +
+			`,"attachments":[{"name":"a","content_base64":"","content_type":"text/plain\r\nX: y"}]}`, 400},
 		{"a list where an address belongs", `{"to":"a@dest.test,b@dest.test",` + good + `}`, 400},
 		{"two addresses in one", `{"to":["a@dest.test,b@dest.test"],` + good + `}`, 400},
 		{"a bracket in a quoted local part", `{"to":["\"a@evil.test> x\"@dest.test"],` + good + `}`, 400},
@@ -215,7 +246,7 @@ func TestBadInputOverTheAPI(t *testing.T) {
 	}
 }
 
-func TestBadInputOnTheCommandLine(t *testing.T) {
+func TestBadInputOnTheCommandLineChangesNothing(t *testing.T) {
 	h := start(t)
 	s := h.login()
 	s.deliver(h.dev.Mailbox, []string{"to@dest.test"}, h.message("one"), "250")
@@ -259,7 +290,8 @@ func TestBadInputOnTheCommandLine(t *testing.T) {
 		t.Errorf("several: exit %d, %s%s", r.code, r.out, r.err)
 	}
 	h.kill(15)
-	if r := h.cli("pending"); r.code != 1 || !strings.Contains(r.err, "no daemon answers") || !strings.Contains(r.err, "hint:") {
+	if r := h.cli("pending"); r.code != 1 || !strings.Contains(r.err, "no daemon answers") ||
+		!strings.Contains(r.err, "hint:") {
 		t.Errorf("a stopped daemon: exit %d, %q", r.code, r.err)
 	}
 }

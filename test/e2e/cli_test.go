@@ -59,11 +59,14 @@ func TestCLIEveryResultIsJSONWhenAsked(t *testing.T) {
 	}
 	decode(t, h.must("key", "create", "agent", "demo", "--json"), &key)
 	for _, args := range [][]string{
-		{"pending"}, {"show", one}, {"approve", one, "--yes"}, {"reject", two}, {"mail", "list", "--all"}, {"mail", "show", one},
+		{"pending"}, {"show", one}, {"approve", one, "--yes"}, {"reject", two}, {"mail", "list", "--all"},
+		{"mail", "show", one},
 		{"freeze", "all"}, {"freeze"}, {"thaw", "all"},
 		{"domain", "list"}, {"domain", "add", "other.test"}, {"domain", "records", "other.test"},
-		{"agent", "list"}, {"agent", "add", "second"}, {"agent", "password", "second"}, {"agent", "disable", "second"}, {"agent", "enable", "second"},
-		{"mailbox", "list"}, {"mailbox", "add", "b@other.test", "--agent", "second"}, {"mailbox", "mode", "b@other.test", "monitored"},
+		{"agent", "list"}, {"agent", "add", "second"}, {"agent", "password", "second"}, {"agent", "disable", "second"},
+		{"agent", "enable", "second"},
+		{"mailbox", "list"}, {"mailbox", "add", "b@other.test", "--agent", "second"},
+		{"mailbox", "mode", "b@other.test", "monitored"},
 		{"mailbox", "set", "b@other.test", "--name", "B"},
 		{"allow", "list", h.dev.Mailbox}, {"allow", "rm", h.dev.Mailbox, entry.ID},
 		{"key", "list"}, {"key", "revoke", key.ID}, {"operator"}, {"operator", "--name", "Example Ltd"},
@@ -81,7 +84,8 @@ func TestCLIReadsAndVerifiesWhatWasExported(t *testing.T) {
 	eml := h.approveAndCapture(h.only("signed"), 1)
 	log := h.must("audit", "export")
 	path := write(t, "log.jsonl", log)
-	if out := h.must("audit", "verify", path); !regexp.MustCompile(`^ok: 1 chain, [0-9]+ entries, 1 mail replayed, [^ ]+ to [^ ]+, without openings\n$`).MatchString(out) {
+	verified := regexp.MustCompile(`^ok: 1 chain, [0-9]+ entries, 1 mail replayed, [^ ]+ to [^ ]+, without openings\n$`)
+	if out := h.must("audit", "verify", path); !verified.MatchString(out) {
 		t.Errorf("%s", out)
 	}
 	if r := command(t, log, nil, binary, "audit", "verify", "-"); r.code != 0 {
@@ -93,14 +97,16 @@ func TestCLIReadsAndVerifiesWhatWasExported(t *testing.T) {
 		t.Errorf("a log with a hole: exit %d %s%s", r.code, r.out, r.err)
 	}
 	for name, part := range map[string]string{
-		"nothing": "", "a log that broke off": strings.Join(lines[:len(lines)-2], ""), "a log without its header": strings.Join(lines[1:], ""),
+		"nothing": "", "a log that broke off": strings.Join(lines[:len(lines)-2], ""),
+		"a log without its header": strings.Join(lines[1:], ""),
 	} {
 		if r := command(t, part, nil, binary, "audit", "verify", "-"); r.code != 1 {
 			t.Errorf("%s: exit %d %s%s", name, r.code, r.out, r.err)
 		}
 	}
 	future := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	if r := command(t, h.must("audit", "export", "--since", future), nil, binary, "audit", "verify", "-"); r.code != 0 || !strings.Contains(r.out, "since "+future) {
+	if r := command(t, h.must("audit", "export", "--since", future), nil, binary, "audit", "verify", "-"); r.code != 0 ||
+		!strings.Contains(r.out, "since "+future) {
 		t.Errorf("a log since a time: exit %d %s%s", r.code, r.out, r.err)
 	}
 	if r := command(t, string(eml), nil, binary, "verify", "-", "--data", h.data); r.code != 0 {
@@ -111,7 +117,8 @@ func TestCLIReadsAndVerifiesWhatWasExported(t *testing.T) {
 		t.Errorf("a forged mail: exit %d %s%s", r.code, r.out, r.err)
 	}
 	retitled := strings.Replace(string(eml), "Subject: signed", "Subject: other", 1)
-	if r := command(t, retitled, nil, binary, "verify", "-", "--data", h.data); r.code != 1 || !strings.Contains(r.out, "valid-unbound") ||
+	if r := command(t, retitled, nil, binary, "verify", "-", "--data", h.data); r.code != 1 ||
+		!strings.Contains(r.out, "valid-unbound") ||
 		!strings.Contains(r.out, "Subject") {
 		t.Errorf("a mail with another Subject: exit %d %s%s", r.code, r.out, r.err)
 	}
@@ -120,7 +127,8 @@ func TestCLIReadsAndVerifiesWhatWasExported(t *testing.T) {
 func TestCLIShowsHostileTextAndLetsNoneOfItAct(t *testing.T) {
 	h := start(t)
 	raw := "From: " + h.dev.Mailbox + "\r\nTo: to@dest.test\r\nSubject: =?utf-8?q?odd_=1B[2J=E2=80=AE?=\r\n" +
-		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=1B]0;x=07 =E2=80=AEtxt"
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=1B]0;x=07 " +
+		"=E2=80=AEtxt"
 	h.login().deliver(h.dev.Mailbox, []string{"to@dest.test", "blind@dest.test"}, raw, "250")
 	id := h.pending()[0].ID
 	for _, args := range [][]string{{"pending"}, {"show", id}, {"mail", "list"}, {"mail", "show", id}} {
@@ -133,7 +141,8 @@ func TestCLIShowsHostileTextAndLetsNoneOfItAct(t *testing.T) {
 			}
 		}
 	}
-	if out := h.must("show", id); !strings.Contains(out, "blind@dest.test  (BCC: ") || !strings.Contains(out, `\x1b]0;x\x07`) {
+	if out := h.must("show", id); !strings.Contains(out, "blind@dest.test  (BCC: ") ||
+		!strings.Contains(out, `\x1b]0;x\x07`) {
 		t.Errorf("%s", out)
 	}
 }
@@ -145,7 +154,8 @@ func TestCLITakesItsSettingsFromTheEnvironment(t *testing.T) {
 	if fi, err := os.Stat(key); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", fi.Mode(), err)
 	}
-	if r := command(t, "", []string{"MULTIMAIL_DATA=" + h.data}, binary, "agent", "list"); r.code != 0 || !strings.Contains(r.out, "demo") {
+	if r := command(t, "", []string{"MULTIMAIL_DATA=" + h.data}, binary, "agent", "list"); r.code != 0 ||
+		!strings.Contains(r.out, "demo") {
 		t.Errorf("MULTIMAIL_DATA: exit %d %s%s", r.code, r.out, r.err)
 	}
 	env := []string{"MULTIMAIL_ADMIN_URL=" + h.dev.HTTP, "MULTIMAIL_KEY_FILE=" + key}

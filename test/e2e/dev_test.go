@@ -53,7 +53,8 @@ func TestDevFileHasExactlyThePromisedKeys(t *testing.T) {
 	}
 	var m map[string]any
 	decode(t, string(b), &m)
-	want := strings.Fields("admin_socket agent_key ca_file captured domain http mailbox operator password pid submission submissions username")
+	want := strings.Fields("admin_socket agent_key ca_file captured domain http mailbox operator password pid " +
+		"submission submissions username")
 	if got := slices.Sorted(maps.Keys(m)); !slices.Equal(got, want) {
 		t.Errorf("keys %v, want %v", got, want)
 	}
@@ -79,7 +80,8 @@ func TestDevFileHasExactlyThePromisedKeys(t *testing.T) {
 			t.Errorf("%s is no loopback address", a)
 		}
 	}
-	if h.dev.Domain != "example.test" || h.dev.Mailbox != "agent@example.test" || h.dev.Username != "demo" || h.dev.Operator != "Example" {
+	if h.dev.Domain != "example.test" || h.dev.Mailbox != "agent@example.test" || h.dev.Username != "demo" ||
+		h.dev.Operator != "Example" {
 		t.Errorf("the cast is %+v", h.dev)
 	}
 }
@@ -231,14 +233,16 @@ func TestDevSocketOfALongPathMovesAndTheCommandLineFindsIt(t *testing.T) {
 func TestDevEnvIsTakenByAShell(t *testing.T) {
 	h := startIn(t, filepath.Join(t.TempDir(), `it's "here" $HOME`))
 	r := command(t, "", []string{"B=" + binary, "D=" + h.data}, "sh", "-euc",
-		`eval "$("$B" dev-env --data "$D")"; printf '%s\n' "$SSL_CERT_FILE" "$SMTP_HOST:$SMTP_PORT" "$SMTP_HOST:$SMTP_TLS_PORT" \
-			"$SMTP_USERNAME" "$SMTP_PASSWORD" "$SMTP_FROM" "$MULTIMAIL_URL" "$MULTIMAIL_API_KEY" "$MULTIMAIL_DATA"; "$B" pending --json`)
+		`eval "$("$B" dev-env --data "$D")"; printf '%s\n' "$SSL_CERT_FILE" "$SMTP_HOST:$SMTP_PORT" \
+			"$SMTP_HOST:$SMTP_TLS_PORT" "$SMTP_USERNAME" "$SMTP_PASSWORD" "$SMTP_FROM" "$MULTIMAIL_URL" \
+			"$MULTIMAIL_API_KEY" "$MULTIMAIL_DATA"; "$B" pending --json`)
 	want := strings.Join([]string{h.dev.CAFile, h.dev.Submission, h.dev.Submissions, h.dev.Username, h.dev.Password,
 		h.dev.Mailbox, h.dev.HTTP, h.dev.AgentKey, h.data, "[]\n"}, "\n")
 	if r.code != 0 || r.out != want {
 		t.Errorf("exit %d, got\n%swant\n%s%s", r.code, r.out, want, r.err)
 	}
-	if r := command(t, "", nil, binary, "dev-env", "--data", t.TempDir()); r.code != 1 || !strings.Contains(r.err, "hint: ") || r.out != "" {
+	if r := command(t, "", nil, binary, "dev-env", "--data", t.TempDir()); r.code != 1 ||
+		!strings.Contains(r.err, "hint: ") || r.out != "" {
 		t.Errorf("without a daemon: exit %d %s%s", r.code, r.out, r.err)
 	}
 }
@@ -364,7 +368,8 @@ func TestDevCaptureIsOnePairOfFilesForEachRecipient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := bytes.Count(b, []byte("\n")); n == 0 || n != bytes.Count(b, []byte("\r\n")) || bytes.Count(b, []byte("\r")) != n {
+		if n := bytes.Count(b, []byte("\n")); n == 0 || n != bytes.Count(b, []byte("\r\n")) ||
+			bytes.Count(b, []byte("\r")) != n {
 			t.Errorf("%s: not every line ends in CRLF", f)
 		}
 		envelope, err := os.ReadFile(strings.TrimSuffix(f, ".eml") + ".json")
@@ -373,7 +378,8 @@ func TestDevCaptureIsOnePairOfFilesForEachRecipient(t *testing.T) {
 		}
 		var e map[string]string
 		decode(t, string(envelope), &e)
-		if keys := slices.Sorted(maps.Keys(e)); !slices.Equal(keys, []string{"from", "received_at", "to"}) || e["from"] != h.dev.Mailbox {
+		if keys := slices.Sorted(maps.Keys(e)); !slices.Equal(keys, []string{"from", "received_at", "to"}) ||
+			e["from"] != h.dev.Mailbox {
 			t.Errorf("%s", envelope)
 		}
 		if _, err := time.Parse(time.RFC3339, e["received_at"]); err != nil {
@@ -407,7 +413,8 @@ func TestDevPortsThatAreTakenAreNamedWithAWayOut(t *testing.T) {
 		defer l.Close()
 	}
 	r := command(t, "", nil, binary, "serve", "--dev", "--data", filepath.Join(t.TempDir(), "data"))
-	if r.code != 1 || !strings.Contains(r.err, "127.0.0.1:8025") || !strings.Contains(r.err, "hint: another program uses this port; try --ports auto") {
+	if r.code != 1 || !strings.Contains(r.err, "127.0.0.1:8025") ||
+		!strings.Contains(r.err, "hint: another program uses this port; try --ports auto") {
 		t.Errorf("exit %d: %s", r.code, r.err)
 	}
 }

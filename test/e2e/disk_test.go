@@ -37,7 +37,8 @@ func TestAFullDiskIsRefusedBeforeAcceptanceAndLosesNothing(t *testing.T) {
 	h.runLimited(2048) // the file itself was made larger than it is full
 
 	acked, refused := map[string]bool{}, 0
-	body := h.message("fill") + "\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 800) // below the size of a file of its own
+	// below the size of a file of its own
+	body := h.message("fill") + "\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 800)
 	for i := 0; i < 200 && refused < 3; i++ {
 		s := h.login()
 		if got := s.do("MAIL FROM:<"+h.dev.Mailbox+">", "250|4"); strings.HasPrefix(got, "4") {
@@ -58,7 +59,8 @@ func TestAFullDiskIsRefusedBeforeAcceptanceAndLosesNothing(t *testing.T) {
 	if refused == 0 {
 		t.Fatalf("%d mails fit: the disk was never full", len(acked))
 	}
-	if code, text := h.http("POST", "/v1/send", `{"to":["a@dest.test"],"subject":"fill","markdown":"`+strings.Repeat("y", 60000)+`"}`); code != 503 || !strings.Contains(text, `"error"`) {
+	large := `{"to":["a@dest.test"],"subject":"fill","markdown":"` + strings.Repeat("y", 60000) + `"}`
+	if code, text := h.http("POST", "/v1/send", large); code != 503 || !strings.Contains(text, `"error"`) {
 		t.Errorf("the API: %d %s", code, text)
 	}
 	h.kill(syscall.SIGKILL)
@@ -113,7 +115,8 @@ func TestADamagedDatabaseStopsTheStart(t *testing.T) {
 			if cmd.ProcessState.ExitCode() != 1 || err == nil {
 				t.Errorf("exit %d: %s", cmd.ProcessState.ExitCode(), out)
 			}
-			if lines := strings.Split(strings.TrimSpace(string(out)), "\n"); !strings.HasPrefix(lines[0], "error: ") || len(lines) > 2 {
+			if lines := strings.Split(strings.TrimSpace(string(out)), "\n"); !strings.HasPrefix(lines[0], "error: ") ||
+				len(lines) > 2 {
 				t.Errorf("said %s", out)
 			}
 			after, err := os.ReadFile(db)

@@ -118,7 +118,8 @@ func (h *house) run() {
 	h.t.Helper()
 	before, _ := os.Stat(filepath.Join(h.data, "dev.json"))
 	h.log = &lockedBuffer{}
-	h.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--verbose", "--ports", "auto", "--data", h.data}, h.args...)...)
+	h.cmd = exec.Command(binary, append([]string{"serve", "--dev", "--verbose", "--ports", "auto", "--data", h.data},
+		h.args...)...)
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)

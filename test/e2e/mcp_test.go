@@ -22,7 +22,8 @@ import (
 )
 
 // agentTools are what a key sees that reads and sends, in their fixed order.
-var agentTools = []string{"cancel_message", "check_inbox", "get_usage", "list_mailboxes", "read_email", "send_email", "wait_for_email"}
+var agentTools = []string{"cancel_message", "check_inbox", "get_usage", "list_mailboxes", "read_email", "send_email",
+	"wait_for_email"}
 
 // keyed carries a key, and tells when a request has been written.
 type keyed struct {
@@ -33,7 +34,9 @@ type keyed struct {
 func (k *keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	if k.wrote != nil {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { k.wrote <- struct{}{} }})
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			WroteRequest: func(httptrace.WroteRequestInfo) { k.wrote <- struct{}{} },
+		})
 	}
 	r = r.Clone(ctx)
 	r.Header.Set("Authorization", "Bearer "+k.key)
@@ -51,7 +54,8 @@ func (h *house) mcp(key string) *mcpClient {
 	h.t.Helper()
 	k := &keyed{key: key}
 	s, err := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, nil).Connect(context.Background(),
-		&mcp.StreamableClientTransport{Endpoint: h.dev.HTTP + "/mcp", HTTPClient: &http.Client{Transport: k}, DisableStandaloneSSE: true}, nil)
+		&mcp.StreamableClientTransport{Endpoint: h.dev.HTTP + "/mcp", HTTPClient: &http.Client{Transport: k},
+			DisableStandaloneSSE: true}, nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -121,7 +125,8 @@ func (c *mcpClient) held(subject string, more map[string]any) mcpMail {
 // approverKey makes a key that decides.
 func (h *house) approverKey() string {
 	h.t.Helper()
-	return strings.TrimSpace(h.must("key", "create", "approver", "ann", "--scope", "oversight", "--scope", "oversight_read"))
+	return strings.TrimSpace(h.must("key", "create", "approver", "ann", "--scope", "oversight", "--scope",
+		"oversight_read"))
 }
 
 func TestMCPServesTheOfficialTypeScriptClientsOfBothEras(t *testing.T) {
@@ -139,11 +144,13 @@ func TestMCPServesTheOfficialTypeScriptClientsOfBothEras(t *testing.T) {
 		if !slices.Equal(c.Tools, agentTools) {
 			t.Errorf("%s sees %v", c.Name, c.Tools)
 		}
-		if c.Status != "pending_send_approval" || c.Read != c.Status || !c.Refused || !strings.Contains(c.Says, "Do not send it again") {
+		if c.Status != "pending_send_approval" || c.Read != c.Status || !c.Refused ||
+			!strings.Contains(c.Says, "Do not send it again") {
 			t.Errorf("%s: %+v", c.Name, c)
 		}
 		m := h.only("mcp " + c.Name)
-		if m.ID != c.ID || m.Door != "mcp" || m.Agent != "demo" || !slices.Equal(m.To, []string{"to@dest.test"}) || !slices.Equal(m.Bcc, []string{"bcc@dest.test"}) {
+		if m.ID != c.ID || m.Door != "mcp" || m.Agent != "demo" || !slices.Equal(m.To, []string{"to@dest.test"}) ||
+			!slices.Equal(m.Bcc, []string{"bcc@dest.test"}) {
 			t.Errorf("%s: pending shows %+v", c.Name, m)
 		}
 	}
@@ -156,13 +163,16 @@ func TestMCPServesTheOfficialTypeScriptClientsOfBothEras(t *testing.T) {
 func peer(t *testing.T, name string, args ...string) result {
 	t.Helper()
 	bin := filepath.Join(peers, "node_modules", ".bin")
-	return command(t, "", []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, filepath.Join(bin, name), args...)
+	return command(t, "", []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir()},
+		filepath.Join(bin, name), args...)
 }
 
 func TestMCPInspectorFindsNoFaultOverHTTPOrStdio(t *testing.T) {
 	h := start(t)
-	overHTTP := []string{"--cli", h.dev.HTTP + "/mcp", "--transport", "http", "--header", "Authorization: Bearer " + h.dev.AgentKey}
-	stdio := []string{"--cli", binary, "mcp", "-e", "MULTIMAIL_URL=" + h.dev.HTTP, "-e", "MULTIMAIL_API_KEY=" + h.dev.AgentKey}
+	overHTTP := []string{"--cli", h.dev.HTTP + "/mcp", "--transport", "http", "--header", "Authorization: Bearer " +
+		h.dev.AgentKey}
+	stdio := []string{"--cli", binary, "mcp", "-e", "MULTIMAIL_URL=" + h.dev.HTTP, "-e", "MULTIMAIL_API_KEY=" +
+		h.dev.AgentKey}
 	for _, c := range []struct {
 		name, door string
 		target     []string
@@ -174,14 +184,17 @@ func TestMCPInspectorFindsNoFaultOverHTTPOrStdio(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := h.in(t)
 			var list mcp.ListToolsResult
-			decode(t, must(t, peer(t, "mcp-inspector", append(slices.Clip(c.target), "--method", "tools/list", "--strict")...)), &list)
+			decode(t, must(t, peer(t, "mcp-inspector", append(slices.Clip(c.target), "--method", "tools/list", "--strict")...)),
+				&list)
 			if !slices.Equal(names(list.Tools), agentTools) {
 				t.Errorf("tools: %v", names(list.Tools))
 			}
 			subject := "inspected over " + c.name
-			out := must(t, peer(t, "mcp-inspector", append(slices.Clip(c.target), "--method", "tools/call", "--tool-name", "send_email",
+			out := must(t, peer(t, "mcp-inspector", append(slices.Clip(c.target), "--method", "tools/call", "--tool-name",
+				"send_email",
 				"--tool-args-json", `{"to":["to@dest.test"],"subject":"`+subject+`","markdown":"Hello."}`)...))
-			if m := h.only(subject); m.Door != c.door || !strings.Contains(out, m.ID) || !strings.Contains(out, "pending_send_approval") {
+			if m := h.only(subject); m.Door != c.door || !strings.Contains(out, m.ID) ||
+				!strings.Contains(out, "pending_send_approval") {
 				t.Errorf("pending shows %+v, the inspector %s", m, out)
 			}
 		})
@@ -196,11 +209,13 @@ func TestMCPApproverSeesTwoToolsAndApprovesByDigestOnly(t *testing.T) {
 	}
 	m, other := agent.held("decide over me", nil), agent.held("another", nil)
 	l := approver.call("list_pending", nil)
-	if len(l.Emails) != 2 || l.Emails[0].ID != m.ID || l.Emails[0].Digest != m.Digest || strings.Count(l.text, "BEGIN UNTRUSTED EMAIL BODY OF ") != 2 {
+	if len(l.Emails) != 2 || l.Emails[0].ID != m.ID || l.Emails[0].Digest != m.Digest ||
+		strings.Count(l.text, "BEGIN UNTRUSTED EMAIL BODY OF ") != 2 {
 		t.Fatalf("list_pending: %+v", l)
 	}
 	approve := map[string]any{"email_id": m.ID, "action": "approve"}
-	if r := agent.call("decide_email", map[string]any{"email_id": m.ID, "action": "approve", "digest": m.Digest}); !r.failed {
+	if r := agent.call("decide_email", map[string]any{"email_id": m.ID, "action": "approve",
+		"digest": m.Digest}); !r.failed {
 		t.Errorf("the author decides: %+v", r)
 	}
 	for _, digest := range []string{"", other.Digest, strings.Repeat("0", len(m.Digest))} {
@@ -234,7 +249,8 @@ func TestMCPReadWaitsForTheVerdictAndItsReason(t *testing.T) {
 	<-agent.k.wrote
 	h.must("reject", m.ID, "--reason", "wrong recipient")
 	got := <-answer
-	if got.failed || got.Status != "rejected" || got.Decision == nil || got.Decision.Verdict != "rejected" || got.Decision.Reason != "wrong recipient" {
+	if got.failed || got.Status != "rejected" || got.Decision == nil || got.Decision.Verdict != "rejected" ||
+		got.Decision.Reason != "wrong recipient" {
 		t.Errorf("read_email: %+v", got)
 	}
 	if n := agent.call("wait_for_email", map[string]any{"timeout_seconds": 5}); n.failed || len(n.Emails) != 1 {
@@ -250,7 +266,8 @@ func TestMCPSendsOneMailForOneIdempotencyKey(t *testing.T) {
 	if first.ID != second.ID || first.Idempotent || !second.Idempotent || len(h.pending()) != 1 {
 		t.Errorf("%+v and %+v", first, second)
 	}
-	if r := agent.call("send_email", map[string]any{"to": []string{"to@dest.test"}, "subject": "else", "markdown": "m", "idempotency_key": "k1"}); !r.failed {
+	if r := agent.call("send_email", map[string]any{"to": []string{"to@dest.test"}, "subject": "else", "markdown": "m",
+		"idempotency_key": "k1"}); !r.failed {
 		t.Errorf("another mail under the same key: %+v", r)
 	}
 	if m := agent.held("once", map[string]any{"idempotency_key": "k2"}); m.ID == first.ID {
@@ -274,7 +291,8 @@ func TestMCPRefusesAWrongKeyAndARevokedOne(t *testing.T) {
 		t.Error("a session outlives its key")
 	}
 	for _, auth := range []string{"", "Bearer mm_live_wrong"} {
-		req, err := http.NewRequest("POST", h.dev.HTTP+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+		req, err := http.NewRequest("POST", h.dev.HTTP+"/mcp",
+			strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -312,7 +330,8 @@ func (h *house) door(key string) string {
 // more fails: the library answers prompts/list, emptily, though we declare none.
 var scenarios = map[string]map[string][]string{
 	"2025-11-25": {
-		"server-initialize": nil, "server-session-lifecycle": nil, "ping": nil, "tools-list": nil, "dns-rebinding-protection": nil,
+		"server-initialize": nil, "server-session-lifecycle": nil, "ping": nil, "tools-list": nil,
+		"dns-rebinding-protection": nil,
 	},
 	"2026-07-28": {
 		"tools-list": nil, "dns-rebinding-protection": nil, "caching": nil, "http-header-validation": nil,
@@ -330,7 +349,8 @@ func TestMCPConformsInBothEras(t *testing.T) {
 	for version, list := range scenarios {
 		for name, want := range list {
 			t.Run(version+" "+name, func(t *testing.T) {
-				r := peer(t, "conformance", "server", "--url", door+"/mcp", "--scenario", name, "--spec-version", version, "--verbose")
+				r := peer(t, "conformance", "server", "--url", door+"/mcp", "--scenario", name, "--spec-version", version,
+					"--verbose")
 				if got := failures(t, r.out); !slices.Equal(got, want) || (r.code == 0) != (len(want) == 0) {
 					t.Errorf("exit %d, failed checks %v, want %v\n%s%s", r.code, got, want, r.out, r.err)
 				}

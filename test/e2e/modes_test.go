@@ -9,7 +9,7 @@ import (
 )
 
 // Submission over SMTP, approval by id and digest, and delivery, for each mode.
-func TestFiveModesFromOutside(t *testing.T) {
+func TestEachModeHoldsAndReleasesAsItSays(t *testing.T) {
 	h := start(t)
 	for _, c := range []struct {
 		mode     string
@@ -78,7 +78,7 @@ func TestAllowlistedMailIsNotHeldButAMixedListIs(t *testing.T) {
 	}
 }
 
-func TestFreezeAndThawFromOutside(t *testing.T) {
+func TestAFreezeStopsMailUntilTheThaw(t *testing.T) {
 	h := start(t)
 	s := h.login()
 	s.deliver(h.dev.Mailbox, []string{"a@dest.test"}, h.message("frozen"), "250")

@@ -111,8 +111,10 @@ func TestPostfixAsNextHopSeesOnlyWhatWasApproved(t *testing.T) {
 
 	accepted := 1
 	for i, rcpt := range []string{
-		`"v@evil.test> ORCPT=rfc822;y"@good.test`, `"v@evil.test"@good.test`, `"x\"@evil.test"@good.test`, `"v@evil.test "@good.test`,
-		`"v@evil.test,y"@good.test`, `@evil.test:v@good.test`, `v%evil.test@good.test`, `evil.test!v@good.test`, `"a b"@good.test`,
+		`"v@evil.test> ORCPT=rfc822;y"@good.test`, `"v@evil.test"@good.test`, `"x\"@evil.test"@good.test`,
+		`"v@evil.test "@good.test`,
+		`"v@evil.test,y"@good.test`, `@evil.test:v@good.test`, `v%evil.test@good.test`, `evil.test!v@good.test`,
+		`"a b"@good.test`,
 		`"v>"@good.test`, `v@evil.test@good.test`, `"@evil.test:v"@good.test`,
 	} {
 		subject := fmt.Sprintf("hidden %d", i)

@@ -28,12 +28,14 @@ func TestQuotedRecipientsAreCarriedOverEveryDoor(t *testing.T) {
 				t.Fatalf("%d %s", code, said)
 			}
 		case "mcp":
-			if r := c.call("send_email", map[string]any{"to": to, "cc": []string{cc}, "subject": subject, "markdown": "Hello."}); r.failed {
+			if r := c.call("send_email", map[string]any{"to": to, "cc": []string{cc}, "subject": subject,
+				"markdown": "Hello."}); r.failed {
 				t.Fatal(r.text)
 			}
 		}
 		m := h.only(subject)
-		if out := h.must("show", m.ID); !strings.Contains(out, to) || !strings.Contains(out, cc) || strings.Contains(out, "BCC") {
+		if out := h.must("show", m.ID); !strings.Contains(out, to) || !strings.Contains(out, cc) ||
+			strings.Contains(out, "BCC") {
 			t.Errorf("%s: the approver is shown\n%s", door, out)
 		}
 		raw := string(h.approveAndCapture(m, 2))

@@ -44,20 +44,25 @@ var clients = []client{
 	{"smtplib with TLS", []string{"to@dest.test"}, func(h *house, subject string) string {
 		return h.smtplib(subject, true)
 	}},
-	{"nodemailer with STARTTLS", []string{"bcc@dest.test", "cc@dest.test", "to@dest.test"}, func(h *house, subject string) string {
-		return h.nodemailer(subject, false)
-	}},
-	{"nodemailer with TLS", []string{"bcc@dest.test", "cc@dest.test", "to@dest.test"}, func(h *house, subject string) string {
-		return h.nodemailer(subject, true)
-	}},
+	{"nodemailer with STARTTLS", []string{"bcc@dest.test", "cc@dest.test", "to@dest.test"},
+		func(h *house, subject string) string {
+			return h.nodemailer(subject, false)
+		}},
+	{"nodemailer with TLS", []string{"bcc@dest.test", "cc@dest.test", "to@dest.test"},
+		func(h *house, subject string) string {
+			return h.nodemailer(subject, true)
+		}},
 	{"curl", []string{"to@dest.test"}, func(h *house, subject string) string {
-		eml := write(h.t, "curl.eml", "From: "+h.dev.Mailbox+"\r\nTo: to@dest.test\r\nSubject: "+subject+"\r\n\r\nHello from curl.\r\n")
-		r := command(h.t, "", nil, "curl", "-sv", "--ssl-reqd", "--cacert", h.dev.CAFile, "--url", "smtp://localhost:"+h.dev.port(),
+		eml := write(h.t, "curl.eml", "From: "+h.dev.Mailbox+"\r\nTo: to@dest.test\r\nSubject: "+subject+"\r\n\r\nHello "+
+			"from curl.\r\n")
+		r := command(h.t, "", nil, "curl", "-sv", "--ssl-reqd", "--cacert", h.dev.CAFile, "--url",
+			"smtp://localhost:"+h.dev.port(),
 			"-u", h.dev.Username+":"+h.dev.Password, "--mail-from", h.dev.Mailbox, "--mail-rcpt", "to@dest.test", "-T", eml)
 		return r.err
 	}},
 	{"msmtp", []string{"to@dest.test"}, func(h *house, subject string) string {
-		rc := write(h.t, "msmtprc", "account default\nhost localhost\nport "+h.dev.port()+"\ntls on\ntls_starttls on\ntls_trust_file "+
+		rc := write(h.t, "msmtprc", "account default\nhost localhost\nport "+h.dev.port()+"\ntls on\ntls_starttls "+
+			"on\ntls_trust_file "+
 			h.dev.CAFile+"\nauth plain\nuser "+h.dev.Username+"\npassword "+h.dev.Password+"\nfrom "+h.dev.Mailbox+"\n")
 		r := command(h.t, "From: "+h.dev.Mailbox+"\nTo: to@dest.test\nSubject: "+subject+"\n\nHello from msmtp.\n", nil,
 			"msmtp", "-d", "-C", rc, "to@dest.test")
@@ -66,8 +71,10 @@ var clients = []client{
 }
 
 func (h *house) swaks(subject string, args ...string) string {
-	r := command(h.t, "", nil, "swaks", append([]string{"--server", "localhost", "--auth-user", h.dev.Username, "--auth-password", h.dev.Password,
-		"--from", h.dev.Mailbox, "--to", "to@dest.test", "--header", "Subject: " + subject, "--body", "Hello from swaks."}, args...)...)
+	r := command(h.t, "", nil, "swaks", append([]string{"--server", "localhost", "--auth-user", h.dev.Username,
+		"--auth-password", h.dev.Password,
+		"--from", h.dev.Mailbox, "--to", "to@dest.test", "--header", "Subject: " + subject, "--body", "Hello from swaks."},
+		args...)...)
 	return r.out + r.err
 }
 
@@ -180,10 +187,12 @@ func (h *house) verify(file, zone string) {
 		ProtectedHeader struct{ Alg, Typ, Kid string }
 		Forged          string
 	}
-	decode(t, must(t, node(t, "jose.mjs", "EML="+file, "DOCUMENT="+h.dev.HTTP+"/.well-known/multimail-signing-key")), &jose)
+	decode(t, must(t, node(t, "jose.mjs", "EML="+file, "DOCUMENT="+h.dev.HTTP+"/.well-known/multimail-signing-key")),
+		&jose)
 	p := jose.Payload
 	if p.Operator != h.dev.Operator || p.Iss != "https://"+h.dev.Domain || p.Sub != h.dev.Mailbox ||
-		!strings.HasPrefix(filepath.Base(file), p.Jti) || p.Approval.By != "reviewer" || jose.ProtectedHeader.Alg != "ES256" || jose.Forged != "refused" {
+		!strings.HasPrefix(filepath.Base(file), p.Jti) || p.Approval.By != "reviewer" ||
+		jose.ProtectedHeader.Alg != "ES256" || jose.Forged != "refused" {
 		t.Errorf("jose says %+v", jose)
 	}
 	// Nothing checks domains yet, so nothing may be claimed of them.
