@@ -12,7 +12,7 @@ import (
 
 // freeze stops a scope. When it answers nothing in the scope leaves any more.
 func (s *Server) freeze(r *request) (answer, error) {
-	var n api.NewFreeze
+	var n api.ScopeRequest
 	if err := decode(r, &n, smallBody); err != nil {
 		return answer{}, err
 	}
@@ -36,7 +36,7 @@ func stoppedOf(f gate.FreezeReport) api.Stopped {
 }
 
 func (s *Server) thaw(r *request) (answer, error) {
-	var n api.NewFreeze
+	var n api.ScopeRequest
 	if err := decode(r, &n, smallBody); err != nil {
 		return answer{}, err
 	}

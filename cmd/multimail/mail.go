@@ -160,7 +160,7 @@ func (t thawCmd) Run(e *environment) error {
 		if err := c.Thaw(e.ctx, t.Scope); err != nil {
 			return err
 		}
-		return e.print(api.NewFreeze{Scope: t.Scope}, func() error { return e.line("%s is thawed", t.Scope) })
+		return e.print(api.ScopeRequest{Scope: t.Scope}, func() error { return e.line("%s is thawed", t.Scope) })
 	})
 }
 

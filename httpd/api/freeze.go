@@ -19,8 +19,8 @@ type Freezes struct {
 	Freezes []Freeze `json:"freezes"`
 }
 
-// NewFreeze asks for a freeze, or for the end of one; then Reason is empty.
-type NewFreeze struct {
+// ScopeRequest asks for a freeze of a scope, or for the end of one; then Reason is empty.
+type ScopeRequest struct {
 	Scope  string `json:"scope"`
 	Reason string `json:"reason,omitempty"`
 }
@@ -34,12 +34,12 @@ type Stopped struct {
 
 // Freeze stops everything in scope. When it returns nothing in scope leaves.
 func (c *Client) Freeze(ctx context.Context, scope, reason string) (Stopped, error) {
-	return call[Stopped](ctx, c, "POST", "/v1/freeze", NewFreeze{scope, reason})
+	return call[Stopped](ctx, c, "POST", "/v1/freeze", ScopeRequest{scope, reason})
 }
 
 // Thaw ends a freeze.
 func (c *Client) Thaw(ctx context.Context, scope string) error {
-	return c.do(ctx, "POST", "/v1/thaw", NewFreeze{Scope: scope}, nil)
+	return c.do(ctx, "POST", "/v1/thaw", ScopeRequest{Scope: scope}, nil)
 }
 
 // Freezes lists the freezes in force.
