@@ -17,6 +17,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/internal/store/bolt"
 )
 
@@ -61,7 +62,7 @@ func TestPersonalDataStandsInNoLeaf(t *testing.T) {
 		by(audit.Actor{Kind: "admin", ID: "admin:root"}, record(audit.Freeze)),
 		by(audit.Actor{Kind: "socket", ID: "socket:uid-1000"}, record(audit.Thaw)),
 		by(audit.Actor{Kind: "visitor", ID: "uid-1000"}, record(audit.Thaw)))
-	for k, v := range db.kv {
+	for k, v := range db.All() {
 		if strings.HasPrefix(k, "audit-open/") {
 			continue
 		}
@@ -156,8 +157,8 @@ func TestAppendRefusesWhatItCouldNotReadBack(t *testing.T) {
 				_, err := audit.New(c.node).Append(tx, c.r)
 				return err
 			})
-			if err == nil || len(db.kv) != 0 {
-				t.Errorf("error %v, %d keys", err, len(db.kv))
+			if err == nil || len(db.All()) != 0 {
+				t.Errorf("error %v, %d keys", err, len(db.All()))
 			}
 		})
 	}
@@ -179,8 +180,8 @@ func TestTheLargestMailFitsAndVerifies(t *testing.T) {
 func TestWithoutItsEntryAChangeDoesNotHappen(t *testing.T) {
 	for n := 1; ; n++ {
 		db, l := told(t, "node")
-		before := maps.Clone(db.kv)
-		db.fails = n
+		before := db.All()
+		db.Fail = n
 		err := db.Update(ctx, func(tx store.Tx) error {
 			_, err := l.Append(tx, story()[2])
 			return err
@@ -191,8 +192,8 @@ func TestWithoutItsEntryAChangeDoesNotHappen(t *testing.T) {
 			}
 			return
 		}
-		if !errors.Is(err, errDisk) || !reflect.DeepEqual(db.kv, before) {
-			t.Errorf("call %d failed: %v; %d keys, had %d", n, err, len(db.kv), len(before))
+		if !errors.Is(err, storetest.ErrFault) || !reflect.DeepEqual(db.All(), before) {
+			t.Errorf("call %d failed: %v; %d keys, had %d", n, err, len(db.All()), len(before))
 		}
 	}
 }
@@ -213,13 +214,13 @@ func TestAnEntryIsNeverWrittenOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db, l := told(t, "node")
-			damage(db.kv)
-			before := maps.Clone(db.kv)
+			db.Edit(damage)
+			before := db.All()
 			err := db.Update(ctx, func(tx store.Tx) error {
 				_, err := l.Append(tx, story()[0])
 				return err
 			})
-			if err == nil || !reflect.DeepEqual(db.kv, before) {
+			if err == nil || !reflect.DeepEqual(db.All(), before) {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -228,7 +229,7 @@ func TestAnEntryIsNeverWrittenOver(t *testing.T) {
 
 func TestAClosureThatRunsAgainWritesOneEntry(t *testing.T) {
 	db, l := newMemory(), audit.New("node")
-	db.twice = true
+	db.Twice = true
 	appendAll(t, db, l, story()...)
 	if c := mustVerify(t, export(t, db)); c.Size != 6 {
 		t.Errorf("%d entries", c.Size)
@@ -252,11 +253,11 @@ func TestConcurrentAppendsKeepTheChainWhole(t *testing.T) {
 						return err
 					}
 					if (w+i)%5 == 0 {
-						return errDisk // a change that fails after its entry
+						return storetest.ErrFault // a change that fails after its entry
 					}
 					return nil
 				})
-				if err != nil && !errors.Is(err, errDisk) {
+				if err != nil && !errors.Is(err, storetest.ErrFault) {
 					t.Error(err)
 				}
 			}

@@ -3,135 +3,14 @@ package audit_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
-
-// memory is a store.Store in a map, copied for every Update.
-type memory struct {
-	kv    map[string][]byte
-	now   time.Time
-	fails int  // the call of an Update that fails with errDisk, counted from 1
-	twice bool // every closure runs once in vain before it runs for good
-}
-
-var errDisk = errors.New("the disk is gone")
-
-var _ store.Store = (*memory)(nil)
-
-func (m *memory) View(ctx context.Context, fn func(store.Tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return fn(store.NewTx(&memoryTx{m: m, kv: m.kv, frozen: true}))
-}
-
-func (m *memory) Update(_ context.Context, fn func(store.Tx) error) error {
-	if m.twice {
-		if err := fn(store.NewTx(&memoryTx{m: m, kv: maps.Clone(m.kv)})); err != nil {
-			return err
-		}
-	}
-	tx := &memoryTx{m: m, kv: maps.Clone(m.kv), fails: m.fails}
-	if err := fn(store.NewTx(tx)); err != nil {
-		return err
-	}
-	m.kv = tx.kv
-	return nil
-}
-
-func (m *memory) Stage(context.Context, string, []byte) (store.Staged, error) {
-	return store.Staged{}, errors.New("no bodies here")
-}
-
-func (m *memory) Body(context.Context, string) ([]byte, error) { return nil, store.ErrNotFound }
-func (*memory) Discard(store.Staged)                           {}
-func (*memory) Fits(int64) error                               { return nil }
-func (m *memory) Healthy() error                               { return nil }
-func (m *memory) Close() error                                 { return nil }
-
-type memoryTx struct {
-	m      *memory
-	kv     map[string][]byte
-	frozen bool
-	fails  int
-}
-
-// step counts a call and reports whether it is the one that fails.
-func (tx *memoryTx) step() bool {
-	tx.fails--
-	return tx.fails == 0
-}
-
-func (tx *memoryTx) Get(key string) ([]byte, error) {
-	if tx.step() {
-		return nil, errDisk
-	}
-	v, ok := tx.kv[key]
-	if !ok {
-		return nil, store.ErrNotFound
-	}
-	return slices.Clone(v), nil
-}
-
-func (tx *memoryTx) Put(key string, value []byte) error {
-	if tx.frozen {
-		return store.ErrReadOnly
-	}
-	if tx.step() {
-		return errDisk
-	}
-	tx.kv[key] = slices.Clone(value)
-	return nil
-}
-
-func (tx *memoryTx) Delete(key string) error {
-	if tx.frozen {
-		return store.ErrReadOnly
-	}
-	if tx.step() {
-		return errDisk
-	}
-	delete(tx.kv, key)
-	return nil
-}
-
-func (tx *memoryTx) Scan(r store.Range, fn func(string, []byte) error) error {
-	if tx.step() {
-		return errDisk
-	}
-	var keys []string
-	for k := range tx.kv {
-		if k >= r.From && (r.To == "" || k < r.To) {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	if r.Reverse {
-		slices.Reverse(keys)
-	}
-	for _, k := range keys {
-		if err := fn(k, slices.Clone(tx.kv[k])); err != nil {
-			if errors.Is(err, store.Stop) {
-				return nil
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-func (tx *memoryTx) AfterCommit(func())         {}
-func (tx *memoryTx) PutBody(store.Staged) error { return errors.New("no bodies here") }
-func (tx *memoryTx) DeleteBody(string) error    { return nil }
-func (tx *memoryTx) Now() time.Time             { return tx.m.now }
 
 // What every test shares.
 var (
@@ -142,7 +21,7 @@ var (
 	person = audit.Actor{Kind: "approver", ID: "approver:ann"}
 )
 
-func newMemory() *memory { return &memory{kv: map[string][]byte{}, now: zone} }
+func newMemory() *storetest.Memory { return storetest.NewMemory(zone) }
 
 func appendAll(t testing.TB, db store.Store, l *audit.Log, all ...audit.Record) {
 	t.Helper()
@@ -208,7 +87,7 @@ func story() []audit.Record {
 }
 
 // told returns a store with the story on the chain of node.
-func told(t testing.TB, node string) (*memory, *audit.Log) {
+func told(t testing.TB, node string) (*storetest.Memory, *audit.Log) {
 	t.Helper()
 	db, l := newMemory(), audit.New(node)
 	appendAll(t, db, l, story()...)

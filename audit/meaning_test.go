@@ -14,6 +14,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -65,7 +66,7 @@ func lives() (all []audit.Record) {
 	}
 }
 
-func lived(t testing.TB) (*memory, *audit.Log, []string) {
+func lived(t testing.TB) (*storetest.Memory, *audit.Log, []string) {
 	db, l := newMemory(), audit.New("node")
 	appendAll(t, db, l, lives()...)
 	return db, l, export(t, db)
@@ -219,7 +220,7 @@ func TestRecordsAndLogAreComparedBothWays(t *testing.T) {
 		{Mail: "M1", Rev: 6, State: "sent", Basis: "approved", Digest: strings.Repeat("ab", 32)},
 		{Mail: "M2", Rev: 3, State: "expired", Basis: "none", Digest: strings.Repeat("ab", 32)},
 	}
-	verify := func(db *memory, records []audit.Standing) error {
+	verify := func(db *storetest.Memory, records []audit.Standing) error {
 		o := replayed
 		o.Records = func(_ store.Tx, after string, limit int) (page []audit.Standing, err error) {
 			for _, m := range records {
@@ -267,7 +268,7 @@ func TestAnOpeningThatIsGoneIsAFault(t *testing.T) {
 		"audit-open/node/0000000000000003": "entry 3: an opening is gone", // of a decision
 	} {
 		db, l := told(t, "node")
-		delete(db.kv, key)
+		db.Edit(func(kv map[string][]byte) { delete(kv, key) })
 		if _, err := l.Verify(ctx, db, audit.Options{}); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v", key, err)
 		}
@@ -308,7 +309,7 @@ func TestAnExportSinceATimeIsTakenForWhatItIs(t *testing.T) {
 	db, l := newMemory(), audit.New("node")
 	all := lives()
 	appendAll(t, db, l, all[:4]...)
-	db.now = db.now.Add(time.Hour)
+	db.Time = db.Time.Add(time.Hour)
 	appendAll(t, db, l, all[4:]...)
 	since := func(at time.Time) string {
 		var b strings.Builder
@@ -361,7 +362,7 @@ func TestTheRecordedEndsAreComparedBothWays(t *testing.T) {
 		"an empty chain": func(kv map[string][]byte) { kv["audit-head/other"] = []byte(`{"size":0}`) },
 	} {
 		db, l := told(t, "node")
-		damage(db.kv)
+		db.Edit(damage)
 		if r, err := l.Verify(ctx, db, audit.Options{}); err == nil {
 			t.Errorf("%s: %s", name, r)
 		}

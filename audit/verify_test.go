@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/internal/store/storetest"
 )
 
 func TestVerifyNamesTheFirstFault(t *testing.T) {
@@ -171,7 +172,7 @@ type broken struct{ io.Reader }
 func (b broken) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err == io.EOF {
-		err = errDisk
+		err = storetest.ErrFault
 	}
 	return n, err
 }
@@ -180,7 +181,7 @@ func TestAReaderThatFailsIsNoFaultOfTheLog(t *testing.T) {
 	db, _ := told(t, "node")
 	r, err := audit.Verify(broken{strings.NewReader(strings.TrimSuffix(whole(export(t, db)), "\n"))}, audit.Options{})
 	var f *audit.Fault
-	if !errors.Is(err, errDisk) || errors.As(err, &f) || r.Chains[0].Size != 6 || !strings.Contains(err.Error(), "line 8") {
+	if !errors.Is(err, storetest.ErrFault) || errors.As(err, &f) || r.Chains[0].Size != 6 || !strings.Contains(err.Error(), "line 8") {
 		t.Errorf("%+v %v", r, err)
 	}
 }
@@ -221,7 +222,7 @@ func TestVerifyOfAStoreFindsWhatAnExportWouldHide(t *testing.T) {
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			db, l := told(t, "node")
-			m.damage(db.kv)
+			db.Edit(m.damage)
 			r, err := l.Verify(ctx, db, audit.Options{})
 			if m.why == "" {
 				if err != nil || len(r.Chains) != 1 || r.Chains[0] != mustVerify(t, export(t, db)) {

@@ -2,8 +2,6 @@ package registry_test
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -11,115 +9,9 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
-
-// memory is a store.Store in a map, copied for every Update.
-type memory struct {
-	kv    map[string][]byte
-	now   time.Time
-	fails int // the call of an Update that fails with errDisk, counted from 1
-}
-
-var errDisk = errors.New("the disk is gone")
-
-var _ store.Store = (*memory)(nil)
-
-func (m *memory) View(_ context.Context, fn func(store.Tx) error) error {
-	return fn(store.NewTx(&memoryTx{m: m, kv: m.kv, frozen: true}))
-}
-
-func (m *memory) Update(_ context.Context, fn func(store.Tx) error) error {
-	tx := &memoryTx{m: m, kv: maps.Clone(m.kv), fails: m.fails}
-	if err := fn(store.NewTx(tx)); err != nil {
-		return err
-	}
-	m.kv = tx.kv
-	return nil
-}
-
-func (m *memory) Stage(context.Context, string, []byte) (store.Staged, error) {
-	return store.Staged{}, errors.New("no bodies here")
-}
-
-func (m *memory) Body(context.Context, string) ([]byte, error) { return nil, store.ErrNotFound }
-func (*memory) Discard(store.Staged)                           {}
-func (*memory) Fits(int64) error                               { return nil }
-func (m *memory) Healthy() error                               { return nil }
-func (m *memory) Close() error                                 { return nil }
-
-type memoryTx struct {
-	m      *memory
-	kv     map[string][]byte
-	frozen bool
-	fails  int
-}
-
-// step counts a call and reports whether it is the one that fails.
-func (tx *memoryTx) step() bool {
-	tx.fails--
-	return tx.fails == 0
-}
-
-func (tx *memoryTx) Get(key string) ([]byte, error) {
-	if tx.step() {
-		return nil, errDisk
-	}
-	v, ok := tx.kv[key]
-	if !ok {
-		return nil, store.ErrNotFound
-	}
-	return slices.Clone(v), nil
-}
-
-func (tx *memoryTx) Put(key string, value []byte) error {
-	if tx.frozen {
-		return store.ErrReadOnly
-	}
-	if tx.step() {
-		return errDisk
-	}
-	tx.kv[key] = slices.Clone(value)
-	return nil
-}
-
-func (tx *memoryTx) Delete(key string) error {
-	if tx.frozen {
-		return store.ErrReadOnly
-	}
-	if tx.step() {
-		return errDisk
-	}
-	delete(tx.kv, key)
-	return nil
-}
-
-func (tx *memoryTx) Scan(r store.Range, fn func(string, []byte) error) error {
-	if tx.step() {
-		return errDisk
-	}
-	keys := slices.Sorted(maps.Keys(tx.kv))
-	if r.Reverse {
-		slices.Reverse(keys)
-	}
-	for _, k := range keys {
-		if k < r.From || r.To != "" && k >= r.To {
-			continue
-		}
-		if err := fn(k, slices.Clone(tx.kv[k])); err != nil {
-			if errors.Is(err, store.Stop) {
-				return nil
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-func (tx *memoryTx) AfterCommit(func())         {}
-func (tx *memoryTx) PutBody(store.Staged) error { return errors.New("no bodies here") }
-func (tx *memoryTx) DeleteBody(string) error    { return nil }
-func (tx *memoryTx) Now() time.Time             { return tx.m.now }
 
 // The addresses and names every test shares.
 var (
@@ -137,7 +29,7 @@ var (
 // house is an installation: a store, a registry, and some of everyone.
 type house struct {
 	t   testing.TB
-	db  *memory
+	db  *storetest.Memory
 	log *audit.Log
 	reg *registry.Registry
 
@@ -149,7 +41,7 @@ func empty(t testing.TB) *house {
 	log := audit.New("node")
 	return &house{
 		t: t, log: log, reg: registry.New(log),
-		db: &memory{kv: map[string][]byte{}, now: zone},
+		db: storetest.NewMemory(zone),
 	}
 }
 
@@ -186,7 +78,7 @@ func open(t testing.TB) *house {
 // clone returns a house with the same records, changed without effect on h.
 func (h *house) clone(t testing.TB) *house {
 	c := *h
-	c.t, c.db = t, &memory{kv: h.db.kv, now: h.db.now}
+	c.t, c.db = t, h.db.Clone()
 	return &c
 }
 

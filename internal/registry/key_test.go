@@ -30,7 +30,7 @@ func TestAKeyIsShownOnceAndNeverStored(t *testing.T) {
 	if k.CreatedBy != "socket:1000" || k.Name != "demo" || !k.CreatedAt.Equal(zone) {
 		t.Errorf("got %+v", k)
 	}
-	for key, value := range h.db.kv {
+	for key, value := range h.db.All() {
 		if strings.Contains(string(value), m[2]) || strings.Contains(string(value), h.password) {
 			t.Errorf("a secret stands in the store at %s", key)
 		}

@@ -64,11 +64,13 @@ func TestADamagedRecordIsAFaultAndNotARefusal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key := range h.db.kv {
-		if !strings.HasPrefix(key, "audit") {
-			h.db.kv[key] = []byte("{")
+	h.db.Edit(func(kv map[string][]byte) {
+		for key := range kv {
+			if !strings.HasPrefix(key, "audit") {
+				kv[key] = []byte("{")
+			}
 		}
-	}
+	})
 	tries := map[string]func(store.Tx) error{
 		"ByKey": func(tx store.Tx) error { _, err := h.reg.ByKey(tx, secret); return err },
 		"ByPassword": func(tx store.Tx) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -89,13 +90,13 @@ func TestEveryoneMayDoExactlyWhatTheTableSays(t *testing.T) {
 // try checks one cell of the table, with its audit entry and epoch.
 func try(t *testing.T, h *house, d deed, letter string, p registry.Principal) {
 	t.Helper()
-	kv, epoch, count := maps.Clone(h.db.kv), h.epoch(), len(h.entries())
+	kv, epoch, count := h.db.All(), h.epoch(), len(h.entries())
 	err := h.update(func(tx store.Tx) error { return d.do(h, tx, p) })
 	if !strings.Contains(d.who, letter) {
 		if !errors.Is(err, registry.ErrForbidden) && !errors.Is(err, registry.ErrCredentials) {
 			t.Errorf("%s (%s) may %s: %v", letter, p.ID(), d.name, err)
 		}
-		if !maps.EqualFunc(kv, h.db.kv, func(a, b []byte) bool { return string(a) == string(b) }) {
+		if !maps.EqualFunc(kv, h.db.All(), func(a, b []byte) bool { return string(a) == string(b) }) {
 			t.Errorf("%s was refused and left a change", letter)
 		}
 		return
@@ -128,13 +129,13 @@ func TestAWriteFailsWithTheStoreAtEveryStep(t *testing.T) {
 		}
 		for n := 1; ; n++ {
 			h := ready.clone(t)
-			h.db.fails = n
+			h.db.Fail = n
 			err := h.update(func(tx store.Tx) error { return d.do(h, tx, dev) })
 			if err == nil && n > 2 {
 				break
 			}
 			var public *mail.Error
-			if !errors.Is(err, errDisk) || errors.As(err, &public) {
+			if !errors.Is(err, storetest.ErrFault) || errors.As(err, &public) {
 				t.Errorf("%s, step %d: got %v", d.name, n, err)
 				break
 			}
