@@ -26,7 +26,6 @@ const (
 var (
 	// wideLines are directories.
 	wideLines = strings.Fields(`
-		audit
 		cmd/multimail
 		dkim
 		gate
@@ -35,7 +34,6 @@ var (
 		internal/config
 		internal/inbox
 		internal/message
-		internal/registry
 		internal/secret
 		internal/store/bolt
 		internal/store/storetest

@@ -38,7 +38,8 @@ func (l *Log) Export(ctx context.Context, db store.Store, w io.Writer, o ExportO
 	if err != nil {
 		return err
 	}
-	x.write(frame{Export: &opener{Version: exportVersion, Openings: o.Openings, Since: o.Since.UTC(), Heads: recorded}}.line())
+	first := opener{Version: exportVersion, Openings: o.Openings, Since: o.Since.UTC(), Heads: recorded}
+	x.write(frame{Export: &first}.line())
 	for r := store.Prefix(entries); ; {
 		page, next, err := readPage(ctx, db, r)
 		if err != nil {

@@ -150,13 +150,14 @@ func (v *verifier) beginAt(p begins) *Fault {
 func (v *verifier) close(e closing) *Fault {
 	v.closed = true
 	if e.Entries != v.entries || len(e.Chains) != len(v.chains) {
-		return &Fault{Why: fmt.Sprintf("the export closes with %d entries of %d chains, and %d of %d are here: lines are missing",
-			e.Entries, len(e.Chains), v.entries, len(v.chains))}
+		return &Fault{Why: fmt.Sprintf("the export closes with %d entries of %d chains, "+
+			"and %d of %d are here: lines are missing", e.Entries, len(e.Chains), v.entries, len(v.chains))}
 	}
 	for _, name := range v.order {
 		c := v.chains[name]
 		if p := e.Chains[name]; p.Size != c.tree.size || p.Hash != c.head {
-			return &Fault{Chain: name, Seq: c.tree.size, Why: fmt.Sprintf("the export closes with another head, at %d entries", p.Size)}
+			return &Fault{Chain: name, Seq: c.tree.size,
+				Why: fmt.Sprintf("the export closes with another head, at %d entries", p.Size)}
 		}
 	}
 	return nil

@@ -102,7 +102,7 @@ var declarations = [...]declaration{
 
 	{SubmitRefuse, "a submission was refused", "code", "enhanced door", "from text"},
 	{DecideRefuse, "a decision was refused", "op code", "door event", "text"},
-	{PolicyRefuse, "a change of policy or of a credential, or an operation on a mail, was refused", "op code", "door", "text"},
+	{PolicyRefuse, "another operation was refused: on policy, a credential or a mail", "op code", "door", "text"},
 	{RefuseOmit, "how many refusals of one principal have no entry", "omitted since", "", ""},
 	{ContentRead, "somebody else than its agent read a mail", "door view", "", ""},
 	{ModeTighten, "a mailbox got a stricter mode", "from to epoch", "", "mailbox"},

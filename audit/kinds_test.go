@@ -27,7 +27,8 @@ func documented() string {
 		return strings.Join(out, " ")
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nThe *facts of a decision*: %s.\nEvery kind may have the private fields %s.\n\n", code(decided), code(anyPrivate+" "+actorField))
+	fmt.Fprintf(&b, "\nThe *facts of a decision*: %s.\n", code(decided))
+	fmt.Fprintf(&b, "Every kind may have the private fields %s.\n\n", code(anyPrivate+" "+actorField))
 	b.WriteString("| kind | what it records | facts | optional facts | private fields |\n|---|---|---|---|---|\n")
 	for _, d := range declarations {
 		must, ok := strings.CutPrefix(d.must, decided)

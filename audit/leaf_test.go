@@ -59,7 +59,9 @@ func TestACommitmentIsToFieldSaltAndValue(t *testing.T) {
 		t.Errorf("got %s, want %x", got, want)
 	}
 	seen := map[string]bool{}
-	for _, p := range [][3]string{{"ab", "c", "d"}, {"a", "bc", "d"}, {"a", "b", "cd"}, {"abcd", "", ""}, {"", "", "abcd"}} {
+	for _, p := range [][3]string{
+		{"ab", "c", "d"}, {"a", "bc", "d"}, {"a", "b", "cd"}, {"abcd", "", ""}, {"", "", "abcd"},
+	} {
 		c := Opening{Salt: p[1], Value: p[2]}.commitment(p[0])
 		if seen[c] {
 			t.Errorf("%q has the commitment of another", p)
@@ -90,7 +92,8 @@ func TestAHashIsReadOnlyAsItIsWritten(t *testing.T) {
 	if err != nil || string(b) != `"`+h.String()+`"` || json.Unmarshal(b, &back) != nil || back != h {
 		t.Errorf("%s became %s: %v", b, back, err)
 	}
-	for _, bad := range []string{"", "0", h.String() + "00", h.String()[2:], strings.ToUpper(h.String()), strings.Repeat("g", 64)} {
+	hex := h.String()
+	for _, bad := range []string{"", "0", hex + "00", hex[2:], strings.ToUpper(hex), strings.Repeat("g", 64)} {
 		if err := back.UnmarshalText([]byte(bad)); err == nil {
 			t.Errorf("%q was read as a hash", bad)
 		}

@@ -37,16 +37,21 @@ func (l *life) next(e step.Event, change func(f *step.Facts)) audit.Record {
 	}
 	l.rev++
 	l.facts.State, l.facts.Basis = out.State, out.Basis
-	facts := map[string]string{"event": e.String(), "from": f.State.String(), "to": out.State.String(), "mode": f.Mode.String(),
-		"basis": f.Basis.String(), "basis_after": out.Basis.String(), "delivered": strconv.Itoa(int(f.Delivered))}
-	for name, v := range map[string]bool{"frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late, "intact": f.Intact,
-		"match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed, "copy_only": out.CopyOnly} {
+	facts := map[string]string{
+		"event": e.String(), "from": f.State.String(), "to": out.State.String(), "mode": f.Mode.String(),
+		"basis": f.Basis.String(), "basis_after": out.Basis.String(), "delivered": strconv.Itoa(int(f.Delivered)),
+	}
+	for name, v := range map[string]bool{
+		"frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late, "intact": f.Intact,
+		"match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed, "copy_only": out.CopyOnly,
+	} {
 		facts[name] = strconv.FormatBool(v)
 	}
 	if out.Kind == step.MailSubmit {
 		facts["door"], facts["agent"] = "smtp", "demo"
 	}
-	return audit.Record{Kind: audit.Kind(out.Kind), Mail: l.id, Rev: l.rev, Digest: strings.Repeat("ab", 32), Actor: system, Facts: facts}
+	return audit.Record{Kind: audit.Kind(out.Kind), Mail: l.id, Rev: l.rev, Digest: strings.Repeat("ab", 32),
+		Actor: system, Facts: facts}
 }
 
 // lives are two mails: one approved, retried and sent, one let pass and held.
@@ -320,10 +325,12 @@ func TestAnExportSinceATimeIsTakenForWhatItIs(t *testing.T) {
 	}
 	text := since(zone.Add(time.Minute))
 	r, err := audit.Verify(strings.NewReader(text), replayed)
-	if err != nil || r.Chains[0].Start != 4 || r.Chains[0].Size != 9 || r.Entries != 5 || !strings.Contains(r.String(), "since 2031-05-04T12:01:00Z") {
+	if err != nil || r.Chains[0].Start != 4 || r.Chains[0].Size != 9 || r.Entries != 5 ||
+		!strings.Contains(r.String(), "since 2031-05-04T12:01:00Z") {
 		t.Errorf("%+v %v", r, err)
 	}
-	if r, err := audit.Verify(strings.NewReader(since(zone.Add(2*time.Hour))), replayed); err != nil || r.Chains[0].Start != 9 || r.Entries != 0 {
+	r, err = audit.Verify(strings.NewReader(since(zone.Add(2*time.Hour))), replayed)
+	if err != nil || r.Chains[0].Start != 9 || r.Entries != 0 {
 		t.Errorf("nothing since: %+v %v", r, err)
 	}
 	full := mustVerify(t, export(t, db))

@@ -79,13 +79,16 @@ func at(i int, change func(t testing.TB, line string) string) func(testing.TB, [
 	}
 }
 
+// rehashed edits the leaf of one line, which gets the hash that it then needs.
+func rehashed(i int, from, to string) func(testing.TB, []string) []string {
+	return at(i, func(t testing.TB, line string) string { return edit(t, line, from, to, true) })
+}
+
 var chainMutations = []mutation{
 	{"an entry was edited", at(3, func(t testing.TB, l string) string {
 		return edit(t, l, "mail.approve", "mail.reject", false)
 	}), 4, 3, "does not have its hash"},
-	{"an entry was edited and hashed again", at(3, func(t testing.TB, l string) string {
-		return edit(t, l, "mail.approve", "mail.reject", true)
-	}), 5, 4, "does not follow"},
+	{"an entry was edited and hashed again", rehashed(3, "mail.approve", "mail.reject"), 5, 4, "does not follow"},
 	{"the hash of an entry was changed", at(2, func(t testing.TB, l string) string {
 		w := take(t, l)
 		w.Hash = strings.Repeat("0", 64)
@@ -96,9 +99,8 @@ var chainMutations = []mutation{
 		i := strings.Index(leaf, `"prev":"`) + len(`"prev":"`)
 		return edit(t, l, leaf[i:i+64], strings.Repeat("ab", 32), true)
 	}), 3, 2, "does not follow"},
-	{"the first entry follows something", at(0, func(t testing.TB, l string) string {
-		return edit(t, l, strings.Repeat("0", 64), strings.Repeat("ab", 32), true)
-	}), 1, 0, "does not follow"},
+	{"the first entry follows something",
+		rehashed(0, strings.Repeat("0", 64), strings.Repeat("ab", 32)), 1, 0, "does not follow"},
 	{"an entry in the middle is gone", func(_ testing.TB, l []string) []string {
 		return slices.Delete(l, 2, 3)
 	}, 3, 3, "entry 2 belongs here: entries are missing"},
@@ -112,15 +114,9 @@ var chainMutations = []mutation{
 	{"an entry stands there twice", func(_ testing.TB, l []string) []string {
 		return slices.Insert(l, 3, l[2])
 	}, 4, 2, "entry 3 belongs here: entries are repeated"},
-	{"two entries have one number", at(3, func(t testing.TB, l string) string {
-		return edit(t, l, `"seq":3`, `"seq":2`, true)
-	}), 4, 2, "entry 3 belongs here: entries are repeated"},
-	{"an entry went over to another chain", at(3, func(t testing.TB, l string) string {
-		return edit(t, l, `"chain":"node"`, `"chain":"edon"`, true)
-	}), 4, 3, "entry 0 belongs here"},
-	{"an entry has an unknown kind", at(5, func(t testing.TB, l string) string {
-		return edit(t, l, "mail.sent", "mail.lost", true)
-	}), 6, 5, `kind "mail.lost" is unknown`},
+	{"two entries have one number", rehashed(3, `"seq":3`, `"seq":2`), 4, 2, "entry 3 belongs here: entries are repeated"},
+	{"an entry went over to another chain", rehashed(3, `"chain":"node"`, `"chain":"edon"`), 4, 3, "entry 0 belongs here"},
+	{"an entry has an unknown kind", rehashed(5, "mail.sent", "mail.lost"), 6, 5, `kind "mail.lost" is unknown`},
 }
 
 var openingMutations = []mutation{
@@ -154,7 +150,9 @@ var openingMutations = []mutation{
 
 var lineMutations = []mutation{
 	{"the last line was cut", at(5, func(_ testing.TB, l string) string { return l[:len(l)/2] }), 6, 0, "not an entry"},
-	{"a line in the middle was cut", at(2, func(_ testing.TB, l string) string { return l[:len(l)-1] }), 3, 0, "not an entry"},
+	{"a line in the middle was cut", at(2, func(_ testing.TB, l string) string {
+		return l[:len(l)-1]
+	}), 3, 0, "not an entry"},
 	{"two lines became one", func(_ testing.TB, l []string) []string {
 		l[2] += l[3]
 		return slices.Delete(l, 3, 4)
@@ -165,7 +163,9 @@ var lineMutations = []mutation{
 	{"the export broke off", func(_ testing.TB, l []string) []string {
 		return append(l, `{"error":"the export broke off"}`)
 	}, 7, 0, "the server could not go on"},
-	{"a line is too long", at(2, func(_ testing.TB, l string) string { return l + strings.Repeat(" ", 8<<20) }), 3, 0, "longer than"},
+	{"a line is too long", at(2, func(_ testing.TB, l string) string {
+		return l + strings.Repeat(" ", 8<<20)
+	}), 3, 0, "longer than"},
 	{"a line has two leaves", at(2, func(_ testing.TB, l string) string {
 		return strings.Replace(l, `"leaf":`, `"leaf":"a lie","leaf":`, 1)
 	}), 3, 0, `"leaf" stands there twice`},
@@ -178,20 +178,20 @@ var lineMutations = []mutation{
 	{"a field is opened twice", at(3, func(_ testing.TB, l string) string {
 		return strings.Replace(l, `"open":{`, `"open":{"reason":{},`, 1)
 	}), 4, 0, `"reason" stands there twice`},
-	{"a remark was added", at(3, func(_ testing.TB, l string) string { return `{"note":"x",` + l[1:] }), 4, 0, `"note" is not a field`},
+	{"a remark was added", at(3, func(_ testing.TB, l string) string {
+		return `{"note":"x",` + l[1:]
+	}), 4, 0, `"note" is not a field`},
 	{"a remark was added to an opening", at(3, func(_ testing.TB, l string) string {
 		return strings.Replace(l, `"salt":`, `"note":"x","salt":`, 1)
 	}), 4, 0, `"note" is not a field`},
-	{"a leaf has a blank", at(2, func(t testing.TB, l string) string { return edit(t, l, `,"seq"`, `, "seq"`, true) }), 3, 0, "one form"},
-	{"a leaf says a field twice", at(2, func(t testing.TB, l string) string {
-		return edit(t, l, `"kind":`, `"kind":"mail.sent","kind":`, true)
-	}), 3, 0, "one form"},
-	{"a leaf has a field more", at(2, func(t testing.TB, l string) string { return edit(t, l, `,"seq"`, `,"x":1,"seq"`, true) }), 3, 0, "one form"},
-	{"a leaf has a line more", at(2, func(t testing.TB, l string) string { return edit(t, l, `}}`, "}}\n{}", true) }), 3, 0, "the leaf"},
-	{"a leaf is not escaped", at(2, func(t testing.TB, l string) string { return edit(t, l, `gated`, "g\u00e4ted", true) }), 3, 0, "one form"},
-	{"a leaf has the format of another time", at(2, func(t testing.TB, l string) string { return edit(t, l, `"v":1`, `"v":2`, true) }), 3, 0, "format 2"},
-	{"a leaf has no time", at(2, func(t testing.TB, l string) string { return edit(t, l, `"2031-`, `"31-`, true) }), 3, 0, "time"},
-	{"a leaf has no chain", at(0, func(t testing.TB, l string) string { return edit(t, l, `"chain":"node"`, `"chain":""`, true) }), 1, 0, "name a chain"},
+	{"a leaf has a blank", rehashed(2, `,"seq"`, `, "seq"`), 3, 0, "one form"},
+	{"a leaf says a field twice", rehashed(2, `"kind":`, `"kind":"mail.sent","kind":`), 3, 0, "one form"},
+	{"a leaf has a field more", rehashed(2, `,"seq"`, `,"x":1,"seq"`), 3, 0, "one form"},
+	{"a leaf has a line more", rehashed(2, `}}`, "}}\n{}"), 3, 0, "the leaf"},
+	{"a leaf is not escaped", rehashed(2, `gated`, "g\u00e4ted"), 3, 0, "one form"},
+	{"a leaf has the format of another time", rehashed(2, `"v":1`, `"v":2`), 3, 0, "format 2"},
+	{"a leaf has no time", rehashed(2, `"2031-`, `"31-`), 3, 0, "time"},
+	{"a leaf has no chain", rehashed(0, `"chain":"node"`, `"chain":""`), 1, 0, "name a chain"},
 	{"a leaf is none", at(2, func(t testing.TB, l string) string {
 		w := take(t, l)
 		w.Leaf = "mail M1 was sent"

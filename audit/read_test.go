@@ -108,7 +108,9 @@ func TestExportSinceATimeBeginsThere(t *testing.T) {
 	db, l := told(t, "node")
 	db.Time = db.Time.Add(time.Hour)
 	appendAll(t, db, l, story()[:2]...)
-	for since, want := range map[time.Time]int{{}: 8, zone: 8, zone.Add(1): 2, zone.Add(time.Hour): 2, zone.Add(time.Hour + 1): 0} {
+	for since, want := range map[time.Time]int{
+		{}: 8, zone: 8, zone.Add(1): 2, zone.Add(time.Hour): 2, zone.Add(time.Hour + 1): 0,
+	} {
 		var b bytes.Buffer
 		if err := l.Export(ctx, db, &b, audit.ExportOptions{Since: since}); err != nil {
 			t.Fatal(err)

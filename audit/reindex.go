@@ -48,7 +48,9 @@ func (l *Log) Reindex(ctx context.Context, db store.Store) (mended int, err erro
 
 // unindexed returns the index keys that are missing for a batch of entries, and
 // the key to go on from, "" at the end.
-func (l *Log) unindexed(ctx context.Context, db store.Store, from string, next map[string]uint64) (missing []string, rest string, err error) {
+func (l *Log) unindexed(
+	ctx context.Context, db store.Store, from string, next map[string]uint64,
+) (missing []string, rest string, err error) {
 	counts := map[string]uint64{}
 	err = db.View(ctx, func(tx store.Tx) error {
 		missing, rest = nil, ""

@@ -49,7 +49,8 @@ func (c *chain) first(p leaf) (*standing, error) {
 		return nil, fmt.Errorf("mail %s: its first entry is %s: the submission is missing", p.Mail, p.Kind)
 	}
 	basis := p.Facts["basis"]
-	return &standing{rev: p.Rev - 1, to: p.Facts["from"], basis: basis, digest: p.Digest, approved: basis == "approved"}, nil
+	return &standing{rev: p.Rev - 1, to: p.Facts["from"], basis: basis, digest: p.Digest,
+		approved: basis == "approved"}, nil
 }
 
 // follow makes the step of an entry.

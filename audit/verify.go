@@ -259,7 +259,8 @@ func (v *verifier) line(b []byte) *Fault {
 	case err != nil:
 		return &Fault{Why: err.Error()}
 	case v.header == nil && f.Export == nil:
-		return &Fault{Why: "the export has no header line: it was made by an older version, or its beginning is missing; export the log again"}
+		return &Fault{Why: "the export has no header line: " +
+			"it was made by an older version, or its beginning is missing; export the log again"}
 	case v.closed:
 		return &Fault{Why: "something stands behind the closing line"}
 	case framed:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -161,7 +162,8 @@ func TestNothingIsNoLog(t *testing.T) {
 		whole(nil): "holds no entry",
 		whole(nil)[:len(`{"export":{"version":1,"openings":true}}`)+1]: "no closing line",
 	} {
-		if r, err := audit.Verify(strings.NewReader(text), audit.Options{}); err == nil || !strings.Contains(err.Error(), why) {
+		r, err := audit.Verify(strings.NewReader(text), audit.Options{})
+		if err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%q: %+v %v, want %q", text, r, err, why)
 		}
 	}
@@ -181,44 +183,49 @@ func TestAReaderThatFailsIsNoFaultOfTheLog(t *testing.T) {
 	db, _ := told(t, "node")
 	r, err := audit.Verify(broken{strings.NewReader(strings.TrimSuffix(whole(export(t, db)), "\n"))}, audit.Options{})
 	var f *audit.Fault
-	if !errors.Is(err, storetest.ErrFault) || errors.As(err, &f) || r.Chains[0].Size != 6 || !strings.Contains(err.Error(), "line 8") {
+	if !errors.Is(err, storetest.ErrFault) || errors.As(err, &f) || r.Chains[0].Size != 6 ||
+		!strings.Contains(err.Error(), "line 8") {
 		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// A kv is the records of a store.
+type kv = map[string][]byte
+
+// replaced, put and gone are damages to one record.
+func replaced(key, from, to string) func(kv) {
+	return func(kv kv) { kv[key] = bytes.Replace(kv[key], []byte(from), []byte(to), 1) }
+}
+
+func put(key, value string) func(kv) { return func(kv kv) { kv[key] = []byte(value) } }
+
+func gone(prefix string) func(kv) {
+	return func(kv kv) {
+		maps.DeleteFunc(kv, func(key string, _ []byte) bool { return strings.HasPrefix(key, prefix) })
 	}
 }
 
 func TestVerifyOfAStoreFindsWhatAnExportWouldHide(t *testing.T) {
 	const last, middle = "audit/node/0000000000000005", "audit/node/0000000000000003"
-	replace := func(kv map[string][]byte, key, from, to string) {
-		kv[key] = bytes.Replace(kv[key], []byte(from), []byte(to), 1)
-	}
+	const head, opening = "audit-head/node", "audit-open/node/0000000000000003"
 	for _, m := range []struct {
 		name   string
-		damage func(kv map[string][]byte)
+		damage func(kv)
 		why    string
 	}{
-		{"nothing", func(map[string][]byte) {}, ""},
-		{"the newest entry was edited", func(kv map[string][]byte) { replace(kv, last, "mail.sent", "mail.failed") }, "recorded end"},
-		{"the newest entry is gone", func(kv map[string][]byte) { delete(kv, last) }, "after 5 of 6"},
-		{"all entries are gone", func(kv map[string][]byte) {
-			for k := range kv {
-				if strings.HasPrefix(k, "audit/") {
-					delete(kv, k)
-				}
-			}
-		}, "after 0 of 6"},
-		{"the head is gone", func(kv map[string][]byte) { delete(kv, "audit-head/node") }, "behind the recorded end"},
-		{"the head is damaged", func(kv map[string][]byte) { kv["audit-head/node"] = []byte("x") }, "audit-head/node"},
-		{"the head was set back", func(kv map[string][]byte) { replace(kv, "audit-head/node", `"size":6`, `"size":5`) }, "recorded end"},
-		{"an entry was edited", func(kv map[string][]byte) { replace(kv, middle, "mail.approve", "mail.reject") }, "entry 4: it does not follow"},
-		{"an entry is gone", func(kv map[string][]byte) { delete(kv, middle) }, "entry 3 belongs here"},
-		{"an entry is damaged", func(kv map[string][]byte) { kv[middle] = kv[middle][:50] }, "node/0000000000000003: the leaf"},
-		{"an entry stands in another place", func(kv map[string][]byte) { kv[middle] = kv[last] }, "it belongs to node/0000000000000005"},
-		{"an opening was edited", func(kv map[string][]byte) {
-			replace(kv, "audit-open/node/0000000000000003", "fine", "evil")
-		}, `"reason" does not open`},
-		{"an opening is damaged", func(kv map[string][]byte) {
-			kv["audit-open/node/0000000000000003"] = []byte("x")
-		}, "openings of node/0000000000000003"},
+		{"nothing", func(kv) {}, ""},
+		{"the newest entry was edited", replaced(last, "mail.sent", "mail.failed"), "recorded end"},
+		{"the newest entry is gone", gone(last), "after 5 of 6"},
+		{"all entries are gone", gone("audit/"), "after 0 of 6"},
+		{"the head is gone", gone(head), "behind the recorded end"},
+		{"the head is damaged", put(head, "x"), "audit-head/node"},
+		{"the head was set back", replaced(head, `"size":6`, `"size":5`), "recorded end"},
+		{"an entry was edited", replaced(middle, "mail.approve", "mail.reject"), "entry 4: it does not follow"},
+		{"an entry is gone", gone(middle), "entry 3 belongs here"},
+		{"an entry is damaged", func(kv kv) { kv[middle] = kv[middle][:50] }, "node/0000000000000003: the leaf"},
+		{"an entry stands in another place", func(kv kv) { kv[middle] = kv[last] }, "it belongs to node/0000000000000005"},
+		{"an opening was edited", replaced(opening, "fine", "evil"), `"reason" does not open`},
+		{"an opening is damaged", put(opening, "x"), "openings of node/0000000000000003"},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			db, l := told(t, "node")

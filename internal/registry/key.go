@@ -262,7 +262,8 @@ func (r *Registry) RevokeKey(tx store.Tx, actor Principal, id string) error {
 // decidesEverywhere reports whether the holder of k can decide over every mail
 // and make keys for other approvers.
 func (k Key) decidesEverywhere() bool {
-	return k.Kind == KindApprover && k.RevokedAt.IsZero() && k.Mailboxes == nil && slices.Contains(k.Scopes, ScopeOversight)
+	return k.Kind == KindApprover && k.RevokedAt.IsZero() && k.Mailboxes == nil &&
+		slices.Contains(k.Scopes, ScopeOversight)
 }
 
 // keepsApprover refuses to end the last key that decides everywhere, whoever
