@@ -64,8 +64,8 @@ type Stamper struct {
 // NewStamper returns a stamper that signs with the keys of the From domain.
 func NewStamper(k *Keyring) *Stamper { return &Stamper{keys: k} }
 
-// Stamp returns the signatures of m, whose bytes on the wire so far are raw.
-// Their time is that of the release, so they are the same whenever they are
+// Stamp returns the signatures of m, whose canonical bytes are raw and on the
+// wire stand below m.Prefix. Their time is that of the release, so they are the same whenever they are
 // made. It fails when a key, the release or the identity header is missing.
 func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, error) {
 	lines, err := s.stamp(m, raw)
@@ -79,21 +79,22 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	if m.Release == nil || m.Release.At.IsZero() {
 		return nil, errors.New("the mail is not released")
 	}
-	if n := len(message.Fields(raw, identityHeader)); n != 1 {
+	header, rest := message.WireHeader(m, raw)
+	if n := len(message.Fields(header, identityHeader)); n != 1 {
 		return nil, fmt.Errorf("%d identity headers instead of one", n)
 	}
-	from := message.Addresses(raw, "From")
-	if len(message.Fields(raw, "From")) != 1 || len(from) != 1 || from[0] != m.Header.From {
+	from := message.Addresses(header, "From")
+	if len(message.Fields(header, "From")) != 1 || len(from) != 1 || from[0] != m.Header.From {
 		return nil, errors.New("the bytes have another From than the mail's record")
 	}
 	keys, err := s.keys.load(from[0].Domain())
 	if err != nil {
 		return nil, err
 	}
-	names, canonical := cover(raw)
+	names, canonical := cover(header)
 	t := template{
 		domain: from[0].Domain(), time: m.Release.At.Unix(),
-		bodyHash: message.BodyHashBase64(raw), names: names, canonical: canonical,
+		bodyHash: message.BodyHashOf(m, raw), names: names, canonical: canonical,
 	}
 	var out []byte
 	for _, k := range keys {
@@ -103,15 +104,16 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 		}
 		out = append(out, line...)
 	}
-	return out, check(keys, out, raw)
+	return out, check(keys, io.MultiReader(
+		bytes.NewReader(out), bytes.NewReader(message.Unfold(header)), bytes.NewReader(rest)))
 }
 
 // cover returns the names for h= and the covered fields in relaxed form
 // (section 3.4.2). Of fields with one name the last is taken first (5.4.2).
-func cover(raw []byte) (names []string, canonical string) {
+func cover(header []byte) (names []string, canonical string) {
 	var b strings.Builder
 	add := func(name string, over int) {
-		values := message.Fields(raw, name)
+		values := message.Fields(header, name)
 		for i := len(values) - 1; i >= 0; i-- {
 			words := strings.FieldsFunc(values[i], func(r rune) bool { return r == ' ' || r == '\t' })
 			b.WriteString(strings.ToLower(name) + ":" + strings.Join(words, " ") + "\r\n")
@@ -190,26 +192,23 @@ func fold(pieces []string) string {
 	return b.String()
 }
 
-// check has the signatures verified by other code than that which made them,
-// against the records the domain publishes: a mail that nobody could verify is
-// a mail sent unsigned (LAW 7). That code copies a folded field once for each of
-// its lines, so it gets the fields unfolded, which relaxed form does not tell
-// apart (RFC 6376, section 3.4.2).
-func check(keys []*key, lines, raw []byte) error {
-	header, rest := message.Unfold(raw)
-	got, err := dkim.VerifyWithOptions(
-		io.MultiReader(bytes.NewReader(lines), bytes.NewReader(header), bytes.NewReader(rest)),
-		&dkim.VerifyOptions{
-			MaxVerifications: len(keys), // ours come first; others may be the author's
-			LookupTXT: func(name string) ([]string, error) {
-				for _, k := range keys {
-					if strings.HasPrefix(name, k.selector+"._domainkey.") {
-						return []string{k.record}, nil
-					}
+// check has the signatures of a signed mail verified by other code than that
+// which made them, from its bytes and against the records the domain publishes:
+// a mail that nobody could verify is a mail sent unsigned (LAW 7). That code
+// copies a folded field once for each of its lines, so it gets the fields
+// unfolded, which relaxed form does not tell apart (RFC 6376, section 3.4.2).
+func check(keys []*key, signed io.Reader) error {
+	got, err := dkim.VerifyWithOptions(signed, &dkim.VerifyOptions{
+		MaxVerifications: len(keys), // ours come first; others may be the author's
+		LookupTXT: func(name string) ([]string, error) {
+			for _, k := range keys {
+				if strings.HasPrefix(name, k.selector+"._domainkey.") {
+					return []string{k.record}, nil
 				}
-				return nil, fmt.Errorf("no key for %s", name)
-			},
-		})
+			}
+			return nil, fmt.Errorf("no key for %s", name)
+		},
+	})
 	if err != nil && !errors.Is(err, dkim.ErrTooManySignatures) {
 		return err
 	}

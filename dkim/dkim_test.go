@@ -128,7 +128,7 @@ func TestTheFieldSaysWhatItShould(t *testing.T) {
 			t.Errorf("signature %d is %s", i, got)
 		}
 		if tag["v"] != "1" || tag["c"] != "relaxed/relaxed" || tag["d"] != testDomain || tag["t"] != "1772625600" ||
-			tag["bh"] != message.BodyHashBase64([]byte(sample)) || tag["h"] != "From:From:To:To:Cc:Subject:Subject:"+
+			tag["bh"] != message.BodyHash([]byte(sample)) || tag["h"] != "From:From:To:To:Cc:Subject:Subject:"+
 			"Date:Date:Message-ID:Message-ID:Reply-To:Sender:In-Reply-To:References:MIME-Version:MIME-Version:"+
 			"Content-Type:Content-Type:Content-Transfer-Encoding:Content-Disposition:"+
 			"X-MultiMail-Identity:X-MultiMail-Identity:X-AI-Generated:List-Unsubscribe" {
@@ -154,6 +154,18 @@ func TestTheSameReleaseIsSignedWithTheSameBytes(t *testing.T) {
 	again := OpenKeys(h.dir, Options{Ed25519: true}) // another process, another time
 	if lines, err := NewStamper(again).Stamp(context.Background(), released(), []byte(sample)); err != nil || string(lines)+sample != first {
 		t.Errorf("%v\n%q\n%q", err, first, lines)
+	}
+}
+
+// What was stamped before is signed like the fields of the mail itself, and the
+// body hash of the record is the one that would be computed.
+func TestEarlierStampsStandInThePrefix(t *testing.T) {
+	h := newHouse(t, Options{})
+	m := released()
+	m.Prefix, m.BodyHash = []byte(identity), message.BodyHash([]byte(sample))
+	lines, err := NewStamper(h.keys).Stamp(context.Background(), m, []byte(strings.TrimPrefix(sample, identity)))
+	if got := string(lines) + sample; err != nil || got != h.stamp(sample) {
+		t.Errorf("%v\n%q", err, got)
 	}
 }
 
@@ -208,6 +220,9 @@ func TestNothingIsSignedOnDoubt(t *testing.T) {
 		{name: "two addresses in From", raw: strings.Replace(sample, "From: ", "From: eve@x.test, ", 1), want: "From"},
 		{name: "no From", raw: strings.Replace(sample, "From:", "X:", 1), want: "From"},
 		{name: "no empty line after the header", raw: identity + fields, want: "header"},
+		{name: "another body hash in the record", change: func(m *mail.Mail) {
+			m.BodyHash = message.BodyHash([]byte(fields + "\r\nother\r\n"))
+		}, want: "body hash"},
 		{name: "no key", keys: OpenKeys(t.TempDir(), Options{}), want: "no such file"},
 		{name: "no Ed25519 key though it is configured", keys: OpenKeys(h.dir, Options{Ed25519: true}), want: "no such file"},
 	} {
@@ -236,22 +251,23 @@ func TestASignatureThatNobodyCouldVerifyIsNotReturned(t *testing.T) {
 		t.Fatal(err)
 	}
 	eml := h.stamp(sample)
-	lines := []byte(strings.TrimSuffix(eml, sample))
-	if err := check(keys, lines, []byte(sample)); err != nil {
+	lines := strings.TrimSuffix(eml, sample)
+	read := strings.NewReader
+	if err := check(keys, read(lines+sample)); err != nil {
 		t.Fatal(err)
 	}
-	if err := check(keys, lines, []byte(sample+"x")); err == nil {
+	if err := check(keys, read(lines+sample+"x")); err == nil {
 		t.Error("another body passed")
 	}
-	if err := check(keys, nil, []byte(sample)); err == nil {
+	if err := check(keys, read(sample)); err == nil {
 		t.Error("no signature passed")
 	}
-	if err := check(keys, lines[:strings.Index(string(lines), "DKIM-Signature: v=1; a=ed")], []byte(sample)); err == nil {
+	if err := check(keys, read(lines[:strings.Index(lines, "DKIM-Signature: v=1; a=ed")]+sample)); err == nil {
 		t.Error("one signature of two passed")
 	}
 	other := *keys[0]
 	other.record = "v=DKIM1; k=rsa; p="
-	if err := check([]*key{&other, keys[1]}, lines, []byte(sample)); err == nil {
+	if err := check([]*key{&other, keys[1]}, read(lines+sample)); err == nil {
 		t.Error("a revoked record passed")
 	}
 }

@@ -221,7 +221,7 @@ func (g *Gate) read(
 	return &mail.Mail{
 		ID: id, State: mail.New, Envelope: env, Digest: mail.DigestOf(env, msg.Raw),
 		Mailbox: box.Address, Agent: p.Agent, AgentRef: p.AgentRef, Author: p.ID(), Door: s.Door, Encrypted: s.TLS,
-		Header: header, More: more, Size: int64(len(msg.Raw)), TextHash: msg.TextHash,
+		Header: header, More: more, Size: int64(len(msg.Raw)), BodyHash: msg.BodyHash, TextHash: msg.TextHash,
 		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: g.reg.Hold(box),
 	}, msg.Raw, nil
 }

@@ -79,6 +79,7 @@ type Mail struct {
 	Size   int64  `json:"size"`           // octets of the canonical bytes
 	More   int    `json:"more,omitempty"` // addresses of To and Cc that Header leaves out
 
+	BodyHash string `json:"body_hash,omitempty"` // as in bh= of DKIM (relaxed, SHA-256, base64); outside the digest
 	TextHash string `json:"text_hash,omitempty"` // equal for mails that say the same; outside the digest
 
 	Basis     Basis      `json:"basis"`

@@ -144,8 +144,7 @@ func sameTerms(a, b Terms) bool {
 func (q *Queue) stamp(ctx context.Context, m *mail.Mail, r mail.Release, raw []byte) error {
 	m.Release, m.Prefix = &r, nil
 	for _, s := range q.o.Stamps {
-		wire := append(append(make([]byte, 0, len(m.Prefix)+len(raw)), m.Prefix...), raw...)
-		h, err := s.Stamp(ctx, m, wire)
+		h, err := s.Stamp(ctx, m, raw)
 		if err != nil {
 			return fmt.Errorf("queue: stamp %s: %w", m.ID, err)
 		}

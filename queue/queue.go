@@ -48,9 +48,10 @@ type Terms struct {
 	Copy    mail.Address // zero: no copy
 }
 
-// Stamp makes header fields that go in front of a mail at its release. raw is
-// the mail as it would stand on the wire so far: earlier stamps and the
-// canonical bytes. The same mail and Release must give fields that say the same.
+// Stamp makes header fields that go in front of a mail at its release. Earlier
+// stamps stand in m.Prefix and raw is the canonical bytes: on the wire the one
+// comes before the other. The same mail and Release must give fields that say
+// the same.
 type Stamp interface {
 	Stamp(ctx context.Context, m *mail.Mail, raw []byte) (header []byte, err error)
 }

@@ -155,8 +155,9 @@ type binding struct {
 	date       time.Time
 }
 
-func readBinding(raw []byte) (b binding, err error) {
-	value, err := one(raw, "From")
+// readBinding reads a header; bodyHash is that of the body below it.
+func readBinding(header []byte, bodyHash string) (b binding, err error) {
+	value, err := one(header, "From")
 	if err != nil {
 		return b, err
 	}
@@ -164,7 +165,7 @@ func readBinding(raw []byte) (b binding, err error) {
 	if err != nil {
 		return b, err
 	}
-	if value, err = one(raw, "Message-ID"); err != nil {
+	if value, err = one(header, "Message-ID"); err != nil {
 		return b, err
 	}
 	id, err := message.ParseMessageID(value)
@@ -172,10 +173,10 @@ func readBinding(raw []byte) (b binding, err error) {
 		return b, err
 	}
 	b = binding{
-		from: from, messageID: shortHash(id), bodyHash: message.BodyHashBase64(raw),
-		recipients: hashRecipients(raw), ai: strings.Join(message.Fields(raw, aiHeader), ", "),
+		from: from, messageID: shortHash(id), bodyHash: bodyHash,
+		recipients: hashRecipients(header), ai: strings.Join(message.Fields(header, aiHeader), ", "),
 	}
-	if dates := message.Fields(raw, "Date"); len(dates) == 1 {
+	if dates := message.Fields(header, "Date"); len(dates) == 1 {
 		b.date = parseDate(dates[0])
 	}
 	return b, nil

@@ -108,7 +108,7 @@ func released(t testing.TB, raw string) *mail.Mail {
 		t.Fatalf("the test message is not canonical: %q", msg.Raw)
 	}
 	m := &mail.Mail{
-		ID: "01JZZZZZZZZZZZZZZZZZZZZZZZ", Digest: "d", Header: msg.Header,
+		ID: "01JZZZZZZZZZZZZZZZZZZZZZZZ", Digest: "d", Header: msg.Header, BodyHash: msg.BodyHash,
 		Mailbox: msg.Header.From, SubmitRef: submitRef, SubmittedAt: noon.Add(-2 * time.Hour),
 		Decisions: []mail.Decision{
 			{Kind: "reviewer", Approve: true, Digest: "d", At: noon.Add(-time.Hour), Ref: approveRef},

@@ -90,12 +90,12 @@ type Stamper struct {
 // the From address.
 func NewStamper(k *Keyring) *Stamper { return &Stamper{keys: k} }
 
-// Stamp returns the header line for m, whose bytes on the wire are raw, and
-// below it the X-AI-Generated field. It
-// says nothing that m.Release and raw do not say, and it fails rather than
-// leave anything out but rh: without a key, a release or the entry that the
-// release refers to there is no stamp (LAW 7). Two stamps of the same release
-// differ in their signature, so a stamp is made once and stored.
+// Stamp returns the header line for m, whose canonical bytes are raw, and below
+// it the X-AI-Generated field. It says nothing that m.Release and raw do not
+// say, the body hash of the record included, which DKIM checks; and it fails
+// rather than leave anything out but rh: without a key, a release or the entry
+// that the release refers to there is no stamp (LAW 7). Two stamps of the same
+// release differ in their signature, so a stamp is made once and stored.
 func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, error) {
 	line, err := s.stamp(m, raw)
 	if err != nil {
@@ -105,12 +105,13 @@ func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, er
 }
 
 func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
+	header, _ := message.WireHeader(m, raw)
 	for _, name := range []string{HeaderName, aiHeader} {
-		if len(message.Fields(raw, name)) > 0 {
+		if len(message.Fields(header, name)) > 0 {
 			return nil, fmt.Errorf("the mail has a field %s already", name)
 		}
 	}
-	b, err := readBinding(raw)
+	b, err := readBinding(header, message.BodyHashOf(m, raw))
 	if err != nil {
 		return nil, err
 	}

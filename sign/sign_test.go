@@ -28,7 +28,7 @@ func TestTheHeaderSaysExactlyWhatTheReleaseSays(t *testing.T) {
 	}
 	want := `{"agent_ref":"a1","ai_generated":true,` +
 		`"approval":{"at":1772622000,"by":"reviewer","ref":"_-7dzLuqmYh3ZlVEMyIRAA"},` +
-		`"bh":"` + message.BodyHashBase64([]byte(sample)) + `","capabilities":["read","schedule","send"],` +
+		`"bh":"` + message.BodyHash([]byte(sample)) + `","capabilities":["read","schedule","send"],` +
 		`"iat":1772625600,"iss":"https://example.com","jti":"01JZZZZZZZZZZZZZZZZZZZZZZZ",` +
 		`"mid":"` + shortHash("1@example.com") + `","operator":"Example & Söhne","oversight_mode":"gated_send",` +
 		`"rh":"` + shortHash("ann@x.test\nbob@y.test\ncarl@z.test") + `","service":"multimail",` +

@@ -82,7 +82,7 @@ func Verify(eml []byte, l Lookup) Verification {
 	if !v.check("header", err == nil, "one well-formed token", err) {
 		return v
 	}
-	b, err := readBinding(eml)
+	b, err := readBinding(eml, message.BodyHash(eml))
 	if !v.check("from", err == nil, b.from.String(), public(err)) {
 		return v
 	}

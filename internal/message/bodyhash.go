@@ -5,24 +5,34 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // BodyHash returns the SHA-256 of the body of a message in DKIM's relaxed
-// canonical form (RFC 6376, section 3.4.4): blanks at the end of a line go,
-// runs of blanks become one space, empty lines at the end go.
-func BodyHash(raw []byte) [32]byte {
+// canonical form (RFC 6376, section 3.4.4), as DKIM writes it in bh=: blanks at
+// the end of a line go, runs of blanks become one space, empty lines at the end
+// go.
+func BodyHash(raw []byte) string {
 	_, body := SplitHeader(raw)
+	return hashBody(body)
+}
+
+// BodyHashOf returns the BodyHash of m, whose bytes are raw: that of its record,
+// if the record is not older than the field.
+func BodyHashOf(m *mail.Mail, raw []byte) string {
+	if m.BodyHash != "" {
+		return m.BodyHash
+	}
+	return BodyHash(raw)
+}
+
+func hashBody(body []byte) string {
 	h := sha256.New()
 	w := bufio.NewWriterSize(h, 16<<10)
 	relaxBody(w, body)
 	w.Flush() // a hash never fails
-	return [32]byte(h.Sum(nil))
-}
-
-// BodyHashBase64 returns BodyHash as DKIM writes it in bh=.
-func BodyHashBase64(raw []byte) string {
-	sum := BodyHash(raw)
-	return base64.StdEncoding.EncodeToString(sum[:])
+	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
 // relaxBody writes the relaxed form of body. Empty lines are counted and

@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/multimail/multimail/mail"
 )
@@ -49,16 +50,22 @@ func ParseMessageID(value string) (string, error) {
 	return id, nil
 }
 
-// Unfold cuts a message before its empty line and returns the header with each
-// field on one line (RFC 5322, section 2.2.3), for readers that copy a folded
-// field once for each of its lines.
-func Unfold(raw []byte) (header, rest []byte) {
+// WireHeader returns the header of m, whose bytes are raw, as it stands on the
+// wire so far: what is stamped, and below it the fields of raw. rest is what
+// follows: the empty line and the body.
+func WireHeader(m *mail.Mail, raw []byte) (header, rest []byte) {
 	header, _ = SplitHeader(raw)
 	rest = raw[len(header):]
+	return append(slices.Clone(m.Prefix), header...), rest
+}
+
+// Unfold returns a header with each field on one line (RFC 5322, section
+// 2.2.3), for readers that copy a folded field once for each of its lines.
+func Unfold(header []byte) []byte {
 	for _, blank := range []string{" ", "\t"} {
 		header = bytes.ReplaceAll(header, []byte("\r\n"+blank), []byte(blank))
 	}
-	return header, rest
+	return header
 }
 
 // FieldNames returns the name of every header field as it is written, in order.

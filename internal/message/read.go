@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type Message struct {
 	Senders  []mail.Address // From and Sender, if present: each must belong to the principal
 	EightBit bool           // the body has octets >= 0x80 and needs 8BITMIME
 	Hops     int            // number of Received fields
+	BodyHash string         // as in bh= of DKIM
 	TextHash string         // equal for mails that say the same, "" for one that says nothing
 }
 
@@ -69,6 +71,7 @@ func Read(raw []byte, o ReadOptions) (*Message, error) {
 		return nil, errHeaderSize()
 	}
 	msg.EightBit = hasEightBit(body)
+	msg.BodyHash = hashBody(body)
 	left := newBudget(len(msg.Raw))
 	root, over := parseMIME(msg.Raw, left)
 	if over != nil {
@@ -108,6 +111,12 @@ func checkLines(raw []byte) error {
 }
 
 func hasEightBit(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.NativeEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return true
+		}
+		b = b[8:]
+	}
 	for _, c := range b {
 		if c >= 0x80 {
 			return true

@@ -92,6 +92,9 @@ func checkIdempotent(t *testing.T, m *Message) {
 	if err != nil || !bytes.Equal(again.Raw, m.Raw) || fmt.Sprint(again.Header) != fmt.Sprint(m.Header) {
 		t.Fatalf("a second reading differs: %v\nfirst  %q %v\nsecond %+v", err, m.Raw, m.Header, again)
 	}
+	if again.BodyHash != m.BodyHash || m.BodyHash != BodyHash(m.Raw) {
+		t.Fatalf("body hash %s, read again %s, of the bytes %s", m.BodyHash, again.BodyHash, BodyHash(m.Raw))
+	}
 }
 
 func TestReadDoesNotWriteIntoItsArgument(t *testing.T) {
