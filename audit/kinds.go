@@ -100,9 +100,9 @@ var declarations = [...]declaration{
 	{MailSent, "nobody is pending, a recipient got it", decided, attempt, "rcpt#"},
 	{MailFailed, "nobody is pending, no recipient got it", decided, attempt, "rcpt#"},
 
-	{SubmitRefuse, "a submission was refused", "code", "enhanced door", "from text"},
-	{DecideRefuse, "a decision was refused", "op code", "door event", "text"},
-	{PolicyRefuse, "another operation was refused: on policy, a credential or a mail", "op code", "door", "text"},
+	{SubmitRefuse, "a submission was refused", "", "reason door code enhanced", "from text"},
+	{DecideRefuse, "a decision was refused", "op", "reason door code event", "text"},
+	{PolicyRefuse, "another operation was refused: on policy, a credential or a mail", "op", "reason door code", "text"},
 	{RefuseOmit, "how many refusals of one principal have no entry", "omitted since", "", ""},
 	{ContentRead, "somebody else than its agent read a mail", "door view", "", ""},
 	{ModeTighten, "a mailbox got a stricter mode", "from to epoch", "", "mailbox"},

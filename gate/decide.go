@@ -42,10 +42,10 @@ func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v V
 
 func (g *Gate) decide(ctx context.Context, p registry.Principal, id mail.ID, v Verdict, event step.Event) (*mail.Mail, error) {
 	if v.Approve && v.Digest == "" {
-		return nil, mail.Errorf(501, "5.5.4", "digest is required to approve: show the mail and quote the digest it has")
+		return nil, mail.ErrInvalid.Errorf("digest is required to approve: show the mail and quote the digest it has")
 	}
 	if len(v.Reason) > maxReason {
-		return nil, mail.Errorf(501, "5.5.4", "reason is longer than %d octets", maxReason)
+		return nil, mail.ErrInvalid.Errorf("reason is longer than %d octets", maxReason)
 	}
 	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
 		if !p.Has(registry.ScopeOversight) || !p.Covers(m.Mailbox) {
@@ -134,7 +134,7 @@ func (g *Gate) Retry(ctx context.Context, p registry.Principal, id mail.ID) (m *
 			return err
 		}
 		if !p.Has(registry.ScopeAdmin) {
-			return mail.Errorf(554, "5.7.1", "this needs a credential with the admin scope")
+			return mail.ReasonScope.Errorf("this needs a credential with the admin scope")
 		}
 		if m, err = g.q.Load(tx, id); err != nil {
 			return err

@@ -99,23 +99,23 @@ func New(db store.Store, q *queue.Queue, reg *registry.Registry, log *audit.Log,
 
 // What the doors tell a client whose mail or decision is refused.
 var (
-	errFrozen   = mail.Errorf(451, "4.7.1", "sending is frozen for now; keep the mail and try again later")
-	errReadOnly = mail.Errorf(550, "5.7.1", "this mailbox is read_only and may not send; ask its operator for more autonomy")
-	errSender   = mail.Errorf(550, "5.7.1", "sender not permitted: use the address of your own mailbox")
-	errStore    = mail.Errorf(451, "4.3.0", "cannot store mail now; try again later")
-	errFull     = mail.Errorf(452, "4.3.1", "not enough space to store mail; try again later")
-	errSize     = mail.Errorf(552, "5.3.4", "message too large").Over(mail.LimitMessageSize)
-	errRcpts    = mail.Errorf(452, "4.5.3", "too many recipients; send to fewer at a time").Over(mail.LimitRecipients)
-	errRate     = mail.Errorf(450, "4.7.1", "too many mails with this credential; try again in a minute").Over(mail.LimitSubmissionRate)
-	errNoRcpt   = mail.Errorf(554, "5.5.1", "no valid recipients")
-	errSelf     = mail.Errorf(554, "5.7.1", "who submits a mail can never decide over it")
-	errScope    = mail.Errorf(554, "5.7.1", "this needs a credential with the oversight scope")
-	errKey      = mail.Errorf(554, "5.7.1", "this needs a credential with the send scope")
+	errFrozen   = mail.ErrFrozen.Errorf("sending is frozen for now; keep the mail and try again later")
+	errReadOnly = mail.ReasonReadOnly.Errorf("this mailbox is read_only and may not send; ask its operator for more autonomy")
+	errSender   = mail.ReasonSender.Errorf("sender not permitted: use the address of your own mailbox")
+	errStore    = mail.ErrUnavailable.Errorf("cannot store mail now; try again later")
+	errFull     = mail.ReasonDiskFull.Errorf("not enough space to store mail; try again later")
+	errSize     = mail.ErrTooLarge.Errorf("message too large").Over(mail.LimitMessageSize)
+	errRcpts    = mail.ReasonRecipients.Errorf("too many recipients; send to fewer at a time").Over(mail.LimitRecipients)
+	errRate     = mail.ErrRateLimited.Errorf("too many mails with this credential; try again in a minute").Over(mail.LimitSubmissionRate)
+	errNoRcpt   = mail.ReasonNoRecipient.Errorf("no valid recipients")
+	errSelf     = mail.ReasonSelf.Errorf("who submits a mail can never decide over it")
+	errScope    = mail.ReasonScope.Errorf("this needs a credential with the oversight scope")
+	errKey      = mail.ReasonScope.Errorf("this needs a credential with the send scope")
 )
 
 // stale is a conflict: somebody or something was first.
 func stale(format string, args ...any) error {
-	return mail.Errorf(554, "5.5.1", format, args...).Because(mail.ErrStale)
+	return mail.ErrStale.Errorf(format, args...)
 }
 
 // answer turns the error of a store into what a door may say. A commit whose

@@ -20,8 +20,9 @@ type Attempt struct {
 	Op   string  // what was asked for: "decide", "thaw", "key.create", …
 	Door string  // "" where no door says
 	Mail mail.ID // of a decision
-	// Refused reads an error as a refusal and its code; nil: as SMTP codes. What
-	// is our own fault, or has no known outcome, is no refusal.
+	// Refused reads an error as a refusal, with the code that the door answers;
+	// nil: as the gate does, without a code. What is our own fault, or has no
+	// known outcome, is no refusal.
 	Refused func(error) (code string, ok bool)
 
 	facts map[string]string
@@ -47,8 +48,14 @@ func (g *Gate) Guard(ctx context.Context, p registry.Principal, a Attempt, order
 		return err
 	}
 	r := audit.Record{Kind: audit.PolicyRefuse, Mail: string(a.Mail),
-		Facts:   map[string]string{"op": a.Op, "code": code},
+		Facts:   map[string]string{"op": a.Op},
 		Private: map[string]string{"text": cut(err.Error())}}
+	if code != "" {
+		r.Facts["code"] = code
+	}
+	if word := mail.WordOf(err); word != "" {
+		r.Facts["reason"] = word
+	}
 	if a.Op == opDecide {
 		r.Kind = audit.DecideRefuse
 	}
@@ -68,15 +75,11 @@ type guardKey struct{}
 const opDecide = "decide"
 
 // refusal is what the gate itself takes for one.
-func refusal(err error) (string, bool) {
-	var e *mail.Error
-	switch {
-	case errors.Is(err, errStore), errors.Is(err, errFull):
+func refusal(err error) (code string, ok bool) {
+	if errors.Is(err, errStore) || errors.Is(err, errFull) {
 		return "", false
-	case errors.As(err, &e):
-		return strconv.Itoa(e.Code), true
 	}
-	return "550", errors.Is(err, mail.ErrNotFound) || errors.Is(err, mail.ErrStale)
+	return "", mail.WordOf(err) != ""
 }
 
 // cut bounds what a stranger's words can put into an entry.

@@ -8,13 +8,13 @@ import (
 
 // What an agent is told whose mailbox has too much waiting.
 var (
-	errHeldSize = mail.Errorf(452, "4.3.1", "this mailbox has too many octets waiting for a decision; "+
+	errHeldSize = mail.ReasonMailboxFull.Errorf("this mailbox has too many octets waiting for a decision; " +
 		"have held mail decided, or cancel some, then send again").Over(mail.LimitHeldSize)
-	errHeldCount = mail.Errorf(452, "4.3.1", "this mailbox has too many mails waiting for a decision; "+
+	errHeldCount = mail.ReasonMailboxFull.Errorf("this mailbox has too many mails waiting for a decision; " +
 		"have held mail decided, or cancel some, then send again").Over(mail.LimitHeldCount)
-	errBacklogSize = mail.Errorf(452, "4.3.1", "this mailbox has too many octets waiting to be sent; "+
+	errBacklogSize = mail.ReasonMailboxFull.Errorf("this mailbox has too many octets waiting to be sent; " +
 		"wait until they have left, or cancel some, then send again").Over(mail.LimitBacklogSize)
-	errBacklogCount = mail.Errorf(452, "4.3.1", "this mailbox has too many mails waiting to be sent; "+
+	errBacklogCount = mail.ReasonMailboxFull.Errorf("this mailbox has too many mails waiting to be sent; " +
 		"wait until they have left, or cancel some, then send again").Over(mail.LimitBacklogCount)
 )
 

@@ -165,7 +165,7 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 				}
 			}
 			var e *mail.Error
-			if !errors.As(err, &e) || e.Code != 452 || e.Enhanced != "4.3.1" || e.Limit != c.want || !strings.Contains(e.Public, c.word) {
+			if !errors.As(err, &e) || e.Reason != mail.ReasonMailboxFull || e.Limit != c.want || !strings.Contains(e.Public, c.word) {
 				t.Fatalf("mail %d: %v", n, err)
 			}
 			if n != 3 {
@@ -209,7 +209,7 @@ func TestSubmissionsOfACredentialAreLimitedOverEveryDoor(t *testing.T) {
 	}
 	_, err := g.Submit(h.ctx, h.agent, h.submission("ada@dest.test"))
 	var e *mail.Error
-	if !errors.As(err, &e) || e.Code != 450 || e.Limit != mail.LimitSubmissionRate {
+	if !errors.As(err, &e) || e.Kind != mail.ErrRateLimited || e.Limit != mail.LimitSubmissionRate {
 		t.Errorf("beyond the limit: %v", err)
 	}
 	h.clock.forward(time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,12 +31,18 @@ type Submission struct {
 	TLS       bool          // the door spoke TLS
 	NotBefore time.Time     // scheduled for then; zero: at once
 
+	Codes Codes // of this door, for the audit log
+
 	// IdempotencyKey joins repeated requests of one mailbox for 24 hours;
 	// Fingerprint says whether the repetition asks for the same. Both are
 	// empty over SMTP, where nothing joins mails.
 	IdempotencyKey string
 	Fingerprint    string
 }
+
+// Codes gives what a door answers to an error in terms of its own protocol, as
+// facts of the audit entry of a refusal; nil gives none.
+type Codes func(*mail.Error) map[string]string
 
 // Receipt is what a submission became.
 type Receipt struct {
@@ -47,7 +54,7 @@ type Receipt struct {
 // MAIL FROM, before the bytes travel; Submit asks again. size is how many octets
 // are announced (RFC 1870, section 6.1), 0 when that is not known: those that the
 // disk cannot take are refused before they are sent.
-func (g *Gate) Admit(ctx context.Context, p registry.Principal, from mail.Address, size int64) error {
+func (g *Gate) Admit(ctx context.Context, p registry.Principal, from mail.Address, size int64, codes Codes) error {
 	if err := errors.Join(g.db.Healthy(), g.db.Fits(size)); err != nil {
 		return errFull.Because(err)
 	}
@@ -56,7 +63,7 @@ func (g *Gate) Admit(ctx context.Context, p registry.Principal, from mail.Addres
 		return err
 	})
 	if err != nil {
-		g.refused(ctx, p, from, err)
+		g.refused(ctx, p, from, codes, err)
 	}
 	return answer(err)
 }
@@ -99,7 +106,7 @@ func (g *Gate) admit(tx store.Tx, p registry.Principal, from mail.Address) (regi
 func (g *Gate) Submit(ctx context.Context, p registry.Principal, s Submission) (Receipt, error) {
 	r, err := g.submit(ctx, p, s)
 	if err = answer(err); err != nil {
-		g.refused(ctx, p, s.Mailbox, err)
+		g.refused(ctx, p, s.Mailbox, s.Codes, err)
 		g.o.Metrics.Submissions.WithLabelValues(s.Door, "refused").Inc()
 		return Receipt{}, err
 	}
@@ -280,7 +287,7 @@ func later(a, b time.Time) time.Time {
 }
 
 // refused records a refusal of an authenticated principal.
-func (g *Gate) refused(ctx context.Context, p registry.Principal, from mail.Address, why error) {
+func (g *Gate) refused(ctx context.Context, p registry.Principal, from mail.Address, codes Codes, why error) {
 	var e *mail.Error
 	if errors.As(why, &e) && e.Limit != "" {
 		g.o.Metrics.Limits.WithLabelValues(string(e.Limit)).Inc()
@@ -289,9 +296,12 @@ func (g *Gate) refused(ctx context.Context, p registry.Principal, from mail.Addr
 		g.o.Log.Error("refused", "actor", p.ID(), "from", from.String(), "err", why)
 		return // our fault, and most likely nothing can be recorded now
 	}
-	g.o.Log.Info("refused", "actor", p.ID(), "from", from.String(), "code", e.Code, "enhanced", e.Enhanced, "err", why)
-	g.NoteRefusal(ctx, p, audit.Record{Kind: audit.SubmitRefuse,
-		Facts:   map[string]string{"code": fmt.Sprint(e.Code), "enhanced": e.Enhanced},
+	g.o.Log.Info("refused", "actor", p.ID(), "from", from.String(), "reason", e.Word(), "err", why)
+	facts := map[string]string{"reason": e.Word()}
+	if codes != nil {
+		maps.Copy(facts, codes(e))
+	}
+	g.NoteRefusal(ctx, p, audit.Record{Kind: audit.SubmitRefuse, Facts: facts,
 		Private: map[string]string{"from": from.String(), "text": e.Public},
 	})
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
-	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -72,45 +71,21 @@ func bodyError(err error) error {
 func translate(err error) (int, api.Error) {
 	var own *refusal
 	var e *mail.Error
+	var kind mail.Kind
 	switch {
 	case errors.As(err, &own):
 		return own.status, api.Error{Message: own.text, Hint: own.hint}
-	case errors.As(err, &e):
-		return statusOf(err, e), api.Error{Message: e.Public}
-	case errors.Is(err, mail.ErrNotFound), errors.Is(err, store.ErrNotFound):
+	case errors.As(err, &e) && e.Kind != mail.ErrInternal:
+		return statusOf(e), api.Error{Message: e.Public}
+	case errors.As(err, &kind) && kindText[kind] != "":
+		return kindStatus[kind], api.Error{Message: kindText[kind]}
+	case errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound, api.Error{Message: "not found"}
-	case errors.Is(err, mail.ErrStale):
-		return http.StatusConflict, api.Error{Message: mail.ErrStale.Error()}
 	case errors.Is(err, store.ErrAborted), errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable, api.Error{Message: "cannot do that now; try again later"}
 	}
 	return http.StatusInternalServerError, api.Error{Message: "internal error", Ref: rand.Text()[:10]}
-}
-
-// statusOf maps the SMTP code of an error to HTTP.
-func statusOf(err error, e *mail.Error) int {
-	switch {
-	case errors.Is(err, mail.ErrNotFound):
-		return http.StatusNotFound
-	case errors.Is(err, mail.ErrStale), errors.Is(err, registry.ErrExists):
-		return http.StatusConflict
-	case e.Limit == mail.LimitSubmissionRate:
-		return http.StatusTooManyRequests
-	case e.Code == 535:
-		return http.StatusUnauthorized
-	case e.Enhanced == "4.5.3": // too many recipients: no later try helps
-		return http.StatusBadRequest
-	case e.Enhanced == "4.3.1" && e.Limit != "": // of the mailbox; the disk's own is 503
-		return http.StatusInsufficientStorage
-	case e.Temporary():
-		return http.StatusServiceUnavailable
-	case e.Enhanced == "5.3.4":
-		return http.StatusRequestEntityTooLarge
-	case e.Enhanced == "5.7.1":
-		return http.StatusForbidden
-	}
-	return http.StatusBadRequest
 }
 
 // fail answers with an error. Its cause goes to the log alone.

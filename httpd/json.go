@@ -60,7 +60,7 @@ func (h *held) Read(p []byte) (int, error) {
 	return n, err
 }
 
-var errInFlight = mail.Errorf(451, "4.3.2", "too many messages at the same time, try again later").Over(mail.LimitInFlight)
+var errInFlight = mail.ReasonBusy.Errorf("too many messages at the same time, try again later").Over(mail.LimitInFlight)
 
 func utf8Charset(params map[string]string) bool {
 	c, ok := params["charset"]

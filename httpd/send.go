@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,7 +99,7 @@ func (s *Server) sendFrom(r *request, name string, d api.Draft) (answer, error) 
 		return s.refused(r, err)
 	}
 	if !r.p.Covers(box) {
-		if err := s.o.Gate.Admit(r.Context(), r.p, box, 0); err != nil { // the gate records it
+		if err := s.o.Gate.Admit(r.Context(), r.p, box, 0, r.codes); err != nil { // the gate records it
 			return answer{}, err
 		}
 		return answer{}, missing("mailbox")
@@ -119,8 +120,11 @@ func (s *Server) sendFrom(r *request, name string, d api.Draft) (answer, error) 
 func (s *Server) refused(r *request, why error) (answer, error) {
 	status, said := translate(why)
 	if status < 500 {
-		err := s.o.Gate.Note(r.Context(), r.p, audit.Record{Kind: audit.SubmitRefuse,
-			Facts:   map[string]string{"code": fmt.Sprint(status), "door": r.door},
+		facts := map[string]string{"code": strconv.Itoa(status), "door": r.door}
+		if word := mail.WordOf(why); word != "" {
+			facts["reason"] = word
+		}
+		err := s.o.Gate.Note(r.Context(), r.p, audit.Record{Kind: audit.SubmitRefuse, Facts: facts,
 			Private: map[string]string{"text": said.Message}})
 		if err != nil {
 			s.o.Log.Error("audit", "actor", r.p.ID(), "err", err)
@@ -194,7 +198,7 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 	print, err := fingerprint(d)
 	return gate.Submission{
 		Mailbox: box, Envelope: mail.Envelope{From: box, Rcpts: rcpts}, Raw: raw,
-		Door: r.door, TLS: r.TLS != nil, NotBefore: at, IdempotencyKey: d.IdempotencyKey, Fingerprint: print,
+		Door: r.door, Codes: r.codes, TLS: r.TLS != nil, NotBefore: at, IdempotencyKey: d.IdempotencyKey, Fingerprint: print,
 	}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,8 @@ func TestADraftThatIsRefusedLeavesAnEntryAndNoMail(t *testing.T) {
 				t.Errorf("got %d %s, want %d and %q", r.status, r.body, c.want, c.text)
 			}
 			after := h.entries()
-			if len(after) != before+1 || after[0].Kind != "submit.refuse" || after[0].Actor.ID != "agent:bot" {
+			if len(after) != before+1 || after[0].Kind != "submit.refuse" || after[0].Actor.ID != "agent:bot" ||
+				after[0].Facts["code"] != strconv.Itoa(c.want) || after[0].Facts["door"] != "http" {
 				t.Errorf("%d entries, the last: %+v", len(after)-before, after[0])
 			}
 			if n := h.stored(); n != 0 {

@@ -28,7 +28,7 @@ const (
 // servers in use end the path: they would deliver to the name before it.
 func ParseAddress(s string) (Address, error) {
 	bad := func(why string) (Address, error) {
-		return Address{}, Errorf(553, "5.1.3", "malformed address: %s", why)
+		return Address{}, ReasonAddress.Errorf("malformed address: %s", why)
 	}
 	if len(s) > maxAddress {
 		return bad("longer than 254 octets")
@@ -130,7 +130,7 @@ func IsAlnum(c byte) bool {
 func ParseDomain(s string) (string, error) {
 	// Checked before it is folded: some letters beyond ASCII fold into it.
 	if why := checkDomain(s); why != "" {
-		return "", Errorf(553, "5.1.2", "malformed domain: %s", why)
+		return "", ReasonDomain.Errorf("malformed domain: %s", why)
 	}
 	return strings.ToLower(s), nil
 }

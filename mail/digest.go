@@ -15,7 +15,7 @@ type Digest string
 // ParseDigest accepts 64 lowercase hex digits.
 func ParseDigest(s string) (Digest, error) {
 	if len(s) != 64 || strings.Trim(s, "0123456789abcdef") != "" {
-		return "", Errorf(501, "5.5.4", "a digest is 64 lowercase hex digits")
+		return "", ErrInvalid.Errorf("a digest is 64 lowercase hex digits")
 	}
 	return Digest(s), nil
 }

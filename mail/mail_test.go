@@ -93,7 +93,7 @@ func TestHiddenTellsBlindCopies(t *testing.T) {
 }
 
 func TestErrorKeepsItsCauseFromTheClient(t *testing.T) {
-	base := Errorf(452, "4.3.1", "try again in %d s", 5)
+	base := ReasonDiskFull.Errorf("try again in %d s", 5)
 	e := base.Because(io.ErrUnexpectedEOF)
 	if base.Err != nil {
 		t.Error("Because changed its receiver")
@@ -101,22 +101,14 @@ func TestErrorKeepsItsCauseFromTheClient(t *testing.T) {
 	if e.Public != "try again in 5 s" || strings.Contains(e.Public, "EOF") {
 		t.Errorf("public text %q", e.Public)
 	}
-	if !errors.Is(e, io.ErrUnexpectedEOF) || e.Error() != "452 4.3.1 try again in 5 s: unexpected EOF" {
+	if !errors.Is(e, io.ErrUnexpectedEOF) || e.Error() != "disk_full: try again in 5 s: unexpected EOF" {
 		t.Errorf("error text %q", e)
 	}
-	if base.Error() != "452 4.3.1 try again in 5 s" {
+	if base.Error() != "disk_full: try again in 5 s" {
 		t.Errorf("error text %q", base)
 	}
 	var back *Error
 	if !errors.As(fmt.Errorf("gate: %w", e), &back) || back != e {
 		t.Error("the error does not come out of its wrapping")
-	}
-}
-
-func TestOnlyFourHundredsAreTemporary(t *testing.T) {
-	for code, want := range map[int]bool{399: false, 400: true, 451: true, 499: true, 500: false, 554: false} {
-		if got := Errorf(code, "", "").Temporary(); got != want {
-			t.Errorf("%d temporary: %v", code, got)
-		}
 	}
 }

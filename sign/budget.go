@@ -27,17 +27,17 @@ func CheckBudget(domain, address, operator, agentRef string) error {
 			return err
 		}
 		if a.Domain() != domain {
-			return mail.Errorf(553, "5.1.3", "address %s is not in domain %s", a, domain)
+			return mail.ReasonAddress.Errorf("address %s is not in domain %s", a, domain)
 		}
 		address = a.String()
 	}
 	for _, s := range []string{operator, agentRef} {
 		if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-			return mail.Errorf(501, "5.5.4", "%q holds control characters or is not UTF-8", s)
+			return mail.ErrInvalid.Errorf("%q holds control characters or is not UTF-8", s)
 		}
 	}
 	if over := overBudget(domain, address, operator); over > 0 {
-		return mail.Errorf(501, "5.5.4", "the names of operator, domain and mailbox are together "+
+		return mail.ErrInvalid.Errorf("the names of operator, domain and mailbox are together "+
 			"about %d octets too long for the identity header; shorten one of them", over)
 	}
 	return nil

@@ -116,7 +116,7 @@ func Verify(eml []byte, l Lookup) Verification {
 	return v
 }
 
-// public drops the reply codes of package mail: nobody is being replied to.
+// public drops the kind of an error: nobody is being answered.
 func public(err error) error {
 	var e *mail.Error
 	if errors.As(err, &e) {

@@ -155,7 +155,7 @@ func TestWhatAMessageHeldIsGivenBackOnEveryPath(t *testing.T) {
 				case strings.HasPrefix(string(s.Raw), "panic"):
 					panic("boom")
 				case strings.HasPrefix(string(s.Raw), "refuse"):
-					return gate.Receipt{}, mail.Errorf(550, "5.7.1", "no")
+					return gate.Receipt{}, mail.ErrForbidden.Errorf("no")
 				}
 				if o.Messages.Used() == 0 {
 					t.Error("nothing is held while the gate has the message")

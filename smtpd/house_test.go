@@ -36,16 +36,23 @@ const (
 type fakeGate struct {
 	mu     sync.Mutex
 	mails  []gate.Submission
+	facts  []map[string]string // of refusals
 	submit func(gate.Submission) (gate.Receipt, error)
 	free   int64 // octets of disk; 0 means enough
 }
 
-func (g *fakeGate) Admit(_ context.Context, _ registry.Principal, from mail.Address, size int64) error {
+func (g *fakeGate) Admit(
+	_ context.Context, _ registry.Principal, from mail.Address, size int64, codes gate.Codes,
+) error {
 	if g.free > 0 && size > g.free {
-		return mail.Errorf(452, "4.3.1", "not enough space to store mail; try again later")
+		return mail.ReasonDiskFull.Errorf("not enough space to store mail; try again later")
 	}
 	if from.String() != mailbox {
-		return mail.Errorf(550, "5.7.1", "sender not permitted")
+		e := mail.ReasonSender.Errorf("sender not permitted")
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.facts = append(g.facts, codes(e))
+		return e
 	}
 	return nil
 }

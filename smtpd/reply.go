@@ -110,19 +110,15 @@ func fromError(err error) reply {
 	if !errors.As(err, &e) {
 		return say(451, "4.3.0", "internal error, try again later")
 	}
-	r := reply{code: e.Code, lines: strings.Split(e.Message, "\n")}
-	if e.EnhancedCode != smtp.NoEnhancedCode && e.EnhancedCode != smtp.EnhancedCodeNotSet {
-		r.enhanced = fmt.Sprintf("%d.%d.%d", e.EnhancedCode[0], e.EnhancedCode[1], e.EnhancedCode[2])
-	}
-	return r
+	return reply{code: e.Code, enhanced: dotted(e.EnhancedCode), lines: strings.Split(e.Message, "\n")}
 }
 
 // public makes an SMTPError of what a room returned. Only a mail.Error has
 // words for strangers; of everything else the client learns where to ask.
 func public(err error, log *slog.Logger, cid string) *smtp.SMTPError {
 	var e *mail.Error
-	if errors.As(err, &e) {
-		return refusal(e.Code, enhanced(e.Enhanced), strings.ReplaceAll(e.Public, "\n", " "))
+	if errors.As(err, &e) && e.Kind != mail.ErrInternal {
+		return refusal(statusOf(e).code, statusOf(e).enhanced, strings.ReplaceAll(e.Public, "\n", " "))
 	}
 	if !errors.Is(err, context.Canceled) {
 		log.Error(logInternal, "cid", cid, "err", err)
@@ -139,12 +135,4 @@ func credentials(err error, log *slog.Logger, cid string) *smtp.SMTPError {
 	log.Error(logInternal, "cid", cid, "err", err)
 	return refusal(454, smtp.EnhancedCode{4, 7, 0},
 		"cannot check credentials now, try again later (ref "+cid+")")
-}
-
-func enhanced(s string) smtp.EnhancedCode {
-	var c smtp.EnhancedCode
-	if n, err := fmt.Sscanf(s, "%d.%d.%d", &c[0], &c[1], &c[2]); n != 3 || err != nil {
-		return smtp.NoEnhancedCode
-	}
-	return c
 }

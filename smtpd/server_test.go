@@ -70,8 +70,8 @@ func TestRepliesSayWhatTheGateSays(t *testing.T) {
 	}{
 		{"held", nil, mail.Held, "250-2.0.0 X held for approval\r\n250 2.0.0 Ok: queued as X\r\n"},
 		{"released", nil, mail.Ready, "250 2.0.0 Ok: queued as X\r\n"},
-		{"refused", mail.Errorf(550, "5.7.1", "no\r\n250 Ok"), 0, "550 5.7.1 no? 250 Ok\r\n"},
-		{"full", mail.Errorf(452, "4.3.1", "full"), 0, "452 4.3.1 full\r\n"},
+		{"refused", mail.ErrForbidden.Errorf("no\r\n250 Ok"), 0, "550 5.7.1 no? 250 Ok\r\n"},
+		{"full", mail.ReasonDiskFull.Errorf("full"), 0, "452 4.3.1 full\r\n"},
 		{"our fault", errors.New("secret path /x"), 0, "451 4.3.0 internal error, try again later (ref "},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -133,7 +133,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		e.EnhancedCode = smtp.EnhancedCode{5, 1, 7} // 5.1.3 is of a recipient (RFC 3463, 3.2)
 		return e
 	}
-	if err := s.s.gate.Admit(s.ctx, s.p, a, o.Size); err != nil {
+	if err := s.s.gate.Admit(s.ctx, s.p, a, o.Size, codes); err != nil {
 		return public(err, s.log, s.cid)
 	}
 	s.env = mail.Envelope{From: a, Body: string(o.Body), Ret: string(o.Return), EnvID: o.EnvelopeID}
@@ -180,7 +180,7 @@ func (s *session) Data(r io.Reader) error {
 		return public(err, s.log, s.cid)
 	}
 	receipt, err := s.s.gate.Submit(s.ctx, s.p, gate.Submission{
-		Mailbox: s.env.From, Envelope: s.env, Raw: raw, Door: door, TLS: s.secure,
+		Mailbox: s.env.From, Envelope: s.env, Raw: raw, Door: door, TLS: s.secure, Codes: codes,
 	})
 	if err != nil {
 		return public(err, s.log, s.cid)

@@ -72,8 +72,8 @@ func TestInitRefusesWhatCannotWork(t *testing.T) {
 		"a missing flag":              {[]string{"init", "--data", data}, exitUsage, "missing flags"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if a := call(t, c.args...).want(t, c.code, c.talk); strings.Contains(a.talk, "5.5.4") {
-				t.Errorf("the codes of a door: %s", a.talk)
+			if a := call(t, c.args...).want(t, c.code, c.talk); strings.Contains(a.talk, "invalid:") {
+				t.Errorf("the kind of an error: %s", a.talk)
 			}
 			if _, err := os.Stat(data); err == nil {
 				t.Error("something was made")
@@ -87,7 +87,7 @@ func TestInitNamesAWrongApproverInWordsForPeople(t *testing.T) {
 	key := filepath.Join(dir, "key")
 	a := call(t, initArgs(filepath.Join(dir, "data"), key, "--approver", "")...).want(t, exitUsage, "error: ")
 	if strings.Contains(a.talk, "501") {
-		t.Errorf("the codes of a door: %s", a.talk)
+		t.Errorf("the kind of an error: %s", a.talk)
 	}
 	if _, err := os.Stat(key); err == nil {
 		t.Error("a key was left")

@@ -52,7 +52,7 @@ func Init(ctx context.Context, o InitOptions) (api.Domain, error) {
 	dom, err := o.fill(ctx, db)
 	var wrong *mail.Error
 	if errors.As(err, &wrong) && errors.Is(err, registry.ErrInvalid) {
-		err = &InvalidError{wrong.Public} // its codes are for SMTP and HTTP
+		err = &InvalidError{wrong.Public} // without its kind
 	}
 	return dom, errors.Join(err, db.Close())
 }

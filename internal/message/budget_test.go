@@ -51,7 +51,7 @@ func TestReadNamesEveryLimitItEnforces(t *testing.T) {
 		}
 		_, err := Read([]byte(tt.over), readOptions)
 		var e *mail.Error
-		if !errors.As(err, &e) || e.Limit != tt.limit || e.Code < 500 {
+		if !errors.As(err, &e) || e.Limit != tt.limit || e.Temporary() {
 			t.Errorf("%s: over the limit: %v", tt.limit, err)
 		}
 	}

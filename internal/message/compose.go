@@ -102,7 +102,7 @@ func messageIDs(name, s string) ([]string, error) {
 			id = "<" + id + ">"
 		}
 		if len(id) > maxMessageID || parseMessageID(id) == "" {
-			return nil, mail.Errorf(501, "5.5.4", "%s: not a message id; write unique@domain", name)
+			return nil, mail.ErrInvalid.Errorf("%s: not a message id; write unique@domain", name)
 		}
 		out = append(out, id)
 	}
@@ -201,7 +201,7 @@ func (a Attachment) part() ([]byte, error) {
 		kind, params, err = "application/octet-stream", nil, nil
 	}
 	if err != nil || !strings.Contains(kind, "/") || strings.HasPrefix(kind, "multipart/") {
-		return nil, mail.Errorf(501, "5.5.4", "attachment type: not a media type such as application/pdf")
+		return nil, mail.ErrInvalid.Errorf("attachment type: not a media type such as application/pdf")
 	}
 	name := a.Name
 	if name == "" {
@@ -209,7 +209,7 @@ func (a Attachment) part() ([]byte, error) {
 	}
 	contentType := mime.FormatMediaType(kind, params)
 	if len(contentType) > 900 {
-		return nil, mail.Errorf(501, "5.5.4", "attachment type: too long")
+		return nil, mail.ErrInvalid.Errorf("attachment type: too long")
 	}
 	head := "Content-Type: " + contentType + "\r\nContent-Disposition: attachment;\r\n" +
 		fileNameParameter(name) + "\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -241,12 +241,12 @@ const maxMessageID = 512
 // check refuses what cannot stand in a header, and names the field.
 func (d Draft) check() error {
 	if d.From.IsZero() {
-		return mail.Errorf(501, "5.5.4", "from: missing")
+		return mail.ErrInvalid.Errorf("from: missing")
 	}
 	for _, list := range [][]mail.Address{d.To, d.Cc} {
 		for _, a := range list {
 			if a.IsZero() {
-				return mail.Errorf(501, "5.5.4", "to or cc: empty address")
+				return mail.ErrInvalid.Errorf("to or cc: empty address")
 			}
 		}
 	}
@@ -260,19 +260,19 @@ func (d Draft) check() error {
 	}
 	for _, f := range fields {
 		if !utf8.ValidString(f.value) || strings.ContainsFunc(f.value, mail.IsControl) {
-			return mail.Errorf(501, "5.5.4", "%s: control characters are not allowed", f.name)
+			return mail.ErrInvalid.Errorf("%s: control characters are not allowed", f.name)
 		}
 	}
 	for _, a := range d.Attachments {
 		if why := CheckFileName(a.Name); a.Name != "" && why != "" {
-			return mail.Errorf(501, "5.5.4", "attachment name: must be a plain file name of at most 255 octets; this one %s", why)
+			return mail.ErrInvalid.Errorf("attachment name: must be a plain file name of at most 255 octets; this one %s", why)
 		}
 	}
 	if why := checkName(d.FromName, d.From); why != "" {
-		return mail.Errorf(501, "5.5.4", "from name: %s", why)
+		return mail.ErrInvalid.Errorf("from name: %s", why)
 	}
 	if !utf8.ValidString(d.Markdown) || strings.ContainsRune(d.Markdown, 0) {
-		return mail.Errorf(501, "5.5.4", "markdown: must be UTF-8 without NUL")
+		return mail.ErrInvalid.Errorf("markdown: must be UTF-8 without NUL")
 	}
 	return nil
 }

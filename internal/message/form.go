@@ -35,7 +35,7 @@ func CheckForm(raw []byte) error {
 func ParseFrom(value string) (mail.Address, error) {
 	_, a, why := parseSender(value)
 	if why != "" {
-		return mail.Address{}, mail.Errorf(554, "5.6.0", "From must be one address: %s", why)
+		return mail.Address{}, mail.ReasonContent.Errorf("From must be one address: %s", why)
 	}
 	return a, nil
 }
@@ -45,7 +45,7 @@ func ParseFrom(value string) (mail.Address, error) {
 func ParseMessageID(value string) (string, error) {
 	id := parseMessageID(value)
 	if id == "" {
-		return "", mail.Errorf(554, "5.6.0", "malformed Message-ID")
+		return "", mail.ReasonContent.Errorf("malformed Message-ID")
 	}
 	return id, nil
 }

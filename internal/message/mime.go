@@ -41,7 +41,7 @@ type cutter struct {
 // signed octets could be cut at other lines on their way.
 func (e *entity) checkBoundaries() error {
 	if strings.HasPrefix(e.kind, "multipart/") && strings.ContainsAny(e.typ.first("boundary"), " \t") {
-		return mail.Errorf(554, "5.6.0", "a MIME boundary holds a blank; use letters and digits")
+		return mail.ReasonContent.Errorf("a MIME boundary holds a blank; use letters and digits")
 	}
 	for _, p := range e.parts {
 		if err := p.checkBoundaries(); err != nil {
@@ -62,7 +62,7 @@ func parseMIME(raw []byte, left *budget) (root *entity, over *mail.Error) {
 // pass notes the first limit that was passed.
 func (c *cutter) pass(l mail.Limit, format string, args ...any) {
 	if c.over == nil {
-		c.over = mail.Errorf(554, "5.6.0", format, args...).Over(l)
+		c.over = mail.ReasonContent.Errorf(format, args...).Over(l)
 	}
 }
 

@@ -19,7 +19,7 @@ func strip(fields []field, domains []string) ([]field, error) {
 		case name == "bcc", name == "resent-bcc", name == "return-path", isStatement(name):
 		case isSignature(name) && !signedElsewhere(f.value(), own):
 		case strings.HasPrefix(name, "resent-"):
-			return nil, mail.Errorf(554, "5.6.0", "%.40s is not accepted; forward the mail instead", f.name)
+			return nil, mail.ReasonContent.Errorf("%.40s is not accepted; forward the mail instead", f.name)
 		default:
 			kept = append(kept, f)
 		}

@@ -89,7 +89,7 @@ func Read(raw []byte, o ReadOptions) (*Message, error) {
 // are. Only CRLF ends a line; anything else is how mail is smuggled.
 func checkLines(raw []byte) error {
 	if bytes.IndexByte(raw, 0) >= 0 {
-		return mail.Errorf(554, "5.6.0", "message holds a NUL octet; encode it as base64")
+		return mail.ReasonContent.Errorf("message holds a NUL octet; encode it as base64")
 	}
 	for n := 1; len(raw) > 0; n++ {
 		i := bytes.IndexByte(raw, '\n')
@@ -102,8 +102,7 @@ func checkLines(raw []byte) error {
 		case cr != i-1:
 			return errBare("CR", n)
 		case i-1 > MaxLine:
-			return mail.Errorf(554, "5.6.0",
-				"line %d is longer than 998 octets; encode it as quoted-printable or base64", n).Over(mail.LimitLineLength)
+			return mail.ReasonContent.Errorf("line %d is longer than 998 octets; encode it as quoted-printable or base64", n).Over(mail.LimitLineLength)
 		}
 		raw = raw[i+1:]
 	}
@@ -126,11 +125,11 @@ func hasEightBit(b []byte) bool {
 }
 
 func errBare(what string, line int) error {
-	return mail.Errorf(554, "5.6.0", "line %d holds a bare %s; lines must end with CRLF", line, what)
+	return mail.ReasonContent.Errorf("line %d holds a bare %s; lines must end with CRLF", line, what)
 }
 
 func errHeaderSize() error {
-	return mail.Errorf(554, "5.6.0", "header is longer than %d octets", MaxHeader).Over(mail.LimitHeaderOctets)
+	return mail.ReasonContent.Errorf("header is longer than %d octets", MaxHeader).Over(mail.LimitHeaderOctets)
 }
 
 // readHeader cuts the header into fields and refuses any that is malformed.
@@ -138,7 +137,7 @@ func errHeaderSize() error {
 func readHeader(raw []byte) (fields []field, body []byte, err error) {
 	header, body := SplitHeader(raw)
 	if len(header) == len(raw) {
-		return nil, nil, mail.Errorf(554, "5.6.0", "no empty line between header and body")
+		return nil, nil, mail.ReasonContent.Errorf("no empty line between header and body")
 	}
 	if len(header)+2 > MaxHeader {
 		return nil, nil, errHeaderSize()
@@ -149,7 +148,7 @@ func readHeader(raw []byte) (fields []field, body []byte, err error) {
 			return nil, nil, err
 		}
 		if why := f.malformed(); why != "" {
-			return nil, nil, mail.Errorf(554, "5.6.0", "%s", why)
+			return nil, nil, mail.ReasonContent.Errorf("%s", why)
 		}
 		f.name = string(f.raw[:bytes.IndexByte(f.raw, ':')])
 		fields = append(fields, f)
@@ -163,7 +162,7 @@ func readHeader(raw []byte) (fields []field, body []byte, err error) {
 // its lines.
 func (f field) tooLong(n int) error {
 	e := func(l mail.Limit, format string, args ...any) error {
-		return mail.Errorf(554, "5.6.0", format, args...).Over(l)
+		return mail.ReasonContent.Errorf(format, args...).Over(l)
 	}
 	switch {
 	case n >= MaxFields:
@@ -201,7 +200,7 @@ func onlyOnce(fields []field) error {
 	for _, f := range fields {
 		name := strings.ToLower(f.name)
 		if seen[name] && single[name] {
-			return mail.Errorf(554, "5.6.0", "more than one %s field", f.name)
+			return mail.ReasonContent.Errorf("more than one %s field", f.name)
 		}
 		seen[name] = true
 	}
@@ -227,10 +226,10 @@ func (m *Message) readFields(fields []field) error {
 		}
 	}
 	if m.Hops > MaxHops {
-		return mail.Errorf(554, "5.4.6", "more than %d Received fields; the mail is in a loop", MaxHops).Over(mail.LimitReceivedHops)
+		return mail.ReasonLoop.Errorf("more than %d Received fields; the mail is in a loop", MaxHops).Over(mail.LimitReceivedHops)
 	}
 	if addresses > MaxAddresses {
-		return mail.Errorf(554, "5.6.0", "more than %d addresses in the header; write to fewer at a time",
+		return mail.ReasonContent.Errorf("more than %d addresses in the header; write to fewer at a time",
 			MaxAddresses).Over(mail.LimitHeaderAddresses)
 	}
 	if err := m.readSenders(seen); err != nil {
@@ -240,13 +239,13 @@ func (m *Message) readFields(fields []field) error {
 	m.Header.Cc = addressesIn(seen["cc"])
 	subject := decodeWords(seen["subject"])
 	if len(subject) > MaxSubject {
-		return mail.Errorf(554, "5.6.0", "the Subject is longer than %d octets; shorten it",
+		return mail.ReasonContent.Errorf("the Subject is longer than %d octets; shorten it",
 			MaxSubject).Over(mail.LimitSubjectOctets)
 	}
 	m.Header.Subject = mail.NeutralLine(subject)
 	if id, ok := seen["message-id"]; ok {
 		if m.Header.MessageID = parseMessageID(id); m.Header.MessageID == "" {
-			return mail.Errorf(554, "5.6.0", "malformed Message-ID; write <unique@domain>")
+			return mail.ReasonContent.Errorf("malformed Message-ID; write <unique@domain>")
 		}
 	}
 	return nil
@@ -255,7 +254,7 @@ func (m *Message) readFields(fields []field) error {
 // readSenders demands exactly one From and at most one Sender, each one address.
 func (m *Message) readSenders(seen map[string]string) error {
 	if _, ok := seen["from"]; !ok {
-		return mail.Errorf(554, "5.6.0", "no From field")
+		return mail.ReasonContent.Errorf("no From field")
 	}
 	for _, name := range []string{"From", "Sender"} {
 		v, ok := seen[strings.ToLower(name)]
@@ -264,7 +263,7 @@ func (m *Message) readSenders(seen map[string]string) error {
 		}
 		_, a, why := parseSender(v)
 		if why != "" {
-			return mail.Errorf(554, "5.6.0", "%s must be one address, as in Name <user@domain>: %s", name, why)
+			return mail.ReasonContent.Errorf("%s must be one address, as in Name <user@domain>: %s", name, why)
 		}
 		m.Senders = append(m.Senders, a)
 	}
