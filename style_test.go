@@ -31,7 +31,6 @@ var (
 		gate
 		httpd
 		httpd/api
-		internal/config
 		internal/inbox
 		internal/message
 		internal/secret

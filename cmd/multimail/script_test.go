@@ -104,7 +104,7 @@ func scriptDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		dir := filepath.Join(ts.Getenv("WORK"), "tls")
 		mailtest.NewCA(scriptState(ts).tb).Files(dir, "localhost")
 		var c config.Config
-		c, err = config.Parse(ts.ReadFile(args[0]))
+		c, err = config.Parse(args[0], ts.ReadFile(args[0]))
 		ts.Check(err)
 		c.Data = data
 		c.SMTP.CertFile, c.SMTP.KeyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

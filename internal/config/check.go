@@ -1,0 +1,83 @@
+package config
+
+import (
+	"net"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+)
+
+// KeyError is a value that cannot be meant.
+type KeyError struct{ Key, Problem string }
+
+func (e *KeyError) Error() string { return e.Key + ": " + e.Problem }
+
+// nodeName is what the audit log takes as the name of a chain.
+var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// Check refuses values that cannot be meant.
+func (c Config) Check() error {
+	for _, check := range []func(Config) *KeyError{checkPositive, checkNames, checkListeners, checkRelay} {
+		if err := check(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPositive refuses every number, size and duration that is not positive.
+func checkPositive(c Config) *KeyError {
+	for _, s := range Settings {
+		v := valueOf(c, s.Key)
+		if k := v.Kind(); (k == reflect.Int || k == reflect.Int64) && v.Int() <= 0 {
+			return &KeyError{s.Key, "must be positive; zero never means no limit"}
+		}
+	}
+	if c.Memory.Messages < c.SMTP.MaxSize*4/3+2<<20 { // as a body of the API, in base64
+		return &KeyError{"memory.messages", "smaller than one message of smtp.max_size in base64"}
+	}
+	return nil
+}
+
+func checkNames(c Config) *KeyError {
+	switch {
+	case c.Data == "":
+		return &KeyError{"data", "a directory is required"}
+	case !nodeName.MatchString(c.Node):
+		return &KeyError{"node", strconv.Quote(c.Node) + " is not a name of letters, digits, '.', '_' and '-'"}
+	}
+	return nil
+}
+
+func checkListeners(c Config) *KeyError {
+	smtp, missing := c.SMTP, "smtp.tls_cert_file"
+	if smtp.CertFile != "" {
+		missing = "smtp.tls_key_file"
+	}
+	switch {
+	case (smtp.Submission != "" || smtp.Submissions != "") && (smtp.CertFile == "" || smtp.KeyFile == ""):
+		return &KeyError{missing, "required, passwords travel only under TLS"}
+	case c.HTTP.Listen != "" && c.HTTP.CertFile == "" && !loopback(c.HTTP.Listen):
+		return &KeyError{"http.tls_cert_file", "required unless http.listen is a loopback address"}
+	}
+	return nil
+}
+
+func checkRelay(c Config) *KeyError {
+	switch r := c.Relay; {
+	case !slices.Contains([]string{"", "none", "opportunistic", "required"}, r.TLS):
+		return &KeyError{"relay.tls", strconv.Quote(r.TLS) + " is not none, opportunistic or required"}
+	case !slices.Contains([]string{"auto", "plain", "login", "xoauth2"}, r.Auth):
+		return &KeyError{"relay.auth", strconv.Quote(r.Auth) + " is not auto, plain, login or xoauth2"}
+	case r.Username != "" && r.PasswordFile == "" && r.OAuthTokenURL == "":
+		return &KeyError{"relay.password_file", "required with relay.username"}
+	}
+	return nil
+}
+
+func loopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
