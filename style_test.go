@@ -50,7 +50,6 @@ var (
 		httpd.TestAnswersKeepTheirForm
 		httpd/api.TestEveryMethodAsksItsEndpoint
 		internal/message.TestALinkThatMayLeadElsewhereIsFlagged
-		internal/message.TestParsersOfNamesCostOnePass
 		relay.TestEveryFaultOfTheNextHopHasItsResult
 		relay.TestRouteByMX
 		relay.TestTLSPolicies

@@ -62,7 +62,7 @@ func TestDataEndsAtCRLFDotCRLFAlone(t *testing.T) {
 
 // An endless line must not grow the memory, and a truncated message is an
 // error of reading.
-func TestDataIsBounded(t *testing.T) {
+func TestAMessageWithoutEndIsAnErrorAndIsNotKept(t *testing.T) {
 	a, b := net.Pipe()
 	w := newWire(a)
 	go func() {
