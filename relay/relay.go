@@ -5,7 +5,7 @@
 // there is another attempt, and when, is for the queue to decide: this package
 // only knows temporary from permanent, because it alone saw the reply.
 //
-//	c, err := relay.New(relay.Options{Hostname: "mail.a.test", Smarthost: "relay.a.test:587"})
+//	c, err := relay.New(relay.Options{Hostname: "mail.a.test", Smarthost: "relay.a.test:587", …})
 //	results := c.Deliver(ctx, m, raw, func(mail.Phase) error { return nil })
 //
 // The commands are go-smtp's. What it cannot do stands beside it: the STARTTLS
@@ -49,7 +49,8 @@ type Resolver interface {
 	LookupHost(ctx context.Context, host string) ([]string, error)
 }
 
-// Options are the tunables of a client. Only Hostname is required.
+// Options are what a client is made from. Required are Hostname, PerDestination
+// and GreetingTimeout.
 type Options struct {
 	Hostname  string // our own name, for EHLO and to know ourselves in an MX
 	Smarthost string // host:port that takes everything; "" means by MX
@@ -65,12 +66,16 @@ type Options struct {
 	Resolver Resolver                                                          // nil means the system's
 	Dialer   func(ctx context.Context, network, addr string) (net.Conn, error) // nil means net.Dialer
 
-	PerDestination int           // attempts at the same time to one destination; 0 means 20
+	PerDestination int           // attempts at the same time to one destination
 	IdleConns      int           // idle connections kept to one host; 0 means PerDestination
 	IdleTimeout    time.Duration // how long they are kept; 0 means 30 seconds
 
-	ConnectTimeout  time.Duration // of one address; 0 means 30 seconds
-	GreetingTimeout time.Duration // of the greeting and of each reply before MAIL; 0 means 30 seconds
+	ConnectTimeout time.Duration // of one address; 0 means 30 seconds
+	// GreetingTimeout is how long the greeting and each reply before MAIL may take.
+	// RFC 5321, section 4.5.3.2, allows five minutes. A host that is that slow to
+	// say its name holds a worker meanwhile, and what it did not take before MAIL
+	// can be offered again without any risk.
+	GreetingTimeout time.Duration
 	CommandTimeout  time.Duration // of a reply, or of writing 64 KiB; 0 means 5 minutes
 	DataTimeout     time.Duration // of the reply to the final dot; 0 means 10 minutes
 	AttemptTimeout  time.Duration // of a whole Deliver; 0 means 12 minutes
@@ -97,6 +102,9 @@ func New(o Options) (*Client, error) {
 	if _, err := mail.ParseDomain(o.Hostname); err != nil && o.Hostname != "localhost" {
 		return nil, fmt.Errorf("relay: hostname %q: %w", o.Hostname, err)
 	}
+	if o.PerDestination <= 0 || o.GreetingTimeout <= 0 {
+		return nil, errors.New("relay: PerDestination and GreetingTimeout are required")
+	}
 	if o.Smarthost != "" {
 		host, port, err := net.SplitHostPort(o.Smarthost)
 		n, perr := strconv.ParseUint(port, 10, 16)
@@ -111,7 +119,7 @@ func New(o Options) (*Client, error) {
 	if err := checkAuth(&o); err != nil {
 		return nil, err
 	}
-	defaults(&o)
+	fixed(&o)
 	c.o = o
 	c.pool = &pool{perHost: o.IdleConns, keep: o.IdleTimeout, now: o.Now}
 	c.tokens = newTokens(o)
@@ -144,7 +152,8 @@ func checkTLS(o *Options, loopback bool) error {
 	return nil
 }
 
-func defaults(o *Options) {
+// fixed fills in the limits that are no settings.
+func fixed(o *Options) {
 	def := func(v *time.Duration, d time.Duration) {
 		if *v <= 0 {
 			*v = d
@@ -152,16 +161,9 @@ func defaults(o *Options) {
 	}
 	def(&o.IdleTimeout, 30*time.Second)
 	def(&o.ConnectTimeout, 30*time.Second)
-	// RFC 5321, section 4.5.3.2, allows five minutes for these as well. A host
-	// that is that slow to say its name holds a worker meanwhile, and what it
-	// did not take before MAIL can be offered again without any risk.
-	def(&o.GreetingTimeout, 30*time.Second)
 	def(&o.CommandTimeout, 5*time.Minute) // RFC 5321, section 4.5.3.2
 	def(&o.DataTimeout, 10*time.Minute)   // the same, 4.5.3.2.6
 	def(&o.AttemptTimeout, 12*time.Minute)
-	if o.PerDestination <= 0 {
-		o.PerDestination = 20
-	}
 	if o.IdleConns <= 0 {
 		o.IdleConns = o.PerDestination
 	}

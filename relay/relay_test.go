@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -52,6 +53,8 @@ func quiet(o Options) Options {
 	if o.Hostname == "" {
 		o.Hostname = "relay.test"
 	}
+	o.PerDestination = cmp.Or(o.PerDestination, 20)
+	o.GreetingTimeout = cmp.Or(o.GreetingTimeout, 30*time.Second)
 	o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	if o.Now == nil {
 		o.Now = func() time.Time { return when }

@@ -143,8 +143,10 @@ func TestAuthentication(t *testing.T) {
 }
 
 func TestOptionsThatCannotBeSafeStopTheStart(t *testing.T) {
-	ok := Options{Hostname: "relay.test", Smarthost: "smart.test:587"}
+	ok := quiet(Options{Smarthost: "smart.test:587"})
 	for name, change := range map[string]func(*Options){
+		"no limit of connections":     func(o *Options) { o.PerDestination = 0 },
+		"no limit of waiting":         func(o *Options) { o.GreetingTimeout = 0 },
 		"no hostname":                 func(o *Options) { o.Hostname = "" },
 		"hostname with a line end":    func(o *Options) { o.Hostname = "a.test\r\nMAIL" },
 		"smarthost without port":      func(o *Options) { o.Smarthost = "smart.test" },
@@ -174,7 +176,7 @@ func TestTheDefaultPolicyIsTheSaferOne(t *testing.T) {
 		"smart.test:587": Required, "192.0.2.1:25": Required, "": Opportunistic,
 		"127.0.0.1:25": Opportunistic, "[::1]:25": Opportunistic, "localhost:25": Opportunistic,
 	} {
-		c, err := New(Options{Hostname: "relay.test", Smarthost: smarthost})
+		c, err := New(quiet(Options{Smarthost: smarthost}))
 		if err != nil || c.o.TLS != want {
 			t.Errorf("%q: %v %v, want %v", smarthost, c.o.TLS, err, want)
 		}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -102,7 +103,9 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 // options are small limits, and no waiting.
 func options() Options {
 	return Options{
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}}, MaxSize: 10000, MaxRecipients: 3,
+		Hostname: "localhost", TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}},
+		MaxSize: 10000, MaxRecipients: 3, MaxConnections: 1000, MaxPerSource: 100, MaxCommands: 500,
+		Logins: throttle.NewLogins(10, 10, nil), Messages: throttle.NewBytes(16 * 10000),
 		AuthDelay: time.Nanosecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }

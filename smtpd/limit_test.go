@@ -143,7 +143,7 @@ func sessions(s *Server) int {
 func TestFiveHundredLinesOfJunkEndAtTheLimit(t *testing.T) {
 	out, _ := replay(t, []byte(strings.Repeat("\x01\xff junk\t\r\n", 500)), 1<<16)
 	replies := strings.Split(strings.TrimSuffix(out, "\r\n"), "\r\n")[1:] // without the greeting
-	want := options().withDefaults().MaxErrors
+	want := options().withFixed().MaxErrors
 	if len(replies) != want {
 		t.Fatalf("%d replies, want %d: %q", len(replies), want, replies)
 	}

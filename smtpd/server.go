@@ -15,6 +15,7 @@
 package smtpd
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -46,69 +47,55 @@ type Authenticator interface {
 	ByPassword(ctx context.Context, user, password, remote string) (registry.Principal, error)
 }
 
-// Options are the limits of the door. The zero value of each is a safe
-// default, never "no limit".
+// Options are the settings of a server, which are all required, and limits that
+// are fixed, of which zero means the fixed value.
 type Options struct {
-	Hostname       string        // announced name; "localhost" if empty
-	TLSConfig      *tls.Config   // required: passwords travel only under TLS
-	MaxSize        int64         // octets of a message; 0 means 25 MiB
-	MaxRecipients  int           // of a message; 0 means 100
-	MaxConnections int           // at the same time; 0 means 1,000
-	MaxPerSource   int           // of them from one throttle.Source; 0 means 100
-	MaxCommands    int           // without a login or a message, beside MaxRecipients; 0 means 500
-	MaxErrors      int           // in a session before it is closed; 0 means 10
-	MaxAuth        int           // refused credentials before it is closed; 0 means 3
-	CommandTimeout time.Duration // for the next command; 0 means 5 minutes
-	LoginTimeout   time.Duration // from the first octet to the login; 0 means 2 minutes
-	DataTimeout    time.Duration // for the next block of data; 0 means 3 minutes
-	MessageTimeout time.Duration // for the whole of a message; 0 means 30 minutes
-	AuthDelay      time.Duration // after refused credentials, times their number; 0 means 1 second
+	Hostname       string           // announced name
+	TLSConfig      *tls.Config      // passwords travel only under TLS
+	MaxSize        int64            // octets of a message
+	MaxRecipients  int              // of a message
+	MaxConnections int              // at the same time
+	MaxPerSource   int              // of them from one throttle.Source
+	MaxCommands    int              // without a login or a message, beside MaxRecipients
+	Logins         *throttle.Logins // failed logins, also those over HTTP
+	Messages       *throttle.Bytes  // octets of messages in memory, also those of HTTP
 
-	// Logins counts failed logins, also those of other doors; nil makes one of
-	// its own with 10 a minute for a source and for an account.
-	Logins *throttle.Logins
-	// Messages bounds the octets of messages in memory, also those of other
-	// doors; nil makes one of its own with 16 messages of the largest size.
-	Messages *throttle.Bytes
+	MaxErrors      int           // in a session before it is closed; 10
+	MaxAuth        int           // refused credentials before it is closed; 3
+	CommandTimeout time.Duration // for the next command; 5 minutes
+	LoginTimeout   time.Duration // from the first octet to the login; 2 minutes
+	DataTimeout    time.Duration // for the next block of data; 3 minutes
+	MessageTimeout time.Duration // for the whole of a message; 30 minutes
+	AuthDelay      time.Duration // after refused credentials, times their number; 1 second
 
 	Log     *slog.Logger
 	Metrics *metrics.Metrics
 }
 
-func (o Options) withDefaults() Options {
-	set := func(v *time.Duration, d time.Duration) {
-		if *v <= 0 {
-			*v = d
+// check refuses settings that are left out: zero never means no limit.
+func (o Options) check() error {
+	for name, missing := range map[string]bool{
+		"Hostname": o.Hostname == "", "TLSConfig": o.TLSConfig == nil, "MaxSize": o.MaxSize <= 0,
+		"MaxRecipients": o.MaxRecipients <= 0, "MaxConnections": o.MaxConnections <= 0,
+		"MaxPerSource": o.MaxPerSource <= 0, "MaxCommands": o.MaxCommands <= 0,
+		"Logins": o.Logins == nil, "Messages": o.Messages == nil,
+	} {
+		if missing {
+			return fmt.Errorf("smtpd: Options.%s is required", name)
 		}
 	}
-	count := func(v *int, n int) {
-		if *v <= 0 {
-			*v = n
-		}
-	}
-	if o.Hostname == "" {
-		o.Hostname = "localhost"
-	}
-	if o.MaxSize <= 0 {
-		o.MaxSize = 25 << 20
-	}
-	count(&o.MaxRecipients, 100)
-	count(&o.MaxConnections, 1000)
-	count(&o.MaxPerSource, 100)
-	count(&o.MaxErrors, 10)
-	count(&o.MaxCommands, 500)
-	count(&o.MaxAuth, 3)
-	set(&o.CommandTimeout, 5*time.Minute)
-	set(&o.LoginTimeout, 2*time.Minute)
-	set(&o.DataTimeout, 3*time.Minute)
-	set(&o.MessageTimeout, 30*time.Minute)
-	set(&o.AuthDelay, time.Second)
-	if o.Logins == nil {
-		o.Logins = throttle.NewLogins(10, 10, nil)
-	}
-	if o.Messages == nil {
-		o.Messages = throttle.NewBytes(16 * o.MaxSize)
-	}
+	return nil
+}
+
+// withFixed fills in the limits that are no settings.
+func (o Options) withFixed() Options {
+	o.MaxErrors = cmp.Or(o.MaxErrors, 10)
+	o.MaxAuth = cmp.Or(o.MaxAuth, 3)
+	o.CommandTimeout = cmp.Or(o.CommandTimeout, 5*time.Minute)
+	o.LoginTimeout = cmp.Or(o.LoginTimeout, 2*time.Minute)
+	o.DataTimeout = cmp.Or(o.DataTimeout, 3*time.Minute)
+	o.MessageTimeout = cmp.Or(o.MessageTimeout, 30*time.Minute)
+	o.AuthDelay = cmp.Or(o.AuthDelay, time.Second)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -142,7 +129,10 @@ func New(g Gate, a Authenticator, o Options) (*Server, error) {
 	if g == nil || a == nil {
 		return nil, errors.New("smtpd: gate and authenticator are required")
 	}
-	s := &Server{o: o.withDefaults(), gate: g, auth: a, conns: map[*conn]struct{}{},
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{o: o.withFixed(), gate: g, auth: a, conns: map[*conn]struct{}{},
 		perSource: map[string]int{}, turned: make(chan struct{}, 16)}
 	s.accepting, s.stop = context.WithCancel(context.Background())
 	s.work, s.cut = context.WithCancel(context.Background())

@@ -21,7 +21,7 @@ func allocated() int64 {
 }
 
 func TestNoLimitIsEverZero(t *testing.T) {
-	o := reflect.ValueOf(Options{}.withDefaults())
+	o := reflect.ValueOf(options().withFixed())
 	n := 0
 	for i := range o.NumField() {
 		if k := o.Field(i).Kind(); k == reflect.Int || k == reflect.Int64 {
@@ -33,6 +33,17 @@ func TestNoLimitIsEverZero(t *testing.T) {
 	}
 	if n < 9 {
 		t.Errorf("found %d limits only", n)
+	}
+}
+
+func TestASettingThatIsLeftOutIsAnError(t *testing.T) {
+	for _, name := range []string{"Hostname", "TLSConfig", "MaxSize", "MaxRecipients", "MaxConnections", "MaxPerSource",
+		"MaxCommands", "Logins", "Messages"} {
+		o := options()
+		reflect.ValueOf(&o).Elem().FieldByName(name).SetZero()
+		if _, err := New(&fakeGate{}, fakeAuth{}, o); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

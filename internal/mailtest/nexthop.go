@@ -6,7 +6,7 @@
 //	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{
 //		Faults: map[mailtest.Step]mailtest.Fault{mailtest.AtDot: {Cut: true}},
 //	})
-//	client, err := relay.New(relay.Options{Hostname: "a.test", Smarthost: hop.Addr()})
+//	client, err := relay.New(relay.Options{Hostname: "a.test", Smarthost: hop.Addr(), …})
 package mailtest
 
 import (

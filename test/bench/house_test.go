@@ -22,6 +22,7 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/smtpd"
@@ -97,7 +98,11 @@ func startHouse(b *testing.B, server, client *tls.Config) *house {
 	const unlimited = 1 << 50
 	g := gate.New(h.db, q, reg, log, gate.Options{Log: quiet, SubmissionsPerMinute: 1 << 30,
 		HeldSize: unlimited, HeldCount: unlimited, BacklogSize: unlimited, BacklogCount: unlimited})
-	if h.smtp, err = smtpd.New(g, credentials{h.db, reg}, smtpd.Options{TLSConfig: server, Log: quiet}); err != nil {
+	if h.smtp, err = smtpd.New(g, credentials{h.db, reg}, smtpd.Options{
+		Hostname: "localhost", TLSConfig: server, MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000,
+		MaxPerSource: 100, MaxCommands: 500, Logins: throttle.NewLogins(10, 10, nil),
+		Messages: throttle.NewBytes(16 * 25 << 20), Log: quiet,
+	}); err != nil {
 		b.Fatal(err)
 	}
 	l := listen(b)
