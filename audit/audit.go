@@ -211,12 +211,6 @@ type head struct {
 	Hash Hash   `json:"hash"`
 }
 
-// Head returns how many entries the chain has and the hash of the newest.
-func (l *Log) Head(tx store.Tx) (size uint64, hash Hash, err error) {
-	h, err := readHead(tx, l.node)
-	return h.Size, h.Hash, err
-}
-
 func readHead(tx store.Tx, chain string) (h head, err error) {
 	b, err := space.Get(tx, headKey(chain))
 	if errors.Is(err, store.ErrNotFound) {

@@ -133,23 +133,6 @@ var declarations = [...]declaration{
 	{StoreStart, "a daemon started on this store", "version", "", ""},
 }
 
-// Kinds lists the vocabulary.
-func Kinds() []Kind {
-	out := make([]Kind, len(declarations))
-	for i, d := range declarations {
-		out[i] = d.kind
-	}
-	return out
-}
-
-// Facts lists the facts that every entry of a kind has.
-func Facts(k Kind) []string {
-	if d := k.declaration(); d != nil {
-		return strings.Fields(d.must)
-	}
-	return nil
-}
-
 // Known reports whether the kind belongs to the vocabulary.
 func (k Kind) Known() bool { return k.declaration() != nil }
 

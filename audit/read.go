@@ -42,9 +42,6 @@ func (e Entry) Time() time.Time {
 	return t
 }
 
-// Commit returns the commitments of the entry by field, erased ones included.
-func (e Entry) Commit() map[string]string { return maps.Clone(e.parsed.Commit) }
-
 // Record is what the room wrote, as far as it has not been erased.
 func (e Entry) Record() Record {
 	p := e.parsed

@@ -232,8 +232,8 @@ func (g *Gate) Terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (queue.Terms, 
 		t.Release.By, t.Release.Ref = d.Kind, d.Ref
 	}
 	if box.Mode == mail.Monitored {
-		if t.Copy = box.Oversight; t.Copy.IsZero() {
-			t.Copy = op.Oversight
+		if t.Copy, err = g.reg.Oversight(tx, m.Mailbox); err != nil {
+			return t, err
 		}
 		if t.Copy.IsZero() {
 			return t, errors.New("gate: monitored without an oversight address") // LAW 7
