@@ -22,10 +22,10 @@ import (
 )
 
 func TestARecordIsReadBackAsItWasWritten(t *testing.T) {
-	db, l := told(t, "node")
+	db, l := sampleLog(t, "node")
 	got := list(t, db, l, 0, 100)
 	slices.Reverse(got)
-	want := story()
+	want := sample()
 	if len(got) != len(want) {
 		t.Fatalf("%d entries, want %d", len(got), len(want))
 	}
@@ -57,7 +57,7 @@ func TestARecordIsReadBackAsItWasWritten(t *testing.T) {
 
 func TestPersonalDataStandsInNoLeaf(t *testing.T) {
 	secrets := []string{"ann", "root", "uid-1000", "alle", "bob@far.test", "192.0.2.7", "fine"}
-	db, l := told(t, "node")
+	db, l := sampleLog(t, "node")
 	appendAll(t, db, l,
 		by(audit.Actor{Kind: "admin", ID: "admin:root"}, record(audit.Freeze)),
 		by(audit.Actor{Kind: "socket", ID: "socket:uid-1000"}, record(audit.Thaw)),
@@ -128,7 +128,7 @@ func TestAppendRefusesWhatItCouldNotReadBack(t *testing.T) {
 		node string
 		r    audit.Record
 	}{
-		"a kind that is not in the vocabulary":   {"node", audit.Record{Kind: "mail.bless", Mail: "M1"}},
+		"a kind that is not in the vocabulary":   {"node", audit.Record{Kind: "mail.edit", Mail: "M1"}},
 		"no kind":                                {"node", audit.Record{}},
 		"a kind with a blank":                    {"node", with(sent, func(r *audit.Record) { r.Kind = "mail.sent " })},
 		"a change of no mail":                    {"node", of(sent, "")},
@@ -170,7 +170,7 @@ func TestTheLargestMailFitsAndVerifies(t *testing.T) {
 		r = by(system, r, fmt.Sprint("rcpt", i), strings.Repeat("x", 1500))
 	}
 	db, l := newMemory(), audit.New("node")
-	appendAll(t, db, l, r, story()[0])
+	appendAll(t, db, l, r, sample()[0])
 	if c := mustVerify(t, export(t, db)); c.Size != 2 || len(r.Private) != 1001 {
 		t.Errorf("%d entries, %d fields", c.Size, len(r.Private))
 	}
@@ -179,11 +179,11 @@ func TestTheLargestMailFitsAndVerifies(t *testing.T) {
 // Append's calls of the store are failed one after the other.
 func TestWithoutItsEntryAChangeDoesNotHappen(t *testing.T) {
 	for n := 1; ; n++ {
-		db, l := told(t, "node")
+		db, l := sampleLog(t, "node")
 		before := db.All()
 		db.Fail = n
 		err := db.Update(ctx, func(tx store.Tx) error {
-			_, err := l.Append(tx, story()[2])
+			_, err := l.Append(tx, sample()[2])
 			return err
 		})
 		if err == nil {
@@ -213,11 +213,11 @@ func TestAnEntryIsNeverWrittenOver(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, l := told(t, "node")
+			db, l := sampleLog(t, "node")
 			db.Edit(damage)
 			before := db.All()
 			err := db.Update(ctx, func(tx store.Tx) error {
-				_, err := l.Append(tx, story()[0])
+				_, err := l.Append(tx, sample()[0])
 				return err
 			})
 			if err == nil || !reflect.DeepEqual(db.All(), before) {
@@ -230,7 +230,7 @@ func TestAnEntryIsNeverWrittenOver(t *testing.T) {
 func TestAClosureThatRunsAgainWritesOneEntry(t *testing.T) {
 	db, l := newMemory(), audit.New("node")
 	db.Twice = true
-	appendAll(t, db, l, story()...)
+	appendAll(t, db, l, sample()...)
 	if c := mustVerify(t, export(t, db)); c.Size != 6 {
 		t.Errorf("%d entries", c.Size)
 	}
@@ -249,7 +249,7 @@ func TestConcurrentAppendsKeepTheChainWhole(t *testing.T) {
 		all.Go(func() {
 			for i := range each {
 				err := db.Update(ctx, func(tx store.Tx) error {
-					if _, err := l.Append(tx, story()[2]); err != nil {
+					if _, err := l.Append(tx, sample()[2]); err != nil {
 						return err
 					}
 					if (w+i)%5 == 0 {
@@ -305,7 +305,7 @@ func TestEveryTransitionOfAMailHasItsKindAndNoOther(t *testing.T) {
 	}
 }
 
-// hostile are words from strangers that some log somewhere took for the end of
+// hostile are texts from outside that some log somewhere took for the end of
 // a record.
 var hostile = []string{
 	"\n", "\r\n", "a\nb\n", `"},{"`, `"}` + "\n" + `{"kind":"mail.approve"`, "\\", `\`, `\n`, `\u000a`, `"`, "\x00",
@@ -313,7 +313,7 @@ var hostile = []string{
 	"😀 \U0010ffff", "é", "\xff\xfe", "a\xc3", "\xed\xa0\x80", "</script>&amp;", "mail.approve", "{}", "null", " ",
 }
 
-func TestStrangersWordsNeverMakeASecondRecord(t *testing.T) {
+func TestNoTextFromOutsideMakesASecondRecord(t *testing.T) {
 	for _, s := range hostile {
 		db, l := newMemory(), audit.New("node")
 		r := by(audit.Actor{Kind: "agent", ID: s}, record(audit.Freeze, "scope", s), "mailbox", s, "reason", s+s)

@@ -1,19 +1,19 @@
-// Package audit is the record for the judge: a hash-chained log in which every
+// Package audit is the log that cannot be changed unnoticed: in its hash chain every
 // change of a mail, of policy and of credentials has its entry, written in the
 // transaction of the change itself.
 //
 // An entry is a leaf: one line of JSON with everything that is not personal. Its
 // hash is that of RFC 6962, so tree heads and inclusion proofs can be made of
 // it, and each leaf names the hash of the one before. Personal data (addresses,
-// subjects, reasons, IP addresses, the names of approvers) stands in a leaf only
-// as a salted commitment; the openings stand beside the chain and can be erased
-// without breaking it.
+// subjects, reasons, IP addresses, the names of approvers) is in a leaf only as a
+// salted commitment; the openings are kept beside the chain, which holds without
+// them.
 //
 //	ref, err := log.Append(tx, audit.Record{Kind: audit.MailApprove, Mail: id, …})
 //
 // A chain alone proves order, not completeness: whoever holds the store can cut
 // its tail, or write all of it anew. Note the size and root that [Verify] reports
-// somewhere else, and give them to [VerifyAgainst] later: both then show.
+// somewhere else, and give them to it later as [Options].Known: both then show.
 package audit
 
 import (
@@ -94,7 +94,7 @@ func New(node string) *Log { return &Log{node: node} }
 const maxLine = 8 << 20
 
 // Append writes one entry inside the caller's transaction and says which it is.
-// Without the entry there is no change (LAW 2): the caller returns the
+// Without the entry there is no change (invariant 2): the caller returns the
 // error, and nothing of the transaction remains.
 func (l *Log) Append(tx store.Tx, r Record) (Ref, error) {
 	if err := l.check(r); err != nil {
@@ -161,8 +161,8 @@ func (l *Log) check(r Record) error {
 	return nil
 }
 
-// next returns the end of the chain, to append behind. LAW 7: an entry is never
-// written over, even where the head was lost or set back.
+// next returns the end of the chain, to append behind. An entry is never written over, even
+// where the head was lost or set back (invariant 7).
 func (l *Log) next(tx store.Tx) (head, error) {
 	h, err := readHead(tx, l.node)
 	if err != nil {

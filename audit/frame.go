@@ -38,7 +38,7 @@ type begins struct {
 	point
 }
 
-// closing makes an export that broke off one that can be told.
+// closing shows that an export is whole: without it the export broke off.
 type closing struct {
 	Entries uint64           `json:"entries"`
 	Chains  map[string]point `json:"chains"`
@@ -73,7 +73,7 @@ func frameOf(b []byte) (f frame, ok bool, err error) {
 		return f, true, fmt.Errorf("not a line of an export: %w", err)
 	}
 	if d.More() {
-		return f, true, fmt.Errorf("not a line of an export: something stands behind it")
+		return f, true, fmt.Errorf("not a line of an export: something follows it")
 	}
 	err = plain(json.NewDecoder(bytes.NewReader(b)), 1, func(depth int, name string) bool {
 		return depth == 3 || frameNames[name]

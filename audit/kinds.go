@@ -10,7 +10,7 @@ import (
 // A kind that was ever written is never removed, or old logs would not verify.
 type Kind string
 
-// The kinds that change a mail: each transition has exactly one (LAW 2), and
+// The kinds that change a mail: each transition has exactly one (invariant 2), and
 // nothing else has them. gate/step names them too, as step.Kind, because it may
 // import mail alone; a test holds the two lists equal.
 const (

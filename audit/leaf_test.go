@@ -177,7 +177,7 @@ func TestWhatVerifyKeepsOfALogDoesNotGrowWithIt(t *testing.T) {
 	}
 	c := v.chains["n"]
 	if c.tree.size != size || cap(c.tree.roots) > 2*bits.Len(size) || len(v.chains) != 1 {
-		t.Errorf("%d entries, room for %d nodes, %d chains", c.tree.size, cap(c.tree.roots), len(v.chains))
+		t.Errorf("%d entries, a capacity of %d nodes, %d chains", c.tree.size, cap(c.tree.roots), len(v.chains))
 	}
 }
 

@@ -272,13 +272,13 @@ func TestAnOpeningThatIsGoneIsAFault(t *testing.T) {
 		"audit-open/node/0000000000000001": "entry 1: an opening is gone", // of a login
 		"audit-open/node/0000000000000003": "entry 3: an opening is gone", // of a decision
 	} {
-		db, l := told(t, "node")
+		db, l := sampleLog(t, "node")
 		db.Edit(func(kv map[string][]byte) { delete(kv, key) })
 		if _, err := l.Verify(ctx, db, audit.Options{}); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
-	db, _ := told(t, "node")
+	db, _ := sampleLog(t, "node")
 	lines := export(t, db)
 	lines[3] = reopen(t, lines[3], func(o map[string]map[string]string) { delete(o, "reason") })
 	if _, err := audit.Verify(strings.NewReader(whole(lines)), audit.Options{}); err == nil {
@@ -287,7 +287,7 @@ func TestAnOpeningThatIsGoneIsAFault(t *testing.T) {
 }
 
 func TestAnExportThatIsCutAnywhereIsIncomplete(t *testing.T) {
-	db, l := told(t, "node")
+	db, l := sampleLog(t, "node")
 	var b strings.Builder
 	if err := l.Export(ctx, db, &b, audit.ExportOptions{Openings: true}); err != nil {
 		t.Fatal(err)
@@ -368,7 +368,7 @@ func TestTheRecordedEndsAreComparedBothWays(t *testing.T) {
 		},
 		"an empty chain": func(kv map[string][]byte) { kv["audit-head/other"] = []byte(`{"size":0}`) },
 	} {
-		db, l := told(t, "node")
+		db, l := sampleLog(t, "node")
 		db.Edit(damage)
 		if r, err := l.Verify(ctx, db, audit.Options{}); err == nil {
 			t.Errorf("%s: %s", name, r)

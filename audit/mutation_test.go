@@ -61,7 +61,7 @@ func reopen(t testing.TB, line string, change func(open map[string]map[string]st
 	return w.line(t)
 }
 
-// mutation is one way to damage the export of the story, which has the entries
+// mutation is one way to damage the export of the sample, which has the entries
 // 0 to 5 on the lines 1 to 6, and where that must be found.
 type mutation struct {
 	name   string
@@ -167,10 +167,10 @@ var lineMutations = []mutation{
 		return l + strings.Repeat(" ", 8<<20)
 	}), 3, 0, "longer than"},
 	{"a line has two leaves", at(2, func(_ testing.TB, l string) string {
-		return strings.Replace(l, `"leaf":`, `"leaf":"a lie","leaf":`, 1)
+		return strings.Replace(l, `"leaf":`, `"leaf":"another","leaf":`, 1)
 	}), 3, 0, `"leaf" stands there twice`},
 	{"a line has two leaves in two spellings", at(2, func(_ testing.TB, l string) string {
-		return strings.Replace(l, `"leaf":`, `"Leaf":"a lie","leaf":`, 1)
+		return strings.Replace(l, `"leaf":`, `"Leaf":"another","leaf":`, 1)
 	}), 3, 0, `"Leaf" is not a field`},
 	{"an opening has two values", at(3, func(_ testing.TB, l string) string {
 		return strings.Replace(l, `"value":"fine"`, `"value":"evil","value":"fine"`, 1)

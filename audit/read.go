@@ -42,7 +42,7 @@ func (e Entry) Time() time.Time {
 	return t
 }
 
-// Record is what the room wrote, as far as it has not been erased.
+// Record is what was written, as far as it has not been erased.
 func (e Entry) Record() Record {
 	p := e.parsed
 	r := Record{Kind: p.Kind, Mail: p.Mail, Rev: p.Rev, Digest: p.Digest, Actor: p.Actor,

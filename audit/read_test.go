@@ -23,9 +23,9 @@ func seqs(all []audit.Entry) string {
 }
 
 func TestListGoesBackFromTheNewestPageByPage(t *testing.T) {
-	db, l := told(t, "node")
-	appendAll(t, db, audit.New("node2"), story()...)
-	appendAll(t, db, audit.New("nod"), story()...)
+	db, l := sampleLog(t, "node")
+	appendAll(t, db, audit.New("node2"), sample()...)
+	appendAll(t, db, audit.New("nod"), sample()...)
 	for _, c := range []struct {
 		before uint64
 		limit  int
@@ -56,11 +56,11 @@ func TestListGoesBackFromTheNewestPageByPage(t *testing.T) {
 }
 
 func TestByMailFindsTheEntriesOfThatMailOnAllChains(t *testing.T) {
-	db, l := told(t, "node")
+	db, l := sampleLog(t, "node")
 	second := audit.New("other")
-	appendAll(t, db, second, story()[2]) // the same place as another entry of the same mail
-	appendAll(t, db, second, story()[2], story()[2])
-	next := story()[2]
+	appendAll(t, db, second, sample()[2]) // the same place as another entry of the same mail
+	appendAll(t, db, second, sample()[2], sample()[2])
+	next := sample()[2]
 	next.Mail = "M10"
 	appendAll(t, db, l, next)
 	if got := byMail(t, db, l, "M1"); seqs(got) != "2 3 4 5 0 1 2" {
@@ -90,7 +90,7 @@ func TestExportHoldsEveryEntryInOrderHoweverManyThereAre(t *testing.T) {
 }
 
 func TestExportWithoutOpeningsTellsNothingPersonalAndVerifies(t *testing.T) {
-	db, l := told(t, "node")
+	db, l := sampleLog(t, "node")
 	var b bytes.Buffer
 	if err := l.Export(ctx, db, &b, audit.ExportOptions{}); err != nil {
 		t.Fatal(err)
@@ -105,9 +105,9 @@ func TestExportWithoutOpeningsTellsNothingPersonalAndVerifies(t *testing.T) {
 }
 
 func TestExportSinceATimeBeginsThere(t *testing.T) {
-	db, l := told(t, "node")
+	db, l := sampleLog(t, "node")
 	db.Time = db.Time.Add(time.Hour)
-	appendAll(t, db, l, story()[:2]...)
+	appendAll(t, db, l, sample()[:2]...)
 	for since, want := range map[time.Time]int{
 		{}: 8, zone: 8, zone.Add(1): 2, zone.Add(time.Hour): 2, zone.Add(time.Hour + 1): 0,
 	} {
@@ -135,9 +135,9 @@ func (b *busy) Write(p []byte) (int, error) {
 func TestWhatIsAppendedDuringAnExportDoesNotBreakIt(t *testing.T) {
 	db, l := newMemory(), audit.New("node")
 	for range 200 {
-		appendAll(t, db, l, story()...)
+		appendAll(t, db, l, sample()...)
 	}
-	b := &busy{write: func() { appendAll(t, db, l, story()[2]) }}
+	b := &busy{write: func() { appendAll(t, db, l, sample()[2]) }}
 	if err := l.Export(ctx, db, b, audit.ExportOptions{Openings: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -147,22 +147,22 @@ func TestWhatIsAppendedDuringAnExportDoesNotBreakIt(t *testing.T) {
 	}
 }
 
-type full struct{ room int }
+type full struct{ left int }
 
 func (f *full) Write(p []byte) (int, error) {
-	if f.room -= len(p); f.room < 0 {
+	if f.left -= len(p); f.left < 0 {
 		return 0, io.ErrShortWrite
 	}
 	return len(p), nil
 }
 
 func TestExportSaysSoWhenItFails(t *testing.T) {
-	db, l := told(t, "node")
+	db, l := sampleLog(t, "node")
 	if err := l.Export(ctx, db, &full{}, audit.ExportOptions{}); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("a full disk at the end: %v", err)
 	}
-	appendAll(t, db, l, slices.Repeat(story(), 20)...)
-	if err := l.Export(ctx, db, &full{room: 5000}, audit.ExportOptions{}); !errors.Is(err, io.ErrShortWrite) {
+	appendAll(t, db, l, slices.Repeat(sample(), 20)...)
+	if err := l.Export(ctx, db, &full{left: 5000}, audit.ExportOptions{}); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("a full disk: %v", err)
 	}
 	stopped, cancel := context.WithCancel(ctx)

@@ -14,11 +14,11 @@ import (
 const indexBatch = 2000
 
 // Reindex reads every entry and puts back what is missing of the index by mail,
-// so that ByMail tells all there is: whoever changes the file of a stopped daemon
+// so that ByMail returns all there is: whoever changes the file of a stopped daemon
 // could hide an entry, such as one that made an approval void, by removing its
 // place in the index alone. It returns how many places were put back. An entry
 // that is missing or cannot be read is an error: then nothing that rests on the
-// log can be relied on (LAW 7).
+// log can be relied on (invariant 7).
 func (l *Log) Reindex(ctx context.Context, db store.Store) (mended int, err error) {
 	from := entries
 	next := map[string]uint64{} // of each chain

@@ -17,7 +17,7 @@ import (
 )
 
 func TestVerifyNamesTheFirstFault(t *testing.T) {
-	db, _ := told(t, "node")
+	db, _ := sampleLog(t, "node")
 	for _, m := range slices.Concat(chainMutations, openingMutations, lineMutations) {
 		t.Run(m.name, func(t *testing.T) {
 			lines := m.change(t, slices.Clone(export(t, db)))
@@ -41,16 +41,16 @@ func TestVerifyNamesTheFirstFault(t *testing.T) {
 
 // What a checkpoint is for: all of these are whole logs by themselves.
 func TestOnlyACheckpointTellsACutTailOrAnotherLog(t *testing.T) {
-	db, l := told(t, "node")
+	db, l := sampleLog(t, "node")
 	lines := export(t, db)
 	c := mustVerify(t, lines)
 	known := audit.Checkpoint{Chain: "node", Size: c.Size, Root: c.Root}
 	early := mustVerify(t, lines[:2])
 	older := audit.Checkpoint{Chain: "node", Size: 2, Root: early.Root}
-	appendAll(t, db, l, story()...)
+	appendAll(t, db, l, sample()...)
 	longer := export(t, db)
-	forged, _ := told(t, "node")
-	elsewhere, _ := told(t, "edon")
+	forged, _ := sampleLog(t, "node")
+	elsewhere, _ := sampleLog(t, "edon")
 	for _, m := range []struct {
 		name  string
 		lines []string
@@ -99,7 +99,7 @@ func contents(b []byte) (out []wire) {
 
 func TestNoSingleOctetOfAnExportChangesUnnoticed(t *testing.T) {
 	db, l := newMemory(), audit.New("node")
-	appendAll(t, db, l, story()[2:5]...)
+	appendAll(t, db, l, sample()[2:5]...)
 	all := []byte(whole(export(t, db)))
 	want := contents(all)
 	accepted := 0
@@ -122,7 +122,7 @@ func TestNoSingleOctetOfAnExportChangesUnnoticed(t *testing.T) {
 }
 
 func TestAnotherProgramMayWriteTheLinesAnew(t *testing.T) {
-	db, _ := told(t, "node")
+	db, _ := sampleLog(t, "node")
 	want := mustVerify(t, export(t, db))
 	var lines []string
 	for _, line := range export(t, db) {
@@ -142,8 +142,8 @@ func TestAnotherProgramMayWriteTheLinesAnew(t *testing.T) {
 }
 
 func TestVerifyReadsSeveralChainsInAnyMixture(t *testing.T) {
-	a, _ := told(t, "a")
-	b, _ := told(t, "b")
+	a, _ := sampleLog(t, "a")
+	b, _ := sampleLog(t, "b")
 	one, two := export(t, a), export(t, b)
 	var mixed []string
 	for i := range one {
@@ -180,7 +180,7 @@ func (b broken) Read(p []byte) (int, error) {
 }
 
 func TestAReaderThatFailsIsNoFaultOfTheLog(t *testing.T) {
-	db, _ := told(t, "node")
+	db, _ := sampleLog(t, "node")
 	r, err := audit.Verify(broken{strings.NewReader(strings.TrimSuffix(whole(export(t, db)), "\n"))}, audit.Options{})
 	var f *audit.Fault
 	if !errors.Is(err, storetest.ErrFault) || errors.As(err, &f) || r.Chains[0].Size != 6 ||
@@ -228,7 +228,7 @@ func TestVerifyOfAStoreFindsWhatAnExportWouldHide(t *testing.T) {
 		{"an opening is damaged", put(opening, "x"), "openings of node/0000000000000003"},
 	} {
 		t.Run(m.name, func(t *testing.T) {
-			db, l := told(t, "node")
+			db, l := sampleLog(t, "node")
 			db.Edit(m.damage)
 			r, err := l.Verify(ctx, db, audit.Options{})
 			if m.why == "" {
@@ -245,7 +245,7 @@ func TestVerifyOfAStoreFindsWhatAnExportWouldHide(t *testing.T) {
 // Whatever is accepted is a log: each line an entry, none of which may be taken
 // away, put there again or moved.
 func FuzzVerify(f *testing.F) {
-	db, _ := told(f, "node")
+	db, _ := sampleLog(f, "node")
 	lines := export(f, db)
 	f.Add([]byte(whole(lines)))
 	f.Add([]byte(whole(lines[:3])))

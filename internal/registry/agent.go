@@ -17,7 +17,7 @@ type Agent struct {
 
 // AddAgent adds an agent and returns its password, which is shown this once.
 // Admins and the socket may; an approver who could make a sender would hold
-// both scopes (LAW 4).
+// both scopes (invariant 4).
 func (r *Registry) AddAgent(
 	tx store.Tx, actor Principal, name, ref string,
 ) (Agent, string, error) {

@@ -31,7 +31,7 @@ func parsePattern(s string) (string, error) {
 // wildcard returns the pattern that covers all of a's domain, or "" when none
 // may cover a. A percent sign, an exclamation mark or a quoted local part can
 // be an order to the next host to route the mail on, to another domain than
-// the one the pattern trusts (LAW 9); these addresses must be listed whole.
+// the one the pattern trusts (invariant 9); these addresses must be listed whole.
 func wildcard(a mail.Address) string {
 	if strings.ContainsAny(a.Local(), "%!") || strings.HasPrefix(a.String(), `"`) {
 		return ""

@@ -10,7 +10,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-func (h *house) allow(addr mail.Address, patterns ...string) {
+func (h *fixture) allow(addr mail.Address, patterns ...string) {
 	h.t.Helper()
 	h.must(func(tx store.Tx) error {
 		for _, p := range patterns {
@@ -22,7 +22,7 @@ func (h *house) allow(addr mail.Address, patterns ...string) {
 	})
 }
 
-func (h *house) allowed(addr mail.Address, rcpts ...mail.Address) (ok bool, err error) {
+func (h *fixture) allowed(addr mail.Address, rcpts ...mail.Address) (ok bool, err error) {
 	err = h.db.View(ctx, func(tx store.Tx) error {
 		ok, err = h.reg.Allowed(tx, addr, rcpts)
 		return err

@@ -17,7 +17,7 @@ func TestADisplayNameThatComposingRefusesIsNotSet(t *testing.T) {
 	h := open(t)
 	for _, name := range []string{
 		"Demo", "Dämon, the agent", `"quoted"`, "a@b", "eve@evil.test", "<eve>", "Eve <eve@evil.test>", "=?utf-8?q?x?=",
-		"x =?", strings.Repeat("n", 200), strings.Repeat("ü", 100), "a\tb", "a\u202eb", "bot@house.test",
+		"x =?", strings.Repeat("n", 200), strings.Repeat("ü", 100), "a\tb", "a\u202eb", "bot@example.test",
 		" a ", "a  b", "(c)", `\`, "名前",
 	} {
 		err := h.update(func(tx store.Tx) error {

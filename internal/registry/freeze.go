@@ -139,7 +139,7 @@ func (r *Registry) Freezes(tx store.Tx) ([]Freeze, error) { return list[Freeze](
 
 // Frozen reports whether mail of the agent from the mailbox is stopped: by any
 // freeze in scope, or because the agent is disabled. An agent that is not here
-// is frozen too (LAW 7).
+// is frozen too (invariant 7).
 func (r *Registry) Frozen(tx store.Tx, agent string, mailbox mail.Address) (bool, error) {
 	a, ok, err := get[Agent](tx, agentKey+agent)
 	if err != nil || !ok || a.Disabled {

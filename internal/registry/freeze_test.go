@@ -10,7 +10,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-func (h *house) isFrozen(agent string, addr mail.Address) (frozen bool, err error) {
+func (h *fixture) isFrozen(agent string, addr mail.Address) (frozen bool, err error) {
 	err = h.db.View(ctx, func(tx store.Tx) error {
 		frozen, err = h.reg.Frozen(tx, agent, addr)
 		return err
@@ -21,12 +21,12 @@ func (h *house) isFrozen(agent string, addr mail.Address) (frozen bool, err erro
 func TestAFreezeStopsWhatItNamesAndNothingElse(t *testing.T) {
 	base := open(t)
 	base.must(func(tx store.Tx) error {
-		_, err := base.reg.AddDomain(tx, socket, "sub.house.test")
+		_, err := base.reg.AddDomain(tx, socket, "sub.example.test")
 		if err != nil {
 			return err
 		}
 		_, err = base.reg.AddMailbox(tx, socket,
-			mail.MustAddress("demo@sub.house.test"), []string{"demo"})
+			mail.MustAddress("demo@sub.example.test"), []string{"demo"})
 		return err
 	})
 	for _, c := range []struct {
@@ -35,10 +35,10 @@ func TestAFreezeStopsWhatItNamesAndNothingElse(t *testing.T) {
 	}{
 		{"all", true, true, true, true},
 		{"agent:demo", true, true, false, true},
-		{"mailbox:demo@house.test", true, false, false, false},
-		{"mailbox:DEMO@House.Test", true, false, false, false},
-		{"domain:house.test", true, true, true, false},
-		{"domain:sub.house.test", false, false, false, true},
+		{"mailbox:demo@example.test", true, false, false, false},
+		{"mailbox:DEMO@Example.Test", true, false, false, false},
+		{"domain:example.test", true, true, true, false},
+		{"domain:sub.example.test", false, false, false, true},
 	} {
 		h := base.clone(t)
 		check := func(when string, on bool) {
@@ -48,10 +48,10 @@ func TestAFreezeStopsWhatItNamesAndNothingElse(t *testing.T) {
 				addr  mail.Address
 				want  bool
 			}{
-				{"demo", mail.MustAddress("DEMO@house.test"), c.demo},
+				{"demo", mail.MustAddress("DEMO@example.test"), c.demo},
 				{"demo", second, c.second},
 				{"other", other, c.other},
-				{"demo", mail.MustAddress("Demo@Sub.house.test"), c.below},
+				{"demo", mail.MustAddress("Demo@Sub.example.test"), c.below},
 			} {
 				if got, err := h.isFrozen(m.agent, m.addr); got != (m.want && on) || err != nil {
 					t.Errorf("%s %s: %s is frozen: %t, %v", c.scope, when, m.addr, got, err)
@@ -116,20 +116,20 @@ func TestFreezingTwiceKeepsTheFirstAndRecordsOne(t *testing.T) {
 func TestAMisspeltFreezeIsRefusedNotIgnored(t *testing.T) {
 	h := open(t)
 	for s, want := range map[string]error{
-		"agent:dmeo":           registry.ErrNotFound,
-		"mailbox:x@house.test": registry.ErrNotFound,
-		"domain:hosue.test":    registry.ErrNotFound,
-		"":                     registry.ErrInvalid,
-		"al":                   registry.ErrInvalid,
-		"all:":                 registry.ErrInvalid,
-		"all:x":                registry.ErrInvalid,
-		"ALL":                  registry.ErrInvalid,
-		"agent":                registry.ErrInvalid,
-		"agent:":               registry.ErrInvalid,
-		"agent:Demo":           registry.ErrInvalid,
-		"demo":                 registry.ErrInvalid,
-		"agent:a/b":            registry.ErrInvalid,
-		"key:x":                registry.ErrInvalid,
+		"agent:dmeo":             registry.ErrNotFound,
+		"mailbox:x@example.test": registry.ErrNotFound,
+		"domain:hosue.test":      registry.ErrNotFound,
+		"":                       registry.ErrInvalid,
+		"al":                     registry.ErrInvalid,
+		"all:":                   registry.ErrInvalid,
+		"all:x":                  registry.ErrInvalid,
+		"ALL":                    registry.ErrInvalid,
+		"agent":                  registry.ErrInvalid,
+		"agent:":                 registry.ErrInvalid,
+		"agent:Demo":             registry.ErrInvalid,
+		"demo":                   registry.ErrInvalid,
+		"agent:a/b":              registry.ErrInvalid,
+		"key:x":                  registry.ErrInvalid,
 	} {
 		err := h.update(func(tx store.Tx) error { return freeze(s)(h, tx, dev) })
 		if !errors.Is(err, want) {

@@ -64,7 +64,7 @@ func secretID(s string) string {
 }
 
 // AddKey makes a key and returns its secret, which is shown this once. Who may
-// make it follows from its kind (LAW 4): a credential counts as the principal
+// make it follows from its kind (invariant 4): a credential counts as the principal
 // that made it, so no admin makes approvers and no approver makes senders.
 func (r *Registry) AddKey(tx store.Tx, actor Principal, q KeyRequest) (Key, string, error) {
 	p, err := r.authorize(tx, actor, either(configure, CanLoosen))
@@ -208,7 +208,7 @@ func (r *Registry) checkReach(tx store.Tx, q KeyRequest) error {
 }
 
 // owner finds whom the key is for, and makes an approver or admin that is not
-// here yet. fresh tells that it did.
+// here yet. fresh reports that it did.
 func (r *Registry) owner(tx store.Tx, q KeyRequest) (fresh bool, err error) {
 	if q.Kind == KindAgent {
 		_, err := r.Agent(tx, q.Owner)

@@ -194,7 +194,7 @@ func TestAKeyNeverReachesFurtherThanItsMaker(t *testing.T) {
 			registry.ErrInvalid},
 		{"a key for a mailbox that is not here", socket,
 			registry.KeyRequest{Kind: "agent", Owner: "demo",
-				Mailboxes: []mail.Address{mail.MustAddress("x@house.test")}}, registry.ErrNotFound},
+				Mailboxes: []mail.Address{mail.MustAddress("x@example.test")}}, registry.ErrNotFound},
 		{"a key for no mailbox", socket,
 			registry.KeyRequest{Kind: "agent", Owner: "demo", Mailboxes: []mail.Address{}},
 			registry.ErrInvalid},

@@ -13,7 +13,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-func (h *house) mailbox(addr mail.Address) (m registry.Mailbox) {
+func (h *fixture) mailbox(addr mail.Address) (m registry.Mailbox) {
 	h.t.Helper()
 	h.must(func(tx store.Tx) (err error) {
 		m, err = h.reg.Mailbox(tx, addr)
@@ -26,7 +26,7 @@ func TestAMailboxStartsGatedWhoeverAddsIt(t *testing.T) {
 	h := open(t)
 	admin := h.holder("admin", "max", nil, "admin")
 	for i, p := range []registry.Principal{socket, dev, admin} {
-		addr := mail.MustAddress(fmt.Sprintf("Box.%d@house.test", i))
+		addr := mail.MustAddress(fmt.Sprintf("Box.%d@example.test", i))
 		h.must(func(tx store.Tx) error {
 			m, err := h.reg.AddMailbox(tx, p, addr, []string{"demo", "other", "demo"})
 			if m.Mode != mail.GatedSend || !slices.Equal(m.Agents, []string{"demo", "other"}) {
@@ -49,17 +49,17 @@ func TestAMailboxIsRefused(t *testing.T) {
 	}{
 		{"when its address is taken", box, []string{"other"}, registry.ErrExists},
 		{"when its address is taken in other letters",
-			mail.MustAddress("DEMO@house.test"), []string{"other"}, registry.ErrExists},
+			mail.MustAddress("DEMO@example.test"), []string{"other"}, registry.ErrExists},
 		{"when its domain is not here",
 			mail.MustAddress("a@b.test"), []string{"demo"}, registry.ErrNotFound},
 		{"when its domain is below one of ours",
-			mail.MustAddress("a@b.house.test"), []string{"demo"}, registry.ErrNotFound},
+			mail.MustAddress("a@b.example.test"), []string{"demo"}, registry.ErrNotFound},
 		{"when an agent is not here", watch, []string{"demo", "nobody"}, registry.ErrNotFound},
 		{"when an agent's name is a path", watch, []string{"demo/x"}, registry.ErrNotFound},
 		{"when composing would refuse its address in From, for an @",
-			mail.MustAddress(`"a@b"@house.test`), []string{"demo"}, registry.ErrInvalid},
+			mail.MustAddress(`"a@b"@example.test`), []string{"demo"}, registry.ErrInvalid},
 		{"when composing would refuse its address in From, for a quote",
-			mail.MustAddress(`"a \"b"@house.test`), []string{"demo"}, registry.ErrInvalid},
+			mail.MustAddress(`"a \"b"@example.test`), []string{"demo"}, registry.ErrInvalid},
 		{"without an agent", watch, nil, registry.ErrInvalid},
 		{"without an address", mail.Address{}, []string{"demo"}, registry.ErrInvalid},
 	} {
@@ -180,7 +180,7 @@ func TestAPatchThatChangesNothingIsNotRecorded(t *testing.T) {
 			patch(registry.MailboxPatch{DisplayName: ptr("")})(h, tx, socket),
 			patch(registry.MailboxPatch{TTL: ptr(time.Duration(0))})(h, tx, socket),
 			h.reg.GrantMailbox(tx, socket, box, "demo"),
-			h.reg.SetOperator(tx, socket, registry.Operator{Name: "House", Oversight: watch}))
+			h.reg.SetOperator(tx, socket, registry.Operator{Name: "Example", Oversight: watch}))
 	})
 	if got := len(h.entries()); got != n {
 		t.Errorf("%d entries for nothing", got-n)

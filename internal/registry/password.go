@@ -54,7 +54,7 @@ func newPassword(tx store.Tx, by Principal, agent string) (string, error) {
 }
 
 // ResetPassword gives the agent a new password, shown this once. The old one
-// and every session that used it end. Admins and the socket may (LAW 4: who
+// and every session that used it end. Admins and the socket may (invariant 4: who
 // could make itself a sender's password would hold its scopes).
 func (r *Registry) ResetPassword(tx store.Tx, actor Principal, name string) (string, error) {
 	p, err := r.authorize(tx, actor, configure)
@@ -103,8 +103,8 @@ func (r *Registry) ByPassword(tx store.Tx, user, password string) (Principal, er
 
 // bearers returns the agents that a user name may mean, at least one name
 // though it be empty: an unknown user costs the same reads and comparison.
-// Nothing a stranger wrote becomes part of a key unless it is a name or an
-// address by our own grammar (LAW 9).
+// Nothing that a client sent becomes part of a key unless it is a name or an
+// address by our own grammar (invariant 9).
 func (r *Registry) bearers(tx store.Tx, user string) ([]string, error) {
 	nobody := []string{""}
 	if validName(user) {

@@ -19,12 +19,12 @@ func TestALoginIsTheNameOfAnAgentOrAnAddressItUses(t *testing.T) {
 		ok         bool
 	}{
 		{"its name", "demo", true},
-		{"its address", "demo@house.test", true},
-		{"its address in capitals", "DEMO@HOUSE.TEST", true},
-		{"its other address", "second@house.test", true},
-		{"its address in quotes", `"demo"@house.test`, true},
+		{"its address", "demo@example.test", true},
+		{"its address in capitals", "DEMO@EXAMPLE.TEST", true},
+		{"its other address", "second@example.test", true},
+		{"its address in quotes", `"demo"@example.test`, true},
 		{"another agent's name", "other", false},
-		{"another agent's address", "other@house.test", false},
+		{"another agent's address", "other@example.test", false},
 		{"no name", "", false},
 		{"a name in capitals", "DEMO", false},
 		{"a name with a blank", "demo ", false},
@@ -36,11 +36,11 @@ func TestALoginIsTheNameOfAnAgentOrAnAddressItUses(t *testing.T) {
 		{"a star", "*", false},
 		{"a path", "../agent/demo", false},
 		{"a path to the same record", "x/../demo", false},
-		{"a domain alone", "@house.test", false},
-		{"a subdomain", "demo@mail.house.test", false},
-		{"two addresses", "demo@house.test,other@house.test", false},
-		{"an address in brackets", "<demo@house.test>", false},
-		{"a detail", "demo+x@house.test", false},
+		{"a domain alone", "@example.test", false},
+		{"a subdomain", "demo@mail.example.test", false},
+		{"two addresses", "demo@example.test,other@example.test", false},
+		{"an address in brackets", "<demo@example.test>", false},
+		{"a detail", "demo+x@example.test", false},
 		{"a line end", "demo\r\n", false},
 		{"no UTF-8", "demo\xff", false},
 		{"a name without end", strings.Repeat("a", 1<<20), false},
@@ -113,7 +113,7 @@ func TestNoCredentialOfADisabledAgentOpens(t *testing.T) {
 	h.must(func(tx store.Tx) error { return h.reg.DisableAgent(tx, socket, "demo") })
 	_, e1 := h.byKey(secret)
 	_, e2 := h.byPassword("demo", h.password)
-	_, e3 := h.byPassword("demo@house.test", h.password)
+	_, e3 := h.byPassword("demo@example.test", h.password)
 	_, e4 := h.current(login)
 	for i, err := range []error{e1, e2, e3, e4} {
 		if !errors.Is(err, registry.ErrCredentials) {
@@ -143,7 +143,7 @@ func TestRefusedCredentialsLookAlike(t *testing.T) {
 func FuzzByPassword(f *testing.F) {
 	h := open(f)
 	for _, user := range []string{
-		"demo", "demo@house.test", "*)(uid=*", "a\x00b", "\u212A@x.test",
+		"demo", "demo@example.test", "*)(uid=*", "a\x00b", "\u212A@x.test",
 	} {
 		f.Add(user, "password")
 	}

@@ -23,7 +23,7 @@ const (
 	KindSocket   Kind = "socket" // the local socket, guarded by the operating system
 )
 
-// Scope is one right of a credential. No scope implies another (LAW 4).
+// Scope is one right of a credential. No scope implies another (invariant 4).
 type Scope string
 
 // The scopes.
@@ -36,7 +36,7 @@ const (
 )
 
 // Scopes returns every scope a credential of kind k may hold. No kind has both
-// send and oversight (LAW 4), so no credential can come to hold both.
+// send and oversight (invariant 4), so no credential can come to hold both.
 func (k Kind) Scopes() []Scope {
 	switch k {
 	case KindAgent:
@@ -98,7 +98,7 @@ func (p Principal) Signed(r audit.Record) audit.Record {
 }
 
 // Has reports whether p holds s. A scope that p's kind may not hold counts for
-// nothing, wherever it came from (LAW 4).
+// nothing, wherever it came from (invariant 4).
 func (p Principal) Has(s Scope) bool {
 	return slices.Contains(p.Scopes, s) && slices.Contains(p.limit(), s)
 }

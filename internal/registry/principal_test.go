@@ -94,7 +94,7 @@ func TestTheSocketDecidesOnlyInDevModeAndNeverSends(t *testing.T) {
 
 func TestCoversFollowsTheKind(t *testing.T) {
 	list := []mail.Address{box}
-	loud := mail.MustAddress("DEMO@House.Test")
+	loud := mail.MustAddress("DEMO@Example.Test")
 	for _, c := range []struct {
 		name        string
 		p           registry.Principal
@@ -124,7 +124,7 @@ func TestNamesAreOfOneKindForEver(t *testing.T) {
 	base := open(t)
 	base.holder("approver", "ann", nil, "oversight")
 	base.holder("admin", "max", nil, "admin")
-	add := func(h *house, kind registry.Kind, name string) error {
+	add := func(h *fixture, kind registry.Kind, name string) error {
 		if kind == "agent" {
 			return h.update(func(tx store.Tx) error {
 				_, _, err := h.reg.AddAgent(tx, dev, name, "")
@@ -163,19 +163,19 @@ func TestNamesAreOfOneKindForEver(t *testing.T) {
 func TestCurrentReadsEverythingAgain(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		change func(*house, store.Tx, registry.Principal) error
+		change func(*fixture, store.Tx, registry.Principal) error
 		gone   bool
 	}{
-		{"nothing happened", func(*house, store.Tx, registry.Principal) error {
+		{"nothing happened", func(*fixture, store.Tx, registry.Principal) error {
 			return nil
 		}, false},
-		{"the key was revoked", func(h *house, tx store.Tx, p registry.Principal) error {
+		{"the key was revoked", func(h *fixture, tx store.Tx, p registry.Principal) error {
 			return h.reg.RevokeKey(tx, dev, p.Key)
 		}, true},
-		{"the agent was disabled", func(h *house, tx store.Tx, _ registry.Principal) error {
+		{"the agent was disabled", func(h *fixture, tx store.Tx, _ registry.Principal) error {
 			return h.reg.DisableAgent(tx, dev, "demo")
 		}, true},
-		{"the agent was disabled and enabled", func(h *house, tx store.Tx, _ registry.Principal) error {
+		{"the agent was disabled and enabled", func(h *fixture, tx store.Tx, _ registry.Principal) error {
 			return errors.Join(
 				h.reg.DisableAgent(tx, dev, "demo"), h.reg.EnableAgent(tx, dev, "demo"))
 		}, false},

@@ -53,7 +53,7 @@ func (r *Registry) Holding(d time.Duration) *Registry {
 const (
 	operatorKey = "registry/operator"
 	epochKey    = "registry/epoch"
-	nameKey     = "registry/name/"     // + name: which kind of principal bears it
+	nameKey     = "registry/name/"     // + name: which kind of principal has it
 	domainKey   = "registry/domain/"   // + domain
 	agentKey    = "registry/agent/"    // + agent
 	passwordKey = "registry/password/" // + agent

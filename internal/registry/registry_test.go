@@ -24,9 +24,9 @@ func TestEveryErrorIsForDoorsAndForErrorsIs(t *testing.T) {
 			return err
 		}, registry.ErrNotFound, "not_found: no agent"},
 		{"exists", func(tx store.Tx) error {
-			_, err := h.reg.AddDomain(tx, dev, "HOUSE.test")
+			_, err := h.reg.AddDomain(tx, dev, "EXAMPLE.test")
 			return err
-		}, registry.ErrExists, "conflict: domain house.test"},
+		}, registry.ErrExists, "conflict: domain example.test"},
 		{"forbidden", func(tx store.Tx) error {
 			return h.reg.EnableAgent(tx, socket, "demo")
 		}, registry.ErrForbidden, "forbidden: enabling an agent loosens"},
@@ -53,7 +53,7 @@ func TestEveryErrorIsForDoorsAndForErrorsIs(t *testing.T) {
 	}
 }
 
-// A fault of the store is never told as an answer about what is here.
+// A fault of the store is never given as an answer about what is here.
 func TestADamagedRecordIsAFaultAndNotARefusal(t *testing.T) {
 	h := open(t)
 	_, secret, err := h.key(socket, registry.KeyRequest{Kind: "agent", Owner: "demo"})
@@ -85,14 +85,14 @@ func TestADamagedRecordIsAFaultAndNotARefusal(t *testing.T) {
 		"Frozen": func(tx store.Tx) error {
 			frozen, err := h.reg.Frozen(tx, "demo", box)
 			if !frozen {
-				t.Error("not frozen while nobody can tell")
+				t.Error("not frozen while nobody knows")
 			}
 			return err
 		},
 		"Allowed": func(tx store.Tx) error {
 			ok, err := h.reg.Allowed(tx, box, []mail.Address{other})
 			if ok {
-				t.Error("allowed while nobody can tell")
+				t.Error("allowed while nobody knows")
 			}
 			return err
 		},
@@ -121,12 +121,12 @@ func TestTheFirstOversightAddressIsConfigurationAndTheNextIsNot(t *testing.T) {
 	}{
 		{"no name", socket, registry.Operator{Oversight: watch}, registry.ErrInvalid},
 		{"a name with a line end", socket, registry.Operator{Name: "a\nb"}, registry.ErrInvalid},
-		{"a name", socket, registry.Operator{Name: "House"}, nil},
-		{"the first address", socket, registry.Operator{Name: "House", Oversight: watch}, nil},
+		{"a name", socket, registry.Operator{Name: "Example"}, nil},
+		{"the first address", socket, registry.Operator{Name: "Example", Oversight: watch}, nil},
 		{"another", socket,
-			registry.Operator{Name: "House", Oversight: box}, registry.ErrForbidden},
-		{"none again", socket, registry.Operator{Name: "House"}, registry.ErrForbidden},
-		{"another by who may", dev, registry.Operator{Name: "House", Oversight: box}, nil},
+			registry.Operator{Name: "Example", Oversight: box}, registry.ErrForbidden},
+		{"none again", socket, registry.Operator{Name: "Example"}, registry.ErrForbidden},
+		{"another by who may", dev, registry.Operator{Name: "Example", Oversight: box}, nil},
 	} {
 		if err := set(step.by, step.o); !errors.Is(err, step.want) {
 			t.Errorf("%s: got %v, want %v", step.name, err, step.want)
@@ -171,7 +171,7 @@ func TestNoLeafOfTheLogNamesAPersonOrAnAddress(t *testing.T) {
 	})
 	personal := []string{
 		"ann-approver", "192.0.2.77", "pal@friend.test", "a private note", "a reason",
-		"@house.test", "A. Person", "eve@evil.test", ann.Key,
+		"@example.test", "A. Person", "eve@evil.test", ann.Key,
 	}
 	opened := map[string]bool{}
 	for _, e := range h.entries() {

@@ -12,7 +12,7 @@ import (
 // CanLoosen reports whether p may allow agents more: raise a mode, extend an
 // allowlist, thaw, enable an agent, move the oversight address, lengthen a
 // hold. It is the right to decide on mail, since each of these decides on mail
-// to come; admin does not imply it (LAW 4).
+// to come; admin does not imply it (invariant 4).
 func CanLoosen(p Principal) bool { return p.Has(ScopeOversight) }
 
 // A right judges whether a principal may do one thing.
@@ -70,7 +70,7 @@ func (r *Registry) authorize(tx store.Tx, actor Principal, may right) (Principal
 	return p, nil
 }
 
-// errLoosen tells who may do what the actor may not.
+// errLoosen says who may do what the actor may not.
 func errLoosen(what string) error {
 	return in(ErrForbidden, "%s loosens oversight; ask an approver", what)
 }

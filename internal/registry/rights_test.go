@@ -14,15 +14,15 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// A deed is one write as someone might try it. who lists the letters of those
+// An operation is one write as someone might try it. who lists the letters of those
 // who may, of the callers below; everyone else is refused and changes nothing.
-type deed struct {
+type operation struct {
 	name   string
 	who    string
 	entry  audit.Kind // kind of the last audit entry
 	policy bool       // whether it makes a new epoch
-	before func(*house)
-	do     func(*house, store.Tx, registry.Principal) error
+	before func(*fixture)
+	do     func(*fixture, store.Tx, registry.Principal) error
 }
 
 // callers returns everyone who may ask, by letter:
@@ -32,7 +32,7 @@ type deed struct {
 //	L demo, key limited to second   B one limited to demo@          S the socket
 //	X the agent other               C one limited to second@        D the dev socket
 //	E a disabled agent of demo@     Z an admin, key revoked         N nobody
-func callers(h *house) map[string]registry.Principal {
+func callers(h *fixture) map[string]registry.Principal {
 	h.must(func(tx store.Tx) error {
 		_, _, err := h.reg.AddAgent(tx, socket, "ended", "")
 		if err != nil {
@@ -74,7 +74,7 @@ func callers(h *house) map[string]registry.Principal {
 func TestEveryoneMayDoExactlyWhatTheTableSays(t *testing.T) {
 	base := open(t)
 	who := callers(base)
-	for _, d := range deeds() {
+	for _, d := range operations() {
 		t.Run(d.name, func(t *testing.T) {
 			h := base.clone(t)
 			if d.before != nil {
@@ -88,7 +88,7 @@ func TestEveryoneMayDoExactlyWhatTheTableSays(t *testing.T) {
 }
 
 // try checks one cell of the table, with its audit entry and epoch.
-func try(t *testing.T, h *house, d deed, letter string, p registry.Principal) {
+func try(t *testing.T, h *fixture, d operation, letter string, p registry.Principal) {
 	t.Helper()
 	kv, epoch, count := h.db.All(), h.epoch(), len(h.entries())
 	err := h.update(func(tx store.Tx) error { return d.do(h, tx, p) })
@@ -122,7 +122,7 @@ func try(t *testing.T, h *house, d deed, letter string, p registry.Principal) {
 func TestAWriteFailsWithTheStoreAtEveryStep(t *testing.T) {
 	base := open(t)
 	callers(base)
-	for _, d := range deeds() {
+	for _, d := range operations() {
 		ready := base.clone(t)
 		if d.before != nil {
 			d.before(ready)
@@ -143,42 +143,42 @@ func TestAWriteFailsWithTheStoreAtEveryStep(t *testing.T) {
 	}
 }
 
-// deeds is every write there is, in each direction it has.
-func deeds() []deed {
-	return append(append(settingDeeds(), policyDeeds()...), credentialDeeds()...)
+// operations is every write there is, in each direction it has.
+func operations() []operation {
+	return append(append(settingOperations(), policyOperations()...), credentialOperations()...)
 }
 
-func settingDeeds() []deed {
-	return []deed{
+func settingOperations() []operation {
+	return []operation{
 		{"name the operator", "MSD", "operator.set", true, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				return h.reg.SetOperator(tx, p, registry.Operator{Name: "New", Oversight: watch})
 			}},
 		{"move the oversight address", "AD", "operator.set", true, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
-				return h.reg.SetOperator(tx, p, registry.Operator{Name: "House", Oversight: box})
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
+				return h.reg.SetOperator(tx, p, registry.Operator{Name: "Example", Oversight: box})
 			}},
 		{"add a domain", "MSD", "domain.add", false, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				_, err := h.reg.AddDomain(tx, p, "more.test")
 				return err
 			}},
 		{"add an agent", "MSD", "agent.add", false, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				_, _, err := h.reg.AddAgent(tx, p, "third", "")
 				return err
 			}},
 		{"disable an agent", "AMSD", "agent.disable", true, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				return h.reg.DisableAgent(tx, p, "other")
 			}},
 		{"enable an agent", "AD", "agent.enable", true, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				return h.reg.EnableAgent(tx, p, "ended")
 			}},
 		{"add a mailbox", "MSD", "mailbox.add", false, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
-				a := mail.MustAddress("third@house.test")
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
+				a := mail.MustAddress("third@example.test")
 				_, err := h.reg.AddMailbox(tx, p, a, []string{"demo"})
 				return err
 			}},
@@ -192,8 +192,8 @@ func settingDeeds() []deed {
 	}
 }
 
-func policyDeeds() []deed {
-	return []deed{
+func policyOperations() []operation {
+	return []operation{
 		{"set the mailbox's oversight address", "ABD", "mailbox.set", true, nil,
 			patch(registry.MailboxPatch{Oversight: &watch})},
 		{"lengthen the hold", "ABD", "mailbox.set", true, nil,
@@ -207,12 +207,12 @@ func policyDeeds() []deed {
 		{"tighten the mode from autonomous", "OKABMSD", "mode.tighten", true,
 			inMode(mail.Autonomous), mode(mail.ReadOnly)},
 		{"allow a recipient", "ABD", "allow.add", true, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				_, err := h.reg.AllowAdd(tx, p, box, "*@friend.test", "")
 				return err
 			}},
 		{"take a recipient off the allowlist", "OKABMSD", "allow.remove", true, listed,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				l, err := h.reg.Allowlist(tx, box)
 				if err != nil {
 					return err
@@ -220,23 +220,23 @@ func policyDeeds() []deed {
 				return h.reg.AllowRemove(tx, p, box, l[0].ID)
 			}},
 		{"freeze everything", "AMSD", "freeze", true, nil, freeze("all")},
-		{"freeze a domain", "AMSD", "freeze", true, nil, freeze("domain:house.test")},
-		{"freeze a mailbox", "OKABMSD", "freeze", true, nil, freeze("mailbox:demo@house.test")},
+		{"freeze a domain", "AMSD", "freeze", true, nil, freeze("domain:example.test")},
+		{"freeze a mailbox", "OKABMSD", "freeze", true, nil, freeze("mailbox:demo@example.test")},
 		{"freeze an agent", "OKLAMSD", "freeze", true, nil, freeze("agent:demo")},
 		{"thaw everything", "AD", "thaw", true, frozen("all"), thaw("all")},
 		{"thaw a domain", "AD", "thaw", true,
-			frozen("domain:house.test"), thaw("domain:house.test")},
+			frozen("domain:example.test"), thaw("domain:example.test")},
 		{"thaw a mailbox", "ABD", "thaw", true,
-			frozen("mailbox:demo@house.test"), thaw("mailbox:demo@house.test")},
+			frozen("mailbox:demo@example.test"), thaw("mailbox:demo@example.test")},
 		{"thaw an agent", "AD", "thaw", true, frozen("agent:demo"), thaw("agent:demo")},
 	}
 }
 
-func credentialDeeds() []deed {
+func credentialOperations() []operation {
 	only := []mail.Address{box}
-	return []deed{
+	return []operation{
 		{"reset a password", "MSD", "agent.password", false, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				_, err := h.reg.ResetPassword(tx, p, "demo")
 				return err
 			}},
@@ -257,7 +257,7 @@ func credentialDeeds() []deed {
 			issue(registry.KeyRequest{
 				Kind: "approver", Owner: "new", Scopes: scopes("oversight"), Mailboxes: only})},
 		{"revoke a key of the agent other", "XAMSD", "key.revoke", false, nil,
-			func(h *house, tx store.Tx, p registry.Principal) error {
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				keys, err := h.reg.Keys(tx)
 				for _, k := range keys {
 					if k.Owner == "other" {
@@ -269,26 +269,26 @@ func credentialDeeds() []deed {
 	}
 }
 
-func grant(h *house, tx store.Tx, p registry.Principal) error {
+func grant(h *fixture, tx store.Tx, p registry.Principal) error {
 	return h.reg.GrantMailbox(tx, p, box, "other")
 }
 
-func patch(m registry.MailboxPatch) func(*house, store.Tx, registry.Principal) error {
-	return func(h *house, tx store.Tx, p registry.Principal) error {
+func patch(m registry.MailboxPatch) func(*fixture, store.Tx, registry.Principal) error {
+	return func(h *fixture, tx store.Tx, p registry.Principal) error {
 		_, err := h.reg.SetMailbox(tx, p, box, m)
 		return err
 	}
 }
 
-func mode(m mail.Mode) func(*house, store.Tx, registry.Principal) error {
-	return func(h *house, tx store.Tx, p registry.Principal) error {
+func mode(m mail.Mode) func(*fixture, store.Tx, registry.Principal) error {
+	return func(h *fixture, tx store.Tx, p registry.Principal) error {
 		_, err := h.reg.SetMode(tx, p, box, m)
 		return err
 	}
 }
 
-func freeze(s string) func(*house, store.Tx, registry.Principal) error {
-	return func(h *house, tx store.Tx, p registry.Principal) error {
+func freeze(s string) func(*fixture, store.Tx, registry.Principal) error {
+	return func(h *fixture, tx store.Tx, p registry.Principal) error {
 		scope, err := registry.ParseFreezeScope(s)
 		if err != nil {
 			return err
@@ -297,8 +297,8 @@ func freeze(s string) func(*house, store.Tx, registry.Principal) error {
 	}
 }
 
-func thaw(s string) func(*house, store.Tx, registry.Principal) error {
-	return func(h *house, tx store.Tx, p registry.Principal) error {
+func thaw(s string) func(*fixture, store.Tx, registry.Principal) error {
+	return func(h *fixture, tx store.Tx, p registry.Principal) error {
 		scope, err := registry.ParseFreezeScope(s)
 		if err != nil {
 			return err
@@ -307,28 +307,28 @@ func thaw(s string) func(*house, store.Tx, registry.Principal) error {
 	}
 }
 
-func issue(q registry.KeyRequest) func(*house, store.Tx, registry.Principal) error {
-	return func(h *house, tx store.Tx, p registry.Principal) error {
+func issue(q registry.KeyRequest) func(*fixture, store.Tx, registry.Principal) error {
+	return func(h *fixture, tx store.Tx, p registry.Principal) error {
 		_, _, err := h.reg.AddKey(tx, p, q)
 		return err
 	}
 }
 
-func inMode(m mail.Mode) func(*house) {
-	return func(h *house) {
+func inMode(m mail.Mode) func(*fixture) {
+	return func(h *fixture) {
 		h.must(func(tx store.Tx) error { return mode(m)(h, tx, dev) })
 	}
 }
 
-func listed(h *house) {
+func listed(h *fixture) {
 	h.must(func(tx store.Tx) error {
 		_, err := h.reg.AllowAdd(tx, dev, box, "friend@friend.test", "")
 		return err
 	})
 }
 
-func frozen(s string) func(*house) {
-	return func(h *house) {
+func frozen(s string) func(*fixture) {
+	return func(h *fixture) {
 		h.must(func(tx store.Tx) error { return freeze(s)(h, tx, dev) })
 	}
 }

@@ -15,19 +15,19 @@ import (
 
 // The addresses and names every test shares.
 var (
-	box    = mail.MustAddress("demo@house.test")   // used by demo
-	second = mail.MustAddress("second@house.test") // used by demo
-	other  = mail.MustAddress("other@house.test")  // used by other
-	watch  = mail.MustAddress("watch@house.test")  // the operator's oversight address
-	dev    = registry.Socket(1000, true)           // the socket of the dev mode
-	socket = registry.Socket(1000, false)          // the socket in production
+	box    = mail.MustAddress("demo@example.test")   // used by demo
+	second = mail.MustAddress("second@example.test") // used by demo
+	other  = mail.MustAddress("other@example.test")  // used by other
+	watch  = mail.MustAddress("watch@example.test")  // the operator's oversight address
+	dev    = registry.Socket(1000, true)             // the socket of the dev mode
+	socket = registry.Socket(1000, false)            // the socket in production
 	all    = registry.FreezeScope{Kind: "all"}
 	ctx    = context.Background()
 	zone   = time.Date(2031, 5, 4, 12, 0, 0, 0, time.UTC)
 )
 
-// house is an installation: a store, a registry, and some of everyone.
-type house struct {
+// fixture is an installation: a store, a registry, and some of everyone.
+type fixture struct {
 	t   testing.TB
 	db  *storetest.Memory
 	log *audit.Log
@@ -36,25 +36,25 @@ type house struct {
 	password string // of the agent demo
 }
 
-// empty returns a house with nothing in it.
-func empty(t testing.TB) *house {
+// empty returns an installation with nothing in it.
+func empty(t testing.TB) *fixture {
 	log := audit.New("node")
-	return &house{
+	return &fixture{
 		t: t, log: log, reg: registry.New(log),
 		db: storetest.NewMemory(zone),
 	}
 }
 
-// open returns a house with an operator, a domain, the agents demo and other,
+// open returns an installation with an operator, a domain, the agents demo and other,
 // and their mailboxes, all gated_send.
-func open(t testing.TB) *house {
+func open(t testing.TB) *fixture {
 	h := empty(t)
 	h.must(func(tx store.Tx) error {
-		err := h.reg.SetOperator(tx, socket, registry.Operator{Name: "House", Oversight: watch})
+		err := h.reg.SetOperator(tx, socket, registry.Operator{Name: "Example", Oversight: watch})
 		if err != nil {
 			return err
 		}
-		if _, err := h.reg.AddDomain(tx, socket, "house.test"); err != nil {
+		if _, err := h.reg.AddDomain(tx, socket, "example.test"); err != nil {
 			return err
 		}
 		if _, h.password, err = h.reg.AddAgent(tx, socket, "demo", "ref-1"); err != nil {
@@ -75,16 +75,16 @@ func open(t testing.TB) *house {
 	return h
 }
 
-// clone returns a house with the same records, changed without effect on h.
-func (h *house) clone(t testing.TB) *house {
+// clone returns an installation with the same records, changed without effect on h.
+func (h *fixture) clone(t testing.TB) *fixture {
 	c := *h
 	c.t, c.db = t, h.db.Clone()
 	return &c
 }
 
-func (h *house) update(fn func(store.Tx) error) error { return h.db.Update(ctx, fn) }
+func (h *fixture) update(fn func(store.Tx) error) error { return h.db.Update(ctx, fn) }
 
-func (h *house) must(fn func(store.Tx) error) {
+func (h *fixture) must(fn func(store.Tx) error) {
 	h.t.Helper()
 	if err := h.update(fn); err != nil {
 		h.t.Fatal(err)
@@ -92,7 +92,7 @@ func (h *house) must(fn func(store.Tx) error) {
 }
 
 // key makes a key as actor and returns it with its secret.
-func (h *house) key(
+func (h *fixture) key(
 	actor registry.Principal, q registry.KeyRequest,
 ) (k registry.Key, secret string, err error) {
 	err = h.update(func(tx store.Tx) error {
@@ -103,7 +103,7 @@ func (h *house) key(
 }
 
 // holder makes a key as the dev socket and returns the principal that holds it.
-func (h *house) holder(
+func (h *fixture) holder(
 	kind registry.Kind, owner string, boxes []mail.Address, scopes ...registry.Scope,
 ) registry.Principal {
 	h.t.Helper()
@@ -120,7 +120,7 @@ func (h *house) holder(
 	return p
 }
 
-func (h *house) byKey(secret string) (p registry.Principal, err error) {
+func (h *fixture) byKey(secret string) (p registry.Principal, err error) {
 	err = h.db.View(ctx, func(tx store.Tx) error {
 		p, err = h.reg.ByKey(tx, secret)
 		return err
@@ -128,7 +128,7 @@ func (h *house) byKey(secret string) (p registry.Principal, err error) {
 	return p, err
 }
 
-func (h *house) byPassword(user, password string) (p registry.Principal, err error) {
+func (h *fixture) byPassword(user, password string) (p registry.Principal, err error) {
 	err = h.db.View(ctx, func(tx store.Tx) error {
 		p, err = h.reg.ByPassword(tx, user, password)
 		return err
@@ -136,7 +136,7 @@ func (h *house) byPassword(user, password string) (p registry.Principal, err err
 	return p, err
 }
 
-func (h *house) current(p registry.Principal) (now registry.Principal, err error) {
+func (h *fixture) current(p registry.Principal) (now registry.Principal, err error) {
 	err = h.db.View(ctx, func(tx store.Tx) error {
 		now, err = h.reg.Current(tx, p)
 		return err
@@ -144,14 +144,14 @@ func (h *house) current(p registry.Principal) (now registry.Principal, err error
 	return now, err
 }
 
-func (h *house) setMode(actor registry.Principal, addr mail.Address, mode mail.Mode) error {
+func (h *fixture) setMode(actor registry.Principal, addr mail.Address, mode mail.Mode) error {
 	return h.update(func(tx store.Tx) error {
 		_, err := h.reg.SetMode(tx, actor, addr, mode)
 		return err
 	})
 }
 
-func (h *house) epoch() (n uint64) {
+func (h *fixture) epoch() (n uint64) {
 	h.must(func(tx store.Tx) (err error) {
 		n, err = h.reg.Epoch(tx)
 		return err
@@ -160,7 +160,7 @@ func (h *house) epoch() (n uint64) {
 }
 
 // entries returns the audit log, oldest first.
-func (h *house) entries() (out []audit.Entry) {
+func (h *fixture) entries() (out []audit.Entry) {
 	h.t.Helper()
 	h.must(func(tx store.Tx) (err error) {
 		out, err = h.log.List(tx, 0, 1000)

@@ -70,7 +70,7 @@ func by(who audit.Actor, r audit.Record, private ...string) audit.Record {
 }
 
 // story is the life of one mail and a login: six entries, most with openings.
-func story() []audit.Record {
+func sample() []audit.Record {
 	all := []audit.Record{
 		record(audit.StoreStart),
 		by(agent, record(audit.AuthFail, "door", "smtp"), "ip", "192.0.2.7"),
@@ -87,10 +87,10 @@ func story() []audit.Record {
 }
 
 // told returns a store with the story on the chain of node.
-func told(t testing.TB, node string) (*storetest.Memory, *audit.Log) {
+func sampleLog(t testing.TB, node string) (*storetest.Memory, *audit.Log) {
 	t.Helper()
 	db, l := newMemory(), audit.New(node)
-	appendAll(t, db, l, story()...)
+	appendAll(t, db, l, sample()...)
 	return db, l
 }
 
