@@ -69,20 +69,17 @@ func TestBadLoginsOverSMTPStoreNothing(t *testing.T) {
 		{"three wrong passwords end the session", func(h *house) {
 			s := h.secure()
 			s.do("EHLO t", "250")
-			for range 3 {
-				s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00wrong"), "535|421")
+			for _, code := range []string{"535 5.7.8", "535 5.7.8", "421 4.7.0"} {
+				s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00wrong"), code)
 			}
-			s.send("NOOP\r\n")
-			if got := s.reply(); got != "" && !strings.HasPrefix(got, "421") {
-				h.t.Errorf("still served: %q", got)
-			}
+			s.expect("")
 		}},
 		{"AUTH without TLS", func(h *house) {
 			s := h.plain()
 			if strings.Contains(s.do("EHLO t", "250"), "AUTH") {
 				h.t.Error("AUTH is offered in plain text")
 			}
-			s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00"+h.dev.Password), "538|530|503|502")
+			s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00"+h.dev.Password), "538 5.7.11")
 			s.do(h.mailFrom(), "530")
 		}},
 		{"commands injected before STARTTLS", func(h *house) {
@@ -154,11 +151,14 @@ func TestBadCommandsOverSMTPStoreNothing(t *testing.T) {
 		{"malformed recipients", func(h *house) {
 			s := h.login()
 			s.do(h.mailFrom(), "250")
-			for _, a := range []string{"<a@b@dest.test>", "<a@dest.test", "a@dest.test", "<a b@dest.test>",
-				"<@evil.test:a@dest.test>", "<a@[127.0.0.1]>", "<>", "<a@\xc3\xa9.test>"} {
-				s.do("RCPT TO:"+a, "501|553|550")
+			for _, a := range []string{"<a@dest.test", "a@dest.test", "<a@\xc3\xa9.test>"} {
+				s.do("RCPT TO:"+a, "501 5.1.3") // no path
 			}
-			s.do("DATA", "503|554")
+			for _, a := range []string{"<a@b@dest.test>", "<a b@dest.test>", "<@evil.test:a@dest.test>",
+				"<a@[127.0.0.1]>", "<>"} {
+				s.do("RCPT TO:"+a, "553 5.1.3") // a path, no address
+			}
+			s.do("DATA", "554 5.5.1")
 		}},
 		{"a second MAIL", func(h *house) {
 			s := h.login()
@@ -175,7 +175,7 @@ func TestBadCommandsOverSMTPStoreNothing(t *testing.T) {
 		{"a web browser", func(h *house) {
 			s := h.plain()
 			s.send("POST / HTTP/1.1\r\nHost: x\r\n\r\n")
-			s.expect("421|500|501|554")
+			s.expect("421 4.7.0")
 			if got := s.reply(); got != "" {
 				h.t.Errorf("still served: %q", got)
 			}
@@ -183,7 +183,7 @@ func TestBadCommandsOverSMTPStoreNothing(t *testing.T) {
 		{"a command without end", func(h *house) {
 			s := h.plain()
 			s.send(strings.Repeat("x", 100000) + "\r\n")
-			s.expect("500|421|501")
+			s.expect("500 5.5.2")
 		}},
 	})
 }
@@ -202,7 +202,7 @@ func TestNothingButCRLFDotCRLFEndsAMessage(t *testing.T) {
 			s.do("DATA", "354")
 			s.send(h.message("first") + end + "MAIL FROM:<" + h.dev.Mailbox + ">\r\nRCPT TO:<evil@dest.test>\r\nDATA\r\n" +
 				h.message("smuggled") + "\r\n.\r\n")
-			s.expect("550|554|500|501")
+			s.expect("554 5.6.0")
 			h.nothing()
 		})
 	}
@@ -235,7 +235,7 @@ func TestBadInputOverTheAPIStoresNothing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := h.in(t)
 			code, body := h.http("POST", "/v1/send", c.body)
-			if code != c.want && !(c.want == 403 && code == 404) || !strings.Contains(body, `"error"`) {
+			if code != c.want || !strings.Contains(body, `"error"`) {
 				t.Errorf("%d %s, want %d", code, body, c.want)
 			}
 			h.nothing()

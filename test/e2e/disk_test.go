@@ -41,14 +41,14 @@ func TestAFullDiskIsRefusedBeforeAcceptanceAndLosesNothing(t *testing.T) {
 	body := h.message("fill") + "\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 800)
 	for i := 0; i < 200 && refused < 3; i++ {
 		s := h.login()
-		if got := s.do("MAIL FROM:<"+h.dev.Mailbox+">", "250|4"); strings.HasPrefix(got, "4") {
+		if got := s.do("MAIL FROM:<"+h.dev.Mailbox+">", "250|452 4.3.1"); strings.HasPrefix(got, "4") {
 			refused++
 			continue
 		}
 		s.do("RCPT TO:<to@dest.test>", "250")
 		s.do("DATA", "354")
 		s.send(body + "\r\n.\r\n")
-		got := s.expect("250|4")
+		got := s.expect("250|451 4.3.0")
 		if id := queuedAs.FindStringSubmatch(got); id != nil {
 			acked[id[1]] = true
 		} else {
