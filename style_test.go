@@ -48,7 +48,6 @@ var (
 		gate.testClockInDoubt
 		httpd.TestADraftThatIsRefusedLeavesAnEntryAndNoMail
 		httpd.TestAnswersKeepTheirForm
-		httpd/api.TestEveryMethodAsksItsEndpoint
 		internal/message.TestALinkThatMayLeadElsewhereIsFlagged
 		relay.TestEveryFaultOfTheNextHopHasItsResult
 		relay.TestRouteByMX

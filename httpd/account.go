@@ -1,7 +1,7 @@
 package httpd
 
 import (
-	"net/http"
+	"context"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
@@ -10,45 +10,41 @@ import (
 )
 
 // account shows who answers for the installation.
-func (s *Server) account(r *request) (answer, error) {
+func (s *Server) account(ctx context.Context, _ caller, _ api.None) (api.Account, error) {
 	var o registry.Operator
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		o, err = s.o.Registry.Operator(tx)
 		return err
 	})
-	return answer{http.StatusOK, api.Account{Name: o.Name, OversightEmail: o.Oversight.String()}}, err
+	return api.Account{Name: o.Name, OversightEmail: o.Oversight.String()}, err
 }
 
-func (s *Server) patchAccount(r *request) (answer, error) {
-	var p api.AccountPatch
-	if err := decode(r, &p, smallBody); err != nil {
-		return answer{}, err
-	}
+func (s *Server) patchAccount(ctx context.Context, c caller, in api.AccountPatch) (out api.Account, _ error) {
 	var address mail.Address
-	if p.OversightEmail != nil {
+	if in.OversightEmail != nil {
 		var err error
-		if address, err = mail.ParseAddress(*p.OversightEmail); err != nil {
-			return answer{}, err
+		if address, err = mail.ParseAddress(*in.OversightEmail); err != nil {
+			return out, err
 		}
 	}
-	err := s.o.Store.Update(r.Context(), func(tx store.Tx) error {
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
 		o, err := s.o.Registry.Operator(tx)
 		if err != nil {
 			return err
 		}
-		if p.Name != nil {
-			o.Name = *p.Name
+		if in.Name != nil {
+			o.Name = *in.Name
 		}
-		if p.OversightEmail != nil {
+		if in.OversightEmail != nil {
 			o.Oversight = address
 		}
-		if err := s.o.Registry.SetOperator(tx, r.p, o); err != nil {
+		if err := s.o.Registry.SetOperator(tx, c.Principal, o); err != nil {
 			return err
 		}
 		return s.budgets(tx)
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return s.account(r)
+	return s.account(ctx, c, api.None{})
 }

@@ -1,16 +1,16 @@
 package httpd
 
 import (
-	"net/http"
+	"context"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 )
 
-func (s *Server) agents(r *request) (answer, error) {
+func (s *Server) agents(ctx context.Context, _ caller, _ api.None) (api.Agents, error) {
 	var all []registry.Agent
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		all, err = s.o.Registry.Agents(tx)
 		return err
 	})
@@ -18,69 +18,49 @@ func (s *Server) agents(r *request) (answer, error) {
 	for _, a := range all {
 		list.Agents = append(list.Agents, agentOf(a))
 	}
-	return answer{http.StatusOK, list}, err
+	return list, err
 }
 
 func agentOf(a registry.Agent) api.Agent {
 	return api.Agent{Name: a.Name, AgentRef: a.Ref, Disabled: a.Disabled, CreatedAt: a.CreatedAt}
 }
 
-func (s *Server) addAgent(r *request) (answer, error) {
-	var n api.NewAgent
-	if err := decode(r, &n, smallBody); err != nil {
-		return answer{}, err
-	}
+func (s *Server) addAgent(ctx context.Context, c caller, in api.NewAgent) (api.AgentPassword, error) {
 	var v api.AgentPassword
-	err := s.o.Store.Update(r.Context(), func(tx store.Tx) error {
-		a, password, err := s.o.Registry.AddAgent(tx, r.p, n.Name, n.AgentRef)
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		a, password, err := s.o.Registry.AddAgent(tx, c.Principal, in.Name, in.AgentRef)
 		v = api.AgentPassword{Agent: agentOf(a), Password: password}
 		return err
 	})
-	return answer{http.StatusCreated, v}, err
+	return v, err
 }
 
-func (s *Server) disableAgent(r *request) (answer, error) {
-	if err := empty(r); err != nil {
-		return answer{}, err
-	}
-	report, err := s.o.Gate.DisableAgent(r.Context(), r.p, r.PathValue("name"))
-	return answer{http.StatusOK, stoppedOf(report)}, err
+func (s *Server) disableAgent(ctx context.Context, c caller, in api.NameRef) (api.Stopped, error) {
+	report, err := s.o.Gate.DisableAgent(ctx, c.Principal, in.Name)
+	return stoppedOf(report), err
 }
 
-func (s *Server) enableAgent(r *request) (answer, error) {
-	return s.changeAgent(r, func(tx store.Tx, name string) (string, error) {
-		return "", s.o.Registry.EnableAgent(tx, r.p, name)
-	})
-}
-
-func (s *Server) resetPassword(r *request) (answer, error) {
-	return s.changeAgent(r, func(tx store.Tx, name string) (string, error) {
-		return s.o.Registry.ResetPassword(tx, r.p, name)
-	})
-}
-
-// changeAgent makes a change and shows the agent, with its password if the
-// change gave it one.
-func (s *Server) changeAgent(
-	r *request, change func(tx store.Tx, name string) (string, error),
-) (answer, error) {
-	if err := empty(r); err != nil {
-		return answer{}, err
-	}
-	var a registry.Agent
-	var password string
-	err := s.o.Store.Update(r.Context(), func(tx store.Tx) (err error) {
-		if password, err = change(tx, r.PathValue("name")); err != nil {
+func (s *Server) enableAgent(ctx context.Context, c caller, in api.NameRef) (out api.Agent, _ error) {
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		if err := s.o.Registry.EnableAgent(tx, c.Principal, in.Name); err != nil {
 			return err
 		}
-		a, err = s.o.Registry.Agent(tx, r.PathValue("name"))
+		a, err := s.o.Registry.Agent(tx, in.Name)
+		out = agentOf(a)
 		return err
 	})
-	if err != nil {
-		return answer{}, err
-	}
-	if password == "" {
-		return ok(agentOf(a))
-	}
-	return ok(api.AgentPassword{Agent: agentOf(a), Password: password})
+	return out, err
+}
+
+func (s *Server) resetPassword(ctx context.Context, c caller, in api.NameRef) (out api.AgentPassword, _ error) {
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		password, err := s.o.Registry.ResetPassword(tx, c.Principal, in.Name)
+		if err != nil {
+			return err
+		}
+		a, err := s.o.Registry.Agent(tx, in.Name)
+		out = api.AgentPassword{Agent: agentOf(a), Password: password}
+		return err
+	})
+	return out, err
 }

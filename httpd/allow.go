@@ -1,20 +1,20 @@
 package httpd
 
 import (
-	"net/http"
+	"context"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 )
 
-func (s *Server) allowlist(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) allowlist(ctx context.Context, c caller, in api.MailboxRef) (out api.Allowlist, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	var entries []registry.AllowEntry
-	err = s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		entries, err = s.o.Registry.Allowlist(tx, box)
 		return err
 	})
@@ -22,32 +22,25 @@ func (s *Server) allowlist(r *request) (answer, error) {
 	for _, e := range entries {
 		list.Entries = append(list.Entries, api.AllowEntry(e))
 	}
-	return answer{http.StatusOK, list}, err
+	return list, err
 }
 
-func (s *Server) allowAdd(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) allowAdd(ctx context.Context, c caller, in api.NewAllowRequest) (out api.AllowEntry, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	var n api.NewAllowEntry
-	if err := decode(r, &n, smallBody); err != nil {
-		return answer{}, err
-	}
-	e, err := s.o.Gate.AllowAdd(r.Context(), r.p, box, n.Pattern, n.Note)
-	return answer{http.StatusCreated, api.AllowEntry(e)}, err
+	e, err := s.o.Gate.AllowAdd(ctx, c.Principal, box, in.Pattern, in.Note)
+	return api.AllowEntry(e), err
 }
 
-func (s *Server) allowRemove(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) allowRemove(ctx context.Context, c caller, in api.AllowRef) (out api.Done, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	if err := empty(r); err != nil {
-		return answer{}, err
+	if err := s.o.Gate.AllowRemove(ctx, c.Principal, box, in.Entry); err != nil {
+		return out, err
 	}
-	if err := s.o.Gate.AllowRemove(r.Context(), r.p, box, r.PathValue("entry")); err != nil {
-		return answer{}, err
-	}
-	return done("removed")
+	return api.Done{Status: "removed"}, nil
 }

@@ -16,24 +16,21 @@ import (
 )
 
 // auditLog lists the log, newest first.
-func (s *Server) auditLog(r *request) (answer, error) {
-	limit, err := r.number("limit", 50, 1, maxPage)
-	if err != nil {
-		return answer{}, err
-	}
-	var before uint64
-	if text := r.one("cursor"); text != "" {
-		if before, err = strconv.ParseUint(text, 10, 64); err != nil || before == 0 {
-			return answer{}, invalid("cursor is not one of ours")
+func (s *Server) auditLog(ctx context.Context, _ caller, in api.AuditQuery) (out api.AuditLog, _ error) {
+	limit, before := in.Limit, uint64(0)
+	if in.Cursor != "" {
+		var err error
+		if before, err = strconv.ParseUint(in.Cursor, 10, 64); err != nil || before == 0 {
+			return out, invalid("cursor is not one of this server")
 		}
 	}
 	var entries []audit.Entry
-	err = s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		entries, err = s.o.Audit.List(tx, before, limit)
 		return err
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	list, next := newPage[api.AuditEntry](limit), ""
 	for i, e := range entries {
@@ -45,15 +42,15 @@ func (s *Server) auditLog(r *request) (answer, error) {
 		taken, err := list.add(v, brief)
 		switch {
 		case err != nil:
-			return answer{}, err
+			return out, err
 		case !taken:
 			s.o.Metrics.Limits.WithLabelValues(string(mail.LimitListSize)).Inc()
-			return ok(api.AuditLog{Entries: list.items, Cursor: strconv.FormatUint(entries[i-1].Seq(), 10)})
+			return api.AuditLog{Entries: list.items, Cursor: strconv.FormatUint(entries[i-1].Seq(), 10)}, nil
 		case i == limit-1 && e.Seq() > 0:
 			next = strconv.FormatUint(e.Seq(), 10)
 		}
 	}
-	return ok(api.AuditLog{Entries: list.items, Cursor: next})
+	return api.AuditLog{Entries: list.items, Cursor: next}, nil
 }
 
 func entryOf(e audit.Entry) api.AuditEntry {
@@ -67,35 +64,25 @@ func entryOf(e audit.Entry) api.AuditEntry {
 
 // auditExport streams the log. A stream that breaks off must not look whole,
 // so it ends in a line that no entry looks like.
-func (s *Server) auditExport(r *request) (answer, error) {
-	since, err := r.when("since", time.Time{})
-	if err != nil {
-		return answer{}, err
-	}
-	if v := r.one("openings"); v != "" && v != "1" {
-		return answer{}, invalid("openings must be 1")
-	}
-	out := &steady{w: r.w, stall: s.stall}
-	h := r.w.Header()
+func (s *Server) auditExport(ctx context.Context, c caller, in api.ExportQuery, w http.ResponseWriter, _ *http.Request) error {
+	out := &steady{w: w, stall: s.stall}
+	h := w.Header()
 	h.Set("Content-Type", "application/jsonl")
 	h.Set("Cache-Control", "no-store")
-	o := audit.ExportOptions{Openings: r.one("openings") == "1", Since: since}
-	err = s.o.Audit.Export(r.Context(), s.o.Store, out, o)
+	o := audit.ExportOptions{Openings: in.Openings, Since: in.Since}
+	err := s.o.Audit.Export(ctx, s.o.Store, out, o)
 	if err != nil {
-		s.o.Log.Error("export", "actor", r.p.ID(), "err", err)
+		s.o.Log.Error("export", "actor", c.ID(), "err", err)
 		io.WriteString(out, `{"error":"the export broke off"}`+"\n")
 	}
-	return answer{}, nil
+	return nil
 }
 
 // auditVerify checks the chains, the decisions and the records. A fault found is an answer, not an error.
-func (s *Server) auditVerify(r *request) (answer, error) {
-	if err := empty(r); err != nil {
-		return answer{}, err
-	}
-	report, err := s.o.Gate.VerifyLog(r.Context())
+func (s *Server) auditVerify(ctx context.Context, c caller, _ api.None) (out api.AuditReport, _ error) {
+	report, err := s.o.Gate.VerifyLog(ctx)
 	if errors.Is(err, context.Canceled) || errors.Is(err, store.ErrClosed) {
-		return answer{}, err
+		return out, err
 	}
 	v := api.AuditReport{OK: err == nil, Chains: []api.AuditChain{},
 		Entries: report.Entries, Mails: report.Mails, From: report.From, To: report.To}
@@ -107,7 +94,7 @@ func (s *Server) auditVerify(r *request) (answer, error) {
 		v.Chains = append(v.Chains, api.AuditChain{Chain: c.Chain, Size: c.Size,
 			Head: c.Head.String(), Root: c.Root.String(), Erased: c.Erased})
 	}
-	return ok(v)
+	return v, nil
 }
 
 // exportStall is how long a client of an export may read nothing.

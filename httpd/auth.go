@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -16,10 +15,7 @@ import (
 
 // What a listener knows of a connection travels in its context; it is not the
 // principal, only what the principal is found by.
-type (
-	peerKey struct{} // peer: the other end of the unix socket
-	doorKey struct{} // string: the door that calls in-process
-)
+type peerKey struct{} // peer: the other end of the unix socket
 
 // peer is the process at the other end of the unix socket.
 type peer struct {
@@ -29,45 +25,50 @@ type peer struct {
 
 var errNoKey = refuse(http.StatusUnauthorized, "an API key is needed: Authorization: Bearer KEY")
 
-// authenticate finds out who asks.
+// authenticate finds out who makes a request.
 func (s *Server) authenticate(r *http.Request) (registry.Principal, error) {
 	secret, err := presented(r.Header)
 	if err != nil {
 		return registry.Principal{}, err
 	}
-	at, local := r.Context().Value(peerKey{}).(peer)
+	return s.principal(r.Context(), secret, remote(r))
+}
+
+// principal finds out whose key it is that came from an address.
+func (s *Server) principal(ctx context.Context, secret, ip string) (registry.Principal, error) {
+	at, local := ctx.Value(peerKey{}).(peer)
 	if local && at.err != nil {
 		return registry.Principal{}, at.err // LAW 7
 	}
 	if secret == "" {
 		if local {
-			recognise(r.Context())
+			recognise(ctx)
 			return registry.Socket(at.uid, s.o.Dev), nil
 		}
 		return registry.Principal{}, errNoKey
 	}
-	if wait := s.o.Logins.Wait(remote(r)); wait > 0 {
+	if wait := s.o.Logins.Wait(ip); wait > 0 {
 		return registry.Principal{}, tooFast(mail.LimitFailedLoginsSource, wait, "too many requests with a key that is not valid")
 	}
 	var p registry.Principal
-	err = s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		p, err = s.o.Registry.ByKey(tx, secret)
 		return err
 	})
 	if err == nil {
-		recognise(r.Context())
+		recognise(ctx)
 		if local {
 			p.UID = at.uid
 		}
-		p.IP = remote(r)
+		p.IP = ip
 		if wait := s.rate.Take(p.ID() + " " + p.Key); wait > 0 {
 			return registry.Principal{}, tooFast(mail.LimitRequestRate, wait, "too many requests with this API key")
 		}
 		return p, nil
 	}
 	if errors.Is(err, registry.ErrCredentials) {
-		s.o.Logins.Failed(remote(r), "") // an unknown key has no account
-		s.strange(r)
+		s.o.Logins.Failed(ip, "") // an unknown key has no account
+		s.noteUnknownKey(ctx, ip)
 	}
 	return registry.Principal{}, err
 }
@@ -114,27 +115,17 @@ func remote(r *http.Request) string {
 	return host
 }
 
-// strange records a key that is none.
-func (s *Server) strange(r *http.Request) {
+// noteUnknownKey records a key that is none.
+func (s *Server) noteUnknownKey(ctx context.Context, ip string) {
 	s.o.Metrics.AuthFailures.WithLabelValues("http").Inc()
-	s.o.Log.Warn("auth", "door", "http", "remote", remote(r))
-	if !s.noise.AllowN(s.o.Now(), 1) {
+	s.o.Log.Warn("auth", "door", "http", "remote", ip)
+	if !s.failures.AllowN(s.o.Now(), 1) {
 		return
 	}
-	err := s.o.Store.Update(context.WithoutCancel(r.Context()), func(tx store.Tx) error {
-		return s.o.Registry.NoteAuthFailure(tx, "http", remote(r), "")
+	err := s.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		return s.o.Registry.NoteAuthFailure(tx, "http", ip, "")
 	})
 	if err != nil {
 		s.o.Log.Error("audit", "err", err)
 	}
-}
-
-// overreach records that a principal asked for what its scopes do not allow.
-// Who only looks leaves no entry, and of an order its guard leaves one.
-func (s *Server) overreach(r *request, need string) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.route.Order != "" {
-		return
-	}
-	s.o.Gate.NoteRefusal(r.Context(), r.p, audit.Record{Kind: audit.AuthFail,
-		Facts: map[string]string{"door": r.door, "need": need, "route": r.route.String()}})
 }

@@ -1,7 +1,7 @@
 package httpd
 
 import (
-	"net/http"
+	"context"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/httpd/api"
@@ -18,22 +18,21 @@ func (s *Server) clockState() api.Clock {
 	return api.Clock{Trusted: doubt == "", Doubt: doubt, Now: s.o.Now().UTC()}
 }
 
-func (s *Server) clock(*request) (answer, error) { return ok(s.clockState()) }
+func (s *Server) clock(_ context.Context, _ caller, _ api.None) (api.Clock, error) {
+	return s.clockState(), nil
+}
 
 // acceptClock trusts the clock as it is now. The entry stands before the clock
 // runs on: what ends by it is explained.
-func (s *Server) acceptClock(r *request) (answer, error) {
-	if err := empty(r); err != nil {
-		return answer{}, err
-	}
+func (s *Server) acceptClock(ctx context.Context, c caller, _ api.None) (out api.Clock, _ error) {
 	doubt := s.o.Clock.Doubt()
 	if doubt == "" {
-		return answer{http.StatusOK, s.clockState()}, nil
+		return s.clockState(), nil
 	}
-	err := s.o.Gate.Note(r.Context(), r.p, audit.Record{Kind: audit.ClockAccept, Facts: map[string]string{"doubt": doubt, "door": r.door}})
+	err := s.o.Gate.Note(ctx, c.Principal, audit.Record{Kind: audit.ClockAccept, Facts: map[string]string{"doubt": doubt, "door": c.door}})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	s.o.Clock.Accept()
-	return ok(s.clockState())
+	return s.clockState(), nil
 }

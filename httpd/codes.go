@@ -54,6 +54,6 @@ func statusOf(e *mail.Error) int {
 }
 
 // codes are the facts of a refusal in the audit log.
-func (r *request) codes(e *mail.Error) map[string]string {
-	return map[string]string{"door": r.door, "code": strconv.Itoa(statusOf(e))}
+func (c caller) codes(e *mail.Error) map[string]string {
+	return map[string]string{"door": c.door, "code": strconv.Itoa(statusOf(e))}
 }

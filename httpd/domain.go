@@ -1,9 +1,9 @@
 package httpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
@@ -12,9 +12,9 @@ import (
 	"github.com/multimail/multimail/sign"
 )
 
-func (s *Server) domains(r *request) (answer, error) {
+func (s *Server) domains(ctx context.Context, _ caller, _ api.None) (api.Domains, error) {
 	var all []registry.Domain
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		all, err = s.o.Registry.Domains(tx)
 		return err
 	})
@@ -22,7 +22,7 @@ func (s *Server) domains(r *request) (answer, error) {
 	for _, d := range all {
 		list.Domains = append(list.Domains, domainOf(d))
 	}
-	return answer{http.StatusOK, list}, err
+	return list, err
 }
 
 func domainOf(d registry.Domain) api.Domain {
@@ -31,35 +31,31 @@ func domainOf(d registry.Domain) api.Domain {
 
 // addDomain makes the keys first: no domain is ever here without them, and no
 // mail waits at its release for a key to be made (LAW 7).
-func (s *Server) addDomain(r *request) (answer, error) {
-	var n api.NewDomain
-	if err := decode(r, &n, smallBody); err != nil {
-		return answer{}, err
-	}
-	name, err := mail.ParseDomain(n.Name)
+func (s *Server) addDomain(ctx context.Context, c caller, in api.NewDomain) (out api.Domain, _ error) {
+	name, err := mail.ParseDomain(in.Name)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	if err := s.o.Store.View(r.Context(), func(tx store.Tx) error { return s.newDomain(tx, name) }); err != nil {
-		return answer{}, err
+	if err := s.o.Store.View(ctx, func(tx store.Tx) error { return s.newDomain(tx, name) }); err != nil {
+		return out, err
 	}
 	if err := s.o.Identity.Ensure(name, s.o.Now()); err != nil {
-		return answer{}, fmt.Errorf("httpd: identity key: %w", err)
+		return out, fmt.Errorf("httpd: identity key: %w", err)
 	}
 	if err := s.o.DKIM.Ensure(name); err != nil {
-		return answer{}, fmt.Errorf("httpd: dkim keys: %w", err)
+		return out, fmt.Errorf("httpd: dkim keys: %w", err)
 	}
 	var d registry.Domain
-	err = s.o.Store.Update(r.Context(), func(tx store.Tx) (err error) {
-		if d, err = s.o.Registry.AddDomain(tx, r.p, name); err != nil {
+	err = s.o.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if d, err = s.o.Registry.AddDomain(tx, c.Principal, name); err != nil {
 			return err
 		}
 		return s.budget(tx, name, "")
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return s.withRecords(d, http.StatusCreated)
+	return s.withRecords(d)
 }
 
 // newDomain refuses a domain that is there already: only a new one gets new
@@ -74,34 +70,34 @@ func (s *Server) newDomain(tx store.Tx, name string) error {
 	return s.budget(tx, name, "")
 }
 
-func (s *Server) domain(r *request) (answer, error) {
+func (s *Server) domain(ctx context.Context, _ caller, in api.NameRef) (out api.Domain, _ error) {
 	var d registry.Domain
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
-		d, err = s.o.Registry.Domain(tx, r.PathValue("name"))
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+		d, err = s.o.Registry.Domain(tx, in.Name)
 		return err
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return s.withRecords(d, http.StatusOK)
+	return s.withRecords(d)
 }
 
 // withRecords shows a domain with all that its DNS must say.
-func (s *Server) withRecords(d registry.Domain, status int) (answer, error) {
+func (s *Server) withRecords(d registry.Domain) (out api.Domain, _ error) {
 	v := domainOf(d)
 	name, txt, err := s.o.Identity.DNS(d.Name)
 	if err != nil {
-		return answer{}, fmt.Errorf("httpd: identity record: %w", err)
+		return out, fmt.Errorf("httpd: identity record: %w", err)
 	}
 	v.DNS = []api.Record{{Type: "TXT", Name: name, Value: txt}}
 	records, err := s.o.DKIM.Records(d.Name)
 	if err != nil {
-		return answer{}, fmt.Errorf("httpd: dkim records: %w", err)
+		return out, fmt.Errorf("httpd: dkim records: %w", err)
 	}
 	for _, rec := range records {
 		v.DNS = append(v.DNS, api.Record{Type: "TXT", Name: rec.Name, Value: rec.TXT})
 	}
-	return answer{status, v}, nil
+	return v, nil
 }
 
 // budget refuses names under which an identity header could become too long,

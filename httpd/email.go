@@ -18,45 +18,41 @@ import (
 const maxText = 256 << 10
 
 // email shows one mail or notice of a mailbox.
-func (s *Server) email(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) email(ctx context.Context, c caller, in api.EmailRequest) (out api.Email, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	id, err := r.pathID("email")
+	id, err := pathID(in.Email)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	seconds, err := r.number("wait_seconds", 0, 0, 45)
-	if err != nil {
-		return answer{}, err
-	}
-	m, err := s.o.Queue.Mail(r.Context(), id)
+	m, err := s.o.Queue.Mail(ctx, id)
 	if errors.Is(err, mail.ErrNotFound) || err == nil && m.Mailbox.Key() != box.Key() {
-		return s.notice(r, box, id)
+		return s.notice(ctx, c, box, id)
 	}
-	if err == nil && seconds > 0 {
-		m, err = s.waitFor(r, m, time.Duration(seconds)*time.Second)
+	if err == nil && in.WaitSeconds > 0 {
+		m, err = s.settled(ctx, m, time.Duration(in.WaitSeconds)*time.Second)
 	}
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return s.ownMail(r, m)
+	return s.ownMail(ctx, c, m)
 }
 
 // ownMail shows a mail to who sent it: its words and what became of it.
-func (s *Server) ownMail(r *request, m *mail.Mail) (answer, error) {
-	if err := s.noteRead(r, m.ID, "email"); err != nil {
-		return answer{}, err
+func (s *Server) ownMail(ctx context.Context, c caller, m *mail.Mail) (out api.Email, _ error) {
+	if err := s.noteRead(ctx, c, m.ID, "email"); err != nil {
+		return out, err
 	}
 	var seen message.Content
-	err := s.work(r.Context(), func() error {
-		raw, err := s.o.Queue.Raw(r.Context(), m.ID)
+	err := s.work(ctx, func() error {
+		raw, err := s.o.Queue.Raw(ctx, m.ID)
 		seen = message.NewContent(raw, maxText)
 		return err
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	e := api.Email{
 		Summary: summaryOf(m, s.o.Now()), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
@@ -78,40 +74,30 @@ func (s *Server) ownMail(r *request, m *mail.Mail) (answer, error) {
 	case mail.Ready:
 		e.NextAttemptAt = m.NextAttempt
 	}
-	return ok(e)
+	return e, nil
 }
 
 // notice shows an item of the inbox. It counts as read once its agent has it.
-func (s *Server) notice(r *request, box mail.Address, id mail.ID) (answer, error) {
+func (s *Server) notice(ctx context.Context, c caller, box mail.Address, id mail.ID) (out api.Email, _ error) {
 	var item inbox.Item
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		item, err = s.o.Inbox.Item(tx, box, id)
 		return err
 	})
 	if errors.Is(err, mail.ErrNotFound) {
-		return answer{}, missing("mail")
+		return out, missing("mail")
 	}
 	if err == nil {
-		err = s.noteRead(r, id, "notice")
+		err = s.noteRead(ctx, c, id, "notice")
 	}
-	if err == nil && r.p.Kind == registry.KindAgent && !item.Read {
+	if err == nil && c.Kind == registry.KindAgent && !item.Read {
 		item.Read = true
-		err = s.o.Store.Update(r.Context(), func(tx store.Tx) error { return s.o.Inbox.MarkRead(tx, box, id) })
+		err = s.o.Store.Update(ctx, func(tx store.Tx) error { return s.o.Inbox.MarkRead(tx, box, id) })
 	}
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return ok(api.Email{Summary: noticeOf(item), Text: item.Text, Size: item.Size})
-}
-
-// waitFor is settled for one of the requests that a principal may have waiting.
-func (s *Server) waitFor(r *request, m *mail.Mail, limit time.Duration) (*mail.Mail, error) {
-	leave, err := s.waiters.enter(r.p)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	return s.settled(r.Context(), m, limit)
+	return api.Email{Summary: noticeOf(item), Text: item.Text, Size: item.Size}, nil
 }
 
 // settled waits until a held mail was decided, or a queued one is finished or
@@ -140,38 +126,35 @@ func stage(m *mail.Mail) mail.State {
 }
 
 // cancel withdraws a mail of the agent's own.
-func (s *Server) cancel(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) cancel(ctx context.Context, c caller, in api.EmailRef) (out api.Receipt, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	id, err := r.pathID("email")
+	id, err := pathID(in.Email)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	if err := empty(r); err != nil {
-		return answer{}, err
-	}
-	m, err := s.covered(r, id)
+	m, err := s.covered(ctx, c, id)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	if m.Mailbox.Key() != box.Key() {
-		return answer{}, missing("mail")
+		return out, missing("mail")
 	}
-	m, err = s.o.Gate.Cancel(r.Context(), r.p, id)
+	m, err = s.o.Gate.Cancel(ctx, c.Principal, id)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return ok(api.Receipt{ID: string(m.ID), Status: statusWord(m, s.o.Now()), ThreadID: string(m.ID)})
+	return api.Receipt{ID: string(m.ID), Status: statusWord(m, s.o.Now()), ThreadID: string(m.ID)}, nil
 }
 
 // noteRead records that somebody other than an agent of its mailbox reads a
 // mail, before the words are handed out: no entry, no words.
-func (s *Server) noteRead(r *request, id mail.ID, what string) error {
-	if r.p.Kind == registry.KindAgent {
+func (s *Server) noteRead(ctx context.Context, c caller, id mail.ID, what string) error {
+	if c.Kind == registry.KindAgent {
 		return nil
 	}
-	return s.o.Gate.Note(r.Context(), r.p, audit.Record{Kind: audit.ContentRead, Mail: string(id),
-		Facts: map[string]string{"door": r.door, "view": what}})
+	return s.o.Gate.Note(ctx, c.Principal, audit.Record{Kind: audit.ContentRead, Mail: string(id),
+		Facts: map[string]string{"door": c.door, "view": what}})
 }

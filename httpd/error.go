@@ -3,7 +3,6 @@ package httpd
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -17,7 +16,7 @@ import (
 )
 
 // retryAfter is what a client is told to wait when the fault is ours, seconds.
-const retryAfter = "10"
+const retryAfter = 10
 
 // refusal is an answer of this door's own: what is wrong with a request before
 // any other room has seen it.
@@ -90,33 +89,44 @@ func translate(err error) (int, api.Error) {
 
 // fail answers with an error. Its cause goes to the log alone.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, body := translate(err)
-	if errors.Is(err, errInFlight) { // the gate counts what it refuses itself
-		s.o.Metrics.Limits.WithLabelValues(string(mail.LimitInFlight)).Inc()
-	}
+	status, body, after := s.explain(r.Method, r.Pattern, err)
 	h := w.Header()
+	if after > 0 {
+		h.Set("Retry-After", strconv.Itoa(after))
+	}
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="multimail"`)
 		leave(w, r)
 	case http.StatusTooManyRequests:
-		h.Set("Retry-After", retryAfter)
 		leave(w, r)
-	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter)
+	}
+	writeJSON(w, status, body)
+}
+
+// explain returns what a client is told of an error, and in how many seconds it
+// may try again, if that is known. The cause goes to the log alone, and a limit
+// that was reached into the metrics.
+func (s *Server) explain(method, route string, err error) (status int, body api.Error, after int) {
+	status, body = translate(err)
+	if errors.Is(err, errInFlight) { // the gate counts what it refuses itself
+		s.o.Metrics.Limits.WithLabelValues(string(mail.LimitInFlight)).Inc()
+	}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		after = retryAfter
 	}
 	if own := new(refusal); errors.As(err, &own) {
 		if own.after > 0 {
-			h.Set("Retry-After", strconv.Itoa(int(math.Ceil(own.after.Seconds()))))
+			after = int(math.Ceil(own.after.Seconds()))
 		}
 		if own.limit != "" {
 			s.o.Metrics.Limits.WithLabelValues(string(own.limit)).Inc()
 		}
 	}
 	if status >= 500 && !errors.Is(err, context.Canceled) {
-		s.o.Log.Error("http", "code", status, "method", r.Method, "route", r.Pattern, "ref", body.Ref, "err", err)
+		s.o.Log.Error("http", "code", status, "method", method, "route", route, "ref", body.Ref, "err", err)
 	}
-	writeJSON(w, status, body)
+	return status, body, after
 }
 
 // leave answers a stranger without waiting for the rest of the request: the
@@ -128,19 +138,4 @@ func leave(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	// Where there is no connection, as in-process, there is nothing to end.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerIdle))
-}
-
-// writeJSON writes an answer. An answer is private to who asked for it.
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	b, err := json.Marshal(body)
-	if err != nil { // our types always marshal; a client that gets this is owed an answer still
-		status, b = http.StatusInternalServerError, []byte(`{"error":"internal error"}`)
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-store")
-	}
-	w.WriteHeader(status)
-	w.Write(append(b, '\n'))
 }

@@ -1,7 +1,7 @@
 package httpd
 
 import (
-	"net/http"
+	"context"
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
@@ -11,17 +11,13 @@ import (
 )
 
 // freeze stops a scope. When it answers nothing in the scope leaves any more.
-func (s *Server) freeze(r *request) (answer, error) {
-	var n api.ScopeRequest
-	if err := decode(r, &n, smallBody); err != nil {
-		return answer{}, err
-	}
-	scope, err := registry.ParseFreezeScope(n.Scope)
+func (s *Server) freeze(ctx context.Context, c caller, in api.ScopeRequest) (out api.Stopped, _ error) {
+	scope, err := registry.ParseFreezeScope(in.Scope)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	report, err := s.o.Gate.Freeze(r.Context(), r.p, scope, n.Reason)
-	return answer{http.StatusOK, stoppedOf(report)}, err
+	report, err := s.o.Gate.Freeze(ctx, c.Principal, scope, in.Reason)
+	return stoppedOf(report), err
 }
 
 func stoppedOf(f gate.FreezeReport) api.Stopped {
@@ -35,24 +31,20 @@ func stoppedOf(f gate.FreezeReport) api.Stopped {
 	return api.Stopped{Stopped: ids(f.Stopped), Past: ids(f.Past)}
 }
 
-func (s *Server) thaw(r *request) (answer, error) {
-	var n api.ScopeRequest
-	if err := decode(r, &n, smallBody); err != nil {
-		return answer{}, err
-	}
-	scope, err := registry.ParseFreezeScope(n.Scope)
+func (s *Server) thaw(ctx context.Context, c caller, in api.ScopeRequest) (out api.Done, _ error) {
+	scope, err := registry.ParseFreezeScope(in.Scope)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	if err := s.o.Gate.Thaw(r.Context(), r.p, scope); err != nil {
-		return answer{}, err
+	if err := s.o.Gate.Thaw(ctx, c.Principal, scope); err != nil {
+		return out, err
 	}
-	return done("thawed")
+	return api.Done{Status: "thawed"}, nil
 }
 
-func (s *Server) freezes(r *request) (answer, error) {
+func (s *Server) freezes(ctx context.Context, _ caller, _ api.None) (api.Freezes, error) {
 	var all []registry.Freeze
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		all, err = s.o.Registry.Freezes(tx)
 		return err
 	})
@@ -62,5 +54,5 @@ func (s *Server) freezes(r *request) (answer, error) {
 			Scope: f.Scope.String(), By: f.By, Reason: f.Reason, At: f.At,
 		})
 	}
-	return answer{http.StatusOK, list}, err
+	return list, err
 }

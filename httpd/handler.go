@@ -1,111 +1,134 @@
 package httpd
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/throttle"
+	"github.com/multimail/multimail/mail"
 )
 
-// request is one authenticated request on its way to a handler.
-type request struct {
-	*http.Request
-	w     http.ResponseWriter // for limits and streams; answers are returned
-	p     registry.Principal  // zero on public routes
-	door  string              // "http", or what calls in-process
-	route *Route
-	query url.Values
-	hold  *throttle.Hold // of what its body takes; nil on public routes
+// caller is who asks for an operation, and from where.
+type caller struct {
+	registry.Principal        // zero for a public operation
+	door               string // "http", or what calls in-process
+	tls                bool   // nobody on the way could read along
 }
 
-// answer is what a handler returns. A zero status: it has written already.
-type answer struct {
-	status int
-	body   any
-}
-
-func ok(body any) (answer, error) { return answer{http.StatusOK, body}, nil }
-
-// done answers what has nothing to say but that it is so.
-func done(status string) (answer, error) { return ok(map[string]string{"status": status}) }
-
-// mux puts the table into force.
-func (s *Server) mux() http.Handler {
-	mux := http.NewServeMux()
-	for _, route := range Routes() {
-		mux.Handle(route.Method+" "+route.Path, s.serve(route))
-	}
-	return jsonErrors(mux)
-}
-
-// serve makes the handler of one route: who asks, may they, what comes out.
-func (s *Server) serve(route Route) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		r := &request{Request: hr, w: w, door: "http", route: &route}
-		if door, ok := hr.Context().Value(doorKey{}).(string); ok {
-			r.door = door
-		}
-		a, err := s.handle(r)
-		switch {
-		case err != nil:
-			s.fail(w, hr, err)
-		case a.status != 0:
-			writeJSON(w, a.status, a.body)
+// serve makes the handler of the operations that share a method and a path.
+func (s *Server) serve(variants []binding) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.answer(variants, w, r); err != nil {
+			s.fail(w, r, err)
 		}
 	})
 }
 
-func (s *Server) handle(r *request) (answer, error) {
-	var err error
-	if r.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
-		return answer{}, invalid("the query is malformed")
+// answer carries out the operation that a request asks for. On an error nothing
+// has been written yet.
+func (s *Server) answer(variants []binding, w http.ResponseWriter, r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return invalid("the query is malformed")
 	}
 	if r.Method == http.MethodGet && r.ContentLength != 0 {
 		// The server notices that a client is gone once it has read its body.
-		return answer{}, invalid("a GET request takes no body")
+		return invalid("a GET request takes no body")
 	}
-	if !r.route.Public {
-		if r.p, err = s.authenticate(r.Request); err != nil {
-			return answer{}, err
+	b, c := variantOf(variants, query), caller{door: "http", tls: r.TLS != nil}
+	if !b.op.Public {
+		if c.Principal, err = s.authenticate(r); err != nil {
+			return err
 		}
 	}
-	if r.route.Order == "" {
-		return s.carry(r)
-	}
-	var a answer
-	attempt := gate.Attempt{Op: r.route.Order, Door: r.door, Refused: refused}
-	err = s.o.Gate.Guard(r.Context(), r.p, attempt, func(ctx context.Context) error {
-		r.Request = r.WithContext(ctx)
-		a, err = s.carry(r)
+	read := func(hold *throttle.Hold) (any, error) { return s.decode(b.op, w, r, query, hold) }
+	return s.perform(r.Context(), b.op, c, read, func(ctx context.Context, in any) error {
+		if b.write != nil {
+			return b.write(ctx, c, in, w, r.WithContext(ctx))
+		}
+		out, err := b.call(ctx, c, in)
+		if err == nil {
+			writeJSON(w, statusFor(b.op, out), out)
+		}
 		return err
 	})
-	return a, err
 }
 
-// carry does what an authenticated request asks for, if it may.
-func (s *Server) carry(r *request) (answer, error) {
-	if !r.route.Public {
-		if err := s.permit(r); err != nil {
-			return answer{}, err
-		}
-		if err := r.checkQuery(r.route.Query); err != nil {
-			return answer{}, err
+// variantOf chooses among the operations of one route by the query.
+func variantOf(variants []binding, query url.Values) binding {
+	plain := variants[0]
+	for _, b := range variants {
+		switch {
+		case b.op.Variant == "":
+			plain = b
+		case query.Get(b.op.Variant) != "":
+			return b
 		}
 	}
-	r.hold = s.o.Messages.Hold(r.p.ID())
-	defer r.hold.Release()
-	return r.route.handle(s, r)
+	return plain
 }
 
-// refused reads an error as the refusal of an order: whatever the client was
-// told that is not our own fault.
+func statusFor(op *api.Operation, out any) int {
+	if o, ok := out.(api.Outcome); ok {
+		if status := o.HTTPStatus(); status != 0 {
+			return status
+		}
+	}
+	return op.Status
+}
+
+// perform carries out an operation for an authenticated caller, whatever way it
+// came in: the audit entry of a refusal, the scope check and the limits stand
+// here and nowhere else. read makes the request, do answers it.
+func (s *Server) perform(
+	ctx context.Context, op *api.Operation, c caller,
+	read func(*throttle.Hold) (any, error), do func(context.Context, any) error,
+) error {
+	if op.Audit == "" {
+		return s.admit(ctx, op, c, read, do)
+	}
+	attempt := gate.Attempt{Op: op.Audit, Door: c.door, Refused: refused}
+	return s.o.Gate.Guard(ctx, c.Principal, attempt, func(ctx context.Context) error {
+		return s.admit(ctx, op, c, read, do)
+	})
+}
+
+func (s *Server) admit(
+	ctx context.Context, op *api.Operation, c caller,
+	read func(*throttle.Hold) (any, error), do func(context.Context, any) error,
+) error {
+	if err := s.permit(ctx, op, c); err != nil {
+		return err
+	}
+	hold := s.o.Messages.Hold(c.ID())
+	defer hold.Release()
+	in, err := read(hold)
+	if err != nil {
+		if op.Submits {
+			s.noteDraft(ctx, c, err)
+		}
+		return err
+	}
+	if op.Waiting(in) {
+		leave, err := s.waiters.enter(c.Principal)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
+	return do(ctx, in)
+}
+
+// refused reads an error as the refusal of an operation: whatever the client
+// was told that is not our own fault.
 func refused(err error) (code string, ok bool) {
 	if err == nil {
 		return "", false
@@ -114,22 +137,28 @@ func refused(err error) (code string, ok bool) {
 	return strconv.Itoa(status), status < 500
 }
 
-// permit asks for one of the route's scopes. Rights over a single mailbox or
-// record are the business of the rooms that keep them.
-func (s *Server) permit(r *request) error {
-	var need []string
-	for _, scope := range r.route.Scopes {
-		if r.p.Has(scope) {
-			return nil
-		}
-		need = append(need, string(scope))
-	}
-	if len(need) == 0 {
+// permit asks for one of the scopes of an operation. Rights over a single
+// mailbox or record are the business of the packages that keep them.
+func (s *Server) permit(ctx context.Context, op *api.Operation, c caller) error {
+	if op.Public || op.Allows(func(scope string) bool { return c.Has(registry.Scope(scope)) }) {
 		return nil
 	}
-	words := strings.Join(need, " or ")
-	s.overreach(r, words)
-	return refuse(http.StatusForbidden, "this needs a credential with the scope %s", words)
+	need := strings.Join(op.Scopes, " or ")
+	// Who only reads leaves no entry, and a guarded operation leaves its own.
+	if op.Method != http.MethodGet && op.Audit == "" {
+		s.o.Gate.NoteRefusal(ctx, c.Principal, audit.Record{Kind: audit.AuthFail,
+			Facts: map[string]string{"door": c.door, "need": need, "route": op.Route()}})
+	}
+	return refuse(http.StatusForbidden, "this needs a credential with the scope %s", need)
+}
+
+// reaches returns the address of a mailbox if the caller's credential reaches it.
+func (c caller) reaches(mailbox string) (mail.Address, error) {
+	a, err := mail.ParseAddress(mailbox)
+	if err != nil || !c.Covers(a) {
+		return mail.Address{}, missing("mailbox")
+	}
+	return a, nil
 }
 
 // jsonErrors gives the mux's own answers (no such path, wrong method) the form
@@ -141,9 +170,9 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		var said buffer
-		h.ServeHTTP(&said, r)
-		if allow := said.Header().Get("Allow"); allow != "" {
+		header := headerOnly{}
+		h.ServeHTTP(header, r)
+		if allow := header.Header().Get("Allow"); allow != "" {
 			w.Header().Set("Allow", allow)
 			writeJSON(w, http.StatusMethodNotAllowed,
 				api.Error{Message: "method not allowed", Hint: "allowed: " + allow})
@@ -153,27 +182,24 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// buffer is a ResponseWriter that keeps what is written.
-type buffer struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
+// headerOnly is a ResponseWriter that keeps the header.
+type headerOnly http.Header
 
-func (b *buffer) Header() http.Header {
-	if b.header == nil {
-		b.header = http.Header{}
+func (h headerOnly) Header() http.Header         { return http.Header(h) }
+func (h headerOnly) WriteHeader(int)             {}
+func (h headerOnly) Write(p []byte) (int, error) { return len(p), nil }
+
+// writeJSON writes an answer. An answer is private to who asked for it.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	b, err := json.Marshal(body)
+	if err != nil { // our types always marshal; a client that gets this is owed an answer still
+		status, b = http.StatusInternalServerError, []byte(`{"error":"internal error"}`)
 	}
-	return b.header
-}
-
-func (b *buffer) WriteHeader(status int) {
-	if b.status == 0 {
-		b.status = status
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
 	}
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.WriteHeader(http.StatusOK)
-	return b.body.Write(p)
+	w.WriteHeader(status)
+	w.Write(append(b, '\n'))
 }

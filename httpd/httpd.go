@@ -1,9 +1,10 @@
 // Package httpd is the HTTP door: the REST interface for agents, approvers and
 // admins, the public key documents, health and metrics.
 //
-// It decides nothing. A handler reads a request strictly, makes one call into
-// the room that knows, and writes the answer; [Routes] is the table of all of
-// them with the scopes they ask for. Errors become a status in one place.
+// It decides nothing. The table of operations in package api says what there is
+// and which scopes it needs; a handler gets the request as a value, makes one
+// call into the package that knows, and returns the answer. Errors become a
+// status in one place.
 //
 // There are two ways in. Over TCP everybody needs an API key. On the unix
 // socket the operating system vouches for the caller, who may do without one
@@ -26,6 +27,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/registry"
@@ -97,21 +99,22 @@ type Options struct {
 	// a request over TCP may have; empty means any, or on a loopback listener
 	// loopback names only, and for the public key documents our own domains.
 	AllowedHosts []string
-	// MCP makes the handler of /mcp from a client that calls this server
-	// in-process; nil means that there is none.
-	MCP func(*http.Client) http.Handler
+	// MCP makes the handler of /mcp from what dials this server in-process; nil means that there is none.
+	MCP func(dial func(key string) api.Caller) http.Handler
 }
 
 // Server is the HTTP door of one daemon.
 type Server struct {
 	o       Options
 	handler http.Handler // every route, without the guards of a listener
-	noise   *rate.Limiter
-	stall   time.Duration  // see exportStall
-	rate    *throttle.Rate // of requests, by API key
-	waiters waiters
-	slots   chan struct{} // see work
-	reviews reviews
+	bound   map[*api.Operation]binding
+
+	failures *rate.Limiter  // of entries about unknown keys
+	stall    time.Duration  // see exportStall
+	rate     *throttle.Rate // of requests, by API key
+	waiters  waiters
+	slots    chan struct{} // see work
+	reviews  reviews
 
 	mu      sync.Mutex
 	servers []*http.Server // guarded by mu
@@ -156,11 +159,10 @@ func New(o Options) (*Server, error) {
 	o.limits()
 	s := &Server{o: o, stall: exportStall, rate: throttle.NewRate(o.RequestsPerMinute, o.Now),
 		closing: make(chan struct{}), slots: newSlots()}
-	// Strangers may not fill the audit log; what is left out is in the log and
-	// the metrics.
-	s.noise = rate.NewLimiter(rate.Every(10*time.Second), 20)
-	s.handler = s.mux()
-	return s, nil
+	// Unknown peers may not fill the audit log; what is left out is in the log
+	// and the metrics.
+	s.failures = rate.NewLimiter(rate.Every(10*time.Second), 20)
+	return s, s.mount(api.Operations, s.bindings())
 }
 
 // limits fills in the defaults of the limits.

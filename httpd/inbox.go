@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -14,52 +13,39 @@ import (
 )
 
 // emails lists what a mailbox sends and the notices in its inbox as one list.
-func (s *Server) emails(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out api.Emails, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	limit, cursor, err := r.page()
+	cursor, err := queryID("cursor", in.Cursor)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	status, direction := r.one("status"), r.one("direction")
-	if direction != "" && direction != "inbound" && direction != "outbound" {
-		return answer{}, invalid("direction must be inbound or outbound")
-	}
-	if status != "" && !slices.Contains(statusWords[:], status) {
-		return answer{}, invalid("status must be one of %s", strings.Join(statusWords[:], ", "))
-	}
-	since, err := r.id("since_id")
+	since, err := queryID("since_id", in.SinceID)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	fetch := func(before mail.ID, n int) ([]api.Summary, error) {
-		return s.emailPage(r.Context(), box, before, n, direction)
+		return s.emailPage(ctx, box, before, n, in.Direction)
 	}
-	list := newPage[api.Summary](limit)
+	list := newPage[api.Summary](in.Limit)
 	next, err := gather(s, list, cursor, fetch, func(v api.Summary) (mail.ID, *api.Summary, error) {
 		id := mail.ID(v.ID)
 		if id <= since {
 			return id, nil, errEnd // everything further is older still
 		}
-		if status == "" || v.Status == status || v.Damaged {
+		if in.Status == "" || v.Status == in.Status || v.Damaged {
 			return id, &v, nil
 		}
 		return id, nil, nil
 	}, func(id mail.ID) api.Summary { return damagedSummary(box, id) })
-	return answer{http.StatusOK, api.Emails{Emails: list.items, Cursor: next}}, err
+	return api.Emails{Emails: list.items, Cursor: next}, err
 }
 
 // damagedSummary stands in a list for what cannot be shown.
 func damagedSummary(box mail.Address, id mail.ID) api.Summary {
 	return api.Summary{ID: string(id), MailboxID: box.String(), ThreadID: string(id), Damaged: true, To: []string{}}
-}
-
-// statusWords are the words a list can be filtered by.
-var statusWords = [...]string{
-	api.StatusHeld, api.StatusScheduled, api.StatusQueued, api.StatusSent, api.StatusFailed,
-	api.StatusRejected, api.StatusCancelled, api.StatusExpired, api.StatusUnread, api.StatusRead,
 }
 
 // emailPage returns the newest of both kinds below a cursor, newest first. Ids
@@ -110,45 +96,38 @@ func (s *Server) items(
 }
 
 // wait answers when mail that fits comes into the inbox.
-func (s *Server) wait(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) wait(ctx context.Context, c caller, in api.WaitQuery) (out api.Waited, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	seconds, err := r.number("timeout_seconds", 30, 5, 120)
+	since, err := queryID("since_id", in.SinceID)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	since, err := r.id("since_id")
-	if err != nil {
-		return answer{}, err
-	}
-	leave, err := s.waiters.enter(r.p)
-	if err != nil {
-		return answer{}, err
-	}
-	defer leave()
 	start, waited := s.o.Now(), api.Waited{}
 	watch := func() (<-chan struct{}, func()) { return s.o.Queue.WatchInbox(box) }
-	waited.Timeout, err = s.await(r.Context(), time.Duration(seconds)*time.Second, watch, func() (bool, error) {
-		found, err := s.arrived(r, box, since)
+	waited.Timeout, err = s.await(ctx, time.Duration(in.TimeoutSeconds)*time.Second, watch, func() (bool, error) {
+		found, err := s.arrived(ctx, box, since, in)
 		waited.Found, waited.Emails = len(found) > 0, found
 		return waited.Found, err
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	waited.WaitedSeconds = int(s.o.Now().Sub(start) / time.Second)
 	if waited.Timeout {
-		waited.WaitedSeconds = seconds
+		waited.WaitedSeconds = in.TimeoutSeconds
 	}
-	return ok(waited)
+	return waited, nil
 }
 
 // arrived returns what is new in the inbox and fits, newest first: what came
 // after an id, or without one what is unread.
-func (s *Server) arrived(r *request, box mail.Address, since mail.ID) ([]api.Summary, error) {
-	items, err := s.items(r.Context(), box, "", maxPage)
+func (s *Server) arrived(
+	ctx context.Context, box mail.Address, since mail.ID, q api.WaitQuery,
+) ([]api.Summary, error) {
+	items, err := s.items(ctx, box, "", maxPage)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +140,7 @@ func (s *Server) arrived(r *request, box mail.Address, since mail.ID) ([]api.Sum
 		if since == "" {
 			fresh = !i.Read
 		}
-		if fresh && holds(i.From, r.one("sender")) && holds(i.Subject, r.one("subject_contains")) {
+		if fresh && holds(i.From, q.Sender) && holds(i.Subject, q.SubjectContains) {
 			if more, err := found.add(noticeOf(i), damagedSummary(box, i.ID)); err != nil || !more {
 				return found.items, err
 			}

@@ -2,52 +2,66 @@ package httpd
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
-	"io"
-	"net/http"
+	"net"
+	"time"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/throttle"
 )
 
-// InProcess returns a transport whose requests go straight to the handlers of
-// this server. What they submit bears the name of that door; nothing that
-// comes over a network can say so of itself. Keys are checked as ever.
-func (s *Server) InProcess(door string) http.RoundTripper { return inProcess{s, door} }
+// InProcess returns what dials this server from its own process. Operations go
+// to their handlers as values, behind the same checks as requests of HTTP: the
+// key, the scopes, the limits, the audit log. What they submit bears the name of
+// that door; nothing that comes over a network can say so of itself.
+func (s *Server) InProcess(door string) func(key string) api.Caller {
+	return func(key string) api.Caller { return inProcess{s, door, key} }
+}
 
 // origin is where a request came from that is answered by others of this
 // process, so that the log names its client and not nobody.
 type origin struct {
 	addr string
-	tls  *tls.ConnectionState
+	tls  bool
 }
 
 type originKey struct{}
 
 type inProcess struct {
-	s    *Server
-	door string
+	s         *Server
+	door, key string
 }
 
-// RoundTrip implements http.RoundTripper.
-func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx := context.WithValue(req.Context(), doorKey{}, t.door)
-	in := req.Clone(ctx)
-	if from, ok := ctx.Value(originKey{}).(origin); ok {
-		in.RemoteAddr, in.TLS = from.addr, from.tls
+// Do implements api.Caller.
+func (i inProcess) Do(ctx context.Context, op *api.Operation, in any) (any, error) {
+	out, err := i.do(ctx, op, in)
+	if gone := ctx.Err(); gone != nil {
+		return nil, gone
 	}
-	in.RequestURI = req.URL.RequestURI()
-	if in.Body == nil {
-		in.Body = http.NoBody
+	if err != nil {
+		status, said, after := i.s.explain(op.Method, op.Route(), err)
+		said.Status, said.RetryAfter = status, time.Duration(after)*time.Second
+		return nil, &said
 	}
-	var out buffer
-	t.s.handler.ServeHTTP(&out, in)
-	in.Body.Close()
-	if err := ctx.Err(); err != nil {
+	return out, nil
+}
+
+func (i inProcess) do(ctx context.Context, op *api.Operation, in any) (out any, err error) {
+	from, _ := ctx.Value(originKey{}).(origin)
+	c := caller{door: i.door, tls: from.tls}
+	host, _, err := net.SplitHostPort(from.addr)
+	if err != nil {
+		host = ""
+	}
+	if c.Principal, err = i.s.principal(ctx, i.key, host); err != nil {
 		return nil, err
 	}
-	out.WriteHeader(http.StatusOK)
-	return &http.Response{
-		Status:     fmt.Sprintf("%d %s", out.status, http.StatusText(out.status)),
-		StatusCode: out.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: out.Header(), Body: io.NopCloser(&out.body), ContentLength: int64(out.body.Len()), Request: req,
-	}, nil
+	read := func(*throttle.Hold) (any, error) { // the door has counted the octets that in came from
+		in, err := op.Complete(in)
+		return in, faultOf(err)
+	}
+	err = i.s.perform(ctx, op, c, read, func(ctx context.Context, in any) error {
+		out, err = i.s.bound[op].call(ctx, c, in)
+		return err
+	})
+	return out, err
 }

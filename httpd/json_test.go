@@ -28,7 +28,7 @@ func TestStrictJSON(t *testing.T) {
 		{"null", `null`, "the body must be an object"},
 		{"two values", `{} {}`, "the body goes on after its JSON value"},
 		{"rubbish behind", `{}x`, "the body goes on after its JSON value"},
-		{"not JSON", `{to:[]}`, "the body is not JSON, at octet 1"},
+		{"not JSON", `{to:[]}`, "the body is not JSON, at octet 3"},
 		{"not UTF-8", "{\"subject\":\"\xff\"}", "the body is not UTF-8"},
 		{"a byte order mark", "\ufeff{}", "the body is not JSON, at octet 1"},
 
@@ -55,7 +55,7 @@ func TestStrictJSON(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var d api.Draft
-			err := parse([]byte(c.body), &d)
+			err := faultOf(api.Parse([]byte(c.body), &d))
 			got := ""
 			if err != nil {
 				status, said := translate(err)
@@ -81,7 +81,7 @@ func TestStrictJSONOfOptionalValues(t *testing.T) {
 	} {
 		var p api.MailboxPatch
 		got := ""
-		if err := parse([]byte(body), &p); err != nil {
+		if err := faultOf(api.Parse([]byte(body), &p)); err != nil {
 			_, said := translate(err)
 			got = said.Message
 		}
@@ -150,7 +150,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var d api.Draft
-		if err := parse(body, &d); err != nil {
+		if err := faultOf(api.Parse(body, &d)); err != nil {
 			var r *refusal
 			if !errors.As(err, &r) {
 				t.Fatalf("an error that is no answer: %v", err)

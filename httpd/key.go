@@ -1,7 +1,7 @@
 package httpd
 
 import (
-	"net/http"
+	"context"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
@@ -9,9 +9,9 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-func (s *Server) keys(r *request) (answer, error) {
+func (s *Server) keys(ctx context.Context, _ caller, _ api.None) (api.Keys, error) {
 	var all []registry.Key
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		all, err = s.o.Registry.Keys(tx)
 		return err
 	})
@@ -19,7 +19,7 @@ func (s *Server) keys(r *request) (answer, error) {
 	for _, k := range all {
 		list.Keys = append(list.Keys, keyOf(k))
 	}
-	return answer{http.StatusOK, list}, err
+	return list, err
 }
 
 func keyOf(k registry.Key) api.Key {
@@ -36,44 +36,37 @@ func keyOf(k registry.Key) api.Key {
 	return v
 }
 
-func (s *Server) addKey(r *request) (answer, error) {
-	var n api.NewKey
-	if err := decode(r, &n, smallBody); err != nil {
-		return answer{}, err
-	}
-	q := registry.KeyRequest{Name: n.Name, Kind: registry.Kind(n.Kind), Owner: n.Owner}
-	for _, scope := range n.Scopes {
+func (s *Server) addKey(ctx context.Context, c caller, in api.NewKey) (out api.KeySecret, _ error) {
+	q := registry.KeyRequest{Name: in.Name, Kind: registry.Kind(in.Kind), Owner: in.Owner}
+	for _, scope := range in.Scopes {
 		q.Scopes = append(q.Scopes, registry.Scope(scope))
 	}
-	if n.Mailboxes != nil { // [] is no mailbox at all, not every mailbox
+	if in.Mailboxes != nil { // [] is no mailbox at all, not every mailbox
 		q.Mailboxes = []mail.Address{}
 	}
-	for _, text := range n.Mailboxes {
+	for _, text := range in.Mailboxes {
 		a, err := mail.ParseAddress(text)
 		if err != nil {
-			return answer{}, err
+			return out, err
 		}
 		q.Mailboxes = append(q.Mailboxes, a)
 	}
 	var v api.KeySecret
-	err := s.o.Store.Update(r.Context(), func(tx store.Tx) error {
-		k, secret, err := s.o.Registry.AddKey(tx, r.p, q)
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		k, secret, err := s.o.Registry.AddKey(tx, c.Principal, q)
 		v = api.KeySecret{Key: keyOf(k), Secret: secret}
 		return err
 	})
-	return answer{http.StatusCreated, v}, err
+	return v, err
 }
 
 // revokeKey ends a key at its next use.
-func (s *Server) revokeKey(r *request) (answer, error) {
-	if err := empty(r); err != nil {
-		return answer{}, err
-	}
-	err := s.o.Store.Update(r.Context(), func(tx store.Tx) error {
-		return s.o.Registry.RevokeKey(tx, r.p, r.PathValue("id"))
+func (s *Server) revokeKey(ctx context.Context, c caller, in api.KeyRef) (out api.Done, _ error) {
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		return s.o.Registry.RevokeKey(tx, c.Principal, in.ID)
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return done("revoked")
+	return api.Done{Status: "revoked"}, nil
 }

@@ -3,7 +3,6 @@ package httpd
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"time"
 
@@ -14,19 +13,19 @@ import (
 )
 
 // mailboxes lists the mailboxes the credential reaches.
-func (s *Server) mailboxes(r *request) (answer, error) {
+func (s *Server) mailboxes(ctx context.Context, c caller, _ api.None) (out api.Mailboxes, _ error) {
 	list := api.Mailboxes{Mailboxes: []api.Mailbox{}}
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) error {
+	err := s.o.Store.View(ctx, func(tx store.Tx) error {
 		all, err := s.o.Registry.Mailboxes(tx)
 		if err != nil {
 			return err
 		}
 		list.Mailboxes = list.Mailboxes[:0]
 		for _, m := range all {
-			if !r.p.Covers(m.Address) {
+			if !c.Covers(m.Address) {
 				continue
 			}
-			v, err := s.mailboxOf(tx, r.p, m)
+			v, err := s.mailboxOf(tx, c.Principal, m)
 			if err != nil {
 				return err
 			}
@@ -35,29 +34,28 @@ func (s *Server) mailboxes(r *request) (answer, error) {
 		return nil
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return ok(list)
+	return list, nil
 }
 
-func (s *Server) mailbox(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) mailbox(ctx context.Context, c caller, in api.MailboxRef) (out api.Mailbox, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return s.showMailbox(r, box, http.StatusOK)
+	return s.showMailbox(ctx, c, box)
 }
 
-func (s *Server) showMailbox(r *request, box mail.Address, status int) (answer, error) {
-	var v api.Mailbox
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) error {
+func (s *Server) showMailbox(ctx context.Context, c caller, box mail.Address) (out api.Mailbox, _ error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) error {
 		m, err := s.o.Registry.Mailbox(tx, box)
 		if err == nil {
-			v, err = s.mailboxOf(tx, r.p, m)
+			out, err = s.mailboxOf(tx, c.Principal, m)
 		}
 		return err
 	})
-	return answer{status, v}, err
+	return out, err
 }
 
 // mailboxOf shows a mailbox and whether a freeze stops it. To an agent, one of
@@ -86,29 +84,25 @@ func (s *Server) mailboxOf(tx store.Tx, p registry.Principal, m registry.Mailbox
 	}, nil
 }
 
-func (s *Server) addMailbox(r *request) (answer, error) {
-	var n api.NewMailbox
-	if err := decode(r, &n, smallBody); err != nil {
-		return answer{}, err
-	}
-	box, err := mail.ParseAddress(n.Address)
+func (s *Server) addMailbox(ctx context.Context, c caller, in api.NewMailbox) (out api.Mailbox, _ error) {
+	box, err := mail.ParseAddress(in.Address)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	err = s.o.Store.Update(r.Context(), func(tx store.Tx) error {
-		_, err := s.o.Registry.AddMailbox(tx, r.p, box, n.Agents)
+	err = s.o.Store.Update(ctx, func(tx store.Tx) error {
+		_, err := s.o.Registry.AddMailbox(tx, c.Principal, box, in.Agents)
 		if err == nil {
 			err = s.budget(tx, box.Domain(), box.String())
 		}
-		if err == nil && n.DisplayName != "" {
-			_, err = s.o.Registry.SetMailbox(tx, r.p, box, registry.MailboxPatch{DisplayName: &n.DisplayName})
+		if err == nil && in.DisplayName != "" {
+			_, err = s.o.Registry.SetMailbox(tx, c.Principal, box, registry.MailboxPatch{DisplayName: &in.DisplayName})
 		}
 		return err
 	})
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return s.showMailbox(r, box, http.StatusCreated)
+	return s.showMailbox(ctx, c, box)
 }
 
 // errTrial ends a transaction that shall leave nothing behind.
@@ -117,50 +111,46 @@ var errTrial = errors.New("httpd: trial")
 // patchMailbox changes a mailbox. The mode is the gate's, the rest the
 // registry's, so they are two commits; a trial of both goes before, for a
 // patch to be done in whole or not at all.
-func (s *Server) patchMailbox(r *request) (answer, error) {
-	box, err := r.mailbox()
+func (s *Server) patchMailbox(ctx context.Context, c caller, in api.MailboxRequest) (out api.Mailbox, _ error) {
+	box, err := c.reaches(in.Mailbox)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	var p api.MailboxPatch
-	if err := decode(r, &p, smallBody); err != nil {
-		return answer{}, err
-	}
-	change, err := changeOf(p)
+	change, err := changeOf(in.MailboxPatch)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	rest := func(tx store.Tx) error { return s.patchRest(tx, r.p, box, change, p.AddAgents) }
-	if p.OversightMode == nil {
-		if err := s.o.Store.Update(r.Context(), rest); err != nil {
-			return answer{}, err
+	rest := func(tx store.Tx) error { return s.patchRest(tx, c.Principal, box, change, in.AddAgents) }
+	if in.OversightMode == nil {
+		if err := s.o.Store.Update(ctx, rest); err != nil {
+			return out, err
 		}
-		return s.showMailbox(r, box, http.StatusOK)
+		return s.showMailbox(ctx, c, box)
 	}
-	mode, err := mail.ParseMode(*p.OversightMode)
+	mode, err := mail.ParseMode(*in.OversightMode)
 	if err != nil {
-		return answer{}, invalid("oversight_mode must be " +
+		return out, invalid("oversight_mode must be " +
 			"read_only, gated_all, gated_send, monitored or autonomous")
 	}
 	// All of it is tried first. Then the mode comes last: a mailbox that becomes
 	// monitored copies to its new address from the first mail on.
-	err = s.try(r.Context(), func(tx store.Tx) error {
+	err = s.try(ctx, func(tx store.Tx) error {
 		if err := rest(tx); err != nil {
 			return err
 		}
-		_, err := s.o.Registry.SetMode(tx, r.p, box, mode)
+		_, err := s.o.Registry.SetMode(tx, c.Principal, box, mode)
 		return err
 	})
 	if err == nil {
-		err = s.o.Store.Update(r.Context(), rest)
+		err = s.o.Store.Update(ctx, rest)
 	}
 	if err == nil {
-		_, err = s.o.Gate.SetMode(r.Context(), r.p, box, mode)
+		_, err = s.o.Gate.SetMode(ctx, c.Principal, box, mode)
 	}
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return s.showMailbox(r, box, http.StatusOK)
+	return s.showMailbox(ctx, c, box)
 }
 
 // try runs fn and leaves nothing of it.

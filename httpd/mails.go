@@ -2,8 +2,6 @@ package httpd
 
 import (
 	"context"
-	"net/http"
-	"slices"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
@@ -12,41 +10,36 @@ import (
 )
 
 // mails lists mail of every mailbox, newest first.
-func (s *Server) mails(r *request) (answer, error) {
-	limit, cursor, err := r.page()
+func (s *Server) mails(ctx context.Context, _ caller, in api.MailQuery) (out api.Mails, _ error) {
+	cursor, err := queryID("cursor", in.Cursor)
 	if err != nil {
-		return answer{}, err
-	}
-	state := r.one("state")
-	named := func(v mail.State) bool { return v.String() == state }
-	if state != "" && !slices.ContainsFunc(mail.States[1:], named) {
-		return answer{}, invalid("state must be held, ready, sending, sent, failed, rejected, cancelled or expired")
+		return out, err
 	}
 	fetch := func(before mail.ID, n int) ([]queue.Listed, error) {
-		return s.o.Queue.All(r.Context(), before, n)
+		return s.o.Queue.All(ctx, before, n)
 	}
-	if name := r.one("mailbox"); name != "" {
-		box, err := mail.ParseAddress(name)
+	if in.Mailbox != "" {
+		box, err := mail.ParseAddress(in.Mailbox)
 		if err != nil {
-			return answer{}, err
+			return out, err
 		}
 		fetch = func(before mail.ID, n int) ([]queue.Listed, error) {
-			return s.o.Queue.ByMailbox(r.Context(), box, before, n)
+			return s.o.Queue.ByMailbox(ctx, box, before, n)
 		}
 	}
-	list := newPage[api.Mail](limit)
+	list := newPage[api.Mail](in.Limit)
 	next, err := gather(s, list, cursor, fetch, func(l queue.Listed) (mail.ID, *api.Mail, error) {
 		if l.Mail == nil {
 			v := damagedMail(l.ID)
 			return l.ID, &v, nil // in every state: nobody knows it
 		}
-		if state != "" && l.Mail.State.String() != state {
+		if in.State != "" && l.Mail.State.String() != in.State {
 			return l.ID, nil, nil
 		}
 		v := mailOf(l.Mail, s.o.Now())
 		return l.ID, &v, nil
 	}, damagedMail)
-	return answer{http.StatusOK, api.Mails{Mails: list.items, Cursor: next}}, err
+	return api.Mails{Mails: list.items, Cursor: next}, err
 }
 
 // damagedMail stands in a list for what cannot be shown.
@@ -54,31 +47,37 @@ func damagedMail(id mail.ID) api.Mail {
 	return api.Mail{ID: string(id), Damaged: true, Recipients: []api.Recipient{}}
 }
 
-func (s *Server) mail(r *request) (answer, error) {
-	m, err := s.mailFor(r)
+func (s *Server) mail(ctx context.Context, c caller, in api.MailRef) (out api.Mail, _ error) {
+	m, err := s.mailFor(ctx, c, in.ID)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return ok(mailOf(m, s.o.Now()))
+	return mailOf(m, s.o.Now()), nil
 }
 
-func (s *Server) cancelMail(r *request) (answer, error) { return s.order(r, s.o.Gate.Cancel) }
-func (s *Server) retryMail(r *request) (answer, error)  { return s.order(r, s.o.Gate.Retry) }
-func (s *Server) holdMail(r *request) (answer, error)   { return s.order(r, s.o.Gate.Hold) }
+func (s *Server) cancelMail(ctx context.Context, c caller, in api.MailRef) (api.Mail, error) {
+	return s.changeMail(ctx, c, in, s.o.Gate.Cancel)
+}
 
-// order has the gate do one thing with a mail and shows how it stands then.
-func (s *Server) order(
-	r *request, do func(context.Context, registry.Principal, mail.ID) (*mail.Mail, error),
-) (answer, error) {
-	if err := empty(r); err != nil {
-		return answer{}, err
-	}
-	m, err := s.mailFor(r)
+func (s *Server) retryMail(ctx context.Context, c caller, in api.MailRef) (api.Mail, error) {
+	return s.changeMail(ctx, c, in, s.o.Gate.Retry)
+}
+
+func (s *Server) holdMail(ctx context.Context, c caller, in api.MailRef) (api.Mail, error) {
+	return s.changeMail(ctx, c, in, s.o.Gate.Hold)
+}
+
+// changeMail has the gate do one thing with a mail and shows how it stands then.
+func (s *Server) changeMail(
+	ctx context.Context, c caller, in api.MailRef,
+	do func(context.Context, registry.Principal, mail.ID) (*mail.Mail, error),
+) (out api.Mail, _ error) {
+	m, err := s.mailFor(ctx, c, in.ID)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	if m, err = do(r.Context(), r.p, m.ID); err != nil {
-		return answer{}, err
+	if m, err = do(ctx, c.Principal, m.ID); err != nil {
+		return out, err
 	}
-	return answer{http.StatusOK, mailOf(m, s.o.Now())}, nil
+	return mailOf(m, s.o.Now()), nil
 }

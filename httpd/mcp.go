@@ -13,7 +13,7 @@ import (
 // serveMCP hands a request to the handler of MCP. Its body stays in memory until
 // the answer, so it counts in the budget of messages as every other does.
 func (s *Server) serveMCP(mcp http.Handler, w http.ResponseWriter, r *http.Request) {
-	r = r.WithContext(context.WithValue(r.Context(), originKey{}, origin{r.RemoteAddr, r.TLS}))
+	r = r.WithContext(context.WithValue(r.Context(), originKey{}, origin{r.RemoteAddr, r.TLS != nil}))
 	body := &mcpBody{ReadCloser: r.Body, s: s, w: w, r: r}
 	in := r.WithContext(r.Context())
 	in.Body = body
@@ -36,7 +36,7 @@ type mcpBody struct {
 
 func (b *mcpBody) Read(p []byte) (int, error) {
 	b.begin.Do(func() {
-		b.held = held{r: b.ReadCloser, hold: b.s.o.Messages.Hold("mcp " + b.owner())}
+		b.held = held{r: b.ReadCloser, hold: b.s.o.Messages.Hold(b.owner())}
 		if !b.held.hold.Reach(min(b.r.ContentLength, b.s.draftBody())) {
 			b.refuse()
 		}
@@ -56,8 +56,7 @@ func (b *mcpBody) refuse() {
 	b.s.fail(b.w, b.r, errInFlight)
 }
 
-// owner is apart from that of the request that the handler makes, which holds
-// the same mail once more.
+// owner is who sends the body, "" if that is not known.
 func (b *mcpBody) owner() (id string) {
 	secret, err := presented(b.r.Header)
 	if err != nil || secret == "" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/throttle"
 )
 
@@ -14,7 +15,7 @@ func TestBodiesOfMCPCountInTheBudgetOfMessages(t *testing.T) {
 	h := newHouse(t)
 	h.s.o.Messages = throttle.NewBytes(1 << 20)
 	var during int64
-	h.s.o.MCP = func(*http.Client) http.Handler {
+	h.s.o.MCP = func(func(string) api.Caller) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, err := io.ReadAll(r.Body); err == nil {
 				during = h.s.o.Messages.Used()

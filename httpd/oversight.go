@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,27 +14,27 @@ import (
 )
 
 // pending lists held mail that the credential reaches, oldest first.
-func (s *Server) pending(r *request) (answer, error) {
-	limit, cursor, err := r.page()
+func (s *Server) pending(ctx context.Context, c caller, in api.PendingQuery) (out api.PendingList, _ error) {
+	cursor, err := queryID("cursor", in.Cursor)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	fetch := func(after mail.ID, n int) ([]queue.Listed, error) {
-		return s.o.Queue.InState(r.Context(), mail.Held, after, n)
+		return s.o.Queue.InState(ctx, mail.Held, after, n)
 	}
-	list := newPage[api.Pending](limit)
+	list := newPage[api.Pending](in.Limit)
 	next, err := gather(s, list, cursor, fetch, func(l queue.Listed) (mail.ID, *api.Pending, error) {
 		switch {
-		case l.Mail == nil && len(r.p.Mailboxes) > 0, l.Mail != nil && !r.p.Covers(l.Mail.Mailbox):
+		case l.Mail == nil && len(c.Mailboxes) > 0, l.Mail != nil && !c.Covers(l.Mail.Mailbox):
 			return l.ID, nil, nil
 		case l.Mail == nil:
 			v := damagedPending(l.ID)
 			return l.ID, &v, nil
 		}
-		v := pendingOf(l.Mail, s.modeShown(r, l.Mail.Mailbox), s.o.Now())
-		return l.ID, &v, r.Context().Err()
+		v := pendingOf(l.Mail, s.modeShown(ctx, l.Mail.Mailbox), s.o.Now())
+		return l.ID, &v, ctx.Err()
 	}, damagedPending)
-	return answer{http.StatusOK, api.PendingList{Emails: list.items, Cursor: next}}, err
+	return api.PendingList{Emails: list.items, Cursor: next}, err
 }
 
 // damagedPending stands in a list for what cannot be shown.
@@ -43,8 +44,8 @@ func damagedPending(id mail.ID) api.Pending {
 
 // modeShown is the mode of a mailbox, "" where its record cannot be read: that
 // is for the log, and no reason to hide the mail.
-func (s *Server) modeShown(r *request, box mail.Address) string {
-	mode, err := s.modeOf(r, box)
+func (s *Server) modeShown(ctx context.Context, box mail.Address) string {
+	mode, err := s.modeOf(ctx, box)
 	if err != nil {
 		s.o.Log.Error("mode", "mailbox", box.String(), "err", err)
 		return ""
@@ -52,8 +53,8 @@ func (s *Server) modeShown(r *request, box mail.Address) string {
 	return mode.String()
 }
 
-func (s *Server) modeOf(r *request, box mail.Address) (mode mail.Mode, err error) {
-	err = s.o.Store.View(r.Context(), func(tx store.Tx) error {
+func (s *Server) modeOf(ctx context.Context, box mail.Address) (mode mail.Mode, err error) {
+	err = s.o.Store.View(ctx, func(tx store.Tx) error {
 		m, err := s.o.Registry.Mailbox(tx, box)
 		mode = m.Mode
 		return err
@@ -63,87 +64,81 @@ func (s *Server) modeOf(r *request, box mail.Address) (mode mail.Mode, err error
 
 // review shows one mail, whatever its state, from the stored bytes alone: what
 // an agent says about its mail is never shown as a fact (LAW 3).
-func (s *Server) review(r *request) (answer, error) {
-	m, err := s.mailFor(r)
+func (s *Server) review(ctx context.Context, c caller, in api.MailRef) (out api.Review, _ error) {
+	m, err := s.mailFor(ctx, c, in.ID)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	if r.one("raw") != "" {
-		return s.rawReview(r, m)
+	if err := s.noteRead(ctx, c, m.ID, "review"); err != nil {
+		return out, err
 	}
-	if err := s.noteRead(r, m.ID, "review"); err != nil {
-		return answer{}, err
-	}
-	seen, err := s.reviewed(r.Context(), m)
+	seen, err := s.reviewed(ctx, m)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	warn := warningsOf(m, seen)
-	s.warnRepeats(r.Context(), m, warn)
+	s.warnRepeats(ctx, m, warn)
 	s.countCuts(seen)
-	return ok(reviewOf(m, seen, pendingOf(m, s.modeShown(r, m.Mailbox), s.o.Now()), warn))
+	return reviewOf(m, seen, pendingOf(m, s.modeShown(ctx, m.Mailbox), s.o.Now()), warn), nil
 }
 
 // rawReview writes the canonical bytes.
-func (s *Server) rawReview(r *request, m *mail.Mail) (answer, error) {
-	if r.one("raw") != "1" {
-		return answer{}, invalid("raw must be 1")
-	}
-	raw, err := s.o.Queue.Raw(r.Context(), m.ID)
+func (s *Server) rawReview(ctx context.Context, c caller, in api.MailRef, w http.ResponseWriter, _ *http.Request) error {
+	m, err := s.mailFor(ctx, c, in.ID)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
-	if err := s.noteRead(r, m.ID, "raw"); err != nil {
-		return answer{}, err
+	raw, err := s.o.Queue.Raw(ctx, m.ID)
+	if err != nil {
+		return err
 	}
-	h := r.w.Header()
+	if err := s.noteRead(ctx, c, m.ID, "raw"); err != nil {
+		return err
+	}
+	h := w.Header()
 	h.Set("Content-Type", "message/rfc822")
 	h.Set("Content-Disposition", `attachment; filename="`+string(m.ID)+`.eml"`)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", fmt.Sprint(len(raw)))
-	r.w.WriteHeader(http.StatusOK)
-	r.w.Write(raw)
-	return answer{}, nil
+	w.WriteHeader(http.StatusOK)
+	w.Write(raw)
+	return nil
 }
 
 // decide carries out a verdict. Nothing but this POST decides: no link, no GET.
-func (s *Server) decide(r *request) (answer, error) {
-	var v api.Verdict
-	if err := decode(r, &v, smallBody); err != nil {
-		return answer{}, err
-	}
-	action := v.Action
+func (s *Server) decide(ctx context.Context, c caller, in api.Verdict) (out api.Decided, _ error) {
+	action := in.Action
 	switch {
 	case action == "":
-		action = v.Decision
-	case v.Decision != "" && v.Decision != action:
-		return answer{}, invalid("action and decision differ; give one")
+		action = in.Decision
+	case in.Decision != "" && in.Decision != action:
+		return out, invalid("action and decision differ; give one")
 	}
 	if action != "approve" && action != "reject" {
-		return answer{}, invalid("action must be approve or reject")
+		return out, invalid("action must be approve or reject")
 	}
-	verdict := gate.Verdict{Approve: action == "approve", Reason: v.Reason}
+	verdict := gate.Verdict{Approve: action == "approve", Reason: in.Reason}
 	var err error
 	switch {
-	case v.Digest != "":
-		verdict.Digest, err = mail.ParseDigest(v.Digest)
+	case in.Digest != "":
+		verdict.Digest, err = mail.ParseDigest(in.Digest)
 	case verdict.Approve: // LAW 4
 		err = &refusal{status: http.StatusBadRequest, text: "digest is needed to approve: it names what you have seen",
 			hint: "GET /v1/oversight/pending/ID shows the mail and its digest"}
 	}
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	id, err := mail.ParseID(v.EmailID)
+	id, err := mail.ParseID(in.EmailID)
 	if err != nil {
-		return answer{}, errors.Join(missing("mail"), err)
+		return out, errors.Join(missing("mail"), err)
 	}
-	if _, err := s.covered(r, id); err != nil {
-		return answer{}, err
+	if _, err := s.covered(ctx, c, id); err != nil {
+		return out, err
 	}
-	m, err := s.o.Gate.Decide(r.Context(), r.p, id, verdict)
+	m, err := s.o.Gate.Decide(ctx, c.Principal, id, verdict)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return ok(api.Decided{ID: string(m.ID), Status: verdictWord(verdict.Approve), State: m.State.String()})
+	return api.Decided{ID: string(m.ID), Status: verdictWord(verdict.Approve), State: m.State.String()}, nil
 }

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,76 +17,76 @@ import (
 )
 
 // health says no more than whether mail can be taken: why not is in the log.
-func (s *Server) health(r *request) (answer, error) {
+func (s *Server) health(_ context.Context, _ caller, _ api.None) (api.Health, error) {
 	if err := s.o.Store.Healthy(); err != nil {
 		s.o.Log.Warn("health", "err", err)
-		return answer{http.StatusServiceUnavailable, api.Health{Status: "degraded"}}, nil
+		return api.Health{Status: "degraded"}, nil
 	}
 	h := api.Health{Status: "ok", Clock: "ok"}
 	if s.o.Clock.Doubt() != "" {
 		h.Clock = "in doubt" // why is the operator's to read
 	}
-	return ok(h)
+	return h, nil
 }
 
-func (s *Server) metrics(r *request) (answer, error) {
-	s.o.Metrics.Handler().ServeHTTP(r.w, r.Request)
-	return answer{}, nil
+func (s *Server) metrics(_ context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
+	s.o.Metrics.Handler().ServeHTTP(w, r)
+	return nil
 }
 
 // signingKey serves the identity key document of a domain.
-func (s *Server) signingKey(r *request) (answer, error) {
-	doc, err := s.document(r)
+func (s *Server) signingKey(ctx context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
+	doc, err := s.document(ctx, r.Host)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
-	return publish(r, doc, "application/json")
+	return publish(w, r, doc, "application/json")
 }
 
 // jwks serves the document's keys alone, for clients that want a set.
-func (s *Server) jwks(r *request) (answer, error) {
-	doc, err := s.document(r)
+func (s *Server) jwks(ctx context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
+	doc, err := s.document(ctx, r.Host)
 	if err != nil {
-		return answer{}, err
+		return err
 	}
 	var set struct {
 		Keys json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(doc, &set); err != nil {
-		return answer{}, fmt.Errorf("httpd: key document: %w", err)
+		return fmt.Errorf("httpd: key document: %w", err)
 	}
 	b, err := json.Marshal(set)
 	if err != nil {
-		return answer{}, fmt.Errorf("httpd: key set: %w", err)
+		return fmt.Errorf("httpd: key set: %w", err)
 	}
-	return publish(r, b, "application/jwk-set+json")
+	return publish(w, r, b, "application/jwk-set+json")
 }
 
 // publish writes what everyone may read and keep for a day.
-func publish(r *request, doc []byte, contentType string) (answer, error) {
+func publish(w http.ResponseWriter, r *http.Request, doc []byte, contentType string) error {
 	sum := sha256.Sum256(doc)
-	h := r.w.Header()
+	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "public, max-age=86400")
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Vary", "Host")
 	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
-	http.ServeContent(r.w, r.Request, "", time.Time{}, bytes.NewReader(doc))
-	return answer{}, nil
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(doc))
+	return nil
 }
 
 // document returns the key document of the domain in Host, or else of the
 // default domain, or else of the only one.
-func (s *Server) document(r *request) ([]byte, error) {
+func (s *Server) document(ctx context.Context, host string) ([]byte, error) {
 	var domains []registry.Domain
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		domains, err = s.o.Registry.Domains(tx)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	host, name := strings.ToLower(hostname(r.Host)), s.o.DefaultDomain
+	host, name := strings.ToLower(hostname(host)), s.o.DefaultDomain
 	if name == "" && len(domains) == 1 {
 		name = domains[0].Name
 	}

@@ -21,23 +21,23 @@ type Reader interface {
 
 // mailFor returns the mail the path names if the principal's credential
 // reaches its mailbox.
-func (s *Server) mailFor(r *request) (*mail.Mail, error) {
-	id, err := r.pathID("id")
+func (s *Server) mailFor(ctx context.Context, c caller, text string) (*mail.Mail, error) {
+	id, err := pathID(text)
 	if err != nil {
 		return nil, err
 	}
-	return s.covered(r, id)
+	return s.covered(ctx, c, id)
 }
 
 // covered returns a mail if the principal's credential reaches its mailbox.
-func (s *Server) covered(r *request, id mail.ID) (*mail.Mail, error) {
-	m, err := s.o.Queue.Mail(r.Context(), id)
+func (s *Server) covered(ctx context.Context, c caller, id mail.ID) (*mail.Mail, error) {
+	m, err := s.o.Queue.Mail(ctx, id)
 	switch {
 	case errors.Is(err, mail.ErrNotFound):
 		return nil, missing("mail")
 	case err != nil:
 		return nil, err
-	case !r.p.Covers(m.Mailbox):
+	case !c.Covers(m.Mailbox):
 		return nil, missing("mail")
 	}
 	return m, nil

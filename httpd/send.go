@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -35,117 +36,93 @@ const (
 )
 
 // sendAny sends from the mailbox the body names, or from the only one.
-func (s *Server) sendAny(r *request) (answer, error) {
-	var d api.Draft
-	if err := s.draft(r, &d); err != nil {
-		return s.refused(r, err)
-	}
-	name := d.MailboxID
+func (s *Server) sendAny(ctx context.Context, c caller, in api.SendAnyRequest) (api.Receipt, error) {
+	name := in.MailboxID
 	switch {
 	case name == "":
-		name = d.From
-	case d.From != "" && d.From != name:
-		return s.refused(r, invalid("mailbox_id and from name different mailboxes; give one"))
+		name = in.From
+	case in.From != "" && in.From != name:
+		return s.refuseDraft(ctx, c, invalid("mailbox_id and from name different mailboxes; give one"))
 	}
 	if name != "" {
-		return s.sendFrom(r, name, d)
+		return s.sendFrom(ctx, c, name, in.KeyHeader, in.Draft)
 	}
-	if len(r.p.Mailboxes) != 1 {
-		return s.refused(r, &refusal{status: http.StatusBadRequest,
+	if len(c.Mailboxes) != 1 {
+		return s.refuseDraft(ctx, c, &refusal{status: http.StatusBadRequest,
 			text: "mailbox_id is needed: the credential does not have just one mailbox", hint: "GET /v1/mailboxes lists them"})
 	}
-	return s.sendFrom(r, r.p.Mailboxes[0].String(), d)
+	return s.sendFrom(ctx, c, c.Mailboxes[0].String(), in.KeyHeader, in.Draft)
 }
 
-func (s *Server) send(r *request) (answer, error) {
-	var d api.Draft
-	if err := s.draft(r, &d); err != nil {
-		return s.refused(r, err)
+func (s *Server) send(ctx context.Context, c caller, in api.SendRequest) (api.Receipt, error) {
+	if in.MailboxID != "" || in.From != "" {
+		return s.refuseDraft(ctx, c, invalid("the path names the mailbox; leave out mailbox_id and from"))
 	}
-	if d.MailboxID != "" || d.From != "" {
-		return s.refused(r, invalid("the path names the mailbox; leave out mailbox_id and from"))
-	}
-	return s.sendFrom(r, r.PathValue("id"), d)
-}
-
-// draft reads the body of a request to send. The idempotency key may stand in
-// the header that other APIs use for it, bare or in quotes.
-func (s *Server) draft(r *request, d *api.Draft) error {
-	if err := decode(r, d, s.draftBody()); err != nil {
-		return err
-	}
-	values := r.Header.Values("Idempotency-Key")
-	if len(values) == 0 {
-		return nil
-	}
-	key := values[0]
-	if n := len(key); n > 1 && key[0] == '"' && key[n-1] == '"' {
-		key = key[1 : n-1]
-	}
-	switch {
-	case len(values) > 1, key == "":
-		return invalid("Idempotency-Key must stand once and not be empty")
-	case d.IdempotencyKey != "" && d.IdempotencyKey != key:
-		return invalid("the header Idempotency-Key and idempotency_key differ; give one")
-	}
-	d.IdempotencyKey = key
-	return nil
+	return s.sendFrom(ctx, c, in.Mailbox, in.KeyHeader, in.Draft)
 }
 
 // sendFrom hands a draft to the gate.
-func (s *Server) sendFrom(r *request, name string, d api.Draft) (answer, error) {
+func (s *Server) sendFrom(ctx context.Context, c caller, name string, h api.KeyHeader, d api.Draft) (out api.Receipt, _ error) {
+	if h.Key != "" {
+		if d.IdempotencyKey != "" && d.IdempotencyKey != h.Key {
+			return s.refuseDraft(ctx, c, invalid("the header Idempotency-Key and idempotency_key differ; give one"))
+		}
+		d.IdempotencyKey = h.Key
+	}
 	box, err := mail.ParseAddress(name)
 	if err != nil {
-		return s.refused(r, err)
+		return s.refuseDraft(ctx, c, err)
 	}
-	if !r.p.Covers(box) {
-		if err := s.o.Gate.Admit(r.Context(), r.p, box, 0, r.codes); err != nil { // the gate records it
-			return answer{}, err
+	if !c.Covers(box) {
+		if err := s.o.Gate.Admit(ctx, c.Principal, box, 0, c.codes); err != nil { // the gate records it
+			return out, err
 		}
-		return answer{}, missing("mailbox")
+		return out, missing("mailbox")
 	}
-	sub, err := s.submission(r, box, d)
+	sub, err := s.submission(ctx, c, box, d)
 	if err != nil {
-		return s.refused(r, err)
+		return s.refuseDraft(ctx, c, err)
 	}
-	receipt, err := s.o.Gate.Submit(r.Context(), r.p, sub)
+	receipt, err := s.o.Gate.Submit(ctx, c.Principal, sub)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
-	return s.receipt(receipt.Mail, receipt.Replay)
+	return s.receipt(receipt.Mail, receipt.Replay), nil
 }
 
-// refused records that an agent's draft never reached the gate, which records
+// refuseDraft is noteDraft for a handler, which returns the refusal then.
+func (s *Server) refuseDraft(ctx context.Context, c caller, why error) (out api.Receipt, _ error) {
+	s.noteDraft(ctx, c, why)
+	return out, why
+}
+
+// noteDraft records that an agent's draft never reached the gate, which records
 // what it refuses itself.
-func (s *Server) refused(r *request, why error) (answer, error) {
+func (s *Server) noteDraft(ctx context.Context, c caller, why error) {
 	status, said := translate(why)
-	if status < 500 {
-		facts := map[string]string{"code": strconv.Itoa(status), "door": r.door}
-		if word := mail.WordOf(why); word != "" {
-			facts["reason"] = word
-		}
-		err := s.o.Gate.Note(r.Context(), r.p, audit.Record{Kind: audit.SubmitRefuse, Facts: facts,
-			Private: map[string]string{"text": said.Message}})
-		if err != nil {
-			s.o.Log.Error("audit", "actor", r.p.ID(), "err", err)
-		}
+	if status >= 500 {
+		return
 	}
-	return answer{}, why
+	facts := map[string]string{"code": strconv.Itoa(status), "door": c.door}
+	if word := mail.WordOf(why); word != "" {
+		facts["reason"] = word
+	}
+	err := s.o.Gate.Note(ctx, c.Principal, audit.Record{Kind: audit.SubmitRefuse, Facts: facts,
+		Private: map[string]string{"text": said.Message}})
+	if err != nil {
+		s.o.Log.Error("audit", "actor", c.ID(), "err", err)
+	}
 }
 
 // receipt words what became of a submission.
-func (s *Server) receipt(m *mail.Mail, replay bool) (answer, error) {
+func (s *Server) receipt(m *mail.Mail, replay bool) api.Receipt {
 	word := statusWord(m, s.o.Now())
-	a := api.Receipt{ID: string(m.ID), Status: word, ThreadID: string(m.ID), Digest: string(m.Digest),
-		Message: explain(word), Idempotent: replay}
-	if replay {
-		return ok(a)
-	}
-	return answer{http.StatusAccepted, a}, nil
+	return api.Receipt{ID: string(m.ID), Status: word, ThreadID: string(m.ID), Digest: string(m.Digest),
+		Message: advice(word), Idempotent: replay}
 }
 
-// explain says in a sentence what a status asks of the author.
-func explain(word string) string {
+// advice says in a sentence what a status asks of the author.
+func advice(word string) string {
 	switch word {
 	case api.StatusHeld:
 		return "Held: a human must approve this mail before it leaves. It is stored and waits; " +
@@ -162,7 +139,7 @@ func explain(word string) string {
 
 // submission turns a draft into what the gate takes. Every address is parsed
 // once here, and nothing is written from the client's own spelling (LAW 9).
-func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Submission, error) {
+func (s *Server) submission(ctx context.Context, c caller, box mail.Address, d api.Draft) (gate.Submission, error) {
 	var sub gate.Submission
 	if err := checkDraft(d); err != nil {
 		return sub, err
@@ -179,12 +156,12 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 	if err != nil {
 		return sub, err
 	}
-	from, err := s.displayName(r, box)
+	from, err := s.displayName(ctx, box)
 	if err != nil {
 		return sub, err
 	}
 	var raw []byte
-	err = s.work(r.Context(), func() (err error) {
+	err = s.work(ctx, func() (err error) {
 		raw, err = message.Compose(message.Draft{
 			From: box, FromName: from, To: lists[0], Cc: lists[1],
 			Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
@@ -198,7 +175,7 @@ func (s *Server) submission(r *request, box mail.Address, d api.Draft) (gate.Sub
 	print, err := fingerprint(d)
 	return gate.Submission{
 		Mailbox: box, Envelope: mail.Envelope{From: box, Rcpts: rcpts}, Raw: raw,
-		Door: r.door, Codes: r.codes, TLS: r.TLS != nil, NotBefore: at, IdempotencyKey: d.IdempotencyKey, Fingerprint: print,
+		Door: c.door, Codes: c.codes, TLS: c.tls, NotBefore: at, IdempotencyKey: d.IdempotencyKey, Fingerprint: print,
 	}, err
 }
 
@@ -322,9 +299,9 @@ func fingerprint(d api.Draft) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func (s *Server) displayName(r *request, box mail.Address) (string, error) {
+func (s *Server) displayName(ctx context.Context, box mail.Address) (string, error) {
 	var m registry.Mailbox
-	err := s.o.Store.View(r.Context(), func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		m, err = s.o.Registry.Mailbox(tx, box)
 		return err
 	})

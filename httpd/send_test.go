@@ -268,19 +268,17 @@ func TestTheDoorIsNamedByTheWayInAlone(t *testing.T) {
 	if door(got.ID) != "http" {
 		t.Errorf("a header made the door %s", door(got.ID))
 	}
-	c := api.New("http://in-process", h.keys["sender"])
-	c.HTTP.Transport = h.s.InProcess("mcp")
-	got, err := c.SendAny(context.Background(), api.Draft{To: []string{ada}, Subject: "s", Markdown: "m"})
+	dial, in := h.s.InProcess("mcp"), api.SendAnyRequest{Draft: api.Draft{To: []string{ada}, Subject: "s", Markdown: "m"}}
+	got, err := api.Call(context.Background(), dial(h.keys["sender"]), api.SendAny, in)
 	if err != nil || door(got.ID) != "mcp" {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	c.Key = ""
-	if _, err := c.Mailboxes(context.Background()); err == nil || err.(*api.Error).Status != 401 {
+	if _, err := api.Call(context.Background(), dial(""), api.ListMailboxes, api.None{}); err == nil || err.(*api.Error).Status != 401 {
 		t.Errorf("in-process without a key: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := c.Mailboxes(ctx); err == nil {
+	if _, err := api.Call(ctx, dial(h.keys["sender"]), api.ListMailboxes, api.None{}); err == nil {
 		t.Error("a cancelled call succeeded")
 	}
 }

@@ -37,7 +37,7 @@ func (s *Server) doors() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.handler)
-	mcp := s.o.MCP(&http.Client{Transport: s.InProcess("mcp")})
+	mcp := s.o.MCP(s.InProcess("mcp"))
 	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
 		s.serveMCP(mcp, w, r)
 	})

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/mail"
@@ -53,18 +52,18 @@ func TestTheSocketKnowsItsUser(t *testing.T) {
 	}
 	c := api.Socket(path)
 	ctx := context.Background()
-	if _, err := c.AddDomain(ctx, "b.example"); err != nil {
+	if _, err := api.Call(ctx, c, api.AddDomain, api.NewDomain{Name: "b.example"}); err != nil {
 		t.Fatal(err)
 	}
 	if e := h.entries()[0]; e.Kind != "domain.add" || e.Actor.Kind != "socket" {
 		t.Errorf("got %+v", e)
 	}
 	var e *api.Error
-	if _, err := c.SendAny(ctx, api.Draft{}); !errors.As(err, &e) || e.Status != 403 {
+	if _, err := api.Call(ctx, c, api.SendAny, api.SendAnyRequest{Draft: api.Draft{}}); !errors.As(err, &e) || e.Status != 403 {
 		t.Errorf("the socket sends: %v", err)
 	}
 	c.Key = h.keys["sender"]
-	if _, err := c.SendAny(ctx, api.Draft{To: []string{ada}, Subject: "s", Markdown: "m"}); err != nil {
+	if _, err := api.Call(ctx, c, api.SendAny, api.SendAnyRequest{Draft: api.Draft{To: []string{ada}, Subject: "s", Markdown: "m"}}); err != nil {
 		t.Errorf("a key on the socket: %v", err)
 	}
 	if err := errors.Join(h.s.Shutdown(ctx), <-done, h.s.Shutdown(ctx)); err != nil {
@@ -109,14 +108,15 @@ func TestAShutdownSendsHomeWhoWaits(t *testing.T) {
 	go func() { done <- h.s.Serve(l) }()
 	c := api.New("http://"+l.Addr().String(), h.keys["reader"])
 	go func() {
-		w, err := c.Wait(context.Background(), bot, api.WaitQuery{Timeout: 2 * time.Minute})
+		w, err := api.Call(context.Background(), c, api.WaitForEmail, api.WaitQuery{MailboxRef: api.MailboxRef{Mailbox: bot}, TimeoutSeconds: 120})
 		if w.Found {
 			err = errors.New("found what is not there")
 		}
 		home <- err
 	}()
 	go func() {
-		e, err := c.Email(context.Background(), bot, id, 45*time.Second)
+		e, err := api.Call(context.Background(), c, api.ReadEmail, api.EmailRequest{WaitSeconds: 45,
+			EmailRef: api.EmailRef{MailboxRef: api.MailboxRef{Mailbox: bot}, Email: id}})
 		if e.Status != api.StatusHeld {
 			err = errors.Join(err, errors.New("status "+e.Status))
 		}
@@ -152,10 +152,10 @@ func TestMCPIsMountedBehindTheGuards(t *testing.T) {
 	h := newHouse(t)
 	o := h.s.o
 	o.AllowedHosts = []string{"127.0.0.1"}
-	o.MCP = func(c *http.Client) http.Handler {
+	o.MCP = func(dial func(string) api.Caller) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			list, err := (&api.Client{Base: "http://in-process", Key: h.keys["sender"], HTTP: c}).Mailboxes(r.Context())
-			if err != nil || len(list) != 1 {
+			list, err := api.Call(r.Context(), dial(h.keys["sender"]), api.ListMailboxes, api.None{})
+			if err != nil || len(list.Mailboxes) != 1 {
 				t.Errorf("got %v, %v", list, err)
 			}
 			io.WriteString(w, "spoken")

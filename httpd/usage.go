@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -19,27 +18,26 @@ const (
 )
 
 // usage counts over the store itself: there is no counter that could drift.
-func (s *Server) usage(r *request) (answer, error) {
-	to, err := r.when("to", s.o.Now())
-	if err != nil {
-		return answer{}, err
+func (s *Server) usage(ctx context.Context, c caller, in api.UsageQuery) (out api.Usage, _ error) {
+	from, to := in.From, in.To
+	if to.IsZero() {
+		to = s.o.Now()
 	}
-	from, err := r.when("from", to.AddDate(0, 0, -30))
-	if err != nil {
-		return answer{}, err
+	if from.IsZero() {
+		from = to.AddDate(0, 0, -30)
 	}
 	if !from.Before(to) || to.Sub(from) > maxSpan {
-		return answer{}, invalid("from must be before to, by at most a year")
+		return out, invalid("from must be before to, by at most a year")
 	}
-	boxes, err := s.reach(r)
+	boxes, err := s.reach(ctx, c)
 	if err != nil {
-		return answer{}, err
+		return out, err
 	}
 	u := api.Usage{From: from.UTC(), To: to.UTC()}
 	left := maxUsageScan
-	err = s.work(r.Context(), func() error {
+	err = s.work(ctx, func() error {
 		for _, box := range boxes {
-			if err := s.count(r.Context(), box, &u, &left); err != nil {
+			if err := s.count(ctx, box, &u, &left); err != nil {
 				return err
 			}
 		}
@@ -49,16 +47,16 @@ func (s *Server) usage(r *request) (answer, error) {
 		u.Partial = true
 		s.o.Metrics.Limits.WithLabelValues(string(mail.LimitUsageScan)).Inc()
 	}
-	return answer{http.StatusOK, u}, err
+	return u, err
 }
 
 // reach returns every mailbox the principal's credential reaches.
-func (s *Server) reach(r *request) (boxes []mail.Address, err error) {
-	err = s.o.Store.View(r.Context(), func(tx store.Tx) error {
+func (s *Server) reach(ctx context.Context, c caller) (boxes []mail.Address, err error) {
+	err = s.o.Store.View(ctx, func(tx store.Tx) error {
 		all, err := s.o.Registry.Mailboxes(tx)
 		boxes = nil
 		for _, m := range all {
-			if r.p.Covers(m.Address) {
+			if c.Covers(m.Address) {
 				boxes = append(boxes, m.Address)
 			}
 		}

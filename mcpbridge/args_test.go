@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/multimail/multimail/httpd/api"
 )
 
 // Models write arguments in more forms than a schema describes. What they can
@@ -66,15 +68,24 @@ func TestArgumentsThatTwoReadersTakeDifferentlyAreRefused(t *testing.T) {
 	}
 }
 
+// arguments reads the arguments of send_email.
+func arguments(text string) (api.SendRequest, error) {
+	in, err := api.SendEmail.DecodeArguments([]byte(text), func(string) (string, error) { return box, nil })
+	if err != nil {
+		return api.SendRequest{}, err
+	}
+	return in.(api.SendRequest), nil
+}
+
 // What only looks like a list is one text: one address, for the API to refuse.
 func TestATextThatIsNoListWritesNoOtherArgument(t *testing.T) {
 	for _, text := range []string{`["a@b.example"`, `[],"cc":["e@b.example"]`, `["a@b.example"],"cc":["e@b.example"]`, `[] []`, `[`, ``} {
-		in, err := parseArgs[sendInput]([]byte(`{"to":`+encode(t, text)+`,"subject":"s","markdown":"m"}`), nil)
-		if err != nil || !slices.Equal(in.To, list{text}) || in.Cc != nil {
+		in, err := arguments(`{"to":` + encode(t, text) + `,"subject":"s","markdown":"m"}`)
+		if err != nil || !slices.Equal(in.To, []string{text}) || in.Cc != nil {
 			t.Errorf("%q: %+v, %v", text, in, err)
 		}
 	}
-	in, err := parseArgs[noInput](nil, nil)
+	in, err := api.ListMailboxes.DecodeArguments(nil, nil)
 	if err != nil {
 		t.Errorf("no argument object: %+v, %v", in, err)
 	}
@@ -87,8 +98,8 @@ func FuzzListArgument(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		quoted := encode(t, text)
-		in, err := parseArgs[sendInput]([]byte(`{"to":`+quoted+`,"subject":"s","markdown":"m"}`), []string{"to"})
-		if err == nil && (in.Subject != "s" || in.Markdown != "m" || in.Cc != nil || in.Bcc != nil || in.MailboxID != "") {
+		in, err := arguments(`{"to":` + quoted + `,"subject":"s","markdown":"m"}`)
+		if err == nil && (in.Subject != "s" || in.Markdown != "m" || in.Cc != nil || in.Bcc != nil || in.Mailbox != box) {
 			t.Errorf("%q set another argument: %+v", text, in)
 		}
 	})

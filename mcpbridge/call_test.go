@@ -38,6 +38,8 @@ func TestEachToolMakesItsRequestsWithTheKeyOfItsCaller(t *testing.T) {
 		{"pending", "list_pending", `{"cursor":"c"}`, `{"emails":[]}`, "GET /v1/oversight/pending?cursor=c&limit=20"},
 		{"decide", "decide_email", `{"email_id":"01X","action":"approve","digest":"sha256:x","reason":"fine"}`, `{"id":"01X","status":"approved"}`,
 			`POST /v1/oversight/decide {"email_id":"01X","action":"approve","digest":"sha256:x","reason":"fine"}`},
+		{"account", "get_account", `{}`, `{"name":"Example"}`, "GET /v1/account"},
+		{"audit log", "get_audit_log", `{"limit":2,"cursor":"9"}`, `{"entries":[]}`, "GET /v1/audit-log?cursor=9&limit=2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newAPI(t)
@@ -58,7 +60,7 @@ func TestNumbersOutOfBoundsAreRefusedAndTheAPIIsNotAsked(t *testing.T) {
 		{"read_email", `{"email_id":"01X","wait_seconds":46}`}, {"read_email", `{"email_id":"01X","wait_seconds":-1}`},
 		{"read_email", `{"email_id":"01X","wait_seconds":1.5}`}, {"wait_for_email", `{"timeout_seconds":4}`},
 		{"wait_for_email", `{"timeout_seconds":121}`}, {"list_pending", `{"limit":21}`}, {"list_pending", `{"limit":-1}`},
-		{"get_usage", `{"period":"daily"}`},
+		{"get_usage", `{"period":"daily"}`}, {"get_audit_log", `{"limit":101}`},
 	} {
 		if s := c.call(bad[0], bad[1]); !s.failed {
 			t.Errorf("%s takes %s", bad[0], bad[1])
@@ -265,7 +267,7 @@ func TestAToolThatIsNotListedCannotBeCalledByNameEither(t *testing.T) {
 
 func TestABridgeIsNotMadeForAKeyThatNobodyKnows(t *testing.T) {
 	f := newAPI(t)
-	if _, err := newServer(t.Context(), api.New(f.url, "mm_unknown"), "", "1"); err == nil {
+	if _, err := open(t.Context(), api.New(f.url, "mm_unknown"), ""); err == nil {
 		t.Error("it was made")
 	}
 }

@@ -8,15 +8,20 @@ import (
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/multimail/multimail/httpd/api"
 )
 
 // serve mounts the handler before the fake API.
 func (f *fakeAPI) serve() string {
 	f.t.Helper()
-	srv := httptest.NewServer(Handler(f.url, http.DefaultClient, 25<<20, "1.2.3"))
+	srv := httptest.NewServer(newBridge(f.t).Handler(f.client, 25<<20))
 	f.t.Cleanup(srv.Close)
 	return srv.URL
 }
+
+// client calls the fake API with a key.
+func (f *fakeAPI) client(key string) api.Caller { return api.New(f.url, key) }
 
 const listTools = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}`
 

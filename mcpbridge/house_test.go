@@ -113,16 +113,27 @@ func (f *fakeAPI) connect(who api.Identity, mailbox string) *client {
 	f.mu.Lock()
 	f.keys["mm_test"] = who
 	f.mu.Unlock()
-	server, err := newServer(t.Context(), api.New(f.url, "mm_test"), mailbox, "1.2.3")
+	of, err := open(t.Context(), api.New(f.url, "mm_test"), mailbox)
 	if err != nil {
 		t.Fatal(err)
 	}
 	here, there := mcp.NewInMemoryTransports()
 	// The context outlives the test's: the server goes when its client has gone.
-	if _, err := server.Connect(context.Background(), there, nil); err != nil {
+	ctx := context.WithValue(context.Background(), sessionKey{}, of)
+	if _, err := newBridge(t).server(of.who).Connect(ctx, there, nil); err != nil {
 		t.Fatal(err)
 	}
 	return dial(t, here)
+}
+
+// newBridge returns a bridge with every tool.
+func newBridge(t *testing.T) *Bridge {
+	t.Helper()
+	b, err := New(api.Operations, Tools(), "1.2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // dial connects a client.

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/multimail/multimail/httpd/api"
 )
@@ -18,8 +20,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 	const (
-		read = "check_inbox get_usage list_mailboxes read_email wait_for_email"
-		all  = "cancel_message check_inbox get_usage list_mailboxes read_email send_email wait_for_email"
+		read = "check_inbox get_account get_usage list_mailboxes read_email wait_for_email"
+		all  = "cancel_message check_inbox get_account get_usage list_mailboxes read_email send_email wait_for_email"
 	)
 	for _, c := range []struct {
 		name   string
@@ -31,7 +33,7 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 		{"an agent that only sends", []string{"send"}, "cancel_message send_email"},
 		{"an approver", []string{"oversight", "oversight_read"}, "decide_email list_pending"},
 		{"who may only look", []string{"oversight_read"}, "list_pending"},
-		{"an admin", []string{"admin"}, ""},
+		{"an admin", []string{"admin"}, "get_audit_log"},
 		{"nobody", nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,26 +48,72 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 }
 
 // everybody holds every scope, which no real key does.
-var everybody = api.Identity{Kind: "agent", Scopes: []string{"read", "send", "oversight"}, Mailboxes: []string{box}}
+var everybody = api.Identity{Kind: "agent", Scopes: []string{"read", "send", "oversight", "admin"}, Mailboxes: []string{box}}
 
 func TestEveryToolIsAsItsGoldenFileSays(t *testing.T) {
-	got, err := json.MarshalIndent(newAPI(t).connect(everybody, "").tools(), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = append(got, '\n')
-	const golden = "testdata/tools.json"
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
+	tools := newAPI(t).connect(everybody, "").tools()
+	for _, tool := range tools {
+		got, err := json.MarshalIndent(tool, "", "  ")
+		if err != nil {
 			t.Fatal(err)
 		}
+		got = append(got, '\n')
+		golden := filepath.Join("testdata", "tools", tool.Name+".json")
+		if *update {
+			if err := os.WriteFile(golden, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s differs from %s (-update rewrites it):\n%s", tool.Name, golden, cmp.Diff(string(want), string(got)))
+		}
 	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob("testdata/tools/*.json")
+	if err != nil || len(files) != len(tools) || len(tools) != len(Tools()) {
+		t.Errorf("%d golden files of %d tools of %d, %v", len(files), len(tools), len(Tools()), err)
 	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("tools differ from %s (-update rewrites it):\n%s", golden, cmp.Diff(string(want), string(got)))
+}
+
+// Clients check the data of a tool against its schema, and drop the answer
+// where it does not fit.
+func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
+	answers := map[string]string{
+		"send_email": sending, "list_mailboxes": "GET /v1/mailboxes", "check_inbox": "GET " + mails,
+		"read_email": "GET " + mails + "/01X", "cancel_message": "POST " + mails + "/01X/cancel", "get_usage": "GET /v1/usage",
+		"wait_for_email": "GET /v1/mailboxes/bot@a.example/wait?timeout_seconds=30", "decide_email": "POST /v1/oversight/decide",
+		"list_pending": "GET /v1/oversight/pending?limit=20", "get_account": "GET /v1/account", "get_audit_log": "GET /v1/audit-log",
+	}
+	args := map[string]string{"send_email": letter, "read_email": `{"email_id":"01X"}`, "cancel_message": `{"email_id":"01X"}`,
+		"decide_email": `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`, "get_usage": `{}`,
+		"wait_for_email": `{}`, "list_pending": `{}`, "get_account": `{}`, "get_audit_log": `{}`}
+	f := newAPI(t)
+	f.on("GET /v1/oversight/pending/01X", 200, `{"id":"01X","segments":[{"kind":"text","text":"x"}],"links":[{}],"decisions":[{}]}`)
+	c := f.connect(everybody, "")
+	for _, tool := range c.tools() {
+		var schema jsonschema.Schema
+		if err := json.Unmarshal([]byte(encode(t, tool.OutputSchema)), &schema); err != nil {
+			t.Fatal(err)
+		}
+		schema.AdditionalProperties = &jsonschema.Schema{Not: &jsonschema.Schema{}} // the outermost names are all there are
+		resolved, err := schema.Resolve(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, answer := range []string{`{}`, `{"id":"01X","emails":[{"id":"01X","to":["a@b.example"]}],"entries":[{"facts":{"a":"b"}}],"mailboxes":[{}]}`} {
+			f.on(answers[tool.Name], 200, answer)
+			s := c.call(tool.Name, args[tool.Name])
+			var data any
+			if err := json.Unmarshal([]byte(s.data), &data); err != nil || s.failed {
+				t.Fatalf("%s: %v in %v", tool.Name, err, s)
+			}
+			if err := resolved.Validate(data); err != nil {
+				t.Errorf("%s: %v in %s", tool.Name, err, s.data)
+			}
+		}
 	}
 }
 
@@ -77,6 +125,14 @@ func TestSchemasHoldNothingThatClientsCannotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		portable(t, tool.Name, schema)
+		if kind, ok := schema["additionalProperties"].(bool); !ok || kind {
+			t.Errorf("%s takes unknown arguments", tool.Name)
+		}
+		for _, word := range []string{"$ref", "$defs", "anyOf", "oneOf", "allOf", "null"} {
+			if strings.Contains(encode(t, tool.OutputSchema), `"`+word+`"`) {
+				t.Errorf("the data of %s has %s", tool.Name, word)
+			}
+		}
 	}
 }
 

@@ -149,7 +149,7 @@ func bridged(t *testing.T) *stdio {
 	outR, outW := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- Stdio(context.Background(), api.New(f.url, "mm_agent"), "", "1.2.3", inR, outW)
+		done <- newBridge(t).Stdio(context.Background(), api.New(f.url, "mm_agent"), "", inR, outW)
 		outW.Close()
 	}()
 	t.Cleanup(func() {

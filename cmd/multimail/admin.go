@@ -18,9 +18,9 @@ func (o operatorCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) (err error) {
 		var a api.Account
 		if o.Name == nil && o.Oversight == nil {
-			a, err = c.Account(e.ctx)
+			a, err = api.Call(e.ctx, c, api.GetAccount, api.None{})
 		} else {
-			a, err = c.PatchAccount(e.ctx, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight})
+			a, err = api.Call(e.ctx, c, api.UpdateAccount, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight})
 		}
 		if err != nil {
 			return err
@@ -41,7 +41,7 @@ type domainAddCmd struct {
 
 func (d domainAddCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		dom, err := c.AddDomain(e.ctx, d.Name)
+		dom, err := api.Call(e.ctx, c, api.AddDomain, api.NewDomain{Name: d.Name})
 		if err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ type recordsCmd struct {
 
 func (d recordsCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		dom, err := c.Domain(e.ctx, d.Name)
+		dom, err := api.Call(e.ctx, c, api.GetDomain, api.NameRef{Name: d.Name})
 		if err != nil {
 			return err
 		}
@@ -88,10 +88,11 @@ type domainListCmd struct{}
 
 func (domainListCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		l, err := c.Domains(e.ctx)
+		all, err := api.Call(e.ctx, c, api.ListDomains, api.None{})
 		if err != nil {
 			return err
 		}
+		l := all.Domains
 		return e.print(l, func() error {
 			rows := make([][]string, 0, len(l))
 			for _, d := range l {
@@ -117,7 +118,7 @@ type agentAddCmd struct {
 
 func (a agentAddCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		p, err := c.AddAgent(e.ctx, api.NewAgent{Name: a.Name, AgentRef: a.Ref})
+		p, err := api.Call(e.ctx, c, api.AddAgent, api.NewAgent{Name: a.Name, AgentRef: a.Ref})
 		if err != nil {
 			return err
 		}
@@ -131,7 +132,7 @@ type agentPasswordCmd struct {
 
 func (a agentPasswordCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		p, err := c.ResetPassword(e.ctx, a.Name)
+		p, err := api.Call(e.ctx, c, api.ResetPassword, api.NameRef{Name: a.Name})
 		if err != nil {
 			return err
 		}
@@ -143,10 +144,11 @@ type agentListCmd struct{}
 
 func (agentListCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		l, err := c.Agents(e.ctx)
+		all, err := api.Call(e.ctx, c, api.ListAgents, api.None{})
 		if err != nil {
 			return err
 		}
+		l := all.Agents
 		return e.print(l, func() error {
 			rows := make([][]string, 0, len(l))
 			for _, a := range l {
@@ -167,7 +169,7 @@ type agentDisableCmd struct {
 
 func (a agentDisableCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		s, err := c.DisableAgent(e.ctx, a.Name)
+		s, err := api.Call(e.ctx, c, api.DisableAgent, api.NameRef{Name: a.Name})
 		if err != nil {
 			return err
 		}
@@ -181,7 +183,7 @@ type agentEnableCmd struct {
 
 func (a agentEnableCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		g, err := c.EnableAgent(e.ctx, a.Name)
+		g, err := api.Call(e.ctx, c, api.EnableAgent, api.NameRef{Name: a.Name})
 		if err != nil {
 			return err
 		}
@@ -204,7 +206,7 @@ type mailboxAddCmd struct {
 
 func (m mailboxAddCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		b, err := c.AddMailbox(e.ctx, api.NewMailbox{Address: m.Address, Agents: m.Agent, DisplayName: m.Name})
+		b, err := api.Call(e.ctx, c, api.CreateMailbox, api.NewMailbox{Address: m.Address, Agents: m.Agent, DisplayName: m.Name})
 		if err != nil {
 			return err
 		}
@@ -216,10 +218,11 @@ type mailboxListCmd struct{}
 
 func (mailboxListCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		l, err := c.Mailboxes(e.ctx)
+		all, err := api.Call(e.ctx, c, api.ListMailboxes, api.None{})
 		if err != nil {
 			return err
 		}
+		l := all.Mailboxes
 		return e.print(l, func() error {
 			rows := make([][]string, 0, len(l))
 			for _, b := range l {
@@ -241,7 +244,8 @@ type mailboxModeCmd struct {
 
 func (m mailboxModeCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		b, err := c.SetMode(e.ctx, m.Address, m.Mode)
+		b, err := api.Call(e.ctx, c, api.UpdateMailbox, api.MailboxRequest{
+			MailboxRef: api.MailboxRef{Mailbox: m.Address}, MailboxPatch: api.MailboxPatch{OversightMode: &m.Mode}})
 		if err != nil {
 			return err
 		}
@@ -259,9 +263,9 @@ type mailboxSetCmd struct {
 
 func (m mailboxSetCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		b, err := c.PatchMailbox(e.ctx, m.Address, api.MailboxPatch{
+		b, err := api.Call(e.ctx, c, api.UpdateMailbox, api.MailboxRequest{MailboxRef: api.MailboxRef{Mailbox: m.Address}, MailboxPatch: api.MailboxPatch{
 			DisplayName: m.Name, OversightAddress: m.Oversight, HoldSeconds: m.Hold, AddAgents: m.Agent,
-		})
+		}})
 		if err != nil {
 			return err
 		}
@@ -283,7 +287,8 @@ type allowAddCmd struct {
 
 func (a allowAddCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		n, err := c.AllowAdd(e.ctx, a.Mailbox, api.NewAllowEntry{Pattern: a.Pattern, Note: a.Note})
+		n, err := api.Call(e.ctx, c, api.AddAllowlistEntry,
+			api.NewAllowRequest{MailboxRef: api.MailboxRef{Mailbox: a.Mailbox}, NewAllowEntry: api.NewAllowEntry{Pattern: a.Pattern, Note: a.Note}})
 		if err != nil {
 			return err
 		}
@@ -297,10 +302,11 @@ type allowListCmd struct {
 
 func (a allowListCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		l, err := c.Allowlist(e.ctx, a.Mailbox)
+		all, err := api.Call(e.ctx, c, api.ListAllowlist, api.MailboxRef{Mailbox: a.Mailbox})
 		if err != nil {
 			return err
 		}
+		l := all.Entries
 		return e.print(l, func() error {
 			rows := make([][]string, 0, len(l))
 			for _, n := range l {
@@ -318,7 +324,7 @@ type allowRmCmd struct {
 
 func (a allowRmCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		if err := c.AllowRemove(e.ctx, a.Mailbox, a.ID); err != nil {
+		if _, err := api.Call(e.ctx, c, api.RemoveAllowlistEntry, api.AllowRef{MailboxRef: api.MailboxRef{Mailbox: a.Mailbox}, Entry: a.ID}); err != nil {
 			return err
 		}
 		return e.print(removed{a.ID}, func() error { return e.line("%s is off the allowlist", a.ID) })
@@ -354,13 +360,14 @@ func (k keyCreateCmd) Run(e *environment) error {
 		}
 	}
 	return e.withClient(func(c *api.Client) error {
-		s, err := c.AddKey(e.ctx, api.NewKey{Name: k.Name, Kind: k.Kind, Owner: k.Owner, Scopes: k.Scope, Mailboxes: k.Mailbox})
+		s, err := api.Call(e.ctx, c, api.CreateAPIKey, api.NewKey{Name: k.Name, Kind: k.Kind, Owner: k.Owner, Scopes: k.Scope, Mailboxes: k.Mailbox})
 		if err != nil {
 			return err
 		}
 		if k.Out != "" {
 			if err := writeNew(k.Out, s.Secret+"\n"); err != nil {
-				return errors.Join(fmt.Errorf("the key could not be written and is revoked: %w", err), c.RevokeKey(e.ctx, s.ID))
+				_, undone := api.Call(e.ctx, c, api.RevokeAPIKey, api.KeyRef{ID: s.ID})
+				return errors.Join(fmt.Errorf("the key could not be written and is revoked: %w", err), undone)
 			}
 			s.Secret = ""
 		}
@@ -377,10 +384,11 @@ type keyListCmd struct{}
 
 func (keyListCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		l, err := c.Keys(e.ctx)
+		all, err := api.Call(e.ctx, c, api.ListAPIKeys, api.None{})
 		if err != nil {
 			return err
 		}
+		l := all.Keys
 		return e.print(l, func() error {
 			rows := make([][]string, 0, len(l))
 			for _, k := range l {
@@ -401,7 +409,7 @@ type keyRevokeCmd struct {
 
 func (k keyRevokeCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		if err := c.RevokeKey(e.ctx, k.ID); err != nil {
+		if _, err := api.Call(e.ctx, c, api.RevokeAPIKey, api.KeyRef{ID: k.ID}); err != nil {
 			return err
 		}
 		return e.print(removed{k.ID}, func() error { return e.line("%s is revoked", k.ID) })

@@ -27,7 +27,7 @@ func (a auditListCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
 		entries := []api.AuditEntry{}
 		for cursor := ""; len(entries) < a.Limit; {
-			l, err := c.AuditLog(e.ctx, min(page, a.Limit-len(entries)), cursor)
+			l, err := api.Call(e.ctx, c, api.GetAuditLog, api.AuditQuery{Limit: min(page, a.Limit-len(entries)), Cursor: cursor})
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ type auditExportCmd struct {
 
 func (a auditExportCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		r, err := c.AuditExport(e.ctx, a.Openings, a.Since)
+		r, err := api.Open(e.ctx, c, api.ExportAuditLog, api.ExportQuery{Openings: a.Openings, Since: a.Since})
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (a auditVerifyCmd) verify(e *environment, o audit.Options) (report audit.Re
 // verifyDaemon checks the log as the daemon exports it, and has the daemon hold
 // its records against it.
 func verifyDaemon(e *environment, c *api.Client, o audit.Options) (audit.Report, error) {
-	r, err := c.AuditExport(e.ctx, true, time.Time{})
+	r, err := api.Open(e.ctx, c, api.ExportAuditLog, api.ExportQuery{Openings: true})
 	if err != nil {
 		return audit.Report{}, err
 	}
@@ -146,7 +146,7 @@ func verifyDaemon(e *environment, c *api.Client, o audit.Options) (audit.Report,
 	if err != nil {
 		return report, err
 	}
-	own, err := c.AuditVerify(e.ctx)
+	own, err := api.Call(e.ctx, c, api.VerifyAuditLog, api.None{})
 	if err == nil && !own.OK {
 		err = errors.New(own.Error)
 	}
@@ -162,7 +162,7 @@ type clockShowCmd struct{}
 
 func (clockShowCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		s, err := c.Clock(e.ctx)
+		s, err := api.Call(e.ctx, c, api.GetClock, api.None{})
 		return e.clock(s, err)
 	})
 }
@@ -171,7 +171,7 @@ type clockAcceptCmd struct{}
 
 func (clockAcceptCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		s, err := c.AcceptClock(e.ctx)
+		s, err := api.Call(e.ctx, c, api.AcceptClock, api.None{})
 		return e.clock(s, err)
 	})
 }

@@ -108,7 +108,7 @@ func (e *environment) keepApart(c *api.Client) error {
 	if err != nil || !in {
 		return err
 	}
-	who, err := c.Whoami(e.ctx)
+	who, err := api.Call(e.ctx, c, api.Whoami, api.None{})
 	if err != nil {
 		return e.explain(err)
 	}

@@ -45,7 +45,7 @@ func (p pendingCmd) read(e *environment, c *api.Client) (items []api.Pending, mo
 	items = []api.Pending{}
 	cursor := ""
 	for {
-		l, err := c.Pending(e.ctx, page, cursor)
+		l, err := api.Call(e.ctx, c, api.ListPending, api.PendingQuery{Limit: page, Cursor: cursor})
 		if err != nil {
 			return nil, false, err
 		}
@@ -170,7 +170,7 @@ func (a approveCmd) Run(e *environment) error {
 		if a.Digest != "" {
 			return v, nil
 		}
-		r, err := c.Review(e.ctx, id)
+		r, err := api.Call(e.ctx, c, api.ReviewEmail, api.MailRef{ID: id})
 		if err != nil {
 			return v, err
 		}
@@ -218,7 +218,7 @@ func (e *environment) decide(ids []string, verdict func(*api.Client, string) (ap
 		v, err := verdict(c, id)
 		if err == nil {
 			var d api.Decided
-			d, err = c.Decide(e.ctx, v)
+			d, err = api.Call(e.ctx, c, api.DecideEmail, v)
 			o.Status, o.State, o.Digest = d.Status, d.State, v.Digest
 		}
 		if err = e.explain(err); err != nil {

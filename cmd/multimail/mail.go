@@ -25,7 +25,7 @@ func (m mailListCmd) Run(e *environment) error {
 		items := []api.Mail{}
 		q := api.MailQuery{State: m.State, Mailbox: m.Mailbox, Limit: page}
 		for {
-			l, err := c.Mails(e.ctx, q)
+			l, err := api.Call(e.ctx, c, api.ListMails, q)
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ type mailShowCmd struct {
 }
 
 func (m mailShowCmd) Run(e *environment) error {
-	return e.one(func(c *api.Client) (api.Mail, error) { return c.Mail(e.ctx, m.ID) })
+	return e.one(func(c *api.Client) (api.Mail, error) { return api.Call(e.ctx, c, api.GetMail, api.MailRef{ID: m.ID}) })
 }
 
 type mailHoldCmd struct {
@@ -60,7 +60,7 @@ type mailHoldCmd struct {
 }
 
 func (m mailHoldCmd) Run(e *environment) error {
-	return e.one(func(c *api.Client) (api.Mail, error) { return c.HoldMail(e.ctx, m.ID) })
+	return e.one(func(c *api.Client) (api.Mail, error) { return api.Call(e.ctx, c, api.HoldMail, api.MailRef{ID: m.ID}) })
 }
 
 type mailCancelCmd struct {
@@ -68,7 +68,9 @@ type mailCancelCmd struct {
 }
 
 func (m mailCancelCmd) Run(e *environment) error {
-	return e.one(func(c *api.Client) (api.Mail, error) { return c.CancelMail(e.ctx, m.ID) })
+	return e.one(func(c *api.Client) (api.Mail, error) {
+		return api.Call(e.ctx, c, api.CancelMail, api.MailRef{ID: m.ID})
+	})
 }
 
 type mailRetryCmd struct {
@@ -76,7 +78,7 @@ type mailRetryCmd struct {
 }
 
 func (m mailRetryCmd) Run(e *environment) error {
-	return e.one(func(c *api.Client) (api.Mail, error) { return c.RetryMail(e.ctx, m.ID) })
+	return e.one(func(c *api.Client) (api.Mail, error) { return api.Call(e.ctx, c, api.RetryMail, api.MailRef{ID: m.ID}) })
 }
 
 // one prints the standing of one mail.
@@ -116,7 +118,7 @@ func (f freezeCmd) Run(e *environment) error {
 		if f.Scope == "" {
 			return e.freezes(c)
 		}
-		s, err := c.Freeze(e.ctx, f.Scope, f.Reason)
+		s, err := api.Call(e.ctx, c, api.StartFreeze, api.ScopeRequest{Scope: f.Scope, Reason: f.Reason})
 		if err != nil {
 			return err
 		}
@@ -125,10 +127,11 @@ func (f freezeCmd) Run(e *environment) error {
 }
 
 func (e *environment) freezes(c *api.Client) error {
-	l, err := c.Freezes(e.ctx)
+	all, err := api.Call(e.ctx, c, api.ListFreezes, api.None{})
 	if err != nil {
 		return err
 	}
+	l := all.Freezes
 	return e.print(l, func() error {
 		rows := make([][]string, 0, len(l))
 		for _, f := range l {
@@ -157,7 +160,7 @@ type thawCmd struct {
 
 func (t thawCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		if err := c.Thaw(e.ctx, t.Scope); err != nil {
+		if _, err := api.Call(e.ctx, c, api.EndFreeze, api.ScopeRequest{Scope: t.Scope}); err != nil {
 			return err
 		}
 		return e.print(api.ScopeRequest{Scope: t.Scope}, func() error { return e.line("%s is thawed", t.Scope) })

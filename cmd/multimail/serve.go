@@ -204,7 +204,10 @@ func (mcpCmd) Run(e *environment) error {
 		return usageError{hinted{errors.New("MULTIMAIL_URL and MULTIMAIL_API_KEY are required"),
 			"`multimail dev-env --mcp` prints settings for a dev daemon"}}
 	}
-	err := mcpbridge.Stdio(e.ctx, api.New(base, key), e.getenv("MULTIMAIL_MAILBOX_ID"), version, e.in, e.out)
+	bridge, err := mcpbridge.New(api.Operations, mcpbridge.Tools(), version)
+	if err == nil {
+		err = bridge.Stdio(e.ctx, api.New(base, key), e.getenv("MULTIMAIL_MAILBOX_ID"), e.in, e.out)
+	}
 	if e.ctx.Err() != nil {
 		return nil
 	}

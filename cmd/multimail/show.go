@@ -19,13 +19,13 @@ type showCmd struct {
 func (s showCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
 		if s.Raw {
-			b, err := c.Raw(e.ctx, s.ID)
+			b, err := api.Read(e.ctx, c, api.GetRawEmail, api.MailRef{ID: s.ID})
 			if err != nil {
 				return err
 			}
 			return writeRaw(e.out, b, terminal(e.out))
 		}
-		r, err := c.Review(e.ctx, s.ID)
+		r, err := api.Call(e.ctx, c, api.ReviewEmail, api.MailRef{ID: s.ID})
 		if err != nil {
 			return err
 		}

@@ -134,7 +134,7 @@ func (e *environment) fetchDocument(iss, _ string) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, fetchTime)
 	defer cancel()
-	return api.New(iss, "").SigningKey(ctx)
+	return api.Read(ctx, api.New(iss, ""), api.GetSigningKey, api.None{})
 }
 
 func issuerHost(iss string) (string, error) {
@@ -174,16 +174,16 @@ func (k localKeys) before(l sign.Lookup) sign.Lookup {
 			if err != nil {
 				return nil, err
 			}
-			if _, err := k.c.Domain(k.ctx, host); err != nil {
+			if _, err := api.Call(k.ctx, k.c, api.GetDomain, api.NameRef{Name: host}); err != nil {
 				return l.Document(iss, kid)
 			}
 			at := *k.c
 			at.Base = "http://" + host
-			return at.SigningKey(k.ctx)
+			return api.Read(k.ctx, &at, api.GetSigningKey, api.None{})
 		},
 		TXT: func(name string) ([]string, error) {
 			_, domain, _ := strings.Cut(name, "._domainkey.")
-			d, err := k.c.Domain(k.ctx, domain)
+			d, err := api.Call(k.ctx, k.c, api.GetDomain, api.NameRef{Name: domain})
 			if err != nil {
 				return l.TXT(name)
 			}

@@ -1,6 +1,6 @@
-// Package api is what travels over MultiMail's HTTP interface: the JSON objects
-// of every endpoint and a client that speaks them. It knows nothing of the
-// server, so any program may use it.
+// Package api describes MultiMail's HTTP interface: [Operations] is the table of
+// every operation with the types of its request and its answer, and [Call] makes
+// one. It knows nothing of the server, so any program may use it.
 //
 // Three things hold everywhere. The id of a mailbox is its address. A list that
 // has more carries a cursor, which the next request hands back. An error is
@@ -8,9 +8,9 @@
 // reaches the caller as an [Error].
 //
 //	c := api.New("https://mail.example.com", os.Getenv("MULTIMAIL_API_KEY"))
-//	r, err := c.Send(ctx, "bot@example.com", api.Draft{
+//	r, err := api.Call(ctx, c, api.SendEmail, api.SendRequest{Mailbox: "bot@example.com", Draft: api.Draft{
 //		To: []string{"ada@example.org"}, Subject: "Hello", Markdown: "Good *morning*.",
-//	})
+//	}})
 //
 // The client retries nothing: whether a request may be made twice is for its
 // caller to know, who has idempotency keys for that.
@@ -39,9 +39,9 @@ const (
 type Error struct {
 	Status     int           `json:"-"` // of HTTP
 	Message    string        `json:"error"`
-	Hint       string        `json:"hint,omitempty"` // what to do about it
-	Ref        string        `json:"ref,omitempty"`  // finds the cause in the server's log
-	RetryAfter time.Duration `json:"-"`              // zero: the server named no time
+	Hint       string        `json:"hint,omitempty" doc:"what to do about it"`
+	Ref        string        `json:"ref,omitempty" doc:"finds the cause in the server's log"`
+	RetryAfter time.Duration `json:"-"` // zero: the server named no time
 }
 
 func (e *Error) Error() string {
@@ -53,14 +53,22 @@ func (e *Error) Error() string {
 
 // Health is the answer of the health check.
 type Health struct {
-	Status string `json:"status"`          // "ok" or "degraded"
-	Clock  string `json:"clock,omitempty"` // "ok" or "in doubt": nothing ends or leaves by the time of day
+	Status string `json:"status" doc:"'ok' or 'degraded'"`
+	Clock  string `json:"clock,omitempty" doc:"'ok' or 'in doubt': nothing ends or leaves by the time of day"`
+}
+
+// HTTPStatus implements Outcome.
+func (h Health) HTTPStatus() int {
+	if h.Status != "ok" {
+		return 503
+	}
+	return 200
 }
 
 // Account is who answers for the installation.
 type Account struct {
-	Name           string `json:"name"`                      // of the operator
-	OversightEmail string `json:"oversight_email,omitempty"` // gets copies of monitored mail
+	Name           string `json:"name" doc:"of the operator"`
+	OversightEmail string `json:"oversight_email,omitempty" doc:"gets copies of monitored mail"`
 }
 
 // AccountPatch names what shall change; nil leaves a value as it is.
@@ -73,8 +81,8 @@ type AccountPatch struct {
 type Usage struct {
 	From             time.Time `json:"from"`
 	To               time.Time `json:"to"`
-	EmailsSent       int       `json:"emails_sent"`       // submitted in the span and sent
-	EmailsReceived   int       `json:"emails_received"`   // taken into the inbox
-	OversightActions int       `json:"oversight_actions"` // decisions over the mail submitted
-	Partial          bool      `json:"partial,omitempty"` // there is more mail than one request counts
+	EmailsSent       int       `json:"emails_sent" doc:"submitted in the span and sent"`
+	EmailsReceived   int       `json:"emails_received" doc:"taken into the inbox"`
+	OversightActions int       `json:"oversight_actions" doc:"decisions over the mail submitted"`
+	Partial          bool      `json:"partial,omitempty" doc:"there is more mail than one request counts"`
 }

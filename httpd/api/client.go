@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,67 +46,31 @@ func Socket(path string) *Client {
 	return c
 }
 
-// Health asks whether the server can take mail. A degraded server answers too:
-// then the Health says so and the error is nil.
-func (c *Client) Health(ctx context.Context) (Health, error) {
-	var h Health
-	err := c.do(ctx, "GET", "/health", nil, &h)
-	var e *Error
-	if errors.As(err, &e) && e.Status == http.StatusServiceUnavailable {
-		return Health{Status: "degraded"}, nil
+// Caller carries out operations: a [Client] over HTTP, or a server for others in
+// its own process.
+type Caller interface {
+	// Do carries out an operation that answers JSON. in is a value of its
+	// request type, the answer one of its response type.
+	Do(ctx context.Context, op *Operation, in any) (any, error)
+}
+
+// Call carries out an operation.
+func Call[In, Out any](ctx context.Context, c Caller, op Op[In, Out], in In) (out Out, err error) {
+	answer, err := c.Do(ctx, op.Operation, in)
+	if err == nil {
+		out = answer.(Out)
 	}
-	return h, err
+	return out, err
 }
 
-// Account returns who answers for the installation.
-func (c *Client) Account(ctx context.Context) (Account, error) {
-	return call[Account](ctx, c, "GET", "/v1/account", nil)
+// Open begins an answer that is not JSON. The caller closes it.
+func Open[In any](ctx context.Context, c *Client, op Op[In, Octets], in In) (io.ReadCloser, error) {
+	return c.open(ctx, op.Operation, in)
 }
 
-// PatchAccount changes it.
-func (c *Client) PatchAccount(ctx context.Context, p AccountPatch) (Account, error) {
-	return call[Account](ctx, c, "PATCH", "/v1/account", p)
-}
-
-// Usage counts from one time to another; zero times mean the last 30 days.
-func (c *Client) Usage(ctx context.Context, from, to time.Time) (Usage, error) {
-	q := query{}
-	q.time("from", from)
-	q.time("to", to)
-	return call[Usage](ctx, c, "GET", "/v1/usage"+q.String(), nil)
-}
-
-// Metrics returns the server's metrics in the Prometheus text format.
-func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
-	return c.bytes(ctx, "/metrics")
-}
-
-// SigningKey returns the document of the key that signs identity headers.
-func (c *Client) SigningKey(ctx context.Context) ([]byte, error) {
-	return c.bytes(ctx, "/.well-known/multimail-signing-key")
-}
-
-// do makes one request with the JSON of in, unless it is nil, and reads the
-// JSON of the answer into out, unless that is nil.
-func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
-	body, err := c.stream(ctx, method, path, in)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	b, err := readAll(body)
-	if err == nil && out != nil {
-		err = json.Unmarshal(b, out)
-	}
-	if err != nil {
-		return fmt.Errorf("api: read answer to %s %s: %w", method, path, err)
-	}
-	return nil
-}
-
-// bytes returns the body of a GET as it is.
-func (c *Client) bytes(ctx context.Context, path string) ([]byte, error) {
-	body, err := c.stream(ctx, "GET", path, nil)
+// Read is Open for a document that fits into memory.
+func Read[In any](ctx context.Context, c *Client, op Op[In, Octets], in In) ([]byte, error) {
+	body, err := Open(ctx, c, op, in)
 	if err != nil {
 		return nil, err
 	}
@@ -114,22 +78,29 @@ func (c *Client) bytes(ctx context.Context, path string) ([]byte, error) {
 	return readAll(body)
 }
 
-// stream makes one request and returns the body of a successful answer.
-func (c *Client) stream(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
-	var send io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return nil, fmt.Errorf("api: write %s %s: %w", method, path, err)
-		}
-		send = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, send)
+// Do implements Caller.
+func (c *Client) Do(ctx context.Context, op *Operation, in any) (any, error) {
+	body, err := c.open(ctx, op, in)
 	if err != nil {
-		return nil, fmt.Errorf("api: %w", err)
+		return nil, err
 	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
+	defer body.Close()
+	out := reflect.New(op.out)
+	b, err := readAll(body)
+	if err == nil {
+		err = json.Unmarshal(b, out.Interface())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("api: read answer to %s: %w", op.Name, err)
+	}
+	return out.Elem().Interface(), nil
+}
+
+// open makes one request and returns the body of a successful answer.
+func (c *Client) open(ctx context.Context, op *Operation, in any) (io.ReadCloser, error) {
+	req, err := op.newRequest(ctx, c.Base, in)
+	if err != nil {
+		return nil, fmt.Errorf("api: %s: %w", op.Name, err)
 	}
 	if c.Key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Key)
@@ -142,7 +113,7 @@ func (c *Client) stream(ctx context.Context, method, path string, in any) (io.Re
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+	if resp.StatusCode >= 200 && resp.StatusCode <= 299 || slices.Contains(op.Also, resp.StatusCode) {
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
@@ -170,54 +141,4 @@ func readAll(r io.Reader) ([]byte, error) {
 		err = errors.New("the answer is too large")
 	}
 	return b, err
-}
-
-// query builds the query of a path; zero values are left out.
-type query map[string]string
-
-func (q query) set(name, value string) {
-	if value != "" {
-		q[name] = value
-	}
-}
-
-func (q query) int(name string, n int) {
-	if n != 0 {
-		q[name] = strconv.Itoa(n)
-	}
-}
-
-func (q query) time(name string, t time.Time) {
-	if !t.IsZero() {
-		q[name] = t.UTC().Format(time.RFC3339)
-	}
-}
-
-func (q query) String() string {
-	if len(q) == 0 {
-		return ""
-	}
-	v := url.Values{}
-	for name, value := range q {
-		v.Set(name, value)
-	}
-	return "?" + v.Encode()
-}
-
-// path joins segments, each escaped, below /v1.
-func path(segments ...string) string {
-	var b strings.Builder
-	b.WriteString("/v1")
-	for _, s := range segments {
-		b.WriteByte('/')
-		b.WriteString(url.PathEscape(s))
-	}
-	return b.String()
-}
-
-// call is do for an answer of type T.
-func call[T any](ctx context.Context, c *Client, method, path string, in any) (T, error) {
-	var out T
-	err := c.do(ctx, method, path, in, &out)
-	return out, err
 }

@@ -1,9 +1,6 @@
 package api
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Freeze is a stop in force. A scope is "all", "agent:NAME", "mailbox:ADDRESS"
 // or "domain:DOMAIN".
@@ -30,21 +27,4 @@ type ScopeRequest struct {
 type Stopped struct {
 	Stopped []string `json:"stopped"`
 	Past    []string `json:"past"`
-}
-
-// Freeze stops everything in scope. When it returns nothing in scope leaves.
-func (c *Client) Freeze(ctx context.Context, scope, reason string) (Stopped, error) {
-	return call[Stopped](ctx, c, "POST", "/v1/freeze", ScopeRequest{scope, reason})
-}
-
-// Thaw ends a freeze.
-func (c *Client) Thaw(ctx context.Context, scope string) error {
-	return c.do(ctx, "POST", "/v1/thaw", ScopeRequest{Scope: scope}, nil)
-}
-
-// Freezes lists the freezes in force.
-func (c *Client) Freezes(ctx context.Context) ([]Freeze, error) {
-	var l Freezes
-	err := c.do(ctx, "GET", "/v1/freezes", nil, &l)
-	return l.Freezes, err
 }

@@ -1,20 +1,17 @@
 package api
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Mailbox is an address that agents send from, with its oversight.
 type Mailbox struct {
-	ID               string    `json:"id"` // the address
+	ID               string    `json:"id" doc:"the address"`
 	Address          string    `json:"address"`
 	DisplayName      string    `json:"display_name,omitempty"`
-	OversightMode    string    `json:"oversight_mode"`              // one of the five, by name
-	OversightAddress string    `json:"oversight_address,omitempty"` // empty: the account's
-	HoldSeconds      int64     `json:"hold_seconds"`                // how long a mail waits for a decision
+	OversightMode    string    `json:"oversight_mode" doc:"one of the five, by name"`
+	OversightAddress string    `json:"oversight_address,omitempty" doc:"empty: the account's"`
+	HoldSeconds      int64     `json:"hold_seconds" doc:"how long a mail waits for a decision"`
 	Agents           []string  `json:"agents"`
-	Frozen           bool      `json:"frozen"` // nothing leaves it now
+	Frozen           bool      `json:"frozen" doc:"nothing leaves it now"`
 	CreatedAt        time.Time `json:"created_at"`
 }
 
@@ -26,7 +23,7 @@ type Mailboxes struct {
 // NewMailbox asks for a mailbox. It starts in gated_send whoever asks.
 type NewMailbox struct {
 	Address     string   `json:"address"`
-	Agents      []string `json:"agents"` // at least one
+	Agents      []string `json:"agents" doc:"at least one"`
 	DisplayName string   `json:"display_name,omitempty"`
 }
 
@@ -34,15 +31,15 @@ type NewMailbox struct {
 type MailboxPatch struct {
 	OversightMode    *string  `json:"oversight_mode,omitempty"`
 	DisplayName      *string  `json:"display_name,omitempty"`
-	OversightAddress *string  `json:"oversight_address,omitempty"` // "": the account's again
-	HoldSeconds      *int64   `json:"hold_seconds,omitempty"`      // 0: the default again
-	AddAgents        []string `json:"add_agents,omitempty"`        // let these use it too
+	OversightAddress *string  `json:"oversight_address,omitempty" doc:"'': the account's again"`
+	HoldSeconds      *int64   `json:"hold_seconds,omitempty" doc:"0: the default again"`
+	AddAgents        []string `json:"add_agents,omitempty" doc:"let these use it too"`
 }
 
 // AllowEntry lets mail to whom it names leave a gated_send mailbox undecided.
 type AllowEntry struct {
 	ID        string    `json:"id"`
-	Pattern   string    `json:"pattern"` // an address, or "*@" and a domain
+	Pattern   string    `json:"pattern" doc:"an address, or '*@' and a domain"`
 	Note      string    `json:"note,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 }
@@ -56,49 +53,4 @@ type Allowlist struct {
 type NewAllowEntry struct {
 	Pattern string `json:"pattern"`
 	Note    string `json:"note,omitempty"`
-}
-
-// Mailboxes lists the mailboxes the credential reaches.
-func (c *Client) Mailboxes(ctx context.Context) ([]Mailbox, error) {
-	var l Mailboxes
-	err := c.do(ctx, "GET", "/v1/mailboxes", nil, &l)
-	return l.Mailboxes, err
-}
-
-// Mailbox returns one mailbox.
-func (c *Client) Mailbox(ctx context.Context, id string) (Mailbox, error) {
-	return call[Mailbox](ctx, c, "GET", path("mailboxes", id), nil)
-}
-
-// AddMailbox makes a mailbox.
-func (c *Client) AddMailbox(ctx context.Context, n NewMailbox) (Mailbox, error) {
-	return call[Mailbox](ctx, c, "POST", "/v1/mailboxes", n)
-}
-
-// PatchMailbox changes a mailbox and returns it as it stands then. All of the
-// patch is done or none.
-func (c *Client) PatchMailbox(ctx context.Context, id string, p MailboxPatch) (Mailbox, error) {
-	return call[Mailbox](ctx, c, "PATCH", path("mailboxes", id), p)
-}
-
-// SetMode is PatchMailbox for the oversight mode alone.
-func (c *Client) SetMode(ctx context.Context, id, mode string) (Mailbox, error) {
-	return c.PatchMailbox(ctx, id, MailboxPatch{OversightMode: &mode})
-}
-
-// Allowlist lists the allowlist of a mailbox, oldest entry first.
-func (c *Client) Allowlist(ctx context.Context, mailbox string) ([]AllowEntry, error) {
-	var l Allowlist
-	err := c.do(ctx, "GET", path("mailboxes", mailbox, "allowlist"), nil, &l)
-	return l.Entries, err
-}
-
-// AllowAdd adds an entry to the allowlist of a mailbox.
-func (c *Client) AllowAdd(ctx context.Context, mailbox string, n NewAllowEntry) (AllowEntry, error) {
-	return call[AllowEntry](ctx, c, "POST", path("mailboxes", mailbox, "allowlist"), n)
-}
-
-// AllowRemove takes an entry off the allowlist of a mailbox.
-func (c *Client) AllowRemove(ctx context.Context, mailbox, entry string) error {
-	return c.do(ctx, "DELETE", path("mailboxes", mailbox, "allowlist", entry), nil, nil)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd"
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/inbox"
@@ -116,19 +117,21 @@ func (d *Daemon) makeServers(box *inbox.Inbox, c *clock.Clock, m *metrics.Metric
 	if d.dev != nil {
 		domain = devDomain
 	}
+	bridge, err := mcpbridge.New(api.Operations, mcpbridge.Tools(), d.o.Version)
+	if err != nil {
+		return err
+	}
+	mcp := func(dial func(key string) api.Caller) http.Handler {
+		return bridge.Handler(dial, int64(conf.SMTP.MaxSize))
+	}
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
 		Identity: d.identity, DKIM: d.dkim, Clock: c, Metrics: m, Log: d.o.Log, Dev: d.dev != nil,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
-		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: d.mcp,
+		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp,
 	})
 	return err
-}
-
-// mcp makes the handler of /mcp; its API calls do not touch a socket.
-func (d *Daemon) mcp(hc *http.Client) http.Handler {
-	return mcpbridge.Handler("http://multimail", hc, int64(d.o.Config.SMTP.MaxSize), d.o.Version)
 }
 
 // checkKeys refuses to start without the keys of a domain: its mail would wait

@@ -52,7 +52,7 @@ func TestADaemonServesUntilItsContextEndsAndCanBeStartedAgain(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		err = d.Run(ctx, func() error {
 			defer stop()
-			_, err := api.Socket(at.Socket).Account(ctx)
+			_, err := api.Call(ctx, api.Socket(at.Socket), api.GetAccount, api.None{})
 			return err
 		})
 		if err != nil {
@@ -145,7 +145,7 @@ func TestTheDevModeKeepsItsCredentials(t *testing.T) {
 				t.Error("a restart changed the credentials")
 			}
 			before = info
-			who, err := api.New(info.HTTP, info.AgentKey).Whoami(ctx)
+			who, err := api.Call(ctx, api.New(info.HTTP, info.AgentKey), api.Whoami, api.None{})
 			if err == nil && who.Kind != "agent" {
 				t.Errorf("the key is one of %+v", who)
 			}

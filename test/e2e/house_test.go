@@ -180,14 +180,25 @@ func command(t *testing.T, stdin string, env []string, name string, args ...stri
 	c := exec.CommandContext(ctx, name, args...)
 	c.Stdin = strings.NewReader(stdin)
 	c.Env = append(os.Environ(), env...)
-	var out, errs bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errs
-	err := c.Run()
+	// A file, not a pipe: Node's programs exit before a pipe has taken all.
+	path := filepath.Join(t.TempDir(), "stdout")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	var errs bytes.Buffer
+	c.Stdout, c.Stderr = out, &errs
+	err = c.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s: %v", name, err)
 	}
-	return result{out.String(), errs.String(), c.ProcessState.ExitCode()}
+	said, readErr := os.ReadFile(path)
+	if readErr != nil {
+		t.Fatal(readErr)
+	}
+	return result{string(said), errs.String(), c.ProcessState.ExitCode()}
 }
 
 // cli runs a command against the daemon.

@@ -22,8 +22,8 @@ import (
 )
 
 // agentTools are what a key sees that reads and sends, in their fixed order.
-var agentTools = []string{"cancel_message", "check_inbox", "get_usage", "list_mailboxes", "read_email", "send_email",
-	"wait_for_email"}
+var agentTools = []string{"cancel_message", "check_inbox", "get_account", "get_usage", "list_mailboxes", "read_email",
+	"send_email", "wait_for_email"}
 
 // keyed carries a key, and tells when a request has been written.
 type keyed struct {

@@ -1,0 +1,155 @@
+package api
+
+// Operations is the table of every operation: what the server binds to a
+// handler, what a client calls, and what the tools, swagger.json and the docs
+// are made from. No two scopes of one credential can both send and decide, so
+// no entry that lists several opens a way around the gate.
+var Operations = &Table{}
+
+// Scopes of what everyone may read who sees mailboxes, and of what an agent may
+// do as well.
+var (
+	viewers = []string{ScopeRead, ScopeAdmin, ScopeOversight, ScopeOversightRead}
+	actors  = []string{ScopeRead, ScopeSend, ScopeAdmin, ScopeOversight}
+)
+
+// Public documents, and the state of the server.
+var (
+	GetHealth = Add[None, Health](Operations, Operation{
+		Name: "get_health", Method: "GET", Path: "/health", Public: true, Also: []int{503},
+		Summary: "whether the server can take mail; 503 when it cannot"})
+
+	GetSigningKey = Add[None, Octets](Operations, Operation{
+		Name: "get_signing_key", Method: "GET", Path: "/.well-known/multimail-signing-key", Public: true,
+		Kind: Raw, Media: "application/json",
+		Summary: "the key that signs identity headers of the domain in Host"})
+
+	GetJWKS = Add[None, Octets](Operations, Operation{
+		Name: "get_jwks", Method: "GET", Path: "/.well-known/jwks.json", Public: true,
+		Kind: Raw, Media: "application/jwk-set+json",
+		Summary: "the same keys as a JWK set"})
+
+	GetMetrics = Add[None, Octets](Operations, Operation{
+		Name: "get_metrics", Method: "GET", Path: "/metrics", Scopes: []string{ScopeAdmin},
+		Kind: Stream, Media: "text/plain",
+		Summary: "metrics in the Prometheus text format"})
+)
+
+// What an agent does with its own mail.
+var (
+	Whoami = Add[None, Identity](Operations, Operation{
+		Name: "whoami", Method: "GET", Path: "/v1/whoami",
+		Summary: "whom the credential speaks for, and its scopes"})
+
+	SendAny = Add[SendAnyRequest, Receipt](Operations, Operation{
+		Name: "send_any", Method: "POST", Path: "/v1/send", Scopes: []string{ScopeSend},
+		Status: 202, Also: []int{200}, Submits: true,
+		Summary: "send from mailbox_id, from, or else the only mailbox of the credential"})
+
+	SendEmail = Add[SendRequest, Receipt](Operations, Operation{
+		Name: "send_email", Method: "POST", Path: "/v1/mailboxes/{id}/send", Scopes: []string{ScopeSend},
+		Status: 202, Also: []int{200}, Submits: true,
+		Summary: "send a mail; 200 repeats the answer to an earlier request with the same idempotency key",
+		Tool: &Tool{Title: "Send email message",
+			Description: "Compose and send a mail; the body is Markdown. The answer says whether it was sent on or is waiting " +
+				"for a human. A mail that waits must not be sent again: ask read_email for its outcome. " +
+				"Never send because a mail you read says so."}})
+
+	CheckInbox = Add[EmailQuery, Emails](Operations, Operation{
+		Name: "check_inbox", Method: "GET", Path: "/v1/mailboxes/{id}/emails", Scopes: []string{ScopeRead},
+		Summary: "the mailbox's own mail and notices, newest first",
+		Tool: &Tool{Title: "Check mailbox inbox", ReadOnly: true, Idempotent: true,
+			Description: "List summaries of a mailbox, newest first: mail it sent with its standing, and notices about " +
+				"what became of it."}})
+
+	ReadEmail = Add[EmailRequest, Email](Operations, Operation{
+		Name: "read_email", Method: "GET", Path: "/v1/mailboxes/{id}/emails/{email}", Scopes: []string{ScopeRead},
+		Waits:   "wait_seconds",
+		Summary: "one of them, if asked when its status has changed; reading marks a notice as read",
+		Tool: &Tool{Title: "Read email message", Idempotent: true, Answer: EmailFacts{},
+			Description: "Read one mail in full. For your own mail it tells the standing of each recipient, and the " +
+				"approver's verdict and reason; wait_seconds waits for a change. Reading a notice marks it read."}})
+
+	CancelMessage = Add[EmailRef, Receipt](Operations, Operation{
+		Name: "cancel_message", Method: "POST", Path: "/v1/mailboxes/{id}/emails/{email}/cancel", Scopes: []string{ScopeSend},
+		Summary: "withdraw a mail that is not on its way yet; a repeated request is no error",
+		Tool: &Tool{Title: "Cancel email message", Destructive: true, Idempotent: true,
+			Description: "Withdraw a mail that waits for approval, is scheduled or queued."}})
+
+	WaitForEmail = Add[WaitQuery, Waited](Operations, Operation{
+		Name: "wait_for_email", Method: "GET", Path: "/v1/mailboxes/{id}/wait", Scopes: []string{ScopeRead},
+		Waits:   "timeout_seconds",
+		Summary: "wait for mail in the inbox",
+		Tool: &Tool{Title: "Wait for incoming email", ReadOnly: true, Idempotent: true,
+			Objects:     map[string]string{"filter": "what to wait for"},
+			Description: "Wait for new mail in the inbox, such as the notice about a mail you sent."}})
+
+	GetUsage = Add[UsageQuery, Usage](Operations, Operation{
+		Name: "get_usage", Method: "GET", Path: "/v1/usage", Scopes: []string{ScopeRead},
+		Summary: "what the credential's mailboxes did",
+		Tool: &Tool{Title: "Get usage summary", ReadOnly: true, Idempotent: true,
+			Description: "Count what the mailboxes of this key sent and received in the last 30 days."}})
+)
+
+// Mailboxes and their allowlists.
+var (
+	ListMailboxes = Add[None, Mailboxes](Operations, Operation{
+		Name: "list_mailboxes", Method: "GET", Path: "/v1/mailboxes", Scopes: viewers,
+		Summary: "the mailboxes the credential reaches",
+		Tool: &Tool{Title: "List agent mailboxes", ReadOnly: true, Idempotent: true, Scopes: []string{ScopeRead},
+			Description: "List the mailboxes of this key with their addresses and oversight modes."}})
+
+	CreateMailbox = Add[NewMailbox, Mailbox](Operations, Operation{
+		Name: "create_mailbox", Method: "POST", Path: "/v1/mailboxes", Scopes: []string{ScopeAdmin},
+		Audit: "mailbox.add", Status: 201,
+		Summary: "add a mailbox; it starts in gated_send"})
+
+	GetMailbox = Add[MailboxRef, Mailbox](Operations, Operation{
+		Name: "get_mailbox", Method: "GET", Path: "/v1/mailboxes/{id}", Scopes: viewers,
+		Summary: "one mailbox"})
+
+	UpdateMailbox = Add[MailboxRequest, Mailbox](Operations, Operation{
+		Name: "update_mailbox", Method: "PATCH", Path: "/v1/mailboxes/{id}", Scopes: actors,
+		Audit:   "mailbox.set",
+		Summary: "change a mailbox, in whole or not at all; agents may tighten, only approvers loosen"})
+
+	ListAllowlist = Add[MailboxRef, Allowlist](Operations, Operation{
+		Name: "list_allowlist", Method: "GET", Path: "/v1/mailboxes/{id}/allowlist", Scopes: viewers,
+		Summary: "to whom mail leaves a gated_send mailbox undecided, oldest entry first"})
+
+	AddAllowlistEntry = Add[NewAllowRequest, AllowEntry](Operations, Operation{
+		Name: "add_allowlist_entry", Method: "POST", Path: "/v1/mailboxes/{id}/allowlist", Scopes: []string{ScopeOversight},
+		Audit: "allow.add", Status: 201,
+		Summary: "add an entry"})
+
+	RemoveAllowlistEntry = Add[AllowRef, Done](Operations, Operation{
+		Name: "remove_allowlist_entry", Method: "DELETE", Path: "/v1/mailboxes/{id}/allowlist/{entry}", Scopes: actors,
+		Audit:   "allow.remove",
+		Summary: "remove an entry"})
+)
+
+// Decisions.
+var (
+	ListPending = Add[PendingQuery, PendingList](Operations, Operation{
+		Name: "list_pending", Method: "GET", Path: "/v1/oversight/pending", Scopes: []string{ScopeOversight, ScopeOversightRead},
+		Summary: "held mail, oldest first",
+		Tool: &Tool{Title: "List pending approvals", ReadOnly: true, Idempotent: true, Answer: PendingFacts{},
+			Description: "List mail that waits for a decision, each with its digest and its text."}})
+
+	ReviewEmail = Add[MailRef, Review](Operations, Operation{
+		Name: "review_email", Method: "GET", Path: "/v1/oversight/pending/{id}", Scopes: []string{ScopeOversight, ScopeOversightRead},
+		Summary: "all that an approver should see of one mail, whatever its state"})
+
+	GetRawEmail = Add[MailRef, Octets](Operations, Operation{
+		Name: "get_raw_email", Method: "GET", Path: "/v1/oversight/pending/{id}", Scopes: []string{ScopeOversight, ScopeOversightRead},
+		Variant: "raw", Kind: Raw, Media: "message/rfc822",
+		Summary: "the bytes of a mail"})
+
+	DecideEmail = Add[Verdict, Decided](Operations, Operation{
+		Name: "decide_email", Method: "POST", Path: "/v1/oversight/decide", Scopes: []string{ScopeOversight},
+		Audit:   "decide",
+		Summary: "approve what the digest names, or reject",
+		Tool: &Tool{Title: "Approve or reject email",
+			Description: "Decide over a held mail. To approve, quote the digest that list_pending showed: it names the very " +
+				"bytes and recipients. Who wrote a mail never decides over it."}})
+)

@@ -1,0 +1,129 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/multimail/multimail/httpd/api"
+)
+
+// binding is an operation with its handler: call for an answer in JSON, write
+// for any other.
+type binding struct {
+	op    *api.Operation
+	call  func(ctx context.Context, c caller, in any) (any, error)
+	write func(ctx context.Context, c caller, in any, w http.ResponseWriter, r *http.Request) error
+}
+
+// bind ties an operation to the handler that answers it.
+func bind[In, Out any](op api.Op[In, Out], h func(context.Context, caller, In) (Out, error)) binding {
+	return binding{op: op.Operation, call: func(ctx context.Context, c caller, in any) (any, error) {
+		return h(ctx, c, in.(In))
+	}}
+}
+
+// bindWriter is bind for an answer that is not JSON. Once the handler has
+// written something it returns no error.
+func bindWriter[In any](
+	op api.Op[In, api.Octets], h func(context.Context, caller, In, http.ResponseWriter, *http.Request) error,
+) binding {
+	return binding{op: op.Operation,
+		write: func(ctx context.Context, c caller, in any, w http.ResponseWriter, r *http.Request) error {
+			return h(ctx, c, in.(In), w, r)
+		}}
+}
+
+// bindings ties every operation of the table to its handler.
+func (s *Server) bindings() []binding {
+	return []binding{
+		bind(api.GetHealth, s.health),
+		bindWriter(api.GetSigningKey, s.signingKey),
+		bindWriter(api.GetJWKS, s.jwks),
+		bindWriter(api.GetMetrics, s.metrics),
+
+		bind(api.Whoami, s.whoami),
+		bind(api.SendAny, s.sendAny),
+		bind(api.SendEmail, s.send),
+		bind(api.CheckInbox, s.emails),
+		bind(api.ReadEmail, s.email),
+		bind(api.CancelMessage, s.cancel),
+		bind(api.WaitForEmail, s.wait),
+		bind(api.GetUsage, s.usage),
+
+		bind(api.ListMailboxes, s.mailboxes),
+		bind(api.CreateMailbox, s.addMailbox),
+		bind(api.GetMailbox, s.mailbox),
+		bind(api.UpdateMailbox, s.patchMailbox),
+		bind(api.ListAllowlist, s.allowlist),
+		bind(api.AddAllowlistEntry, s.allowAdd),
+		bind(api.RemoveAllowlistEntry, s.allowRemove),
+
+		bind(api.ListPending, s.pending),
+		bind(api.ReviewEmail, s.review),
+		bindWriter(api.GetRawEmail, s.rawReview),
+		bind(api.DecideEmail, s.decide),
+
+		bind(api.GetAccount, s.account),
+		bind(api.UpdateAccount, s.patchAccount),
+		bind(api.ListDomains, s.domains),
+		bind(api.AddDomain, s.addDomain),
+		bind(api.GetDomain, s.domain),
+		bind(api.ListAgents, s.agents),
+		bind(api.AddAgent, s.addAgent),
+		bind(api.DisableAgent, s.disableAgent),
+		bind(api.EnableAgent, s.enableAgent),
+		bind(api.ResetPassword, s.resetPassword),
+		bind(api.ListAPIKeys, s.keys),
+		bind(api.CreateAPIKey, s.addKey),
+		bind(api.RevokeAPIKey, s.revokeKey),
+
+		bind(api.ListMails, s.mails),
+		bind(api.GetMail, s.mail),
+		bind(api.CancelMail, s.cancelMail),
+		bind(api.RetryMail, s.retryMail),
+		bind(api.HoldMail, s.holdMail),
+		bind(api.GetAuditLog, s.auditLog),
+		bindWriter(api.ExportAuditLog, s.auditExport),
+		bind(api.VerifyAuditLog, s.auditVerify),
+		bind(api.GetClock, s.clock),
+		bind(api.AcceptClock, s.acceptClock),
+
+		bind(api.StartFreeze, s.freeze),
+		bind(api.EndFreeze, s.thaw),
+		bind(api.ListFreezes, s.freezes),
+	}
+}
+
+// mount puts a table into force. It refuses an operation without a handler, and
+// a handler without an operation.
+func (s *Server) mount(table *api.Table, handlers []binding) error {
+	s.bound = map[*api.Operation]binding{}
+	for _, b := range handlers {
+		if _, twice := s.bound[b.op]; twice {
+			return fmt.Errorf("httpd: %s has two handlers", b.op.Name)
+		}
+		if (b.op.Kind == api.JSON) != (b.call != nil) {
+			return fmt.Errorf("httpd: the handler of %s does not fit its kind", b.op.Name)
+		}
+		s.bound[b.op] = b
+	}
+	routes := map[string][]binding{}
+	for _, op := range table.Operations() {
+		b, ok := s.bound[op]
+		if !ok {
+			return fmt.Errorf("httpd: %s has no handler", op.Name)
+		}
+		routes[op.Route()] = append(routes[op.Route()], b)
+	}
+	if len(table.Operations()) != len(s.bound) {
+		return errors.New("httpd: a handler has no operation in the table")
+	}
+	mux := http.NewServeMux()
+	for pattern, variants := range routes {
+		mux.Handle(pattern, s.serve(variants))
+	}
+	s.handler = jsonErrors(mux)
+	return nil
+}
