@@ -31,14 +31,9 @@ var (
 		gate
 		httpd
 		httpd/api
-		internal/inbox
 		internal/message
-		internal/secret
-		internal/store/bolt
-		internal/store/storetest
 		mcpbridge
 		queue
-		relay
 		sign
 	`)
 	// longFunctions are "directory.Function".
@@ -49,9 +44,6 @@ var (
 		httpd.TestADraftThatIsRefusedLeavesAnEntryAndNoMail
 		httpd.TestAnswersKeepTheirForm
 		internal/message.TestALinkThatMayLeadElsewhereIsFlagged
-		relay.TestEveryFaultOfTheNextHopHasItsResult
-		relay.TestRouteByMX
-		relay.TestTLSPolicies
 		sign.TestHostileTokensAreRefusedWithoutALookup
 		sign.TestTheVerifierIsAsStrictAsTheDoor
 	`)

@@ -212,7 +212,8 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	var refused *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &refused): // its text holds the whole answer
-		return "", fmt.Errorf("relay: the token endpoint answers %d %s", refused.Response.StatusCode, oneLine(refused.ErrorCode))
+		return "", fmt.Errorf("relay: the token endpoint answers %d %s", refused.Response.StatusCode,
+			oneLine(refused.ErrorCode))
 	case err != nil:
 		return "", fmt.Errorf("relay: token endpoint: %w", err)
 	case tok.AccessToken == "" || len(tok.AccessToken) > maxToken || strings.ContainsFunc(tok.AccessToken, notToken):

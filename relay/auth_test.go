@@ -117,7 +117,8 @@ func TestAUTHByTheMethodsThatTheSmarthostOffers(t *testing.T) {
 		{"", "", [2]string{}, "temporary 0 4.7.0: the smarthost offers no AUTH; none of PLAIN, LOGIN", ""},
 	} {
 		s := &smart{offer: c.offer, ask: c.ask}
-		cl := newClient(t, Options{Smarthost: "127.0.0.1:25", Username: "user", Password: "pass word", Auth: c.method, Dialer: s.dial(t)})
+		cl := newClient(t, Options{Smarthost: "127.0.0.1:25", Username: "user", Password: "pass word", Auth: c.method,
+			Dialer: s.dial(t)})
 		r := deliver(t, cl, newMail("b@x.test"))[0]
 		want, text, _ := strings.Cut(c.want, ": ")
 		if word(r) != want || text != "" && r.Message != text {
@@ -156,7 +157,8 @@ func TestXOAUTH2KeepsItsTokenUntilShortlyBeforeItsEndAndAfterA535FetchesOneOnce(
 		fetched          int32
 	}{
 		{"a good token", "delivered 250 2.0.0", "AUTH XOAUTH2 t1", map[string]bool{"t1": true}, 1},
-		{"a token that was withdrawn", "delivered 250 2.0.0", "AUTH XOAUTH2 t1 AUTH XOAUTH2 t2", map[string]bool{"t2": true}, 2},
+		{"a token that was withdrawn", "delivered 250 2.0.0", "AUTH XOAUTH2 t1 AUTH XOAUTH2 t2", map[string]bool{"t2": true},
+			2},
 		{"no good token", "temporary 535 5.7.3", "AUTH XOAUTH2 t1 AUTH XOAUTH2 t2", nil, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -15,79 +15,85 @@ type faults = map[mailtest.Step]mailtest.Fault
 
 func at(s mailtest.Step, f mailtest.Fault) faults { return faults{s: f} }
 
+var cutOff, resetIt = mailtest.Fault{Cut: true}, mailtest.Fault{Reset: true}
+
+func replied(s string) mailtest.Fault { return mailtest.Fault{Reply: s} }
+func written(s string) mailtest.Fault { return mailtest.Fault{Raw: s, Cut: true} }
+
+// broken is the result of a connection that broke before the final dot.
+const broken = "temporary 0 4.4.2"
+
+var nextHopFaults = []struct {
+	name   string
+	faults faults
+	want   string
+}{
+	{"cut at the banner", at(mailtest.AtBanner, cutOff), broken},
+	{"cut at EHLO", at(mailtest.AtEHLO, cutOff), broken},
+	{"cut at MAIL", at(mailtest.AtMAIL, cutOff), broken},
+	{"cut at RCPT", at(mailtest.AtRCPT, cutOff), broken},
+	{"cut at DATA", at(mailtest.AtDATA, cutOff), broken},
+	{"cut at the dot", at(mailtest.AtDot, cutOff), "uncertain 0 4.4.2"},
+	{"cut within the code of the dot's reply",
+		at(mailtest.AtDot, written("25")), "uncertain 0 4.4.2"},
+	{"cut behind the code of the dot's reply",
+		at(mailtest.AtDot, written("250 2.0.0 O")), "delivered 250 2.0.0"},
+	{"reset at EHLO", at(mailtest.AtEHLO, resetIt), broken},
+	{"reset at MAIL", at(mailtest.AtMAIL, resetIt), broken},
+	{"reset at RCPT", at(mailtest.AtRCPT, resetIt), broken},
+	{"reset at DATA", at(mailtest.AtDATA, resetIt), broken},
+	{"reset at the dot", at(mailtest.AtDot, resetIt), "uncertain 0 4.4.2"},
+	{"4xx at the banner",
+		at(mailtest.AtBanner, replied("450 4.3.2 later")), "temporary 450 4.3.2"},
+	{"5xx at the banner of a smarthost",
+		at(mailtest.AtBanner, replied("554 5.3.2 no")), "temporary 554 5.3.2"},
+	{"421 at the banner",
+		at(mailtest.AtBanner, replied("421 4.3.2 later")), "temporary 421 4.3.2"},
+	{"4xx at EHLO", at(mailtest.AtEHLO, replied("450 later")), "temporary 450 "},
+	{"421 at MAIL", at(mailtest.AtMAIL, replied("421 4.3.2 closing")), "temporary 421 4.3.2"},
+	{"421 at RCPT", at(mailtest.AtRCPT, replied("421 4.3.2 closing")), "temporary 421 4.3.2"},
+	{"421 at DATA", at(mailtest.AtDATA, replied("421 4.3.2 closing")), "temporary 421 4.3.2"},
+	{"421 at the dot", at(mailtest.AtDot, replied("421 4.3.2 closing")), "temporary 421 4.3.2"},
+	{"4xx at MAIL", at(mailtest.AtMAIL, replied("451 4.7.1 grey")), "temporary 451 4.7.1"},
+	{"5xx at MAIL", at(mailtest.AtMAIL, replied("550 5.7.1 no")), "permanent 550 5.7.1"},
+	{"4xx at RCPT", at(mailtest.AtRCPT, replied("450 4.2.1 busy")), "temporary 450 4.2.1"},
+	{"5xx at RCPT", at(mailtest.AtRCPT, replied("550 5.1.1 unknown")), "permanent 550 5.1.1"},
+	{"4xx at DATA", at(mailtest.AtDATA, replied("451 4.3.0 later")), "temporary 451 4.3.0"},
+	{"5xx at DATA",
+		at(mailtest.AtDATA, replied("554 5.5.1 no valid recipients")), "permanent 554 5.5.1"},
+	{"4xx at the dot", at(mailtest.AtDot, replied("452 4.3.1 full")), "temporary 452 4.3.1"},
+	{"5xx at the dot", at(mailtest.AtDot, replied("554 5.7.1 spam")), "permanent 554 5.7.1"},
+	{"5xx with a temporary enhanced code",
+		at(mailtest.AtDot, replied("550 4.7.1 soon")), "permanent 550 "},
+	{"4xx with a permanent enhanced code",
+		at(mailtest.AtDot, replied("450 5.1.1 gone")), "temporary 450 "},
+	{"5xx with a useless enhanced code",
+		at(mailtest.AtDot, replied("550 2.0.0 what")), "permanent 550 "},
+	{"5xx with nothing but its code",
+		at(mailtest.AtRCPT, replied("550 5.1.1")), "permanent 550 5.1.1"},
+	{"552 at RCPT", at(mailtest.AtRCPT, replied("552 too many recipients")), "temporary 552 "},
+	{"552 at RCPT that says the mailbox is full",
+		at(mailtest.AtRCPT, replied("552 5.2.2 full")), "permanent 552 5.2.2"},
+	{"a 250 where 354 belongs",
+		at(mailtest.AtDATA, replied("250 2.0.0 ok")), "temporary 250 2.0.0"},
+	{"another 2xx at the dot",
+		at(mailtest.AtDot, replied("251 2.0.0 ok")), "delivered 251 2.0.0"},
+	{"a 354 after the dot", at(mailtest.AtDot, replied("354 more")), "uncertain 0 "},
+	{"a reply that is none", at(mailtest.AtRCPT, written("hello there\r\n")), broken},
+	{"a reply that is none, after the dot",
+		at(mailtest.AtDot, written("ok\r\n")), "uncertain 0 4.4.2"},
+	{"wrong codes in a multi-line reply",
+		at(mailtest.AtMAIL, written("250-one\r\n550 two\r\n")), broken},
+	{"a reply line of 64 KiB",
+		at(mailtest.AtMAIL, mailtest.Fault{Raw: "550 " + strings.Repeat("x", 64<<10), Hang: true}), broken},
+	{"a reply without end",
+		at(mailtest.AtMAIL, mailtest.Fault{Raw: strings.Repeat("550-x\r\n", 20000), Hang: true}), broken},
+	{"unknown EHLO and a failing HELO",
+		at(mailtest.AtEHLO, replied("502 5.5.1 what")), "temporary 502 5.5.1"},
+}
+
 func TestEveryFaultOfTheNextHopHasItsResult(t *testing.T) {
-	cut, reset := mailtest.Fault{Cut: true}, mailtest.Fault{Reset: true}
-	reply := func(s string) mailtest.Fault { return mailtest.Fault{Reply: s} }
-	raw := func(s string) mailtest.Fault { return mailtest.Fault{Raw: s, Cut: true} }
-	const broken = "temporary 0 4.4.2"
-	for _, c := range []struct {
-		name   string
-		faults faults
-		want   string
-	}{
-		{"cut at the banner", at(mailtest.AtBanner, cut), broken},
-		{"cut at EHLO", at(mailtest.AtEHLO, cut), broken},
-		{"cut at MAIL", at(mailtest.AtMAIL, cut), broken},
-		{"cut at RCPT", at(mailtest.AtRCPT, cut), broken},
-		{"cut at DATA", at(mailtest.AtDATA, cut), broken},
-		{"cut at the dot", at(mailtest.AtDot, cut), "uncertain 0 4.4.2"},
-		{"cut within the code of the dot's reply",
-			at(mailtest.AtDot, raw("25")), "uncertain 0 4.4.2"},
-		{"cut behind the code of the dot's reply",
-			at(mailtest.AtDot, raw("250 2.0.0 O")), "delivered 250 2.0.0"},
-		{"reset at EHLO", at(mailtest.AtEHLO, reset), broken},
-		{"reset at MAIL", at(mailtest.AtMAIL, reset), broken},
-		{"reset at RCPT", at(mailtest.AtRCPT, reset), broken},
-		{"reset at DATA", at(mailtest.AtDATA, reset), broken},
-		{"reset at the dot", at(mailtest.AtDot, reset), "uncertain 0 4.4.2"},
-		{"4xx at the banner",
-			at(mailtest.AtBanner, reply("450 4.3.2 later")), "temporary 450 4.3.2"},
-		{"5xx at the banner of a smarthost",
-			at(mailtest.AtBanner, reply("554 5.3.2 no")), "temporary 554 5.3.2"},
-		{"421 at the banner",
-			at(mailtest.AtBanner, reply("421 4.3.2 later")), "temporary 421 4.3.2"},
-		{"4xx at EHLO", at(mailtest.AtEHLO, reply("450 later")), "temporary 450 "},
-		{"421 at MAIL", at(mailtest.AtMAIL, reply("421 4.3.2 closing")), "temporary 421 4.3.2"},
-		{"421 at RCPT", at(mailtest.AtRCPT, reply("421 4.3.2 closing")), "temporary 421 4.3.2"},
-		{"421 at DATA", at(mailtest.AtDATA, reply("421 4.3.2 closing")), "temporary 421 4.3.2"},
-		{"421 at the dot", at(mailtest.AtDot, reply("421 4.3.2 closing")), "temporary 421 4.3.2"},
-		{"4xx at MAIL", at(mailtest.AtMAIL, reply("451 4.7.1 grey")), "temporary 451 4.7.1"},
-		{"5xx at MAIL", at(mailtest.AtMAIL, reply("550 5.7.1 no")), "permanent 550 5.7.1"},
-		{"4xx at RCPT", at(mailtest.AtRCPT, reply("450 4.2.1 busy")), "temporary 450 4.2.1"},
-		{"5xx at RCPT", at(mailtest.AtRCPT, reply("550 5.1.1 unknown")), "permanent 550 5.1.1"},
-		{"4xx at DATA", at(mailtest.AtDATA, reply("451 4.3.0 later")), "temporary 451 4.3.0"},
-		{"5xx at DATA",
-			at(mailtest.AtDATA, reply("554 5.5.1 no valid recipients")), "permanent 554 5.5.1"},
-		{"4xx at the dot", at(mailtest.AtDot, reply("452 4.3.1 full")), "temporary 452 4.3.1"},
-		{"5xx at the dot", at(mailtest.AtDot, reply("554 5.7.1 spam")), "permanent 554 5.7.1"},
-		{"5xx with a temporary enhanced code",
-			at(mailtest.AtDot, reply("550 4.7.1 soon")), "permanent 550 "},
-		{"4xx with a permanent enhanced code",
-			at(mailtest.AtDot, reply("450 5.1.1 gone")), "temporary 450 "},
-		{"5xx with a useless enhanced code",
-			at(mailtest.AtDot, reply("550 2.0.0 what")), "permanent 550 "},
-		{"5xx with nothing but its code",
-			at(mailtest.AtRCPT, reply("550 5.1.1")), "permanent 550 5.1.1"},
-		{"552 at RCPT", at(mailtest.AtRCPT, reply("552 too many recipients")), "temporary 552 "},
-		{"552 at RCPT that says the mailbox is full",
-			at(mailtest.AtRCPT, reply("552 5.2.2 full")), "permanent 552 5.2.2"},
-		{"a 250 where 354 belongs",
-			at(mailtest.AtDATA, reply("250 2.0.0 ok")), "temporary 250 2.0.0"},
-		{"another 2xx at the dot",
-			at(mailtest.AtDot, reply("251 2.0.0 ok")), "delivered 251 2.0.0"},
-		{"a 354 after the dot", at(mailtest.AtDot, reply("354 more")), "uncertain 0 "},
-		{"a reply that is none", at(mailtest.AtRCPT, raw("hello there\r\n")), broken},
-		{"a reply that is none, after the dot",
-			at(mailtest.AtDot, raw("ok\r\n")), "uncertain 0 4.4.2"},
-		{"wrong codes in a multi-line reply",
-			at(mailtest.AtMAIL, raw("250-one\r\n550 two\r\n")), broken},
-		{"a reply line of 64 KiB",
-			at(mailtest.AtMAIL, mailtest.Fault{Raw: "550 " + strings.Repeat("x", 64<<10), Hang: true}), broken},
-		{"a reply without end",
-			at(mailtest.AtMAIL, mailtest.Fault{Raw: strings.Repeat("550-x\r\n", 20000), Hang: true}), broken},
-		{"unknown EHLO and a failing HELO",
-			at(mailtest.AtEHLO, reply("502 5.5.1 what")), "temporary 502 5.5.1"},
-	} {
+	for _, c := range nextHopFaults {
 		t.Run(c.name, func(t *testing.T) {
 			hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Faults: c.faults})
 			got := deliver(t, to(t, hop, Options{}), newMail("b@x.test", "c@x.test"))

@@ -228,7 +228,7 @@ func TestBytesThatAreNotCanonicalAreNotSent(t *testing.T) {
 	}
 }
 
-func TestEightBitMessages(t *testing.T) {
+func TestEightBitContentGoesOnlyWhere8BITMIMEIsOffered(t *testing.T) {
 	seven := []string{"SIZE 1000000"}
 	for name, c := range map[string]struct {
 		ext  []string
@@ -319,7 +319,8 @@ func TestAPanicBeforeTheDotSendsNoDot(t *testing.T) {
 
 func TestRecipientsWithEveryLegalCharacterAreWrittenQuoted(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
-	rcpts := []string{`"a@b"@x.test`, `"a\"b"@x.test`, `"a\\"@x.test`, `"v@evil.test ORCPT=rfc822;y"@x.test`, `"@evil.test:v"@x.test`}
+	rcpts := []string{`"a@b"@x.test`, `"a\"b"@x.test`, `"a\\"@x.test`, `"v@evil.test ORCPT=rfc822;y"@x.test`,
+		`"@evil.test:v"@x.test`}
 	for i, r := range deliver(t, to(t, hop, Options{}), newMail(rcpts...)) {
 		if tx := hop.Transactions()[0]; !r.Delivered || tx.Rcpts[i] != rcpts[i] || tx.RcptParams[i] != "" {
 			t.Errorf("on the wire: %q with %q, want %q", tx.Rcpts[i], tx.RcptParams[i], rcpts[i])

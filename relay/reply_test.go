@@ -127,7 +127,8 @@ func TestEveryFormOfAReplyIsAReplyAtEveryStage(t *testing.T) {
 				if r := deliver(t, c, newMail("b@x.test"))[0]; !r.Delivered || r.Code/10 != 25 {
 					t.Errorf("got %+v", r)
 				}
-				slow := newClient(t, Options{Smarthost: "127.0.0.1:25", Dialer: func(ctx context.Context, n, a string) (net.Conn, error) {
+				slow := newClient(t, Options{Smarthost: "127.0.0.1:25", Dialer: func(ctx context.Context, n, a string) (net.Conn,
+					error) {
 					conn, err := dial(ctx, n, a)
 					return drip{conn}, err
 				}})
@@ -302,7 +303,8 @@ func TestAHostThatRefusesAtItsGreetingIsLeftForTheNextMX(t *testing.T) {
 }
 
 func FuzzReadReply(f *testing.F) {
-	for _, s := range []string{"250\r\n", "250-a\r\n250\r\n", "250", "25", "250 a\n", "250-a\r\n550 b\r\n", "\r\n", "250-"} {
+	for _, s := range []string{"250\r\n", "250-a\r\n250\r\n", "250", "25", "250 a\n", "250-a\r\n550 b\r\n", "\r\n",
+		"250-"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

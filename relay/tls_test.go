@@ -8,57 +8,83 @@ import (
 	"github.com/multimail/multimail/internal/mailtest"
 )
 
-func TestTLSPolicies(t *testing.T) {
+// certificates are those that a next hop may show.
+type certificates struct {
+	ca                       *mailtest.CA
+	good, wrongName, wrongCA *tls.Config
+}
+
+func newCertificates(t *testing.T) certificates {
 	ca, other := mailtest.NewCA(t), mailtest.NewCA(t)
-	good, wrongName, wrongCA := ca.Server("127.0.0.1"), ca.Server("other.test"), other.Server("127.0.0.1")
-	const ok, okTLS = "delivered 250 2.0.0", "delivered 250 2.0.0 over TLS"
-	type hop = mailtest.NextHopOptions
-	for _, c := range []struct {
-		name   string
-		policy TLSPolicy
-		hop    hop
-		want   string
-		conns  int
-	}{
-		{"none uses no TLS", None, hop{TLS: good}, ok, 1},
-		{"opportunistic uses what is offered", Opportunistic, hop{TLS: good}, okTLS, 1},
-		{"opportunistic does not verify", Opportunistic, hop{TLS: wrongCA}, okTLS, 1},
-		{"opportunistic goes without", Opportunistic, hop{}, ok, 1},
-		{"opportunistic after a broken handshake", Opportunistic, hop{BrokenTLS: true}, ok, 2},
+	return certificates{ca, ca.Server("127.0.0.1"), ca.Server("other.test"), other.Server("127.0.0.1")}
+}
+
+// tlsCase is a next hop, and what becomes of a mail under a policy.
+type tlsCase struct {
+	name   string
+	policy TLSPolicy
+	hop    nextHop
+	want   string
+	conns  int
+}
+
+type nextHop = mailtest.NextHopOptions
+
+const ok, okTLS = "delivered 250 2.0.0", "delivered 250 2.0.0 over TLS"
+
+func TestOpportunisticTLSTakesWhatItIsOffered(t *testing.T) {
+	certs := newCertificates(t)
+	certs.check(t, []tlsCase{
+		{"none uses no TLS", None, nextHop{TLS: certs.good}, ok, 1},
+		{"opportunistic uses what is offered", Opportunistic, nextHop{TLS: certs.good}, okTLS, 1},
+		{"opportunistic does not verify", Opportunistic, nextHop{TLS: certs.wrongCA}, okTLS, 1},
+		{"opportunistic goes without", Opportunistic, nextHop{}, ok, 1},
+		{"opportunistic after a broken handshake", Opportunistic, nextHop{BrokenTLS: true}, ok, 2},
 		{"opportunistic after a refused STARTTLS",
-			Opportunistic, hop{TLS: good,
+			Opportunistic, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Reply: "454 4.7.0 no"})}, ok, 2},
 		{"opportunistic after a cut STARTTLS",
-			Opportunistic, hop{TLS: good,
+			Opportunistic, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Cut: true})}, ok, 2},
 		{"opportunistic after glued plaintext",
-			Opportunistic, hop{TLS: good, Glue: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
-		{"required with a good certificate", Required, hop{TLS: good}, okTLS, 1},
+			Opportunistic, nextHop{TLS: certs.good, Glue: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
+	})
+}
+
+func TestRequiredTLSSendsNothingWithoutAVerifiedPeer(t *testing.T) {
+	certs := newCertificates(t)
+	certs.check(t, []tlsCase{
+		{"required with a good certificate", Required, nextHop{TLS: certs.good}, okTLS, 1},
 		{"required with the name of another",
-			Required, hop{TLS: wrongName}, "temporary 0 4.7.5", 1},
+			Required, nextHop{TLS: certs.wrongName}, "temporary 0 4.7.5", 1},
 		{"required with an unknown authority",
-			Required, hop{TLS: wrongCA}, "temporary 0 4.7.5", 1},
-		{"required without an offer", Required, hop{}, "temporary 0 4.7.4", 1},
+			Required, nextHop{TLS: certs.wrongCA}, "temporary 0 4.7.5", 1},
+		{"required without an offer", Required, nextHop{}, "temporary 0 4.7.4", 1},
 		{"required after a broken handshake",
-			Required, hop{BrokenTLS: true}, "temporary 0 4.7.5", 1},
+			Required, nextHop{BrokenTLS: true}, "temporary 0 4.7.5", 1},
 		{"required after a refused STARTTLS",
-			Required, hop{TLS: good,
+			Required, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Reply: "502 5.5.1 no"})}, "temporary 502 5.5.1", 1},
 		{"required after a cut STARTTLS",
-			Required, hop{TLS: good,
+			Required, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Cut: true})}, "temporary 0 4.7.5", 1},
 		{"required after a reset STARTTLS",
-			Required, hop{TLS: good,
+			Required, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Reset: true})}, "temporary 0 4.7.5", 1},
 		{"required after glued plaintext",
-			Required, hop{TLS: good, Glue: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
+			Required, nextHop{TLS: certs.good, Glue: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
 		{"required after an EHLO that fails in TLS",
-			Required, hop{TLS: good,
+			Required, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtEHLO, mailtest.Fault{Cut: true, Skip: 1})}, "temporary 0 4.4.2", 1},
-	} {
+	})
+}
+
+func (certs certificates) check(t *testing.T, cases []tlsCase) {
+	t.Helper()
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			h := mailtest.NewNextHop(t, c.hop)
-			client := to(t, h, Options{TLS: c.policy, RootCAs: ca.Pool()})
+			client := to(t, h, Options{TLS: c.policy, RootCAs: certs.ca.Pool()})
 			got := deliver(t, client, newMail("b@x.test"))
 			want, secure := strings.CutSuffix(c.want, " over TLS")
 			check(t, got, want)
@@ -77,8 +103,7 @@ func TestTLSPolicies(t *testing.T) {
 		})
 	}
 }
-
-func TestImplicitTLS(t *testing.T) {
+func TestImplicitTLSIsVerifiedAndNeverFallsBack(t *testing.T) {
 	ca := mailtest.NewCA(t)
 	for name, c := range map[string]struct {
 		conf *tls.Config
@@ -103,7 +128,7 @@ func TestImplicitTLS(t *testing.T) {
 	})
 }
 
-func TestAuthentication(t *testing.T) {
+func TestCredentialsGoOnlyWhereTheyAreSafe(t *testing.T) {
 	ca := mailtest.NewCA(t)
 	login := func(o mailtest.NextHopOptions) mailtest.NextHopOptions {
 		o.Username, o.Password = "bot", "secret"

@@ -8,7 +8,7 @@ import (
 
 const certs = "[smtp]\ntls_cert_file = 'c'\ntls_key_file = 'k'\n"
 
-func TestParse(t *testing.T) {
+func TestAConfigurationIsTakenOrRefusedWithItsLine(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"a key that stands twice is an error with its line", certs + "tls_key_file = 'l'\n",
 			"f:4: key tls_key_file is already"},
@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestUnits(t *testing.T) {
+func TestSizesAndDurationsAreReadInTheirUnits(t *testing.T) {
 	for text, want := range map[string]Size{"512": 512, "64KB": 64 << 10, "25mb": 25 << 20, " 1GB ": 1 << 30} {
 		var s Size
 		if err := s.UnmarshalText([]byte(text)); err != nil || s != want {

@@ -358,10 +358,10 @@ func TestPostingAndMarkingSaySoWhenTheStoreFails(t *testing.T) {
 }
 
 func TestAnItemIsWrittenAsItsReadersKnowIt(t *testing.T) {
-	b, err := json.Marshal(inbox.Item{ID: "I", Mailbox: mail.MustAddress("a@b.test"), Kind: "dsn", About: "A", Action: "failed",
-		From: "f", Subject: "s", Text: "t", ReceivedAt: zone.UTC(), Read: true, Size: 1})
-	want := `{"id":"I","mailbox":"a@b.test","kind":"dsn","about":"A","action":"failed","from":"f","subject":"s","text":"t",` +
-		`"received_at":"2031-05-04T12:00:00Z","read":true,"size":1}`
+	b, err := json.Marshal(inbox.Item{ID: "I", Mailbox: mail.MustAddress("a@b.test"), Kind: "dsn", About: "A",
+		Action: "failed", From: "f", Subject: "s", Text: "t", ReceivedAt: zone.UTC(), Read: true, Size: 1})
+	want := `{"id":"I","mailbox":"a@b.test","kind":"dsn","about":"A","action":"failed","from":"f","subject":"s",` +
+		`"text":"t","received_at":"2031-05-04T12:00:00Z","read":true,"size":1}`
 	if err != nil || string(b) != want {
 		t.Errorf("got %s, want %s: %v", b, want, err)
 	}

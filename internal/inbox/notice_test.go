@@ -35,7 +35,8 @@ func TestANoticeSaysWhatItIsAboutInItsOwnHeader(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, err := inbox.ParseNotice([]byte(c.raw))
-			if (err == nil) != (c.action != "") || n.Action != c.action || err == nil && n.About != id || err != nil && n.About != "" {
+			if (err == nil) != (c.action != "") || n.Action != c.action || err == nil && n.About != id || err != nil &&
+				n.About != "" {
 				t.Errorf("got %+v: %v", n, err)
 			}
 		})

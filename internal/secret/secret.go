@@ -50,7 +50,8 @@ func checkDir(dir string) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
-		return fmt.Errorf("others may write to the directory %s (mode %04o); run: chmod go-w %s", dir, info.Mode().Perm(), dir)
+		return fmt.Errorf("others may write to the directory %s (mode %04o); run: chmod go-w %s", dir, info.Mode().Perm(),
+			dir)
 	}
 	return nil
 }

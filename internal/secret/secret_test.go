@@ -33,11 +33,13 @@ func TestAFileThatOthersCouldReplaceIsRefused(t *testing.T) {
 	if err := Write(path, []byte("one")); err != nil {
 		t.Fatal(err)
 	}
-	for mode, ok := range map[fs.FileMode]bool{0o700: true, 0o755: true, 0o775: false, 0o777: false, 0o702: false, 0o777 | fs.ModeSticky: true} {
+	for mode, ok := range map[fs.FileMode]bool{0o700: true, 0o755: true, 0o775: false, 0o777: false, 0o702: false,
+		0o777 | fs.ModeSticky: true} {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := Read(path); ok != (err == nil) || err != nil && !strings.Contains(err.Error(), "run: chmod go-w "+dir) {
+		if _, _, err := Read(path); ok != (err == nil) || err != nil &&
+			!strings.Contains(err.Error(), "run: chmod go-w "+dir) {
 			t.Errorf("%v: %v", mode, err)
 		}
 	}

@@ -77,7 +77,8 @@ func fileOf(sum [sha256.Size]byte) string {
 }
 
 func isBodyFile(name string) bool {
-	if len(name) != nameSize || name[2] != filepath.Separator || name[:2] != name[3:5] || name[nameSize-2*tailSize-1] != '-' {
+	if len(name) != nameSize || name[2] != filepath.Separator || name[:2] != name[3:5] ||
+		name[nameSize-2*tailSize-1] != '-' {
 		return false
 	}
 	_, err := sumOf(name)

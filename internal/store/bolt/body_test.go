@@ -41,21 +41,27 @@ func TestBodiesFrom64KiBUpAreFiles(t *testing.T) {
 		t.Errorf("%v, %v, %d files", fi, err, files(t, dir))
 	}
 	// A transaction that fails removes nothing.
-	if err := db.Update(t.Context(), func(tx store.Tx) error { return errors.Join(storetest.Records(tx).DeleteBody("big"), errDisk) }); err == nil {
+	if err := db.Update(t.Context(), func(tx store.Tx) error {
+		return errors.Join(storetest.Records(tx).DeleteBody("big"), errDisk)
+	}); err == nil {
 		t.Fatal("no error")
 	}
 	wantFile(t, dir, file(s), true)
 	second := putBody(t, db, "big", make([]byte, inlineMax+1))
 	wantFile(t, dir, file(s), false)
 	wantFile(t, dir, file(second), true)
-	if err := db.Update(t.Context(), func(tx store.Tx) error { return storetest.Records(tx).DeleteBody("big") }); err != nil {
+	if err := db.Update(t.Context(), func(tx store.Tx) error {
+		return storetest.Records(tx).DeleteBody("big")
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if n := files(t, dir); n != 0 {
 		t.Errorf("%d files after all were deleted", n)
 	}
 	// What is gone cannot be put in force again.
-	if err := db.Update(t.Context(), func(tx store.Tx) error { return storetest.Records(tx).PutBody(second) }); !errors.Is(err, fs.ErrNotExist) {
+	if err := db.Update(t.Context(), func(tx store.Tx) error {
+		return storetest.Records(tx).PutBody(second)
+	}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("PutBody of a deleted file: %v", err)
 	}
 	if err := db.Update(t.Context(), func(tx store.Tx) error {

@@ -85,12 +85,17 @@ func TestAFailureIsUndoneInsideASharedCommit(t *testing.T) {
 		}
 		return func(tx store.Tx) error {
 			all := map[string]bool{"new": true}
-			errs := []error{storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error { all[k] = true; return nil })}
+			errs := []error{storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error {
+				all[k] = true
+				return nil
+			})}
 			for k := range all {
-				errs = append(errs, storetest.Records(tx).Put(k, []byte("x")), storetest.Records(tx).Delete(k), storetest.Records(tx).Put(k, []byte("y")), storetest.Records(tx).Put(k, nil))
+				errs = append(errs, storetest.Records(tx).Put(k, []byte("x")), storetest.Records(tx).Delete(k),
+					storetest.Records(tx).Put(k, []byte("y")), storetest.Records(tx).Put(k, nil))
 			}
 			errs = append(errs, storetest.Records(tx).Delete("b"), storetest.Records(tx).Delete("empty"),
-				storetest.Records(tx).PutBody(store.Inline("body", []byte("x"))), storetest.Records(tx).DeleteBody("body"), storetest.Records(tx).PutBody(store.Inline("more", nil)))
+				storetest.Records(tx).PutBody(store.Inline("body", []byte("x"))), storetest.Records(tx).DeleteBody("body"),
+				storetest.Records(tx).PutBody(store.Inline("more", nil)))
 			if err := errors.Join(errs...); err != nil {
 				t.Error(err)
 			}
@@ -220,7 +225,9 @@ func TestAScanRefusesWrites(t *testing.T) {
 	mustPut(t, db, "a", "1")
 	err := db.Update(t.Context(), func(tx store.Tx) error {
 		return errors.Join(storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error {
-			return storetest.Records(tx).Scan(store.Range{}, func(string, []byte) error { return storetest.Records(tx).Delete(k) })
+			return storetest.Records(tx).Scan(store.Range{}, func(string, []byte) error {
+				return storetest.Records(tx).Delete(k)
+			})
 		}), storetest.Records(tx).Put("b", nil))
 	})
 	if !errors.Is(err, errScanning) {

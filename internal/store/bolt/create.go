@@ -156,7 +156,8 @@ func (db *DB) mark() error {
 		return err
 	}
 	if !empty {
-		return fmt.Errorf("store: %s holds records but %s is missing; restore that from a backup: %w", fileName, markerName, store.ErrMissing)
+		return fmt.Errorf("store: %s holds records but %s is missing; restore that from a backup: %w", fileName, markerName,
+			store.ErrMissing)
 	}
 	b, err := json.Marshal(marker{ID: id, Created: db.o.Now().UTC()})
 	if err == nil {

@@ -31,7 +31,9 @@ func TestDiscardRemovesWhatNoRecordNames(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := db.Update(t.Context(), func(tx store.Tx) error { return storetest.Records(tx).PutBody(staged[0]) }); err != nil {
+	if err := db.Update(t.Context(), func(tx store.Tx) error {
+		return storetest.Records(tx).PutBody(staged[0])
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range staged {

@@ -75,7 +75,8 @@ func (db *DB) openFile() (err error) {
 }
 
 func damaged(format string, args ...any) error {
-	return fmt.Errorf("store: %s: %s; restore it from a backup: %w", fileName, fmt.Sprintf(format, args...), store.ErrMissing)
+	return fmt.Errorf("store: %s: %s; restore it from a backup: %w", fileName, fmt.Sprintf(format, args...),
+		store.ErrMissing)
 }
 
 func openLocked(name string, flag int, mode fs.FileMode) (*os.File, error) {

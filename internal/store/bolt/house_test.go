@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestContract(t *testing.T) {
+func TestBoltKeepsTheContractOfAStore(t *testing.T) {
 	dirs := map[string]string{}
 	storetest.Run(t, func(t *testing.T) store.Store {
 		dir, opened := dirs[t.Name()]
@@ -57,7 +57,9 @@ func mustClose(t testing.TB, db *DB) {
 }
 
 func put(db *DB, key, value string) error {
-	return db.Update(context.Background(), func(tx store.Tx) error { return storetest.Records(tx).Put(key, []byte(value)) })
+	return db.Update(context.Background(), func(tx store.Tx) error {
+		return storetest.Records(tx).Put(key, []byte(value))
+	})
 }
 
 func mustPut(t testing.TB, db *DB, key, value string) {
@@ -89,7 +91,9 @@ func putBody(t testing.TB, db *DB, key string, body []byte) store.Staged {
 	if err != nil {
 		t.Fatalf("Stage %s: %v", key, err)
 	}
-	if err := db.Update(context.Background(), func(tx store.Tx) error { return storetest.Records(tx).PutBody(s) }); err != nil {
+	if err := db.Update(context.Background(), func(tx store.Tx) error {
+		return storetest.Records(tx).PutBody(s)
+	}); err != nil {
 		t.Fatalf("PutBody %s: %v", key, err)
 	}
 	return s
@@ -122,7 +126,8 @@ func whole(t testing.TB, db *DB) error {
 // checkPages lets bbolt check every page of a closed store.
 func checkPages(t testing.TB, dir string) {
 	t.Helper()
-	b, err := bbolt.Open(filepath.Join(dir, fileName), 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true, PreLoadFreelist: true})
+	b, err := bbolt.Open(filepath.Join(dir, fileName), 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true,
+		PreLoadFreelist: true})
 	if err != nil {
 		t.Fatalf("check: %v", err)
 	}

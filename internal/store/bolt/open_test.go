@@ -68,7 +68,8 @@ func TestAnInterruptedCreationIsFinished(t *testing.T) {
 func TestADirectoryHasOneDaemon(t *testing.T) {
 	dir := t.TempDir()
 	first := mustOpen(t, Options{Dir: dir, Create: true})
-	if _, err := Open(Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "another daemon has the data directory open") || errors.Is(err, store.ErrMissing) {
+	if _, err := Open(Options{Dir: dir}); err == nil ||
+		!strings.Contains(err.Error(), "another daemon has the data directory open") || errors.Is(err, store.ErrMissing) {
 		t.Errorf("second Open: %v", err)
 	}
 	mustPut(t, first, "a", "1")

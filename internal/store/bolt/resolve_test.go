@@ -202,7 +202,8 @@ func TestABodySharesTheFateOfItsCommit(t *testing.T) {
 			}
 			d.plans(c.fate)
 			err = db.Update(t.Context(), func(tx store.Tx) error {
-				return errors.Join(storetest.Records(tx).Put("record", nil), storetest.Records(tx).PutBody(s), storetest.Records(tx).DeleteBody("old"))
+				return errors.Join(storetest.Records(tx).Put("record", nil), storetest.Records(tx).PutBody(s),
+					storetest.Records(tx).DeleteBody("old"))
 			})
 			if (err == nil) != c.there {
 				t.Fatal(err)

@@ -48,7 +48,8 @@ func atomicBody(t *testing.T, db store.Store) {
 		first, second := stage(t, db, fresh, pattern(n, 3)), stage(t, db, old, pattern(n, 4))
 		change := func(end error) func(store.Tx) error {
 			return func(tx store.Tx) error {
-				return errors.Join(Records(tx).Put("record/"+fresh, nil), Records(tx).PutBody(first), Records(tx).PutBody(second), Records(tx).DeleteBody(kept), end)
+				return errors.Join(Records(tx).Put("record/"+fresh, nil), Records(tx).PutBody(first), Records(tx).PutBody(second),
+					Records(tx).DeleteBody(kept), end)
 			}
 		}
 		wantBody(t, db, fresh, nil)
@@ -83,7 +84,9 @@ func changedBody(t *testing.T, db store.Store) {
 		}{
 			{"put", func(tx store.Tx) error { return Records(tx).PutBody(first) }, pattern(n, 1)},
 			{"put again", func(tx store.Tx) error { return Records(tx).PutBody(first) }, pattern(n, 1)},
-			{"delete and put", func(tx store.Tx) error { return errors.Join(Records(tx).DeleteBody(key), Records(tx).PutBody(first)) }, pattern(n, 1)},
+			{"delete and put", func(tx store.Tx) error {
+				return errors.Join(Records(tx).DeleteBody(key), Records(tx).PutBody(first))
+			}, pattern(n, 1)},
 			{"replace and go back", func(tx store.Tx) error {
 				return errors.Join(Records(tx).PutBody(second), Records(tx).PutBody(first))
 			}, pattern(n, 1)},

@@ -13,7 +13,8 @@ import (
 
 func order(t *testing.T, db store.Store) {
 	// Sorted as octets; no collation, no folding, NUL and 0xff included.
-	want := []string{"\x00", "\x00\x00", "\x01", "A", "B", "a", "a\x00", "a\x00b", "a/", "a/1", "a/10", "a/2", "aa", "b", "z", "\x7f", "ä", "\xc3\xa4\x00", "\xfe", "\xff", "\xff\xff"}
+	want := []string{"\x00", "\x00\x00", "\x01", "A", "B", "a", "a\x00", "a\x00b", "a/", "a/1", "a/10", "a/2", "aa", "b",
+		"z", "\x7f", "ä", "\xc3\xa4\x00", "\xfe", "\xff", "\xff\xff"}
 	shuffled := slices.Clone(want)
 	for i := range shuffled {
 		j := (i*7 + 3) % len(shuffled)

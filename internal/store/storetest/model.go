@@ -128,7 +128,10 @@ func emptied(t *testing.T, db store.Store) {
 			forward, backward = nil, nil
 			return errors.Join(
 				Records(tx).Scan(store.Range{}, func(k string, _ []byte) error { forward = append(forward, k); return nil }),
-				Records(tx).Scan(store.Range{Reverse: true}, func(k string, _ []byte) error { backward = append(backward, k); return nil }))
+				Records(tx).Scan(store.Range{Reverse: true}, func(k string, _ []byte) error {
+					backward = append(backward, k)
+					return nil
+				}))
 		})
 		same(t, fmt.Sprintf("kept %v", kept), forward, want)
 		slices.Reverse(want)

@@ -205,7 +205,8 @@ func closedStore(t *testing.T, open func(*testing.T) store.Store) {
 	_, body := db.Body(ctx, "a")
 	_, staged := db.Stage(ctx, "a", pattern(100<<10, 1))
 	for what, err := range map[string]error{
-		"Update": db.Update(ctx, nothing), "View": db.View(ctx, nothing), "Healthy": db.Healthy(), "Body": body, "Stage": staged,
+		"Update": db.Update(ctx, nothing), "View": db.View(ctx, nothing), "Healthy": db.Healthy(), "Body": body,
+		"Stage": staged,
 	} {
 		if !errors.Is(err, store.ErrClosed) {
 			t.Errorf("%s after Close: %v", what, err)

@@ -57,7 +57,9 @@ func snapshot(t *testing.T, db store.Store) {
 		}
 		done := make(chan error)
 		go func() {
-			done <- db.Update(context.Background(), func(tx store.Tx) error { return putAll(tx, "a", "new", "b", "new", "c", "new") })
+			done <- db.Update(context.Background(), func(tx store.Tx) error {
+				return putAll(tx, "a", "new", "b", "new", "c", "new")
+			})
 		}()
 		if err := <-done; err != nil {
 			return err
@@ -160,7 +162,8 @@ func failed(t *testing.T, db store.Store) {
 		t.Errorf("Update = %v, want the closure's own error", err)
 	}
 	same(t, "after the failure", scan(t, db, store.Range{}), []string{"a=1"})
-	if err := db.View(context.Background(), func(store.Tx) error { return errTest }); err != errTest { //nolint:errorlint // as above
+	//nolint:errorlint // as above
+	if err := db.View(context.Background(), func(store.Tx) error { return errTest }); err != errTest {
 		t.Errorf("View = %v, want the closure's own error", err)
 	}
 	put(t, db, "c", "3")
