@@ -79,3 +79,18 @@ func FuzzBodyHash(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkBodyHash(b *testing.B) {
+	for name, line := range map[string]string{
+		"text": "The quick brown fox jumps over the lazy dog and comes back.\r\n", "base64": strings.Repeat("Abc/", 19) + "\r\n",
+	} {
+		raw := []byte("From: bot@a.test\r\n\r\n" + strings.Repeat(line, (1<<20)/len(line)))
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				BodyHash(raw)
+			}
+		})
+	}
+}
