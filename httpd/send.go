@@ -210,13 +210,11 @@ func checkDraft(d api.Draft) error {
 		return over(mail.LimitDraftReferences, "references has more than %d Message-IDs", maxReferences)
 	case slices.ContainsFunc(d.References, func(id string) bool { return len(strings.Fields(id)) != 1 }):
 		return invalid("references must be a list of Message-IDs, one each")
-	case len(d.IdempotencyKey) > maxKey || strings.ContainsFunc(d.IdempotencyKey, unprintable):
+	case len(d.IdempotencyKey) > maxKey || !mail.AllPrintable(d.IdempotencyKey):
 		return invalid("idempotency_key must be up to %d printable ASCII characters", maxKey)
 	}
 	return nil
 }
-
-func unprintable(c rune) bool { return c < ' ' || c > '~' }
 
 // hasControls reports whether s could end a line of a header in some reader.
 func hasControls(s string) bool {

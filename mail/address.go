@@ -88,7 +88,7 @@ func unquoteLocal(s string) (local, why string) {
 				return "", "unbalanced quote"
 			}
 		}
-		if s[i] < ' ' || s[i] > '~' || s[i] == '<' || s[i] == '>' {
+		if !IsPrintable(rune(s[i])) || s[i] == '<' || s[i] == '>' {
 			return "", "character not allowed in a quoted local part"
 		}
 		b.WriteByte(s[i])

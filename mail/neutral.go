@@ -101,6 +101,14 @@ func IsInvisible(r rune) bool {
 	return false
 }
 
+// IsPrintable reports whether c is printable ASCII, the blank included.
+func IsPrintable(c rune) bool { return c >= ' ' && c <= '~' }
+
+// AllPrintable reports whether s has no other characters than printable ASCII.
+func AllPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return !IsPrintable(c) })
+}
+
 // IsControl reports whether r is a control character, \n and \t included, or a
 // line or paragraph separator.
 func IsControl(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }

@@ -72,3 +72,13 @@ func TestCombiningMarksStandOnACharacterAndInNoPile(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintableASCIIRunsFromTheBlankToTheTilde(t *testing.T) {
+	for s, want := range map[string]bool{
+		"": true, " ~": true, "a\x1f": false, "\x7f": false, "\u00a0": false, "\xff": false, "\t": false,
+	} {
+		if got := AllPrintable(s); got != want {
+			t.Errorf("%q: %t", s, got)
+		}
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"github.com/emersion/go-sasl"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // AuthMethod says how the client logs in to the smarthost.
@@ -225,7 +227,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	return tok.AccessToken, nil
 }
 
-func notToken(r rune) bool { return r <= ' ' || r > '~' }
+func notToken(r rune) bool { return r == ' ' || !mail.IsPrintable(r) }
 
 func (t *tokens) kept() string {
 	t.mu.Lock()

@@ -188,7 +188,5 @@ func validNotify(words []string) bool {
 
 // printable reports whether s can stand in a parameter.
 func printable(s string) bool {
-	return strings.Trim(oneLine(s), " ") == s && !strings.ContainsFunc(s, func(r rune) bool {
-		return r < ' ' || r > '~'
-	})
+	return strings.Trim(oneLine(s), " ") == s && mail.AllPrintable(s)
 }

@@ -133,7 +133,7 @@ func oneLine(s string) string {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t':
 			r = ' '
-		case r < ' ' || r > '~':
+		case !mail.IsPrintable(r):
 			r = '?'
 		}
 		b.WriteRune(r)

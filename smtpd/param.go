@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // cutPath takes "FROM:<path> params" apart. The path comes back without its
@@ -30,9 +32,9 @@ func cutPath(arg, keyword string) (path, params string, err error) {
 	quoted := false
 	for i := 1; i < len(s); i++ {
 		switch c := s[i]; {
-		case c < ' ' || c > '~':
+		case !mail.IsPrintable(rune(c)):
 			return "", "", bad
-		case quoted && c == '\\' && i+1 < len(s) && s[i+1] >= ' ' && s[i+1] <= '~':
+		case quoted && c == '\\' && i+1 < len(s) && mail.IsPrintable(rune(s[i+1])):
 			i++
 		case quoted && c == '\\':
 			return "", "", bad
@@ -40,7 +42,7 @@ func cutPath(arg, keyword string) (path, params string, err error) {
 			quoted = !quoted
 		case c == '>' && !quoted:
 			rest := s[i+1:]
-			if rest != "" && rest[0] != ' ' || !isPrintable(rest) {
+			if rest != "" && rest[0] != ' ' || !mail.AllPrintable(rest) {
 				return "", "", errSyntax
 			}
 			return s[1:i], rest, nil
@@ -49,10 +51,6 @@ func cutPath(arg, keyword string) (path, params string, err error) {
 		}
 	}
 	return "", "", bad
-}
-
-func isPrintable(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
 // each calls fn for every ESMTP parameter, its keyword in upper case; one that
@@ -169,7 +167,7 @@ func unxtext(s string) (string, error) {
 		} else if c == '=' {
 			return "", errSyntax
 		}
-		if c < ' ' || c > '~' {
+		if !mail.IsPrintable(rune(c)) {
 			return "", errSyntax
 		}
 		b.WriteByte(c)

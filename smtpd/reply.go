@@ -54,7 +54,7 @@ func (r reply) String() string {
 // plain makes s printable ASCII, at most as long as a reply line may be.
 func plain(s string) string {
 	s = strings.Map(func(c rune) rune {
-		if c < ' ' || c > '~' {
+		if !mail.IsPrintable(c) {
 			return '?'
 		}
 		return c

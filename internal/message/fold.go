@@ -37,7 +37,7 @@ func fold(name string, words []string) string {
 func unstructured(s string) []string {
 	words := strings.Split(s, " ")
 	for _, w := range words {
-		if w == "" && s != "" || len(w) > foldAt-len("Subject: ") || !isPrintable(w) ||
+		if w == "" && s != "" || len(w) > foldAt-len("Subject: ") || !allVisible(w) ||
 			strings.Contains(w, "=?") {
 			return encodeWords(s)
 		}
@@ -68,9 +68,9 @@ func phrase(name string) []string {
 	return words
 }
 
-func isPrintable(s string) bool {
+func allVisible(s string) bool {
 	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' {
+		if !isVisible(c) {
 			return false
 		}
 	}

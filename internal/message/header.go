@@ -3,6 +3,8 @@ package message
 import (
 	"bytes"
 	"strings"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // Limits of Read. They are laws of the house, not settings.
@@ -103,6 +105,9 @@ func firstField(header []byte) []byte {
 	}
 }
 
+// isVisible reports whether c is printable ASCII and no blank.
+func isVisible(c byte) bool { return c != ' ' && mail.IsPrintable(rune(c)) }
+
 // errEightBit is a constant because a part may have what the message may not.
 const errEightBit = "a header field holds 8-bit characters; use encoded-words (RFC 2047)"
 
@@ -122,7 +127,7 @@ func (f field) malformed() string {
 		return "a header field has no name"
 	}
 	for _, c := range line[:colon] {
-		if c <= ' ' || c > '~' {
+		if !isVisible(c) {
 			return "a header field name holds a blank or a character outside printable ASCII"
 		}
 	}

@@ -258,7 +258,7 @@ func (p *paramScanner) attribute(key string) (name string, s section) {
 
 func isToken(s string) bool {
 	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' || strings.IndexByte(`()<>@,;:\"/[]?=`, c) >= 0 {
+		if !isVisible(c) || strings.IndexByte(`()<>@,;:\"/[]?=`, c) >= 0 {
 			return false
 		}
 	}

@@ -316,7 +316,7 @@ func parseMessageID(s string) string {
 	}
 	id := s[1 : len(s)-1]
 	for _, c := range []byte(id) {
-		if c <= ' ' || c > '~' || strings.IndexByte(`<>(),;"\`, c) >= 0 {
+		if !isVisible(c) || strings.IndexByte(`<>(),;"\`, c) >= 0 {
 			return ""
 		}
 	}

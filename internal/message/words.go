@@ -214,7 +214,7 @@ func appendQ(out []byte, s string) []byte {
 // strictQ decodes the Q encoding; ok is false when s is not in it.
 func strictQ(s string) (octets []byte, ok bool) {
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c > '~' ||
+		if c := s[i]; !isVisible(c) ||
 			c == '=' && (i+2 >= len(s) || unhex(s[i+1]) < 0 || unhex(s[i+2]) < 0) {
 			return nil, false
 		}
