@@ -18,7 +18,7 @@ func newSASL(mech string, check func(user, password string) error) (sasl.Server,
 	switch mech {
 	case sasl.Plain:
 		return sasl.NewPlainServer(func(identity, user, password string) error {
-			// Acting for somebody else is not offered; the same name is no
+			// Acting for another user is not offered; the same name does no
 			// harm. The library leaves this check to its caller.
 			if identity != "" && identity != user {
 				return errCredentials
@@ -32,7 +32,7 @@ func newSASL(mech string, check func(user, password string) error) (sasl.Server,
 }
 
 // login is LOGIN, which go-sasl has for clients only: an old mechanism without
-// a standard (draft-murchison-sasl-login), spoken by many programs.
+// a standard (draft-murchison-sasl-login) that many programs use.
 type login struct {
 	check func(user, password string) error
 	asked int // how many questions were put
@@ -80,7 +80,7 @@ func (c *conn) auth(arg string) (reply, error) {
 		if done {
 			c.refused, c.spent = 0, 0
 			c.known = true
-			return say(235, "2.7.0", "welcome"), nil
+			return newReply(235, "2.7.0", "welcome"), nil
 		}
 		var r reply
 		if response, r, err = c.ask(challenge); err != nil || r.code != 0 {
@@ -93,16 +93,16 @@ func (c *conn) auth(arg string) (reply, error) {
 // or the reply that ends the exchange.
 func (c *conn) ask(challenge []byte) ([]byte, reply, error) {
 	c.write(reply{code: 334, lines: []string{base64.StdEncoding.EncodeToString(challenge)}})
-	line, err := c.wire.line(maxAuthLine, c.patience())
+	line, err := c.wire.line(maxAuthLine, c.timeout())
 	switch {
 	case errors.Is(err, errLineLong):
-		return nil, say(500, "5.5.6", "line too long"), nil
+		return nil, newReply(500, "5.5.6", "line too long"), nil
 	case errors.Is(err, errLineEnd):
-		return nil, say(500, "5.5.2", "only CRLF ends a line"), nil
+		return nil, newReply(500, "5.5.2", "only CRLF ends a line"), nil
 	case err != nil:
 		return nil, reply{}, err
 	case line == "*":
-		return nil, say(501, "5.7.0", "cancelled"), nil
+		return nil, newReply(501, "5.7.0", "cancelled"), nil
 	}
 	response, err := decodeSASL(line)
 	if err != nil {
@@ -123,13 +123,13 @@ func decodeSASL(s string) ([]byte, error) {
 	return append([]byte{}, b...), nil
 }
 
-// authRefused answers refused credentials, each time later, and hangs up
-// after a few: guessing must not be cheap. A malformed exchange, which go-sasl
-// tells in an error of its own, is no credential.
+// authRefused answers refused credentials, each time later, and closes the
+// connection after a few: guessing must not be cheap. A malformed exchange,
+// for which go-sasl has an error of its own, does not count as a credential.
 func (c *conn) authRefused(err error) reply {
 	var e *smtp.SMTPError
 	if !errors.As(err, &e) {
-		return say(501, "5.5.2", "malformed response")
+		return newReply(501, "5.5.2", "malformed response")
 	}
 	r := fromError(e)
 	c.refused++
@@ -143,7 +143,7 @@ func (c *conn) authRefused(err error) reply {
 		return r.closing()
 	}
 	if c.refused >= c.srv.o.MaxAuth {
-		return say(421, "4.7.0", "too many refused credentials").closing()
+		return newReply(421, "4.7.0", "too many refused credentials").closing()
 	}
 	return r
 }

@@ -59,12 +59,12 @@ func (c *conn) ehlo(arg string) (reply, error) {
 	return r, nil
 }
 
-// helo greets. The name is never used.
+// helo greets. The client's name is never used.
 //
 // QUIRK: odd names are taken; some clients send a file's name.
 func (c *conn) helo(arg string) (reply, error) {
 	if strings.TrimSpace(arg) == "" {
-		return say(501, "5.5.4", "a name is expected"), nil
+		return newReply(501, "5.5.4", "a name is expected"), nil
 	}
 	c.reset()
 	c.greeted = true
@@ -82,13 +82,13 @@ func (c *conn) reset() {
 func (c *conn) startTLS(arg string) (reply, error) {
 	switch {
 	case arg != "":
-		return say(501, "5.5.4", "STARTTLS takes no parameter"), nil
+		return newReply(501, "5.5.4", "STARTTLS takes no parameter"), nil
 	case c.secure:
-		return say(503, "5.5.1", "TLS is active already"), nil
+		return newReply(503, "5.5.1", "TLS is active already"), nil
 	case c.wire.pending():
-		return say(503, "5.5.1", "nothing may follow STARTTLS before the handshake").closing(), nil
+		return newReply(503, "5.5.1", "nothing may follow STARTTLS before the handshake").closing(), nil
 	}
-	r := say(220, "2.0.0", "ready to start TLS")
+	r := newReply(220, "2.0.0", "ready to start TLS")
 	r.upgrade = true
 	return r, nil
 }
@@ -109,7 +109,7 @@ func (c *conn) mailFrom(arg string) (reply, error) {
 		return fromError(err), nil
 	}
 	c.mail, c.size = true, o.Size
-	return say(250, "2.1.0", "sender ok"), nil
+	return newReply(250, "2.1.0", "sender ok"), nil
 }
 
 func (c *conn) rcptTo(arg string) (reply, error) {
@@ -128,18 +128,18 @@ func (c *conn) rcptTo(arg string) (reply, error) {
 		return fromError(err), nil
 	}
 	c.rcpts++
-	return say(250, "2.1.5", "recipient ok"), nil
+	return newReply(250, "2.1.5", "recipient ok"), nil
 }
 
 // data takes the message. However it ends, the transaction is over.
 func (c *conn) data(arg string) (reply, error) {
 	switch {
 	case arg != "":
-		return say(501, "5.5.4", "DATA takes no parameter"), nil
+		return newReply(501, "5.5.4", "DATA takes no parameter"), nil
 	case !c.mail:
 		return fromError(errSequence), nil
 	case c.rcpts == 0:
-		return say(554, "5.5.1", "no valid recipients"), nil
+		return fromError(errNoRcpt), nil
 	}
 	hold := c.srv.o.Messages.Hold(c.owner())
 	defer hold.Release()
@@ -173,7 +173,7 @@ func (c *conn) data(arg string) (reply, error) {
 	}
 	r := fromError(err)
 	if r.code < 300 {
-		c.errors, c.spent = 0, 0 // whoever sends good mail all day may err now and then
+		c.errors, c.spent = 0, 0 // a client that sends good mail all day may err now and then
 	}
 	return r, nil
 }
@@ -194,22 +194,22 @@ type content struct {
 
 func (c *conn) rset(string) (reply, error) {
 	c.reset()
-	return say(250, "2.0.0", "forgotten"), nil
+	return newReply(250, "2.0.0", "forgotten"), nil
 }
 
-func (c *conn) noop(string) (reply, error) { return say(250, "2.0.0", "ok"), nil }
+func (c *conn) noop(string) (reply, error) { return newReply(250, "2.0.0", "ok"), nil }
 
-func (c *conn) quit(string) (reply, error) { return say(221, "2.0.0", "bye").closing(), nil }
+func (c *conn) quit(string) (reply, error) { return newReply(221, "2.0.0", "bye").closing(), nil }
 
 func (c *conn) vrfy(string) (reply, error) {
-	return say(252, "2.5.0", "cannot verify, but will take a message"), nil
+	return newReply(252, "2.5.0", "cannot verify, but will take a message"), nil
 }
 
 func (c *conn) expn(string) (reply, error) {
-	return say(502, "5.5.1", "there are no lists here"), nil
+	return newReply(502, "5.5.1", "there are no lists here"), nil
 }
 
 func (c *conn) help(string) (reply, error) {
-	return say(214, "2.0.0",
+	return newReply(214, "2.0.0",
 		"EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT (RFC 5321, RFC 6409)"), nil
 }

@@ -18,24 +18,24 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// How long a peer may take where no limit of RFC 5321 applies.
+// How long a client may take where no limit of RFC 5321 applies.
 const (
 	handshakeTime = 30 * time.Second
 	farewellTime  = 5 * time.Second
 )
 
 // conn is the state machine of one connection. It drives a Session of go-smtp
-// and lets it see commands in their order only.
+// and passes on commands only in an order that the protocol allows.
 type conn struct {
 	srv    *Server
 	wire   *wire
 	secure bool
 	cid    string // names the connection in the log and in replies
-	remote string // host of the peer, without its port
+	remote string // host of the client, without its port
 	sess   smtp.AuthSession
 
 	since   time.Time // when it was accepted
-	known   bool      // somebody has logged in
+	known   bool      // a login succeeded
 	greeted bool
 	mail    bool  // MAIL was accepted
 	rcpts   int   // RCPTs accepted since
@@ -62,8 +62,8 @@ func (c *conn) forget() {
 	c.known, c.greeted, c.mail, c.rcpts, c.size = false, false, false, 0, 0
 }
 
-// hurry ends the session before its next command.
-func (c *conn) hurry() { c.wire.stop() }
+// finish ends the session before its next command.
+func (c *conn) finish() { c.wire.stop() }
 
 // serve runs the session to its end. A panic ends this session and no other.
 func (c *conn) serve() {
@@ -71,7 +71,7 @@ func (c *conn) serve() {
 	defer func() {
 		if r := recover(); r != nil {
 			c.srv.o.Log.Error(logPanic, "cid", c.cid, "err", fmt.Sprint(r), "stack", string(debug.Stack()))
-			c.write(say(421, "4.3.0", "internal error, try again later (ref "+c.cid+")"))
+			c.write(newReply(421, "4.3.0", "internal error, try again later (ref "+c.cid+")"))
 			_ = c.wire.w.Flush()
 		}
 	}()
@@ -82,7 +82,7 @@ func (c *conn) serve() {
 	for {
 		r, verb, err := c.next()
 		if err != nil {
-			c.bye(err)
+			c.last(err)
 			return
 		}
 		c.note(r, verb)
@@ -118,7 +118,7 @@ func (c *conn) handshake(t *tls.Conn) bool {
 	return true
 }
 
-// upgrade goes on under TLS. Everything said before is forgotten.
+// upgrade goes on under TLS. The state of the session before it is dropped.
 func (c *conn) upgrade() bool {
 	if c.wire.w.Flush() != nil {
 		return false
@@ -133,18 +133,18 @@ func (c *conn) upgrade() bool {
 	return true
 }
 
-// bye tells a client that was too slow, or that must come back later, why.
-func (c *conn) bye(err error) {
+// last sends the last reply: why the connection ends, where the client should know.
+func (c *conn) last(err error) {
 	var late net.Error
 	switch {
 	case errors.Is(err, errStopped):
-		c.write(say(421, "4.3.2", "shutting down, try again later"))
+		c.write(newReply(421, "4.3.2", "shutting down, try again later"))
 	case errors.Is(err, errEndless):
 		c.srv.reached(mail.LimitEndlessLine)
-		c.write(say(500, "5.5.2", "this line has no end"))
+		c.write(newReply(500, "5.5.2", "this line has no end"))
 	case errors.As(err, &late) && late.Timeout(), errors.Is(err, os.ErrDeadlineExceeded):
 		c.srv.reached(mail.LimitSMTPTime)
-		c.write(say(421, "4.4.2", "too slow, try again later"))
+		c.write(newReply(421, "4.4.2", "too slow, try again later"))
 	}
 	_ = c.wire.c.SetWriteDeadline(time.Now().Add(farewellTime))
 	_ = c.wire.w.Flush()
@@ -155,9 +155,9 @@ func (c *conn) write(r reply) {
 	_, _ = c.wire.w.WriteString(r.String()) // a broken connection shows at the next read
 }
 
-// patience is how long the next command may take. Whoever has not logged in
-// has one span for everything: a slot is not kept by saying NOOP.
-func (c *conn) patience() time.Duration {
+// timeout is how long the next command may take. Before the login one timeout
+// covers everything: NOOP does not keep a connection.
+func (c *conn) timeout() time.Duration {
 	if c.known {
 		return c.srv.o.CommandTimeout
 	}
@@ -166,14 +166,14 @@ func (c *conn) patience() time.Duration {
 
 // next reads and carries out one command. An error is one of the connection.
 func (c *conn) next() (r reply, verb string, err error) {
-	line, err := c.wire.line(maxAuthLine, c.patience())
+	line, err := c.wire.line(maxAuthLine, c.timeout())
 	switch {
 	case errors.Is(err, errLineLong) && strings.HasPrefix(strings.ToUpper(line), "AUTH "):
-		return c.fault(say(500, "5.5.6", "line too long")), "AUTH", nil
+		return c.fault(newReply(500, "5.5.6", "line too long")), "AUTH", nil
 	case errors.Is(err, errLineLong):
-		return c.fault(say(500, "5.5.2", "line too long")), "?", nil
+		return c.fault(newReply(500, "5.5.2", "line too long")), "?", nil
 	case errors.Is(err, errLineEnd):
-		return c.fault(say(500, "5.5.2", "only CRLF ends a command")), "?", nil
+		return c.fault(newReply(500, "5.5.2", "only CRLF ends a command")), "?", nil
 	case err != nil:
 		return r, "?", err
 	}
@@ -182,17 +182,17 @@ func (c *conn) next() (r reply, verb string, err error) {
 	run := lookup(verb)
 	if c.spent++; c.spent > c.srv.o.MaxCommands+c.srv.o.MaxRecipients && verb != "QUIT" {
 		c.srv.reached(mail.LimitCommands)
-		return say(421, "4.7.0", "too many commands without a message; connect again").closing(), "?", nil
+		return newReply(421, "4.7.0", "too many commands without a message; connect again").closing(), "?", nil
 	}
 	switch {
 	case len(line)+len(crlf) > maxCommand && verb != "AUTH":
-		return c.fault(say(500, "5.5.2", "line too long")), "?", nil
-	case run == nil && foreign(verb, arg):
-		return say(421, "4.7.0", "this is not a web server").closing(), "?", nil
+		return c.fault(newReply(500, "5.5.2", "line too long")), "?", nil
+	case run == nil && isHTTP(verb, arg):
+		return newReply(421, "4.7.0", "this is not a web server").closing(), "?", nil
 	case run == nil:
-		return c.fault(say(500, "5.5.1", "command not recognized")), "?", nil
+		return c.fault(newReply(500, "5.5.1", "command not recognized")), "?", nil
 	case strings.ContainsFunc(arg, isControl):
-		return c.fault(say(501, "5.5.2", "control characters are not allowed")), verb, nil
+		return c.fault(newReply(501, "5.5.2", "control characters are not allowed")), verb, nil
 	}
 	if r, err = run(c, arg); r.code >= 500 {
 		r = c.fault(r)
@@ -200,13 +200,13 @@ func (c *conn) next() (r reply, verb string, err error) {
 	return r, verb, err
 }
 
-// isControl finds what has no place in a command. EHLO is given odd names, a
-// file's in UTF-8 among them, so that the rest is left to the commands.
+// isControl finds what has no place in any command. Clients send odd names with
+// EHLO, a file name in UTF-8 among them: the rest is left to the commands.
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 
-// foreign reports whether a line belongs to HTTP: a browser that was led here
-// must not get another line in.
-func foreign(verb, arg string) bool {
+// isHTTP reports whether a line belongs to HTTP: a browser that was led here
+// must not send another line.
+func isHTTP(verb, arg string) bool {
 	switch verb {
 	case "GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE", "PRI":
 		return true
@@ -214,11 +214,11 @@ func foreign(verb, arg string) bool {
 	return strings.Contains(arg, " HTTP/")
 }
 
-// fault counts an error of the client and hangs up at the last one.
+// fault counts an error of the client; at the last one the connection is closed.
 func (c *conn) fault(r reply) reply {
 	if c.errors++; c.errors >= c.srv.o.MaxErrors && !r.close {
 		c.srv.reached(mail.LimitErrors)
-		return say(421, "4.7.0", "too many errors").closing()
+		return newReply(421, "4.7.0", "too many errors").closing()
 	}
 	return r
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// cutPath takes "FROM:<path> params" apart. The path comes back without its
+// cutPath splits "FROM:<path> params". The path comes back without its
 // brackets, as it was written: where it ends is decided here and nowhere else,
 // quoted strings respected (RFC 5321, 4.1.2).
 //
@@ -103,7 +103,7 @@ func mailOptions(params string) (*smtp.MailOptions, error) {
 			}
 			o.EnvelopeID, err = unxtext(value)
 			return err
-		case "AUTH": // RFC 4954, 5: who wrote it is known better here
+		case "AUTH": // RFC 4954, 5: ignored, the principal is known from the login
 		case "SMTPUTF8":
 			return errUTF8
 		default:
@@ -137,11 +137,11 @@ func rcptOptions(params string) (*smtp.RcptOptions, error) {
 // notify reads NOTIFY: NEVER alone, or each of the others at most once.
 func notify(value string) (list []smtp.DSNNotify, err error) {
 	for _, n := range strings.Split(strings.ToUpper(value), ",") {
-		switch word := smtp.DSNNotify(n); {
-		case slices.Contains(list, word):
+		switch when := smtp.DSNNotify(n); {
+		case slices.Contains(list, when):
 			return nil, errSyntax
 		case n == "SUCCESS", n == "FAILURE", n == "DELAY", n == "NEVER" && !strings.Contains(value, ","):
-			list = append(list, word)
+			list = append(list, when)
 		default:
 			return nil, errSyntax
 		}

@@ -22,11 +22,11 @@ type reply struct {
 	upgrade  bool // TLS begins after it
 }
 
-func say(code int, enhanced, text string) reply {
+func newReply(code int, enhanced, text string) reply {
 	return reply{code: code, enhanced: enhanced, lines: []string{text}}
 }
 
-// closing says the same and hangs up.
+// closing is the same reply; the connection is closed after it.
 func (r reply) closing() reply {
 	r.close = true
 	return r
@@ -62,12 +62,19 @@ func plain(s string) string {
 	return s[:min(len(s), 480)]
 }
 
-// refusal is an error with words for the client.
+// answer is the refusal that the client gets for e.
+func answer(e *mail.Error) *smtp.SMTPError {
+	s := statusOf(e)
+	return refusal(s.code, s.enhanced, strings.ReplaceAll(e.Public, "\n", " "))
+}
+
+// refusal is an error with a text for the client.
 func refusal(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
 	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
 }
 
-// What this door refuses by itself.
+// What this door refuses by itself. Where an error of mail says the same, the
+// codes are those of its table.
 var (
 	errSequence = refusal(503, smtp.EnhancedCode{5, 5, 1}, "bad sequence of commands")
 	errSyntax   = refusal(501, smtp.EnhancedCode{5, 5, 4}, "syntax error in parameters")
@@ -78,9 +85,9 @@ var (
 	errSenderPath = refusal(501, smtp.EnhancedCode{5, 1, 7}, malformed)
 	errPostmaster = refusal(553, smtp.EnhancedCode{5, 1, 3},
 		"postmaster of which domain? write <postmaster@domain>")
-	errNull = refusal(550, smtp.EnhancedCode{5, 7, 1},
-		"sender not permitted: agents may not use the null sender")
-	errMany = refusal(452, smtp.EnhancedCode{4, 5, 3}, "too many recipients; send to fewer at a time")
+	errNull   = answer(mail.ReasonSender.Errorf("sender not permitted: agents may not use the null sender"))
+	errMany   = answer(mail.ReasonRecipients.Errorf("too many recipients; send to fewer at a time"))
+	errNoRcpt = answer(mail.ReasonNoRecipient.Errorf("no valid recipients"))
 
 	errPlain = refusal(538, smtp.EnhancedCode{5, 7, 11},
 		"must issue a STARTTLS command first: passwords travel only under TLS")
@@ -89,36 +96,37 @@ var (
 	errLogin       = refusal(530, smtp.EnhancedCode{5, 7, 0}, "authentication required")
 	errMechanism   = refusal(504, smtp.EnhancedCode{5, 5, 4}, "unknown authentication mechanism")
 	errBase64      = refusal(501, smtp.EnhancedCode{5, 5, 2}, "malformed base64")
-	errCredentials = refusal(535, smtp.EnhancedCode{5, 7, 8}, "authentication credentials invalid")
+	errCredentials = answer(registry.ErrCredentials)
 	errGuesses     = refusal(421, smtp.EnhancedCode{4, 7, 0},
 		"too many failed logins; check the user name and the password, and try again in a minute")
-	errInFlight = refusal(451, smtp.EnhancedCode{4, 3, 2}, "too many messages at the same time, try again later")
+	errInFlight = answer(mail.ReasonBusy.Errorf("too many messages at the same time, try again later"))
 
-	errBig  = refusal(552, smtp.EnhancedCode{5, 3, 4}, "message too large")
-	errEnds = refusal(554, smtp.EnhancedCode{5, 6, 0},
-		"only CRLF ends a line, and NUL is not allowed: send the message with CRLF line ends")
-	errLong = refusal(554, smtp.EnhancedCode{5, 6, 0},
-		"a line is longer than 998 octets: encode the message as quoted-printable or base64")
+	errBig  = answer(mail.ErrTooLarge.Errorf("message too large"))
+	errEnds = answer(mail.ReasonContent.Errorf(
+		"only CRLF ends a line, and NUL is not allowed: send the message with CRLF line ends"))
+	errLong = answer(mail.ReasonContent.Errorf(
+		"a line is longer than 998 octets: encode the message as quoted-printable or base64"))
 )
 
 const malformed = "malformed address: expected <local@domain>"
 
 // fromError translates what a session returned: the one place where errors
-// become replies. Success with words of its own is an SMTPError too.
+// become replies. A reply to DATA that succeeded is an SMTPError too.
 func fromError(err error) reply {
 	var e *smtp.SMTPError
 	if !errors.As(err, &e) {
-		return say(451, "4.3.0", "internal error, try again later")
+		return newReply(451, "4.3.0", "internal error, try again later")
 	}
 	return reply{code: e.Code, enhanced: dotted(e.EnhancedCode), lines: strings.Split(e.Message, "\n")}
 }
 
-// public makes an SMTPError of what a room returned. Only a mail.Error has
-// words for strangers; of everything else the client learns where to ask.
+// public makes an SMTPError of what another package returned. Only a mail.Error
+// has a text for clients; of everything else the client gets a reference that
+// finds the cause in the log.
 func public(err error, log *slog.Logger, cid string) *smtp.SMTPError {
 	var e *mail.Error
 	if errors.As(err, &e) && e.Kind != mail.ErrInternal {
-		return refusal(statusOf(e).code, statusOf(e).enhanced, strings.ReplaceAll(e.Public, "\n", " "))
+		return answer(e)
 	}
 	if !errors.Is(err, context.Canceled) {
 		log.Error(logInternal, "cid", cid, "err", err)

@@ -237,7 +237,7 @@ func (s *Server) turnAway(c *conn) {
 	defer func() { <-s.turned }()
 	defer c.wire.close()
 	_ = c.wire.c.SetDeadline(time.Now().Add(farewellTime)) // of a handshake too
-	r := say(421, "4.3.2", "too many connections, try again later")
+	r := newReply(421, "4.3.2", "too many connections, try again later")
 	_, _ = io.WriteString(c.wire.c, r.String())
 }
 
@@ -251,7 +251,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		l.Close()
 	}
 	for c := range s.conns {
-		c.hurry()
+		c.finish()
 	}
 	s.mu.Unlock()
 	ended := make(chan struct{})

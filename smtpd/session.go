@@ -83,8 +83,9 @@ func (s *session) Auth(mech string) (sasl.Server, error) {
 	})
 }
 
-// refusedLogin counts a failed login and words it. The right password of an
-// account is taken however many wrong ones came before: see throttle.Logins.
+// refusedLogin counts a failed login and returns its refusal. The right password
+// of an account is accepted however many wrong ones came before: see
+// throttle.Logins.
 func (s *session) refusedLogin(err error, user string) error {
 	s.s.o.Metrics.AuthFailures.WithLabelValues(door).Inc()
 	s.log.Info(logAuthRefused, "cid", s.cid, "door", door, "remote", s.remote)
@@ -111,7 +112,7 @@ func (s *session) Reset() { s.env, s.open = mail.Envelope{}, false }
 func (s *session) Logout() error { return nil }
 
 // Mail implements smtp.Session. The address is parsed here, once; from then on
-// it is written from its type (LAW 9).
+// it is written from its type.
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	switch {
 	case !s.secure:
@@ -173,7 +174,7 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 }
 
 // Data implements smtp.Session. Its reply names the mail in the form from
-// which client libraries take an id; a held mail says so in a line before it.
+// which client libraries take an id; for a held mail a line before it says so.
 func (s *session) Data(r io.Reader) error {
 	raw, err := octets(r)
 	if err != nil {
@@ -192,7 +193,7 @@ func (s *session) Data(r io.Reader) error {
 	if m.State == mail.Held {
 		text = fmt.Sprintf("%s held for approval\n%s", m.ID, text)
 	}
-	return refusal(250, smtp.EnhancedCode{2, 0, 0}, text) // the only way a Session has to say words
+	return refusal(250, smtp.EnhancedCode{2, 0, 0}, text) // go-smtp has no other way to reply with a text
 }
 
 // octets returns what r holds; our own connection has it in one piece.

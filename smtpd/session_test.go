@@ -153,7 +153,7 @@ func TestAPathEndsAtItsBracket(t *testing.T) {
 }
 
 func TestNoReplyIsLongerThanALineMayBe(t *testing.T) {
-	r := say(550, "5.7.1", strings.Repeat("é\r\n250 ", 1000)).String()
+	r := newReply(550, "5.7.1", strings.Repeat("é\r\n250 ", 1000)).String()
 	if len(r) > 512 || strings.Count(r, "\n") != 1 || !strings.HasPrefix(r, "550 5.7.1 ?") {
 		t.Errorf("%q", r)
 	}

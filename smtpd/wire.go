@@ -17,7 +17,7 @@ const (
 	maxAuthLine = 12288 + 2
 	maxText     = 998 + 2
 	bufferSize  = 16 << 10 // holds the longest line that is allowed anywhere
-	maxEndless  = 1 << 20  // octets without an end after which nobody listens any more
+	maxEndless  = 1 << 20  // octets without an end after which the connection is closed
 )
 
 // What can be wrong with a line. After the first two the next line can be read.
@@ -33,7 +33,7 @@ var (
 	errDataLong = errors.New("line too long")
 	errDataEnd  = errors.New("bare CR, bare LF or NUL")
 	errDataSize = errors.New("too large")
-	errDataHold = errors.New("no room for it now")
+	errDataHold = errors.New("no memory for it now")
 )
 
 var crlf = []byte("\r\n")
@@ -80,8 +80,8 @@ func (w *wire) deadline() error {
 	return w.c.SetReadDeadline(t)
 }
 
-// expect says what is read next: a command, which stop may end, or a message,
-// which is let finish.
+// expect sets what is read next: a command, which stop may end, or a message,
+// which may finish.
 func (w *wire) expect(command bool, block, total time.Duration) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,7 +102,7 @@ func (w *wire) stop() {
 	}
 }
 
-// failed makes of an error of reading what stop meant with it.
+// failed returns errStopped for an error of reading that stop caused.
 func (w *wire) failed(err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,7 +128,7 @@ func (w *wire) flush() error {
 
 // line reads one command of at most limit octets, without its CRLF. With
 // errLineLong it returns how the line began. The deadline is one for the whole
-// line: a letter a minute is too slow.
+// line: one octet a minute is too slow.
 func (w *wire) line(limit int, timeout time.Duration) (string, error) {
 	if err := w.expect(true, timeout, timeout); err != nil {
 		return "", err
@@ -160,8 +160,8 @@ func (w *wire) line(limit int, timeout time.Duration) (string, error) {
 }
 
 // data reads a message up to CRLF . CRLF and undoes the dot-stuffing (RFC 5321,
-// 4.5.2). What is wrong with it is told after its real end was read: whoever
-// ends a message early would take the rest of it for commands. Any other error
+// 4.5.2). What is wrong with it is reported after its real end was read: a reader
+// that ends a message early would take the rest of it for commands. Any other error
 // is one of reading, and the connection is of no more use.
 func (w *wire) data(limit int64, hold *throttle.Hold, block, total time.Duration) ([]byte, error) {
 	if err := w.expect(false, block, total); err != nil {
