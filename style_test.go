@@ -27,14 +27,12 @@ var (
 	// wideLines are directories.
 	wideLines = strings.Fields(`
 		cmd/multimail
-		dkim
 		gate
 		httpd
 		httpd/api
 		internal/message
 		mcpbridge
 		queue
-		sign
 	`)
 	// longFunctions are "directory.Function".
 	longFunctions = strings.Fields(`
@@ -44,8 +42,6 @@ var (
 		httpd.TestADraftThatIsRefusedLeavesAnEntryAndNoMail
 		httpd.TestAnswersKeepTheirForm
 		internal/message.TestALinkThatMayLeadElsewhereIsFlagged
-		sign.TestHostileTokensAreRefusedWithoutALookup
-		sign.TestTheVerifierIsAsStrictAsTheDoor
 	`)
 )
 

@@ -16,27 +16,29 @@ func TestEverySignatureVerifiesElsewhere(t *testing.T) {
 	one, two := newHouse(t, Options{}), newHouse(t, Options{Ed25519: true})
 	head := identity + fields
 	for name, raw := range map[string]string{
-		"plain":                       sample,
-		"no body":                     head + "\r\n",
-		"one line without its end":    head + "\r\nx",
-		"empty lines only":            head + "\r\n\r\n\r\n\r\n",
-		"empty lines at the end":      head + "\r\nx\r\n\r\n\r\n",
-		"blanks at the ends":          head + "\r\nx \t \r\n\t\r\n y\r\n",
-		"runs of blanks":              head + "\r\na  b\t\tc \t d\r\n",
-		"blanks alone":                head + "\r\n \r\n\t\r\n",
-		"dots":                        head + "\r\n.\r\n..\r\n.x\r\n",
-		"8-bit":                       head + "\r\n\xff\xfe \xc3\xb6\r\n",
-		"a line of 998":               head + "\r\n" + strings.Repeat("x", 998) + "\r\n",
-		"something like a signature":  head + "\r\nDKIM-Signature: v=1; b=x\r\n",
-		"blanks in the header":        strings.Replace(sample, "Subject: ", "Subject: \t  \t", 1),
-		"folded after the name":       strings.Replace(sample, "Subject: ", "Subject:\r\n ", 1),
-		"an empty value":              strings.Replace(sample, "Subject: ", "Subject:\r\nX-Y: ", 1),
-		"names in other case":         strings.Replace(sample, "Subject", "sUBJECT", 1),
-		"a field three times":         "Reply-To: a@x.test\r\nReply-To: b@x.test\r\nReply-To: c@x.test\r\n" + sample,
-		"fields signed if present":    "List-Unsubscribe: <https://x.test>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" + sample,
-		"a signature of the author":   "DKIM-Signature: v=1; a=rsa-sha256; d=x.test; s=s; h=from; bh=x; b=x\r\n" + sample,
-		"a broken one of the author":  "DKIM-Signature: junk\r\n" + sample,
-		"many References":             "References: " + strings.Repeat("<0123456789@example.com>\r\n ", 200) + "<1@x>\r\n" + sample,
+		"plain":                      sample,
+		"no body":                    head + "\r\n",
+		"one line without its end":   head + "\r\nx",
+		"empty lines only":           head + "\r\n\r\n\r\n\r\n",
+		"empty lines at the end":     head + "\r\nx\r\n\r\n\r\n",
+		"blanks at the ends":         head + "\r\nx \t \r\n\t\r\n y\r\n",
+		"runs of blanks":             head + "\r\na  b\t\tc \t d\r\n",
+		"blanks alone":               head + "\r\n \r\n\t\r\n",
+		"dots":                       head + "\r\n.\r\n..\r\n.x\r\n",
+		"8-bit":                      head + "\r\n\xff\xfe \xc3\xb6\r\n",
+		"a line of 998":              head + "\r\n" + strings.Repeat("x", 998) + "\r\n",
+		"something like a signature": head + "\r\nDKIM-Signature: v=1; b=x\r\n",
+		"blanks in the header":       strings.Replace(sample, "Subject: ", "Subject: \t  \t", 1),
+		"folded after the name":      strings.Replace(sample, "Subject: ", "Subject:\r\n ", 1),
+		"an empty value":             strings.Replace(sample, "Subject: ", "Subject:\r\nX-Y: ", 1),
+		"names in other case":        strings.Replace(sample, "Subject", "sUBJECT", 1),
+		"a field three times":        "Reply-To: a@x.test\r\nReply-To: b@x.test\r\nReply-To: c@x.test\r\n" + sample,
+		"fields signed if present": "List-Unsubscribe: <https://x.test>\r\nList-Unsubscribe-Post: " +
+			"List-Unsubscribe=One-Click\r\n" + sample,
+		"a signature of the author":  "DKIM-Signature: v=1; a=rsa-sha256; d=x.test; s=s; h=from; bh=x; b=x\r\n" + sample,
+		"a broken one of the author": "DKIM-Signature: junk\r\n" + sample,
+		"many References": "References: " + strings.Repeat("<0123456789@example.com>\r\n ", 200) + "<1@x>\r\n" +
+			sample,
 		"bytes that end tags":         strings.Replace(sample, "offer", "b=; bh=x; d=evil.test;", 1),
 		"something before the header": "Received: from x by y;\r\n\tdate\r\n" + sample,
 	} {
@@ -152,7 +154,8 @@ func TestTheSameReleaseIsSignedWithTheSameBytes(t *testing.T) {
 		t.Errorf("%q\n%q", first, again)
 	}
 	again := OpenKeys(h.dir, Options{Ed25519: true}) // another process, another time
-	if lines, err := NewStamper(again).Stamp(context.Background(), released(), []byte(sample)); err != nil || string(lines)+sample != first {
+	if lines, err := NewStamper(again).Stamp(context.Background(), released(), []byte(sample)); err != nil ||
+		string(lines)+sample != first {
 		t.Errorf("%v\n%q\n%q", err, first, lines)
 	}
 }

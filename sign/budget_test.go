@@ -44,7 +44,8 @@ func TestTheLargestPermittedConfigurationFitsTheLine(t *testing.T) {
 		if err := h.keys.Ensure(tt.domain, noon); err != nil {
 			t.Fatal(err)
 		}
-		for _, ref := range []string{"", "a1", strings.Repeat("r", maxRef), strings.Repeat("é", maxRef/2), strings.Repeat("r", 200)} {
+		for _, ref := range []string{"", "a1", strings.Repeat("r", maxRef), strings.Repeat("é", maxRef/2),
+			strings.Repeat("r", 200)} {
 			m := released(t, raw)
 			m.Release.Operator, m.Release.AgentRef = op, ref
 			m.Release.Verified, m.Release.Capabilities = false, capabilities[:]
@@ -82,8 +83,10 @@ func TestBudgetIsRefusedWhenItIsConfigured(t *testing.T) {
 		{"nothing but a domain yet", "example.com", "", "", "", true},
 		{"a reference never exceeds", "example.com", "bot@example.com", "Example Ltd", strings.Repeat("r", 500), true},
 		{"upper case is the same domain", "Example.COM", "Bot@example.com", "E", "", true},
-		{"long operator and long domain", strings.Repeat("d", 30) + ".example", "bot@" + strings.Repeat("d", 30) + ".example", long, "", false},
-		{"domain of 253 octets", strings.Repeat("d", 60) + strings.Repeat("."+strings.Repeat("d", 60), 3) + ".test", "", "", "", false},
+		{"long operator and long domain", strings.Repeat("d", 30) + ".example", "bot@" + strings.Repeat("d", 30) + ".example",
+			long, "", false},
+		{"domain of 253 octets", strings.Repeat("d", 60) + strings.Repeat("."+strings.Repeat("d", 60), 3) + ".test", "", "",
+			"", false},
 		{"not a domain", "localhost", "", "", "", false},
 		{"not an address", "example.com", "bot", "", "", false},
 		{"address elsewhere", "example.com", "bot@mail.example.com", "", "", false},

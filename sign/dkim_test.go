@@ -80,15 +80,19 @@ func TestAChangedSubjectIsNeverSilentlyValid(t *testing.T) {
 		{"the signature was taken away", h.stamped(), s.txt, ValidUnbound, "dkim", rest},
 		{"another domain signed", other.sign(h.stamped(), allNames...), other.txt, ValidUnbound, "dkim", rest},
 		{"another domain signed as well", other.sign(signed, allNames...), s.txt, Valid, "", ""},
-		{"the signature does not cover the identity", s.sign(h.stamped(), "From", "Subject"), s.txt, ValidUnbound, "dkim", rest},
-		{"it covers no Subject", s.sign(h.stamped(), "From", HeaderName), s.txt, Valid, "", "Date To (names) Cc (names) Subject MIME-Version Content-Type"},
+		{"the signature does not cover the identity", s.sign(h.stamped(), "From", "Subject"), s.txt, ValidUnbound, "dkim",
+			rest},
+		{"it covers no Subject", s.sign(h.stamped(), "From", HeaderName), s.txt, Valid, "",
+			"Date To (names) Cc (names) Subject MIME-Version Content-Type"},
 		{"the key is not published", signed, other.txt, ValidUnbound, "dkim", rest},
-		{"too many signatures before the good one", strings.Repeat("DKIM-Signature: v=1\r\n", maxSignatures) + signed, s.txt, ValidUnbound, "dkim", rest},
+		{"too many signatures before the good one", strings.Repeat("DKIM-Signature: v=1\r\n", maxSignatures) + signed, s.txt,
+			ValidUnbound, "dkim", rest},
 		{"the name server is down", signed, down, ValidUnbound, "dkim", rest},
 	} {
 		v := Verify([]byte(tt.eml), Lookup{Document: h.lookup().Document, TXT: tt.txt})
 		if got := strings.Join(v.Unbound, " "); v.Status != tt.status || failed(v) != tt.failed || got != tt.unbound {
-			t.Errorf("%s: %s, failed %q, not bound %q\nwant %s, %q, %q", tt.name, v.Status, failed(v), got, tt.status, tt.failed, tt.unbound)
+			t.Errorf("%s: %s, failed %q, not bound %q\nwant %s, %q, %q", tt.name, v.Status, failed(v), got, tt.status, tt.failed,
+				tt.unbound)
 		}
 		if (v.Err != nil) != (tt.name == "the name server is down") {
 			t.Errorf("%s: error %v", tt.name, v.Err)
@@ -106,7 +110,8 @@ func (temporary) Temporary() bool { return true }
 // Whom this program asks is not the message's choice.
 func TestKeysOfOtherDomainsAreNotLookedUp(t *testing.T) {
 	h := newHouse(t)
-	eml := newSigner(t, "victim.test").sign(newSigner(t, "a.example.com.evil.test").sign(h.stamped(), allNames...), allNames...)
+	eml := newSigner(t, "victim.test").sign(newSigner(t, "a.example.com.evil.test").sign(h.stamped(), allNames...),
+		allNames...)
 	eml = newSigner(t, testDomain).sign(eml, allNames...)
 	var asked []string
 	Verify([]byte(eml), Lookup{Document: h.lookup().Document, TXT: func(name string) ([]string, error) {
@@ -156,7 +161,8 @@ func TestASignatureThatCostsTooMuchIsNotChecked(t *testing.T) {
 	if status, why := detail(s.sign(h.stamped(), names...)); status != Valid {
 		t.Errorf("%d names: %s: %s", len(names), status, why)
 	}
-	if status, why := detail(s.sign(h.stamped(), append(names, "X")...)); status != ValidUnbound || !strings.Contains(why, "names more than") {
+	if status, why := detail(s.sign(h.stamped(), append(names, "X")...)); status != ValidUnbound ||
+		!strings.Contains(why, "names more than") {
 		t.Errorf("one name more: %s: %s", status, why)
 	}
 	for _, tt := range []struct {

@@ -70,7 +70,8 @@ func TestTwoWhoEnsureAtOnceGetTheSameKey(t *testing.T) {
 
 func TestEnsureRefusesNamesThatAreNoDomains(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"", ".", "..", "../x.test", "a/b.test", "/etc", "a..b", "x.test/", "localhost", "a\x00.test"} {
+	for _, name := range []string{"", ".", "..", "../x.test", "a/b.test", "/etc", "a..b", "x.test/", "localhost",
+		"a\x00.test"} {
 		if err := OpenKeys(dir).Ensure(name, noon); err == nil {
 			t.Errorf("%q was taken", name)
 		}
@@ -117,7 +118,8 @@ func TestADamagedKeyFileIsAnErrorAndStaysAsItIs(t *testing.T) {
 		"the private half of another": swap("d", field(foreign, "d")),
 		"no time of creation":         swap("created", "0001-01-01T00:00:00Z"),
 		"retired before it began":     strings.Replace(string(good), `"activated"`, `"retired"`, 1),
-		"nothing signs":               strings.Replace(string(good), `"activated"`, `"retired": "2026-03-04T00:00:00Z", "activated"`, 1),
+		"nothing signs": strings.Replace(string(good), `"activated"`,
+			`"retired": "2026-03-04T00:00:00Z", "activated"`, 1),
 	} {
 		h.write([]byte(content))
 		for _, k := range []*Keyring{h.keys, OpenKeys(h.dir)} {
@@ -140,7 +142,8 @@ func TestADamagedKeyFileIsAnErrorAndStaysAsItIs(t *testing.T) {
 
 func TestAKeyFileThatOthersMayReadIsRefused(t *testing.T) {
 	h := newHouse(t)
-	for mode, ok := range map[fs.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o620: false, 0o601: false} {
+	for mode, ok := range map[fs.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o620: false,
+		0o601: false} {
 		if err := os.Chmod(h.path(), mode); err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +213,8 @@ func TestNextCurrentAndRetiredKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(b), `"d"`) || strings.Count(string(b), "retired_at") != 2 || strings.Count(string(b), "nbf") != 3 {
+	if strings.Contains(string(b), `"d"`) || strings.Count(string(b), "retired_at") != 2 ||
+		strings.Count(string(b), "nbf") != 3 {
 		t.Errorf("document %s", b)
 	}
 	next.activated = noon // two would sign

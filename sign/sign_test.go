@@ -87,14 +87,16 @@ func TestNothingIsStampedOnDoubt(t *testing.T) {
 		{name: "no key", keys: other, want: "no such file"},
 		{name: "no operator", change: func(m *mail.Mail) { m.Release.Operator = "" }, want: "no operator"},
 		{name: "unknown mode", change: func(m *mail.Mail) { m.Release.Mode = 9 }, want: "mode"},
-		{name: "unknown capability", change: func(m *mail.Mail) { m.Release.Capabilities = []string{"root"} }, want: "capability"},
+		{name: "unknown capability", change: func(m *mail.Mail) {
+			m.Release.Capabilities = []string{"root"}
+		}, want: "capability"},
 		{name: "unknown approver", change: func(m *mail.Mail) { m.Release.By = "" }, want: "kind of approver"},
 		{name: "no decision", change: func(m *mail.Mail) { m.Decisions = nil }, want: "no approval"},
 		{name: "human claimed, reviewer decided", change: func(m *mail.Mail) { m.Release.By = "human" }, want: "no approval"},
 		{name: "rejection", change: func(m *mail.Mail) { m.Decisions[0].Approve = false }, want: "no approval"},
 		{name: "decision on other bytes", change: func(m *mail.Mail) { m.Digest = "e" }, want: "no approval"},
 		{name: "decision of another entry", change: func(m *mail.Mail) { m.Release.Ref = submitRef }, want: "no approval"},
-		{name: "allowlist under the wrong entry", change: func(m *mail.Mail) { m.Release.By = "allowlist" }, want: "submission"},
+		{name: "allowlist, wrong entry", change: func(m *mail.Mail) { m.Release.By = "allowlist" }, want: "submission"},
 		{name: "short entry hash", change: func(m *mail.Mail) {
 			m.Release.By, m.Release.Ref, m.SubmitRef = "none", "0011", "0011"
 		}, want: "no audit entry"},

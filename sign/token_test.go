@@ -17,78 +17,39 @@ import (
 	"github.com/multimail/multimail/internal/message"
 )
 
-// Every token here is refused before anybody is asked for a key.
-func TestHostileTokensAreRefusedWithoutALookup(t *testing.T) {
+// forger has a good token and makes bad ones of it.
+type forger struct {
+	h                        *house
+	good, head, payload, kid string
+}
+
+func newForger(t *testing.T) forger {
 	h := newHouse(t)
-	eml := h.stamped()
-	good := tokenOf(t, eml)
-	p := strings.Split(good, ".")
-	head, payload := part(t, good, 0), part(t, good, 1)
-	kid := head[strings.Index(head, "kid")+6:][:kidLength]
-	with := func(extra string) string {
-		return h.forge(`{"alg":"ES256","kid":"`+kid+`","typ":"`+tokenType+`",`+extra+`}`, payload)
-	}
-	kidIs := func(kid string) string {
-		return h.forge(`{"alg":"ES256","kid":"`+kid+`","typ":"`+tokenType+`"}`, payload)
-	}
-	saying := func(from, to string) string { return h.forge(head, strings.Replace(payload, from, to, 1)) }
-	for name, token := range map[string]string{
-		"empty":                          "",
-		"dots only":                      "..",
-		"two parts":                      p[0] + "." + p[1],
-		"payload and signature alone":    p[1] + "." + p[2],
-		"four parts":                     good + ".",
-		"five parts, encrypted":          p[0] + "." + p[1] + "." + p[2] + "." + p[1] + "." + p[2],
-		"too long":                       p[0] + "." + p[1] + strings.Repeat("A", maxToken) + "." + p[2],
-		"too long, of blanks":            p[0] + strings.Repeat(" ", maxToken) + "." + p[1] + "." + p[2],
-		"many dots":                      strings.Repeat(".", maxToken),
-		"padding":                        p[0] + "." + p[1] + "." + p[2] + "==",
-		"standard alphabet":              p[0] + "." + p[1] + ".+/" + p[2][2:],
-		"bits left over":                 p[0] + "." + p[1] + "." + p[2][:85] + "B",
-		"comment after it":               good + " (signed)",
-		"another token after it":         good + ", " + good,
-		"algorithm none":                 unsigned(`{"alg":"none","kid":"`+kid+`","typ":"`+tokenType+`"}`, payload) + ".",
-		"algorithm none, old signature":  unsigned(`{"alg":"none","kid":"`+kid+`","typ":"`+tokenType+`"}`, payload) + "." + p[2],
-		"HS256 with our public key":      hs256(t, h, kid, payload),
-		"RS256":                          rs256(t, kid, payload),
-		"ES384 by name":                  h.forge(strings.Replace(head, "ES256", "ES384", 1), payload),
-		"es256 in lower case":            h.forge(strings.Replace(head, "ES256", "es256", 1), payload),
-		"no algorithm":                   h.forge(strings.Replace(head, "alg", "alx", 1), payload),
-		"another type":                   h.forge(strings.Replace(head, tokenType, "JWT", 1), payload),
-		"no type":                        h.forge(`{"alg":"ES256","kid":"`+kid+`"}`, payload),
-		"key by URL":                     with(`"jku":"https://evil.test/k"`),
-		"certificate by URL":             with(`"x5u":"https://evil.test/c"`),
-		"certificate":                    with(`"x5c":["MIIB"]`),
-		"own key":                        with(`"jwk":{"kty":"EC"}`),
-		"own key as text":                with(`"jwk":"{}"`),
-		"extension that must be known":   with(`"crit":["exp"],"exp":1`),
-		"payload not encoded":            with(`"b64":false,"crit":["b64"]`),
-		"algorithm twice":                with(`"alg":"ES256"`),
-		"algorithm twice, other case":    with(`"ALG":"none"`),
-		"no kid":                         h.forge(`{"alg":"ES256","typ":"`+tokenType+`"}`, payload),
-		"kid is a path":                  kidIs("../../etc/passwd"),
-		"kid is a path of 16 characters": kidIs("../../etc/passw."),
-		"kid is SQL":                     kidIs("' OR 1=1 --     "),
-		"kid is empty":                   kidIs(""),
-		"kid is long":                    kidIs(kid + kid),
-		"kid is a number":                h.forge(`{"alg":"ES256","kid":1,"typ":"`+tokenType+`"}`, payload),
-		"header is an array":             h.forge(`["ES256"]`, payload),
-		"header is null":                 h.forge(`null`, payload),
-		"header is not JSON":             h.forge(`alg=ES256`, payload),
-		"something after the header":     h.forge(head+`{}`, payload),
-		"payload is null":                h.forge(head, `null`),
-		"payload is text":                h.forge(head, `"x"`),
-		"payload is empty":               h.forge(head, ``),
-		"payload is cut":                 h.forge(head, payload[:len(payload)-1]),
-		"something after the payload":    h.forge(head, payload+payload),
-		"payload not in UTF-8":           saying("Example", "\xff"),
-		"claim twice":                    saying(`"sub"`, `"sub":"boss@example.com","sub"`),
-		"claim twice, other case":        saying(`"sub"`, `"SUB":"boss@example.com","sub"`),
-		"claim twice, long s":            saying(`"sub"`, "\"\u017fub\":\"boss@example.com\",\"sub\""),
-		"claim twice, inside":            saying(`"by"`, `"by":"human","by"`),
-		"claim of the wrong type":        saying(`"ai_generated":true`, `"ai_generated":"yes"`),
-		"deep nesting":                   saying(`"sub"`, `"z":`+strings.Repeat("[", 200)+strings.Repeat("]", 200)+`,"sub"`),
-	} {
+	good := tokenOf(t, h.stamped())
+	head := part(t, good, 0)
+	return forger{h, good, head, part(t, good, 1), head[strings.Index(head, "kid")+6:][:kidLength]}
+}
+
+// with signs a header that has more members.
+func (f forger) with(extra string) string {
+	return f.h.forge(`{"alg":"ES256","kid":"`+f.kid+`","typ":"`+tokenType+`",`+extra+`}`, f.payload)
+}
+
+// kidIs signs a header that names another key.
+func (f forger) kidIs(kid string) string {
+	return f.h.forge(`{"alg":"ES256","kid":"`+kid+`","typ":"`+tokenType+`"}`, f.payload)
+}
+
+// saying signs a payload in which something was replaced.
+func (f forger) saying(from, to string) string {
+	return f.h.forge(f.head, strings.Replace(f.payload, from, to, 1))
+}
+
+// refuse expects each token to be invalid before anybody is asked for a key, and
+// the honest one to be valid.
+func (f forger) refuse(t *testing.T, tokens map[string]string) {
+	t.Helper()
+	for name, token := range tokens {
 		v := Verify([]byte(under(token)), Lookup{Document: func(iss, kid string) ([]byte, error) {
 			t.Errorf("%s: looked up %q %q", name, iss, kid)
 			return nil, errNoLookup
@@ -101,9 +62,84 @@ func TestHostileTokensAreRefusedWithoutALookup(t *testing.T) {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
-	if v := h.verify(under(h.forge(head, payload))); v.Status != Valid {
+	if v := f.h.verify(under(f.h.forge(f.head, f.payload))); v.Status != Valid {
 		t.Errorf("the honest token is refused as well: %+v", v)
 	}
+}
+
+func TestATokenThatIsNoCompactJWSIsRefusedWithoutALookup(t *testing.T) {
+	f := newForger(t)
+	p := strings.Split(f.good, ".")
+	f.refuse(t, map[string]string{
+		"empty":                       "",
+		"dots only":                   "..",
+		"two parts":                   p[0] + "." + p[1],
+		"payload and signature alone": p[1] + "." + p[2],
+		"four parts":                  f.good + ".",
+		"five parts, encrypted":       p[0] + "." + p[1] + "." + p[2] + "." + p[1] + "." + p[2],
+		"too long":                    p[0] + "." + p[1] + strings.Repeat("A", maxToken) + "." + p[2],
+		"too long, of blanks":         p[0] + strings.Repeat(" ", maxToken) + "." + p[1] + "." + p[2],
+		"many dots":                   strings.Repeat(".", maxToken),
+		"padding":                     p[0] + "." + p[1] + "." + p[2] + "==",
+		"standard alphabet":           p[0] + "." + p[1] + ".+/" + p[2][2:],
+		"bits left over":              p[0] + "." + p[1] + "." + p[2][:85] + "B",
+		"comment after it":            f.good + " (signed)",
+		"another token after it":      f.good + ", " + f.good,
+		"algorithm none":              unsigned(`{"alg":"none","kid":"`+f.kid+`","typ":"`+tokenType+`"}`, f.payload) + ".",
+		"algorithm none, old signature": unsigned(`{"alg":"none","kid":"`+f.kid+`","typ":"`+tokenType+`"}`, f.payload) + "." +
+			p[2],
+	})
+}
+
+func TestATokenWithAHostileHeaderIsRefusedWithoutALookup(t *testing.T) {
+	f := newForger(t)
+	f.refuse(t, map[string]string{
+		"HS256 with our public key":      hs256(t, f.h, f.kid, f.payload),
+		"RS256":                          rs256(t, f.kid, f.payload),
+		"ES384 by name":                  f.h.forge(strings.Replace(f.head, "ES256", "ES384", 1), f.payload),
+		"es256 in lower case":            f.h.forge(strings.Replace(f.head, "ES256", "es256", 1), f.payload),
+		"no algorithm":                   f.h.forge(strings.Replace(f.head, "alg", "alx", 1), f.payload),
+		"another type":                   f.h.forge(strings.Replace(f.head, tokenType, "JWT", 1), f.payload),
+		"no type":                        f.h.forge(`{"alg":"ES256","kid":"`+f.kid+`"}`, f.payload),
+		"key by URL":                     f.with(`"jku":"https://evil.test/k"`),
+		"certificate by URL":             f.with(`"x5u":"https://evil.test/c"`),
+		"certificate":                    f.with(`"x5c":["MIIB"]`),
+		"own key":                        f.with(`"jwk":{"kty":"EC"}`),
+		"own key as text":                f.with(`"jwk":"{}"`),
+		"extension that must be known":   f.with(`"crit":["exp"],"exp":1`),
+		"payload not encoded":            f.with(`"b64":false,"crit":["b64"]`),
+		"algorithm twice":                f.with(`"alg":"ES256"`),
+		"algorithm twice, other case":    f.with(`"ALG":"none"`),
+		"no kid":                         f.h.forge(`{"alg":"ES256","typ":"`+tokenType+`"}`, f.payload),
+		"kid is a path":                  f.kidIs("../../etc/passwd"),
+		"kid is a path of 16 characters": f.kidIs("../../etc/passw."),
+		"kid is SQL":                     f.kidIs("' OR 1=1 --     "),
+		"kid is empty":                   f.kidIs(""),
+		"kid is long":                    f.kidIs(f.kid + f.kid),
+		"kid is a number":                f.h.forge(`{"alg":"ES256","kid":1,"typ":"`+tokenType+`"}`, f.payload),
+		"header is an array":             f.h.forge(`["ES256"]`, f.payload),
+		"header is null":                 f.h.forge(`null`, f.payload),
+		"header is not JSON":             f.h.forge(`alg=ES256`, f.payload),
+		"something after the header":     f.h.forge(f.head+`{}`, f.payload),
+	})
+}
+
+func TestATokenWithAHostilePayloadIsRefusedWithoutALookup(t *testing.T) {
+	f := newForger(t)
+	f.refuse(t, map[string]string{
+		"payload is null":             f.h.forge(f.head, `null`),
+		"payload is text":             f.h.forge(f.head, `"x"`),
+		"payload is empty":            f.h.forge(f.head, ``),
+		"payload is cut":              f.h.forge(f.head, f.payload[:len(f.payload)-1]),
+		"something after the payload": f.h.forge(f.head, f.payload+f.payload),
+		"payload not in UTF-8":        f.saying("Example", "\xff"),
+		"claim twice":                 f.saying(`"sub"`, `"sub":"boss@example.com","sub"`),
+		"claim twice, other case":     f.saying(`"sub"`, `"SUB":"boss@example.com","sub"`),
+		"claim twice, long s":         f.saying(`"sub"`, "\"\u017fub\":\"boss@example.com\",\"sub\""),
+		"claim twice, inside":         f.saying(`"by"`, `"by":"human","by"`),
+		"claim of the wrong type":     f.saying(`"ai_generated":true`, `"ai_generated":"yes"`),
+		"deep nesting":                f.saying(`"sub"`, `"z":`+strings.Repeat("[", 200)+strings.Repeat("]", 200)+`,"sub"`),
+	})
 }
 
 func unsigned(head, payload string) string {
