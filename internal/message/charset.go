@@ -161,58 +161,6 @@ func (e *entity) charsets(data []byte) []string {
 	return sets
 }
 
-// maxReadings bounds how many readings of one text are built and shown.
-const maxReadings = 3
-
-// reading is what some programs show of a leaf.
-type reading struct{ note, text string }
-
-// texts returns the readings of the text of a leaf, the most lenient first, at
-// least one; data is what decodeTransfer made of it. Where programs differ it
-// says why.
-func (v *viewer) texts(e *entity, data []byte) (out []reading, why string) {
-	var seen readingSet
-	add := func(note, set string, octets []byte) (why string) {
-		if len(out) == maxReadings {
-			return ""
-		}
-		text, why := v.decodeCharset(e, set, octets)
-		if n := len(seen.list); n == 0 && len(out) == 0 {
-			seen.add(text)
-			out = append(out, reading{note, text})
-		} else if seen.add(text); len(seen.list) > n {
-			out = append(out, reading{note, text})
-		}
-		return why
-	}
-	main := e.typ.first("charset")
-	done := map[string]bool{}
-	for i, set := range e.charsets(data) {
-		name := charsetName(set)
-		// What is ASCII reads the same in every charset that extends it.
-		if done[name] || i > 0 && extendsASCII(name) && extendsASCII(charsetName(main)) && !hasEightBit(data) {
-			continue
-		}
-		done[name] = true
-		reason := add("in the charset "+set, set, data)
-		if i == 0 {
-			why = reason
-		}
-		if reason != "" && set != "" && name != "utf-8" {
-			add("octets as they stand", "utf-8", data)
-		}
-	}
-	if e.damage != "" || e.plainToo {
-		for _, octets := range v.otherOctets(e) {
-			add("transfer encoding undone in another way", main, octets)
-		}
-	}
-	if len(out) > 1 && why == "" {
-		why = "its text is read in more than one way"
-	}
-	return out, why
-}
-
 // extendsASCII reports whether octets below 0x80 mean the same in that charset
 // as in ASCII, wherever they stand. Stateful charsets and those of two octets
 // are not among these.

@@ -94,21 +94,6 @@ func addressWords(list []mail.Address) []string {
 	return out
 }
 
-// messageIDs reads ids with blanks between them and puts each in brackets.
-func messageIDs(name, s string) ([]string, error) {
-	var out []string
-	for _, id := range strings.Fields(s) {
-		if !strings.HasPrefix(id, "<") {
-			id = "<" + id + ">"
-		}
-		if len(id) > maxMessageID || parseMessageID(id) == "" {
-			return nil, mail.ErrInvalid.Errorf("%s: not a message id; write unique@domain", name)
-		}
-		out = append(out, id)
-	}
-	return out, nil
-}
-
 // body appends the MIME fields of the message, the empty line, and the parts.
 func (d Draft) body(head []byte) ([]byte, error) {
 	page, err := renderMarkdown(unixLines(d.Markdown))
@@ -234,9 +219,6 @@ func fileNameParameter(name string) string {
 	}
 	return b.String()
 }
-
-// maxMessageID is the longest message id of a draft, in octets.
-const maxMessageID = 512
 
 // check refuses what cannot stand in a header, and names the field.
 func (d Draft) check() error {

@@ -3,4 +3,39 @@
 //
 //	msg, err := message.Read(raw, message.ReadOptions{ID: id, Now: now, Host: "example.test"})
 //	review := message.NewReview(msg.Raw)
+//
+// Nothing is repaired: what two mail programs could read in two ways is refused
+// by [Read] or, where mail is full of it, shown in every reading and marked.
+// Every pass costs time and memory in proportion to the size of the message.
+//
+// The files, in the order in which a message passes them:
+//
+// A draft is written: compose.go, its header by fold.go and messageid.go, its
+// text by markdown.go. faithful.go and faithfulmarkup.go check that the page
+// says what is written. fromname.go and filename.go refuse names before they are
+// used.
+//
+// The bytes are read at the door: read.go, with header.go (fields and limits),
+// strip.go (fields that an agent may not set), addressfield.go and messageid.go.
+// mime.go cuts the MIME tree within budget.go; param.go and paramvalue.go read
+// parameters, partname.go the names of files, encodedword.go encoded-words,
+// transfer.go and charset.go what a part holds. texthash.go and bodyhash.go hash
+// what was read. content.go gives an agent its own mail back.
+//
+// The approver is shown a [Review]: review.go says what is in it, viewer.go walks
+// the tree. viewheader.go and viewfield.go show fields, viewpart.go parts and
+// their text, viewreading.go and viewlayout.go what other programs make of it,
+// viewlink.go the links, which link.go finds. linkcheck.go and lookalike.go find
+// links and names that mislead, viewdiffer.go and plainpage.go whether text and
+// HTML say the same. segment.go and warning.go define what the view consists of;
+// viewbudget.go bounds it.
+//
+// HTML is shown as text: htmlpage.go walks the tags and marks what is not
+// certainly shown, by the lists of elements (htmlelement.go), attributes
+// (htmlattribute.go), styles (htmlstyle.go, htmlcolour.go) and style sheets
+// (htmlsheet.go). htmlflow.go lays the text out, htmllink.go takes out the links.
+//
+// A mail leaves: received.go writes the trace field, header.go and bodyhash.go
+// give signers what they sign, and check.go tells a verifier whether a message
+// is read in one way.
 package message

@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/multimail/multimail/mail"
@@ -151,4 +152,32 @@ func (f field) malformed() string {
 		}
 	}
 	return ""
+}
+
+// WireHeader returns the header of m, whose bytes are raw, as it stands on the
+// wire so far: what is stamped, and below it the fields of raw. rest is what
+// follows: the empty line and the body.
+func WireHeader(m *mail.Mail, raw []byte) (header, rest []byte) {
+	header, _ = SplitHeader(raw)
+	rest = raw[len(header):]
+	return append(slices.Clone(m.Prefix), header...), rest
+}
+
+// Unfold returns a header with each field on one line (RFC 5322, section
+// 2.2.3), for readers that copy a folded field once for each of its lines.
+func Unfold(header []byte) []byte {
+	for _, blank := range []string{" ", "\t"} {
+		header = bytes.ReplaceAll(header, []byte("\r\n"+blank), []byte(blank))
+	}
+	return header
+}
+
+// FieldNames returns the name of every header field as it is written, in order.
+func FieldNames(raw []byte) []string {
+	header, _ := SplitHeader(raw)
+	var out []string
+	for _, f := range scanFields(header) {
+		out = append(out, f.name)
+	}
+	return out
 }

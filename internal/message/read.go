@@ -306,19 +306,3 @@ func assemble(added string, fields []field, body []byte) []byte {
 	out = append(out, '\r', '\n')
 	return append(out, body...)
 }
-
-// parseMessageID returns the id without its brackets, or "" when s is not one
-// msg-id. It asks for less than RFC 5322: any visible characters will do, but
-// nothing in which a reader could find a second id, a comment or a blank.
-func parseMessageID(s string) string {
-	if len(s) < 3 || s[0] != '<' || s[len(s)-1] != '>' {
-		return ""
-	}
-	id := s[1 : len(s)-1]
-	for _, c := range []byte(id) {
-		if !isVisible(c) || strings.IndexByte(`<>(),;"\`, c) >= 0 {
-			return ""
-		}
-	}
-	return id
-}

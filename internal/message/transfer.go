@@ -3,7 +3,6 @@ package message
 import (
 	"bytes"
 	"encoding/base64"
-	"regexp"
 	"strings"
 )
 
@@ -28,26 +27,6 @@ func decodeTransfer(encoding string, body []byte) (data []byte, why string) {
 		return data, why
 	}
 	return body, "its transfer encoding is unknown"
-}
-
-// otherOctets returns what other programs than the lenient ones make of a leaf
-// whose transfer encoding is damaged or read in two ways.
-func (v *viewer) otherOctets(e *entity) [][]byte {
-	var out [][]byte
-	if !v.afford(e, maxDecoded(e.encoding, e.body)) || !v.left.scan(len(e.body)) {
-		return nil
-	}
-	switch e.encoding {
-	case "base64":
-		out = append(out, strictPrefix64(e.body))
-	case "quoted-printable":
-		data, sound := decodeQuoted(e.body)
-		out = append(out, data[:sound])
-	}
-	if e.plainToo {
-		out = append(out, e.body)
-	}
-	return out
 }
 
 // base64Decoder undoes base64 leniently: what is outside its alphabet is left
@@ -184,19 +163,6 @@ func decodeQuoted(body []byte) (out []byte, sound int) {
 		sound = len(out)
 	}
 	return out, sound
-}
-
-// inlineFile finds what some programs take out of plain text and offer as a
-// file, or decrypt, although no part says so.
-var inlineFile = regexp.MustCompile(`(?m)^(?:begin(?:-base64)?[ \t]+[0-7]{3,4}[ \t]+\S|=ybegin |` +
-	`\(This file must be converted with BinHex|-----BEGIN PGP MESSAGE-----)`)
-
-// whyInline says why plain text is not shown by everybody as it stands, or "".
-func whyInline(text string) string {
-	if inlineFile.MatchString(text) {
-		return "some mail programs take a file or an encrypted text out of it"
-	}
-	return ""
 }
 
 // readEncoding reads the value of a Content-Transfer-Encoding: a token in any

@@ -202,3 +202,13 @@ func displayAddress(item string) string {
 	}
 	return mail.NeutralLine(name) + " <" + a.String() + ">"
 }
+
+// ParseFrom reads the whole value of a From field as Read does: one address in
+// a form on which all parsers agree, with nothing before, between or after.
+func ParseFrom(value string) (mail.Address, error) {
+	_, a, why := parseSender(value)
+	if why != "" {
+		return mail.Address{}, mail.ReasonContent.Errorf("From must be one address: %s", why)
+	}
+	return a, nil
+}

@@ -6,24 +6,6 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// opaque says why the content of a leaf is out of sight although its octets
-// are plain, or "".
-func (e *entity) opaque() string {
-	switch e.kind {
-	case "application/pkcs7-mime", "application/x-pkcs7-mime":
-		return "it is encrypted or signed in one piece"
-	case "application/pgp-encrypted":
-		return "it is encrypted"
-	case "application/ms-tnef", "application/vnd.ms-tnef":
-		return "it is a container that only some mail programs open"
-	case "application/xhtml+xml", "application/xml", "text/xml", "image/svg+xml":
-		return "mail programs may show it as a page or a drawing"
-	case "message/partial", "message/external-body":
-		return "the recipient's mail program fetches or joins the content elsewhere"
-	}
-	return ""
-}
-
 // nameParameters are where programs look for the name of a file, the common
 // ones first.
 var nameParameters = []struct{ field, parameter string }{

@@ -79,28 +79,3 @@ func (s *sheet) rule(selector, body string) {
 	}
 	s.names = true
 }
-
-// cssLinks returns the targets of url() and @import in a style.
-func cssLinks(css string) []Link {
-	var out []Link
-	low := strings.ToLower(css)
-	if len(low) != len(css) { // some letters change size in lower case
-		low = css
-	}
-	for at := 0; ; {
-		i := strings.Index(low[at:], "url(")
-		if i < 0 {
-			break
-		}
-		at += i + len("url(")
-		n := strings.IndexByte(css[at:], ')')
-		if n < 0 {
-			break
-		}
-		if url := strings.Trim(css[at:at+n], `"' `+"\t\r\n"); url != "" {
-			out = append(out, Link{Target: url})
-		}
-		at += n
-	}
-	return append(out, textLinks(css)...)
-}
