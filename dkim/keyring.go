@@ -159,16 +159,3 @@ func (k *Keyring) Records(domain string) ([]Record, error) {
 	}
 	return out, nil
 }
-
-// Zone returns the record as a line of a zone file. A string in a TXT record
-// holds 255 octets at most (RFC 1035, section 3.3); resolvers join them.
-func (r Record) Zone() string {
-	var b strings.Builder
-	b.WriteString(r.Name + ". IN TXT")
-	for text := r.TXT; text != ""; {
-		n := min(255, len(text))
-		b.WriteString(` "` + text[:n] + `"`)
-		text = text[n:]
-	}
-	return b.String()
-}

@@ -197,19 +197,3 @@ func TestRecordsHoldThePublicKeys(t *testing.T) {
 		}
 	}
 }
-
-func TestAZoneFileGetsStringsOfAtMost255Octets(t *testing.T) {
-	for n, want := range map[int][]int{1: {1}, 255: {255}, 256: {255, 1}, 410: {255, 155}, 511: {255, 255, 1}} {
-		r := Record{"mm1._domainkey.example.com", strings.Repeat("x", n)}
-		text, ok := strings.CutPrefix(r.Zone(), "mm1._domainkey.example.com. IN TXT ")
-		parts := strings.Split(text, " ")
-		if !ok || len(parts) != len(want) {
-			t.Fatalf("%d: %s", n, r.Zone())
-		}
-		for i, p := range parts {
-			if p != `"`+strings.Repeat("x", want[i])+`"` {
-				t.Errorf("%d: string %d has %d octets", n, i, len(p)-2)
-			}
-		}
-	}
-}

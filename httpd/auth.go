@@ -5,9 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -78,31 +78,13 @@ func tooFast(l mail.Limit, wait time.Duration, what string) error {
 	return &refusal{status: http.StatusTooManyRequests, text: what + "; try again later", limit: l, after: wait}
 }
 
-// presented returns the key in the headers. Two that differ could be read as
-// either, so they count as none.
+// presented returns the key in the header fields.
 func presented(h http.Header) (string, error) {
-	var keys []string
-	for _, v := range h.Values("Authorization") {
-		scheme, rest, ok := strings.Cut(v, " ")
-		switch {
-		case !ok:
-			keys = append(keys, v)
-		case strings.EqualFold(scheme, "Bearer"):
-			keys = append(keys, strings.TrimSpace(rest))
-		default:
-			return "", refuse(http.StatusUnauthorized, "only API keys are known here: Authorization: Bearer KEY")
-		}
+	key, err := api.PresentedKey(h)
+	if err != nil {
+		return "", refuse(http.StatusUnauthorized, "%s", err)
 	}
-	keys = append(keys, h.Values("X-API-Key")...)
-	if len(keys) == 0 {
-		return "", nil
-	}
-	for _, k := range keys {
-		if k == "" || k != keys[0] {
-			return "", refuse(http.StatusUnauthorized, "the request has more than one API key, or an empty one")
-		}
-	}
-	return keys[0], nil
+	return key, nil
 }
 
 // remote returns the address of the client without its port. Headers that a

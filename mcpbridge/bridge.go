@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -141,8 +140,8 @@ func (b *Bridge) Handler(dial func(key string) api.Caller, maxMail int64) http.H
 	}, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody(maxMail),
 		PropagateRequestCancellation: true})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		key, ok := credential(r.Header)
-		if !ok {
+		key, err := api.PresentedKey(r.Header)
+		if key == "" || err != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			refuse(w, http.StatusUnauthorized, "one API key is needed: Authorization: Bearer KEY")
 			return
@@ -192,24 +191,6 @@ func admitMessage(w http.ResponseWriter, r *http.Request, limit int64) (msg []by
 		r.Header.Set("Accept", "application/json, text/event-stream")
 	}
 	return msg, true
-}
-
-// credential returns the key in the headers, in every form that the API takes.
-// Two that differ could be read as either, so they count as none.
-func credential(h http.Header) (string, bool) {
-	var keys []string
-	for _, v := range h.Values("Authorization") {
-		scheme, rest, ok := strings.Cut(v, " ")
-		if !ok {
-			scheme, rest = "Bearer", v
-		}
-		if !strings.EqualFold(scheme, "Bearer") {
-			return "", false
-		}
-		keys = append(keys, strings.TrimSpace(rest))
-	}
-	keys = slices.Compact(append(keys, h.Values("X-API-Key")...))
-	return strings.Join(keys, ""), len(keys) == 1 && keys[0] != ""
 }
 
 // turnAway answers a request whose key the API would not vouch for.

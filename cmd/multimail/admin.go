@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
@@ -63,21 +62,10 @@ func (d recordsCmd) Run(e *environment) error {
 	})
 }
 
-// zoneText writes a TXT value for a zone file: each string holds 255 octets at most.
-func zoneText(v string) string {
-	var strs []string
-	for v != "" {
-		n := min(255, len(v))
-		strs = append(strs, `"`+v[:n]+`"`)
-		v = v[n:]
-	}
-	return strings.Join(strs, " ")
-}
-
 // records prints lines for a zone file.
 func (e *environment) records(d api.Domain) error {
 	for _, r := range d.DNS {
-		if err := e.line("%s. %s %s", r.Name, r.Type, zoneText(r.Value)); err != nil {
+		if err := e.line("%s", r.Zone()); err != nil {
 			return err
 		}
 	}

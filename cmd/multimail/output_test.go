@@ -80,28 +80,6 @@ func TestQuotedTextIsOneWordForAShell(t *testing.T) {
 	}
 }
 
-func TestZoneTextIsStringsOfAtMost255Octets(t *testing.T) {
-	for n, want := range map[int][]int{0: nil, 1: {1}, 255: {255}, 256: {255, 1}, 700: {255, 255, 190}} {
-		v := strings.Repeat("v", n)
-		var got []int
-		all := ""
-		for _, s := range strings.Fields(zoneText(v)) {
-			s = strings.Trim(s, `"`)
-			got = append(got, len(s))
-			all += s
-		}
-		if all != v || len(got) != len(want) {
-			t.Errorf("%d octets: %v", n, got)
-			continue
-		}
-		for i := range want {
-			if got[i] != want[i] {
-				t.Errorf("%d octets: %v, want %v", n, got, want)
-			}
-		}
-	}
-}
-
 func TestLongSubjectsAreCutBetweenRunes(t *testing.T) {
 	for in, want := range map[string]string{"": "", "abc": "abc", "abcd": "ab…", "ééé": "ééé", "éééé": "éé…"} {
 		if got := cut(in, 3); got != want {

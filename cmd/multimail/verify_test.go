@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/dkim"
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/sign"
@@ -51,7 +52,7 @@ func signedMail(t *testing.T) (eml, document, records string) {
 	must(err)
 	zone := ""
 	for _, r := range list {
-		zone += r.Name + ". TXT " + zoneText(r.TXT) + "\n"
+		zone += api.Record{Type: "TXT", Name: r.Name, Value: r.TXT}.Zone() + "\n"
 	}
 	eml, document, records = filepath.Join(dir, "mail.eml"), filepath.Join(dir, "doc.json"), filepath.Join(dir, "records")
 	must(os.WriteFile(eml, raw, 0o600))

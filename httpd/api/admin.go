@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Domain is a sending domain.
 type Domain struct {
@@ -15,6 +18,19 @@ type Record struct {
 	Type  string `json:"type" doc:"'TXT'"`
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// Zone returns the record as a line of a zone file. A string in a TXT record
+// holds 255 octets at most (RFC 1035, section 3.3); resolvers join them.
+func (r Record) Zone() string {
+	var b strings.Builder
+	b.WriteString(r.Name + ". " + r.Type)
+	for text := r.Value; text != ""; {
+		n := min(255, len(text))
+		b.WriteString(` "` + text[:n] + `"`)
+		text = text[n:]
+	}
+	return b.String()
 }
 
 // Domains is a list of them.
