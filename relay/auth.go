@@ -18,11 +18,11 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// AuthMethod says how the client logs in to the smarthost.
+// AuthMethod is how the client logs in to the smarthost.
 type AuthMethod string
 
 // The methods. AuthAuto is XOAUTH2 with a token endpoint, else PLAIN where it is
-// offered, else LOGIN. CRAM-MD5 and the like are never spoken: they need the
+// offered, else LOGIN. CRAM-MD5 and the like are never used: they need the
 // password in the clear at the other end and protect nothing that TLS does not.
 const (
 	AuthAuto    AuthMethod = "auto"
@@ -98,7 +98,7 @@ func (c *Client) authenticate(ctx context.Context, s *session) *failure {
 	return temporary("4.7.0", "%s", notOffered(offered, c.methods()))
 }
 
-// notOffered names what there is and what is wanted, for the operator.
+// notOffered names what is offered and what is wanted, for the operator.
 func notOffered(offered, wanted []string) string {
 	what := "no AUTH"
 	if len(offered) > 0 {
@@ -107,7 +107,7 @@ func notOffered(offered, wanted []string) string {
 	return fmt.Sprintf("the smarthost offers %s; none of %s", what, strings.Join(wanted, ", "))
 }
 
-// methods are the names of what may be spoken, the preferred one first.
+// methods are the names of the mechanisms that may be used, the preferred one first.
 func (c *Client) methods() []string {
 	switch c.o.Auth {
 	case AuthPlain:
@@ -132,14 +132,14 @@ func (c *Client) mechanism(ctx context.Context, name string) (sasl.Client, error
 }
 
 // login is AUTH LOGIN. go-sasl's sends the user name with the command, which
-// not all servers take, and wants one spelling of the question; servers differ
+// not all servers take, and wants one spelling of the prompt; servers differ
 // in both, but all ask for the user name first.
 type login struct{ answers []string }
 
 // Start begins without an answer.
 func (l *login) Start() (mech string, ir []byte, err error) { return "LOGIN", nil, nil }
 
-// Next answers the two questions and no third one.
+// Next answers the two prompts and no third one.
 func (l *login) Next([]byte) ([]byte, error) {
 	if len(l.answers) == 0 {
 		return nil, sasl.ErrUnexpectedServerChallenge
@@ -158,7 +158,7 @@ func (x xoauth2) Start() (mech string, ir []byte, err error) {
 }
 
 // Next answers the challenge that describes an error with an empty line, after
-// which the server says 535. nil would mean that all is well.
+// which the server replies 535. nil would mean success.
 func (x xoauth2) Next([]byte) ([]byte, error) { return []byte{}, nil }
 
 const (
@@ -175,7 +175,7 @@ type tokens struct {
 	client *http.Client
 	now    func() time.Time
 
-	turn  chan struct{} // of one element: its holder may ask
+	turn  chan struct{} // of one element: its holder may make a request
 	mu    sync.Mutex
 	token *oauth2.Token
 }
@@ -199,7 +199,7 @@ func newTokens(o Options) *tokens {
 	return t
 }
 
-// get returns a token that is good for a while.
+// get returns a token that is valid for another while.
 func (t *tokens) get(ctx context.Context) (string, error) {
 	select {
 	case t.turn <- struct{}{}:
@@ -245,7 +245,7 @@ func (t *tokens) forget() {
 	t.token = nil
 }
 
-// bounded cuts every answer off.
+// bounded limits the length of every answer.
 type bounded struct{ http.RoundTripper }
 
 // RoundTrip answers with a body of bounded length.

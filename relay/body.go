@@ -10,12 +10,12 @@ import (
 // content is what is sent after DATA: the stamps and the canonical bytes.
 type content struct {
 	prefix, raw []byte
-	eightBit    bool // holds octets >= 0x80, whatever the submitter said of BODY
+	eightBit    bool // holds octets >= 0x80, whatever the submitter gave as BODY
 }
 
-// readContent looks at every octet once more. Bytes are never repaired on
-// their way (LAW 3): what is not canonical is not sent at all, since a bare CR
-// or LF is the end of a message to some servers (LAW 9).
+// readContent checks every octet once more. Bytes are never repaired on
+// their way (invariant 3): what is not canonical is not sent at all, since a bare CR
+// or LF is the end of a message to some servers (invariant 9).
 func readContent(prefix, raw []byte) (content, *failure) {
 	c := content{prefix: prefix, raw: raw}
 	if !canonical(prefix) || !canonical(raw) || len(prefix)+len(raw) == 0 {
@@ -55,7 +55,7 @@ const finalDot = "\r\n.\r\n"
 // writeTo writes everything but the last CRLF, with dots doubled at the start
 // of lines (RFC 5321, section 4.5.2). That CRLF and the dot are left to
 // go-smtp, whose writer, closed before any octet went through it, writes
-// exactly finalDot. So the whole content is on the wire before policy is asked
+// exactly finalDot. So the whole content is on the wire before policy is checked
 // for the last time, which go-smtp's buffered writer gives no way to do.
 func (c content) writeTo(w io.Writer) error {
 	prefix, raw := c.prefix, c.raw
@@ -96,8 +96,8 @@ func stuff(w io.Writer, b []byte) error {
 // block is how much is written under one deadline.
 const block = 64 << 10
 
-// steady writes block by block, each within timeout: a slow host is not a dead
-// one, and a dead one must not hold a connection for ever.
+// steady writes block by block, each within timeout: a slow host may take its
+// time, one that stopped reading must not hold a connection for ever.
 type steady struct {
 	net.Conn
 	timeout time.Duration

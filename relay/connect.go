@@ -10,11 +10,11 @@ import (
 
 const (
 	maxDials = 5               // addresses tried for one transaction
-	fresh    = 5 * time.Second // idle time up to which a session is trusted to be there
-	probe    = 5 * time.Second // how long it is asked otherwise: a new one is cheap
+	fresh    = 5 * time.Second // idle time up to which a session is used without a probe
+	probe    = 5 * time.Second // timeout of the NOOP otherwise: a new session is cheap
 )
 
-// reach returns a session to the first host that takes one. reuse allows an
+// reach returns a session to the first host that accepts one. reuse allows an
 // idle one. When no host does, the failure is permanent only if every one was.
 func (c *Client) reach(ctx context.Context, hops []hop, reuse bool) (*session, *failure) {
 	var last *failure
@@ -50,7 +50,7 @@ func (c *Client) reach(ctx context.Context, hops []hop, reuse bool) (*session, *
 	return nil, last
 }
 
-// milder prefers what leaves hope, and the later word.
+// milder prefers a temporary failure, and the later of two alike.
 func milder(a, b *failure) *failure {
 	if a != nil && !a.Permanent && b.Permanent {
 		return a
@@ -88,7 +88,7 @@ func (c *Client) dial(ctx context.Context, h hop, addr string, startTLS bool) (*
 	s.watch(ctx)
 	if f := c.setUp(ctx, s, h.name, startTLS); f != nil {
 		f.Remote = s.host
-		// What is said before MAIL is about this host, us or our settings, and
+		// A failure before MAIL is about this host, us or our settings, and
 		// never about the mail: another host may take it, or this one tomorrow.
 		f.Permanent = false
 		if !f.lost {
@@ -102,7 +102,7 @@ func (c *Client) dial(ctx context.Context, h hop, addr string, startTLS bool) (*
 	return s, nil
 }
 
-// setUp brings a new connection to where MAIL may be said.
+// setUp brings a new connection to where MAIL may be sent.
 func (c *Client) setUp(ctx context.Context, s *session, name string, startTLS bool) *failure {
 	if c.o.ImplicitTLS {
 		if err := c.handshake(ctx, s, name); err != nil {
@@ -128,8 +128,8 @@ func (c *Client) setUp(ctx context.Context, s *session, name string, startTLS bo
 	return c.authenticate(ctx, s)
 }
 
-// hello reads the greeting and says who we are, with a client of its own for
-// each side of STARTTLS.
+// hello reads the greeting and sends EHLO, with a client of its own before and
+// after STARTTLS.
 func (c *Client) hello(s *session) *failure {
 	s.smtp = smtp.NewClient(s.wire)
 	s.smtp.CommandTimeout = c.o.GreetingTimeout
@@ -141,7 +141,7 @@ func (c *Client) hello(s *session) *failure {
 }
 
 // reuse takes an idle session to h from the pool. One that has been idle for
-// longer than a moment is asked first whether it is still there.
+// longer than fresh is probed with NOOP first.
 func (c *Client) reuse(ctx context.Context, h hop, allowed bool) *session {
 	for allowed {
 		s := c.pool.take(h.addr)

@@ -23,7 +23,7 @@ type attempt struct {
 	proceed func(mail.Phase) error
 
 	mu     sync.Mutex
-	halted bool // policy has said no to one transaction: none follows
+	halted bool // policy has stopped one transaction: none follows
 }
 
 // target is a pending recipient and the place for its result.
@@ -33,11 +33,11 @@ type target struct {
 }
 
 // Deliver makes one attempt for the pending recipients and returns a Result
-// for each, in their order. raw is the canonical bytes; what is sent is
+// for each, in the same sequence. raw is the canonical bytes; what is sent is
 // m.Prefix and raw. One failing recipient does not fail the others.
 //
 // proceed is asked, by one transaction at a time, after its last RCPT reply
-// and again with all content written and only the final dot missing (LAW 11).
+// and again with all content written and only the final dot missing (invariant 11).
 // When it fails, nothing more is written, the connection is dropped, and the
 // recipients that the next hop had taken get Stopped; those it had refused
 // keep its reply.
@@ -73,8 +73,8 @@ func (c *Client) Deliver(ctx context.Context, m *mail.Mail, raw []byte,
 	return results
 }
 
-// each calls do for 0 to n-1, at most maxGroups at a time, and hands a panic
-// on to its caller, who is the one that recovers.
+// each calls do for 0 to n-1, at most maxGroups at a time, and passes a panic
+// on to its caller, which recovers.
 func each(n int, do func(i int)) {
 	if n == 1 {
 		do(0)
@@ -104,7 +104,7 @@ func each(n int, do func(i int)) {
 }
 
 // group serves the recipients of one destination, in as many transactions as
-// it takes.
+// are needed.
 func (a *attempt) group(ctx context.Context, destination string, left []target) {
 	hops, f := a.route(ctx, destination)
 	for f == nil && len(left) > 0 {
@@ -128,11 +128,11 @@ func (a *attempt) transaction(ctx context.Context, hops []hop, batch []target) (
 	if f != nil {
 		return batch, f
 	}
-	worn := s.used > 0
+	reused := s.used > 0
 	f = a.from(s)
-	if f != nil && f.lost && worn {
-		// The next hop had closed the connection while it was idle. That says
-		// nothing about this mail, so it is no attempt.
+	if f != nil && f.lost && reused {
+		// The next hop had closed the connection while it was idle. This is not
+		// about this mail, so it is no attempt.
 		s.unwatch()
 		if s, f = a.reach(ctx, hops, false); f != nil {
 			return batch, f
@@ -173,7 +173,7 @@ func stopped(host string) *failure {
 
 var errHalted = errors.New("relay: an earlier transaction was stopped")
 
-// ask asks policy on behalf of one transaction.
+// ask checks policy for one transaction.
 func (a *attempt) ask(phase mail.Phase) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

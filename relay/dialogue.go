@@ -11,7 +11,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// from says MAIL, or finds beforehand that the next hop could not take the
+// from sends MAIL, or finds beforehand that the next hop could not take the
 // message. Its parameters are written only where their extension is offered.
 func (a *attempt) from(s *session) *failure {
 	s.used++
@@ -30,7 +30,7 @@ func (a *attempt) from(s *session) *failure {
 	if printable(env.EnvID) {
 		opts.EnvelopeID = env.EnvID
 	}
-	// LAW 9: the address is written from its type, quoted where it must be.
+	// Invariant 9: the address is written from its type, quoted where it must be.
 	if err := s.smtp.Mail(env.From.String(), opts); err != nil && !accepted(err) {
 		return s.fail(a.aboutUs(failed("MAIL", err)))
 	}
@@ -64,13 +64,13 @@ func (a *attempt) send(s *session, batch []target) (again []target) {
 	f := a.data(s)
 	a.settle(taken, f)
 	if !f.Delivered {
-		return nil // those who wait would fare no better, and keep their 452
+		return nil // the others would get the same, and keep their 452
 	}
 	return again
 }
 
-// aboutUs makes a smarthost's complaint about our login temporary, and drops
-// the session: it is about our settings and not about the mail.
+// aboutUs makes a smarthost's refusal of our login temporary, and drops the
+// session: it is about our settings and not about the mail.
 func (a *attempt) aboutUs(f *failure) *failure {
 	switch f.Code {
 	case 530, 534, 535, 538: // RFC 3207, section 4; RFC 4954, section 6
@@ -88,7 +88,7 @@ func accepted(err error) bool {
 	return errors.As(err, &reply) && reply.Code/100 == 2
 }
 
-// data says DATA, writes the content and reads the reply to the final dot.
+// data sends DATA, writes the content and reads the reply to the final dot.
 func (a *attempt) data(s *session) *failure {
 	if a.ask(mail.BeforeData) != nil {
 		return s.fail(stopped(s.host))
@@ -105,7 +105,7 @@ func (a *attempt) data(s *session) *failure {
 	if err := s.wire.quiet(); err != nil {
 		return s.fail(s.interjected(err)) // a reply to a message that is not complete
 	}
-	// LAW 11: the next two lines stay together. Only the octets of finalDot
+	// Invariant 11: the next two lines stay together. Only the octets of finalDot
 	// come after this answer, and nothing waits in between.
 	if a.ask(mail.BeforeDot) != nil {
 		return s.fail(stopped(s.host))
@@ -127,7 +127,7 @@ func (a *attempt) data(s *session) *failure {
 	case 4, 5:
 	default:
 		// The dot may have arrived: the next hop may have the message and may
-		// have sent it on. Nobody will ever know; the queue says what follows.
+		// have sent it on, which cannot be learnt; the queue decides what follows.
 		f.Uncertain, f.Code, f.lost = true, 0, true
 	}
 	return s.fail(f)
@@ -142,13 +142,13 @@ func (a *attempt) write(s *session) error {
 	return s.out.Flush()
 }
 
-// lastWord is how long a reply is looked for when writing has failed.
-const lastWord = time.Second
+// lastReply is how long a reply is waited for when writing has failed.
+const lastReply = time.Second
 
-// interjected types a failure to write the body. A next hop that has enough
-// may say why before it hangs up, and that word is worth more than ours.
+// interjected types a failure to write the body. A next hop that refuses the
+// rest may reply why before it closes the connection, and that reply counts.
 func (s *session) interjected(err error) *failure {
-	s.tcp.SetReadDeadline(time.Now().Add(lastWord))
+	s.tcp.SetReadDeadline(time.Now().Add(lastReply))
 	if reply, rerr := s.wire.readReply(); rerr == nil {
 		if code, text := join(reply); code >= 400 {
 			err = &smtp.SMTPError{Code: code, Message: text}
@@ -176,10 +176,10 @@ func dsn(r mail.Rcpt) *smtp.RcptOptions {
 	return o
 }
 
-func validNotify(words []string) bool {
-	for i, w := range words {
-		known := w == "SUCCESS" || w == "FAILURE" || w == "DELAY" || w == "NEVER" && len(words) == 1
-		if !known || slices.Contains(words[:i], w) {
+func validNotify(list []string) bool {
+	for i, w := range list {
+		known := w == "SUCCESS" || w == "FAILURE" || w == "DELAY" || w == "NEVER" && len(list) == 1
+		if !known || slices.Contains(list[:i], w) {
 			return false
 		}
 	}

@@ -45,11 +45,11 @@ func failed(step string, err error) *failure {
 	}
 	f := &failure{Result: mail.Result{Code: reply.Code}}
 	var enhanced string
-	enhanced, f.Message = words(reply)
+	enhanced, f.Message = splitReply(reply)
 	f.refine(enhanced)
 	f.Permanent = reply.Code/100 == 5
 	// 421 announces the end of the connection; a digit that no step expects
-	// means that command and reply have lost each other.
+	// means that command and reply no longer belong together.
 	f.lost = reply.Code == 421 || reply.Code < 400 || reply.Code > 599
 	if f.lost && reply.Code != 421 {
 		f.Permanent = false
@@ -58,7 +58,7 @@ func failed(step string, err error) *failure {
 }
 
 // refine keeps the enhanced code of a reply when it is of the class of its
-// first digit (RFC 2034, section 4); one that contradicts it says nothing.
+// first digit (RFC 2034, section 4); one that contradicts it is dropped.
 func (f *failure) refine(enhanced string) {
 	if f.Enhanced = ""; enhanced != "" && enhanced[0] == byte('0'+f.Code/100) {
 		f.Enhanced = enhanced
@@ -74,7 +74,7 @@ func refusedRcpt(err error) *failure {
 	var reply *smtp.SMTPError
 	var enhanced string
 	if errors.As(err, &reply) {
-		enhanced, _ = words(reply)
+		enhanced, _ = splitReply(reply)
 	}
 	if full && (enhanced == "" || strings.HasSuffix(enhanced, ".5.3")) {
 		f.Permanent, f.tooMany = false, true
@@ -82,9 +82,9 @@ func refusedRcpt(err error) *failure {
 	return f
 }
 
-// words returns the enhanced code of a reply, if it has one, and its text as
+// splitReply returns the enhanced code of a reply, if it has one, and its text as
 // one line.
-func words(reply *smtp.SMTPError) (enhanced, text string) {
+func splitReply(reply *smtp.SMTPError) (enhanced, text string) {
 	if e := reply.EnhancedCode; e != smtp.EnhancedCodeNotSet {
 		return splitEnhanced(fmt.Sprintf("%d.%d.%d %s", e[0], e[1], e[2], reply.Message))
 	}
@@ -122,7 +122,7 @@ func isEnhanced(s string) bool {
 // maxText is the longest text of a reply that is kept.
 const maxText = 512
 
-// oneLine makes a stranger's text safe for a log, a page and a notice (LAW 9):
+// oneLine makes text of the next hop safe for a log, a page and a notice (invariant 9):
 // one line of printable ASCII of bounded length.
 func oneLine(s string) string {
 	var b strings.Builder
@@ -151,7 +151,7 @@ func cause(err error) string {
 	case errors.Is(err, errNoReply):
 		return "not an SMTP reply"
 	case errors.Is(err, errUnread):
-		return "the next hop spoke before it was asked"
+		return "the next hop sent a reply before a command"
 	case errors.Is(err, errLongReply), errors.Is(err, smtp.ErrTooLongLine):
 		return "reply too long"
 	default:

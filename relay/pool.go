@@ -19,7 +19,7 @@ type pool struct {
 
 	mu     sync.Mutex
 	idle   []*session
-	sweep  *time.Timer // looks for expired sessions when no mail comes
+	sweep  *time.Timer // removes expired sessions when no mail comes
 	closed bool
 }
 
@@ -37,7 +37,7 @@ func (p *pool) take(host string) *session {
 	return nil
 }
 
-// put keeps s, or closes it when it is worn out or there are enough.
+// put keeps s, or closes it when it had maxUses or there are enough.
 func (p *pool) put(s *session) {
 	p.mu.Lock()
 	s.idle = p.now()
@@ -64,7 +64,7 @@ func (p *pool) put(s *session) {
 	quitAll(out)
 }
 
-// expire closes what has been idle for too long, and comes again while
+// expire closes what has been idle for too long, and runs again while
 // anything is left.
 func (p *pool) expire() {
 	p.mu.Lock()
@@ -95,7 +95,7 @@ func (p *pool) close() {
 	quitAll(all)
 }
 
-// quitAll says goodbye on all sessions at once: each may take a second.
+// quitAll ends all sessions at once: each may take a second.
 func quitAll(all []*session) {
 	var wg sync.WaitGroup
 	for _, s := range all {

@@ -1,9 +1,9 @@
-// Package relay makes one delivery attempt: it finds the next hop, speaks SMTP
-// with it and says for each recipient what came of it.
+// Package relay makes one delivery attempt: it finds the next hop, sends the mail
+// over SMTP and returns a result for each recipient.
 //
 // It reads a [mail.Mail] and its canonical bytes and changes neither. Whether
 // there is another attempt, and when, is for the queue to decide: this package
-// only knows temporary from permanent, because it alone saw the reply.
+// only tells temporary from permanent, because it alone saw the reply.
 //
 //	c, err := relay.New(relay.Options{Hostname: "mail.a.test", Smarthost: "relay.a.test:587", …})
 //	results := c.Deliver(ctx, m, raw, func(mail.Phase) error { return nil })
@@ -29,12 +29,12 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// TLSPolicy says what a connection must be before mail goes through it.
+// TLSPolicy is what a connection must be before mail goes through it.
 type TLSPolicy string
 
 // The policies. Opportunistic encrypts without verification when STARTTLS is
 // offered, and goes on in plaintext, on a new connection, when the handshake
-// fails: whoever can break the handshake could as well have hidden the offer.
+// fails: an attacker who breaks the handshake could as well have hidden the offer.
 // Required verifies the certificate against the name of the host, and without
 // that sends nothing: there is no way back to plaintext.
 const (
@@ -73,7 +73,7 @@ type Options struct {
 	ConnectTimeout time.Duration // of one address; 0 means 30 seconds
 	// GreetingTimeout is how long the greeting and each reply before MAIL may take.
 	// RFC 5321, section 4.5.3.2, allows five minutes. A host that is that slow to
-	// say its name holds a worker meanwhile, and what it did not take before MAIL
+	// greet holds a worker meanwhile, and what it did not take before MAIL
 	// can be offered again without any risk.
 	GreetingTimeout time.Duration
 	CommandTimeout  time.Duration // of a reply, or of writing 64 KiB; 0 means 5 minutes
@@ -181,7 +181,7 @@ func fixed(o *Options) {
 	}
 }
 
-// Close says goodbye on every idle connection. Attempts under way go on; what
+// Close sends QUIT on every idle connection. Attempts under way go on; what
 // they give back afterwards is closed at once.
 func (c *Client) Close() error {
 	c.pool.close()

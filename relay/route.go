@@ -10,7 +10,7 @@ import (
 )
 
 // hop is a host that may take the mail. By MX its addresses are looked up and
-// checked before one of them is dialled; a smarthost is what its owner says.
+// checked before one of them is dialled; a smarthost is taken as configured.
 type hop struct {
 	name string
 	addr string // host:port
@@ -29,7 +29,7 @@ func (r rooted) LookupHost(ctx context.Context, host string) ([]string, error) {
 	return r.r.LookupHost(ctx, strings.TrimSuffix(host, ".")+".")
 }
 
-// route lists the hosts for a domain in the order they are to be tried (RFC
+// route lists the hosts for a domain, the one to be tried first in front (RFC
 // 5321, section 5.1).
 func (c *Client) route(ctx context.Context, domain string) ([]hop, *failure) {
 	if c.o.Smarthost != "" {
@@ -90,8 +90,8 @@ func (c *Client) addresses(ctx context.Context, h hop) ([]string, *failure) {
 		if err != nil {
 			continue
 		}
-		// The address that is dialled is the one that was checked: no second
-		// look-up stands between them.
+		// The address that is dialled is the one that was checked: no second DNS
+		// query comes in between.
 		if ip = ip.Unmap(); ip.IsLoopback() || ip.IsUnspecified() || c.own[ip.WithZone("")] {
 			return nil, loops(h.name)
 		}

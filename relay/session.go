@@ -14,13 +14,13 @@ import (
 type session struct {
 	host   string // host:port, the key of the pool and what results name
 	tcp    net.Conn
-	wire   *wire // what smtp speaks through: tcp, or TLS over it
+	wire   *wire // the connection of smtp: tcp, or TLS over it
 	smtp   *smtp.Client
 	out    *bufio.Writer // for bodies
 	secure bool
 
-	// What EHLO offered. Asked of go-smtp later, a broken connection and a
-	// missing extension would look the same.
+	// What EHLO offered, kept since go-smtp later answers the same for a broken
+	// connection as for a missing extension.
 	eightBit bool
 	maxSize  int // 0: no limit was named
 
@@ -32,7 +32,7 @@ type session struct {
 	unwatch func() bool
 }
 
-// hello says who we are, after the greeting if there is one to come.
+// hello sends EHLO, after the greeting if there is one to come.
 func (s *session) hello(hostname string) error {
 	err := s.smtp.Hello(hostname)
 	if err == nil {
@@ -47,9 +47,9 @@ func (s *session) watch(ctx context.Context) {
 	s.unwatch = context.AfterFunc(ctx, func() { s.tcp.Close() })
 }
 
-// drop ends the connection without another octet: not even the alert with
-// which TLS says goodbye, since nothing may follow a transaction that policy
-// has stopped (LAW 11).
+// drop ends the connection without another octet: not even the closing
+// alert of TLS, since nothing may follow a transaction that policy has stopped
+// (invariant 11).
 func (s *session) drop() {
 	s.dropped = true
 	s.tcp.Close()
@@ -65,7 +65,7 @@ func (s *session) fail(f *failure) *failure {
 }
 
 // clean ends an open transaction, so that the session may serve another one.
-// go-smtp wants to say EHLO again after RSET; it may, and is heard anew.
+// go-smtp sends EHLO again after RSET; its extensions are read anew.
 func (s *session) clean(hostname string) bool {
 	if s.wire.inBody { // left in the middle by a panic: not one octet more
 		s.drop()
@@ -80,12 +80,12 @@ func (s *session) clean(hostname string) bool {
 	return !s.dropped
 }
 
-// goodbye is how long the reply to QUIT is waited for.
-const goodbye = time.Second
+// quitTimeout is how long the reply to QUIT is waited for.
+const quitTimeout = time.Second
 
 // quit ends a session that has nothing left to do.
 func (s *session) quit() {
-	s.smtp.CommandTimeout = goodbye
-	_ = s.smtp.Quit() // there is nobody left to tell
+	s.smtp.CommandTimeout = quitTimeout
+	_ = s.smtp.Quit() // the session ends either way
 	s.drop()
 }

@@ -8,12 +8,12 @@ import (
 )
 
 // slots counts the attempts under way to each destination, so that one dead
-// host holds up its own mail and nobody else's.
+// host holds up its own mail and no other.
 type slots struct {
 	mu    sync.Mutex
 	taken map[string]int
 	held  map[slot]int // what each mail still holds of them
-	freed func()       // is told when a mail gives one back before its end
+	freed func()       // called when a mail gives one back before its end
 }
 
 type slot struct {

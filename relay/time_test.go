@@ -38,9 +38,9 @@ func TestANextHopThatNeverAnswersIsGivenUpInTime(t *testing.T) {
 				start := time.Now()
 				got := deliver(t, to(t, hop, limits), newMail("b@x.test"))
 				check(t, got, c.want)
-				// Up to a second more goes into saying goodbye.
+				// Up to a second more goes into saying quitTimeout.
 				d := time.Since(start)
-				if d < c.took || d > c.took+goodbye || !strings.Contains(got[0].Message, "no answer in time") {
+				if d < c.took || d > c.took+quitTimeout || !strings.Contains(got[0].Message, "no answer in time") {
 					t.Errorf("took %v: %s", d, got[0].Message)
 				}
 			})
@@ -55,7 +55,7 @@ func TestANextHopThatReadsNoMoreOfTheBodyIsGivenUpInTime(t *testing.T) {
 		start := time.Now()
 		raw := []byte("A: b\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 5000))
 		check(t, to(t, hop, limits).Deliver(t.Context(), newMail("b@x.test"), raw, yes), "temporary 0 4.4.2")
-		if d := time.Since(start); d != limits.CommandTimeout+lastWord {
+		if d := time.Since(start); d != limits.CommandTimeout+lastReply {
 			t.Errorf("took %v", d)
 		}
 	})

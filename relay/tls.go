@@ -10,13 +10,13 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// errGlued means that plaintext came after the 220 that ends plaintext: what
-// an attacker would have the encrypted session believe.
-var errGlued = errors.New("relay: plaintext after the reply to STARTTLS")
+// errInjected means that plaintext came after the 220 that ends plaintext: an
+// attacker would have the encrypted session read it.
+var errInjected = errors.New("relay: plaintext after the reply to STARTTLS")
 
-// upgrade sends STARTTLS and shakes hands. go-smtp's own STARTTLS introduces
-// us as "localhost", discards glued octets in silence and shakes hands at some
-// later write; so this one verb is spoken here.
+// upgrade sends STARTTLS and does the handshake. go-smtp's own STARTTLS sends
+// EHLO with "localhost", discards injected octets in silence and does the
+// handshake at some later write; so this one verb is written here.
 func (c *Client) upgrade(ctx context.Context, s *session, name string) *failure {
 	s.wire.SetDeadline(time.Now().Add(c.o.GreetingTimeout))
 	defer s.tcp.SetDeadline(time.Time{})
@@ -29,7 +29,7 @@ func (c *Client) upgrade(ctx context.Context, s *session, name string) *failure 
 		if code, text := join(reply); code/100 != 2 {
 			err = &smtp.SMTPError{Code: code, Message: text}
 		} else if s.wire.quiet() != nil {
-			err = errGlued
+			err = errInjected
 		}
 	}
 	if err == nil {
@@ -39,8 +39,8 @@ func (c *Client) upgrade(ctx context.Context, s *session, name string) *failure 
 		return c.noTLS(ctx, s, err)
 	}
 	// After STARTTLS the server does not greet again, but a new client waits
-	// for a greeting. Everything else said in plaintext is forgotten (RFC
-	// 3207, section 4.2).
+	// for a greeting. Everything else from before TLS is dropped (RFC 3207,
+	// section 4.2).
 	s.wire.reply = []byte("220 again\r\n")
 	return nil
 }
@@ -74,7 +74,7 @@ func (c *Client) noTLS(ctx context.Context, s *session, err error) *failure {
 	case errors.As(err, &reply):
 		f = failed("STARTTLS", err)
 		f.Permanent, f.handshake = false, true
-	case errors.Is(err, errGlued):
+	case errors.Is(err, errInjected):
 		f = temporary("4.7.5", "plaintext after the reply to STARTTLS")
 	case errors.As(err, &unverified):
 		f = temporary("4.7.5", "the certificate is not valid for this host")

@@ -23,8 +23,8 @@ import (
 //
 // Anything else is no reply: the connection is dropped, and what was sent is
 // answered by nothing, which after the final dot means an uncertain attempt.
-// Octets that come before a command was written answer nothing either, and
-// make every later reply doubtful: the connection is dropped as well.
+// Octets that come before a command was written are no reply either, and make
+// every later reply doubtful: the connection is dropped as well.
 const (
 	maxReply = 64 << 10
 	maxLine  = 1900     // go-smtp takes no more than 2000
@@ -34,7 +34,7 @@ const (
 var (
 	errLongReply = errors.New("relay: reply too long")
 	errNoReply   = errors.New("relay: not an SMTP reply")
-	errUnread    = errors.New("relay: the next hop spoke before it was asked")
+	errUnread    = errors.New("relay: the next hop sent a reply before a command")
 )
 
 // wire is a connection as go-smtp's client sees it: it reads one whole reply
@@ -144,7 +144,7 @@ func join(lines []replyLine) (code int, text string) {
 
 // canonical writes a reply as go-smtp wants it. Of the reply to EHLO, the
 // keywords are folded (RFC 5321, section 2.4: any case), and every 5xx becomes
-// the code after which go-smtp says HELO (section 4.1.4 lists several).
+// the code after which go-smtp sends HELO (section 4.1.4 lists several).
 func (w *wire) canonical(lines []replyLine) []byte {
 	code := lines[len(lines)-1].code
 	if w.ehlo && code[0] == '5' {
@@ -166,19 +166,19 @@ func (w *wire) canonical(lines []replyLine) []byte {
 
 // foldKeyword folds the keyword of an extension; those of AUTH are keywords too.
 func foldKeyword(s string) string {
-	word, rest, _ := strings.Cut(s, " ")
-	if word = strings.ToUpper(word); word == "AUTH" {
+	keyword, rest, _ := strings.Cut(s, " ")
+	if keyword = strings.ToUpper(keyword); keyword == "AUTH" {
 		rest = strings.ToUpper(rest)
 	}
-	return strings.TrimRight(word+" "+rest, " ")
+	return strings.TrimRight(keyword+" "+rest, " ")
 }
 
 // ticket is how long a TLS record that has begun to arrive is waited for: it
 // may be a session ticket, which is no reply.
 const ticket = 10 * time.Millisecond
 
-// quiet returns errUnread when the next hop has said something that was not
-// read, and io.EOF when it has hung up. It does not wait for either.
+// quiet returns errUnread when the next hop has sent something that was not
+// read, and io.EOF when it has closed the connection. It waits for neither.
 func (w *wire) quiet() error {
 	if w.in.Buffered() > 0 || len(w.reply) > 0 {
 		return errUnread
@@ -210,8 +210,8 @@ func (w *wire) quiet() error {
 	return err
 }
 
-// peek looks whether anything has arrived on a socket, or its end, without
-// taking it. Of what is no socket it knows nothing.
+// peek reports whether anything has arrived on a socket, or its end, without
+// reading it. Of what is no socket it reports neither.
 func peek(conn net.Conn) (arrived, ended bool) {
 	c, ok := conn.(syscall.Conn)
 	if !ok {

@@ -112,7 +112,7 @@ func (s *session) Reset() { s.env, s.open = mail.Envelope{}, false }
 func (s *session) Logout() error { return nil }
 
 // Mail implements smtp.Session. The address is parsed here, once; from then on
-// it is written from its type.
+// it is written from its type (invariant 9).
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	switch {
 	case !s.secure:
