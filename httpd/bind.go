@@ -41,6 +41,7 @@ func (s *Server) bindings() []binding {
 		bind(api.GetHealth, s.health),
 		bindWriter(api.GetSigningKey, s.signingKey),
 		bindWriter(api.GetJWKS, s.jwks),
+		bindWriter(api.GetSwagger, s.apiDocument),
 		bindWriter(api.GetMetrics, s.metrics),
 
 		bind(api.Whoami, s.whoami),
@@ -98,7 +99,10 @@ func (s *Server) bindings() []binding {
 
 // mount puts a table into force. It refuses an operation without a handler, and
 // a handler without an operation.
-func (s *Server) mount(table *api.Table, handlers []binding) error {
+func (s *Server) mount(table *api.Table, handlers []binding) (err error) {
+	if s.swagger, err = table.Swagger(); err != nil {
+		return err
+	}
 	s.bound = map[*api.Operation]binding{}
 	for _, b := range handlers {
 		if _, twice := s.bound[b.op]; twice {

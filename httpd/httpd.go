@@ -108,6 +108,7 @@ type Server struct {
 	o       Options
 	handler http.Handler // every route, without the guards of a listener
 	bound   map[*api.Operation]binding
+	swagger []byte
 
 	failures *rate.Limiter  // of entries about unknown keys
 	stall    time.Duration  // see exportStall

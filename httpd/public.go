@@ -40,7 +40,13 @@ func (s *Server) signingKey(ctx context.Context, _ caller, _ api.None, w http.Re
 	if err != nil {
 		return err
 	}
-	return publish(w, r, doc, "application/json")
+	return publish(w, r, doc, "application/json", keyAge)
+}
+
+// apiDocument serves the table of operations. A client asks whether it has
+// changed each time: an upgrade of the server changes it.
+func (s *Server) apiDocument(_ context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
+	return publish(w, r, s.swagger, "application/json", 0)
 }
 
 // jwks serves the document's keys alone, for clients that want a set.
@@ -59,15 +65,18 @@ func (s *Server) jwks(ctx context.Context, _ caller, _ api.None, w http.Response
 	if err != nil {
 		return fmt.Errorf("httpd: key set: %w", err)
 	}
-	return publish(w, r, b, "application/jwk-set+json")
+	return publish(w, r, b, "application/jwk-set+json", keyAge)
 }
 
-// publish writes what everyone may read and keep for a day.
-func publish(w http.ResponseWriter, r *http.Request, doc []byte, contentType string) error {
+// keyAge is how long anyone may keep a key document.
+const keyAge = 24 * time.Hour
+
+// publish writes what everyone may read, and keep for a time.
+func publish(w http.ResponseWriter, r *http.Request, doc []byte, contentType string, age time.Duration) error {
 	sum := sha256.Sum256(doc)
 	h := w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "public, max-age=86400")
+	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(age.Seconds())))
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Vary", "Host")
 	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)

@@ -2,9 +2,11 @@ package mcpbridge
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -168,5 +170,47 @@ func TestOnlyPOSTIsServed(t *testing.T) {
 		if resp.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("%s: got %d", method, resp.StatusCode)
 		}
+	}
+}
+
+// The lists of tools are made once for each set of scopes, and what a request
+// does with them is done with its own key.
+func TestKeysOfTheSameScopesShareTheirToolsAndNothingElse(t *testing.T) {
+	f := newAPI(t)
+	second := agent
+	second.Name, second.Mailboxes = "second", []string{"second@a.example"}
+	f.keys["mm_second"] = second
+	f.on("GET "+mails, 200, `{"emails":[]}`)
+	f.on("GET /v1/mailboxes/second@a.example/emails", 200, `{"emails":[]}`)
+	b := newBridge(t)
+	srv := httptest.NewServer(b.Handler(f.client, 25<<20))
+	t.Cleanup(srv.Close)
+	const each = 20
+	var all sync.WaitGroup
+	for _, key := range []string{"mm_agent", "mm_second"} {
+		for range each {
+			all.Go(func() {
+				resp, body := post(t, srv.URL, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"check_inbox","arguments":{}}}`,
+					"Authorization", "Bearer "+key)
+				if resp.StatusCode != 200 || !strings.Contains(body, `"structuredContent"`) {
+					t.Errorf("%s: %d %s", key, resp.StatusCode, body)
+				}
+			})
+		}
+	}
+	all.Wait()
+	count := map[string]int{}
+	for _, request := range f.asked() {
+		count[request]++
+	}
+	want := map[string]int{"mm_agent GET " + mails: each, "mm_second GET /v1/mailboxes/second@a.example/emails": each}
+	if !maps.Equal(count, want) {
+		t.Errorf("asked %v, want %v", count, want)
+	}
+	if b.server(agent) != b.server(second) || b.server(agent) == b.server(approver) || len(b.servers) != 2 {
+		t.Errorf("%d servers", len(b.servers))
+	}
+	for range b.server(agent).Sessions() {
+		t.Error("a session is kept")
 	}
 }

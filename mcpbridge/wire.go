@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 )
 
@@ -30,160 +32,204 @@ const maxNesting = 64
 // JSON-RPC 2.0, section 5.1. Members that stand twice are refused as in the
 // API: of two readers one takes the first and another the last.
 func inspect(msg []byte) *jsonrpc.Error {
-	fault := func(code int64, format string, args ...any) *jsonrpc.Error {
-		return &jsonrpc.Error{Code: code, Message: fmt.Sprintf(format, args...)}
-	}
-	if !utf8.Valid(msg) || !json.Valid(msg) {
+	if !utf8.Valid(msg) {
 		return fault(jsonrpc.CodeParseError, "the message is not JSON")
 	}
-	if bytes.TrimLeft(msg, " \t\r\n")[0] != '{' {
-		return fault(jsonrpc.CodeInvalidRequest, "the message is not one JSON object; batches are not supported")
+	r := reader{text: msg, dec: jsontext.NewDecoder(bytes.NewBuffer(msg), jsontext.AllowInvalidUTF8(true))}
+	if err := r.readAll(); err != nil {
+		return err
 	}
-	if why := shape(msg); why != "" {
-		return fault(jsonrpc.CodeInvalidRequest, "%s", why)
+	return r.judge()
+}
+
+func fault(code int64, format string, args ...any) *jsonrpc.Error {
+	return &jsonrpc.Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func invalid(format string, args ...any) *jsonrpc.Error {
+	return fault(jsonrpc.CodeInvalidRequest, format, args...)
+}
+
+// reader goes through a message once and keeps what the members say that
+// JSON-RPC and MCP define: each as it stands in the message, nil where it is not.
+type reader struct {
+	text   []byte
+	dec    *jsontext.Decoder
+	names  []string // of the objects that are open; "" for a list
+	values int
+
+	version, id, method, tool json.RawMessage
+	params                    jsontext.Kind
+	answers                   bool // it has a result or an error
+}
+
+// readAll reads the one value that a message is.
+func (r *reader) readAll() *jsonrpc.Error {
+	switch kind := r.dec.PeekKind(); kind {
+	case jsontext.KindBeginObject:
+	case jsontext.KindInvalid:
+		return fault(jsonrpc.CodeParseError, "the message is not JSON")
+	default:
+		if !json.Valid(r.text) {
+			return fault(jsonrpc.CodeParseError, "the message is not JSON")
+		}
+		return invalid("the message is not one JSON object; batches are not supported")
 	}
-	if why := request(msg); why != "" {
-		return fault(jsonrpc.CodeInvalidRequest, "%s", why)
+	for {
+		if err := r.next(); err != nil {
+			return err
+		}
+		if r.dec.StackDepth() == 0 {
+			break
+		}
 	}
-	m, err := jsonrpc.DecodeMessage(msg)
-	if r, ok := m.(*jsonrpc.Response); ok && r.Result == nil && r.Error == nil {
-		err = errors.New("neither a request nor a response")
-	}
-	if err != nil {
-		return fault(jsonrpc.CodeInvalidRequest, "the message is not a JSON-RPC 2.0 request, notification or response")
-	}
-	if why := call(msg); why != "" {
-		return fault(jsonrpc.CodeInvalidParams, "%s", why)
+	if _, err := r.dec.ReadToken(); err != io.EOF {
+		return fault(jsonrpc.CodeParseError, "the message is not JSON")
 	}
 	return nil
 }
 
-// shape says what is wrong with the JSON of a message, or "": a member that
-// stands twice, or more of something than a message has.
-func shape(text []byte) string {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	var open []level
-	name := false // the next token is a name
-	for values := 0; ; values++ {
-		tok, err := dec.Token()
-		if err == io.EOF {
-			return ""
-		}
-		if err != nil {
-			return "the message is not JSON"
-		}
-		if values == maxValues {
-			return fmt.Sprintf("the message has more than %d values", maxValues)
-		}
-		switch d, isDelim := tok.(json.Delim); {
-		case isDelim && (d == '{' || d == '['):
-			if len(open) == maxNesting {
-				return fmt.Sprintf("the message is nested more than %d levels deep", maxNesting)
-			}
-			open = append(open, newLevel(d == '{'))
-		case isDelim:
-			open = open[:len(open)-1]
-		case name:
-			if why := open[len(open)-1].enter(tok.(string)); why != "" {
-				return why
-			}
-			name = false
-			continue
-		default:
-			if s, ok := tok.(string); ok && len(s) > maxText && !inArguments(open) {
-				return fmt.Sprintf("a text outside the arguments is longer than %d octets", maxText)
-			}
-		}
-		name = len(open) > 0 && open[len(open)-1].seen != nil && dec.More()
+// next reads one token, or one text, number, truth value or null.
+func (r *reader) next() *jsonrpc.Error {
+	open, n := r.dec.StackIndex(r.dec.StackDepth())
+	isName := open == jsontext.KindBeginObject && n%2 == 0
+	from, kind := r.dec.InputOffset(), r.dec.PeekKind()
+	var err error
+	switch kind {
+	case jsontext.KindBeginObject, jsontext.KindBeginArray, jsontext.KindEndObject, jsontext.KindEndArray:
+		_, err = r.dec.ReadToken()
+	default:
+		err = r.dec.SkipValue()
 	}
-}
-
-// level is an object or a list that is open.
-type level struct {
-	seen map[string]bool // names of an object; nil for a list
-	at   string          // the name that was entered last
-}
-
-func newLevel(object bool) level {
-	if object {
-		return level{seen: map[string]bool{}}
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		var at *jsontext.SyntacticError
+		errors.As(err, &at)
+		return invalid("the member %.60q stands twice", at.JSONPointer.LastToken())
 	}
-	return level{}
+	if err != nil {
+		return fault(jsonrpc.CodeParseError, "the message is not JSON")
+	}
+	if kind == jsontext.KindEndObject || kind == jsontext.KindEndArray {
+		r.names = r.names[:len(r.names)-1]
+		return nil
+	}
+	if r.values++; r.values > maxValues {
+		return invalid("the message has more than %d values", maxValues)
+	}
+	raw := bytes.TrimLeft(r.text[from:r.dec.InputOffset()], " \t\r\n,:")
+	if isName {
+		return r.enter(raw)
+	}
+	return r.take(kind, raw)
 }
 
-// enter notes a name, or says why it may not stand there.
-func (l *level) enter(name string) string {
+// enter notes the name of the member that comes next.
+func (r *reader) enter(raw []byte) *jsonrpc.Error {
+	name, err := jsontext.AppendUnquote(nil, raw)
+	if len(name) > maxName {
+		return invalid("the name of a member is longer than %d octets", maxName)
+	}
+	if err != nil && !utf8.Valid(name) {
+		return fault(jsonrpc.CodeParseError, "the message is not JSON")
+	}
+	r.names[len(r.names)-1] = string(name)
+	return nil
+}
+
+// take keeps a value that is of interest, and refuses one that is out of bounds.
+func (r *reader) take(kind jsontext.Kind, raw []byte) *jsonrpc.Error {
 	switch {
-	case len(name) > maxName:
-		return fmt.Sprintf("the name of a member is longer than %d octets", maxName)
-	case l.seen[name]:
-		return fmt.Sprintf("the member %.60q stands twice", name)
+	case len(r.names) == 1:
+		r.keep(kind, raw)
+	case len(r.names) == 2 && r.names[0] == "params" && r.names[1] == "name":
+		r.tool = raw
 	}
-	l.seen[name], l.at = true, name
-	return ""
+	if kind == jsontext.KindBeginObject || kind == jsontext.KindBeginArray {
+		if len(r.names) == maxNesting {
+			return invalid("the message is nested more than %d levels deep", maxNesting)
+		}
+		r.names = append(r.names, "")
+		return nil
+	}
+	inArguments := len(r.names) > 2 && r.names[0] == "params" && r.names[1] == "arguments"
+	if kind == jsontext.KindString && len(raw) > maxText && !inArguments && len(textOf(raw)) > maxText {
+		return invalid("a text outside the arguments is longer than %d octets", maxText)
+	}
+	return nil
 }
 
-// inArguments reports whether the next value is inside params.arguments.
-func inArguments(open []level) bool {
-	return len(open) > 2 && open[0].at == "params" && open[1].at == "arguments"
+// keep notes a member of the message itself.
+func (r *reader) keep(kind jsontext.Kind, raw []byte) {
+	switch r.names[0] {
+	case "jsonrpc":
+		r.version = raw
+	case "id":
+		r.id = raw
+	case "method":
+		r.method = raw
+	case "params":
+		r.params = kind
+	case "result", "error":
+		r.answers = r.answers || kind != jsontext.KindNull
+	}
 }
 
-// request says what is wrong with the members that JSON-RPC and MCP define, in
-// words that hold nothing of the SDK's types, or "". An id is what the client
-// finds its answer by, so it must come back as it was sent.
-func request(msg []byte) string {
-	var r struct {
-		ID     json.RawMessage `json:"id"`
-		Method string          `json:"method"`
-	}
-	if err := json.Unmarshal(msg, &r); err != nil {
-		return "a member of the message has the wrong type"
-	}
-	switch {
-	case len(r.ID) > maxName:
-		return fmt.Sprintf("the id is longer than %d octets", maxName)
-	case len(r.ID) > 0 && r.ID[0] != '"' && len(bytes.Trim(r.ID, "-0123456789")) > 0:
-		return "the id is neither a text nor a whole number"
-	case lossy(r.ID):
-		return "the id holds half of a character"
-	case len(r.Method) > maxName:
-		return fmt.Sprintf("the method is longer than %d octets", maxName)
-	}
-	return ""
-}
-
-// lossy reports whether a JSON text loses something when it is decoded: half of
-// a surrogate pair becomes U+FFFD.
-func lossy(text json.RawMessage) bool {
-	var s string
-	return len(text) > 0 && text[0] == '"' && json.Unmarshal(text, &s) == nil && strings.ContainsRune(s, utf8.RuneError)
-}
-
-// call says what is wrong with the parameters of a tool call, or "".
-func call(msg []byte) string {
-	var r struct {
-		Method string
-		Params json.RawMessage
-	}
-	if json.Unmarshal(msg, &r) != nil || r.Method != "tools/call" {
+// textOf returns a text of JSON without its quotes, "" for any other value.
+func textOf(raw []byte) string {
+	if len(raw) == 0 || raw[0] != '"' {
 		return ""
 	}
-	var p struct {
-		Name      *string         `json:"name"`
-		Arguments json.RawMessage `json:"arguments"`
-	}
-	switch {
-	case len(r.Params) == 0 || r.Params[0] != '{' || json.Unmarshal(r.Params, &p) != nil || p.Name == nil:
-		return "params must be an object with the name of a tool"
-	case len(*p.Name) > maxName:
-		return fmt.Sprintf("the name of the tool is longer than %d octets", maxName)
-	}
-	return ""
+	text, _ := jsontext.AppendUnquote(nil, raw) // an error is half of a character, which becomes U+FFFD
+	return string(text)
 }
 
-// errorAnswer is the message that tells a client of a fault. The id is that of
-// the request if it can be read, else null.
+// judge says what is wrong with the members that JSON-RPC and MCP define, in
+// words that hold nothing of the SDK's types. An id is what the client finds its
+// answer by, so it must come back as it was sent.
+func (r *reader) judge() *jsonrpc.Error {
+	method := textOf(r.method)
+	switch {
+	case len(r.id) > maxName:
+		return invalid("the id is longer than %d octets", maxName)
+	case len(r.id) > 0 && r.id[0] != '"' && len(bytes.Trim(r.id, "-0123456789")) > 0:
+		return invalid("the id is neither a text nor a whole number")
+	case strings.ContainsRune(textOf(r.id), utf8.RuneError):
+		return invalid("the id holds half of a character")
+	case changes(r.id):
+		return invalid("the id is a number that not every reader takes for the same")
+	case len(r.method) > 0 && r.method[0] != '"':
+		return invalid("a member of the message has the wrong type")
+	case len(method) > maxName:
+		return invalid("the method is longer than %d octets", maxName)
+	case textOf(r.version) != "2.0", method == "" && !r.answers, (method == "" || r.answers) && !r.decodes():
+		return invalid("the message is not a JSON-RPC 2.0 request, notification or response")
+	case method == "tools/call" && (r.params != jsontext.KindBeginObject || len(r.tool) == 0 || r.tool[0] != '"'):
+		return fault(jsonrpc.CodeInvalidParams, "params must be an object with the name of a tool")
+	case method == "tools/call" && len(textOf(r.tool)) > maxName:
+		return fault(jsonrpc.CodeInvalidParams, "the name of the tool is longer than %d octets", maxName)
+	}
+	return nil
+}
+
+// changes reports whether a number is another one as an IEEE 754 double, which
+// most readers make of it.
+func changes(number json.RawMessage) bool {
+	if len(number) == 0 || number[0] == '"' {
+		return false
+	}
+	f, err := strconv.ParseFloat(string(number), 64)
+	return err != nil || strconv.FormatFloat(f, 'f', -1, 64) != string(number) || f > 1<<53 || f < -1<<53
+}
+
+// decodes reports whether the SDK takes the message. Requests are the common
+// case, and every one of those that get here decodes.
+func (r *reader) decodes() bool {
+	_, err := jsonrpc.DecodeMessage(r.text)
+	return err == nil
+}
+
+// errorAnswer is the message that gives a client a fault. The id is that of the
+// request if it can be read, else null.
 func errorAnswer(msg []byte, fault *jsonrpc.Error) []byte {
 	var asked struct {
 		ID json.RawMessage `json:"id"`

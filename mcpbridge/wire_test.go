@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
 	"github.com/multimail/multimail/httpd/api"
 )
 
@@ -36,6 +38,11 @@ var badMessages = []struct {
 	{"an argument twice, once escaped", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"to":1,"\u0074o":2}}}`, -32600, "7"},
 	{"deep nesting", `{"jsonrpc":"2.0","id":7,"method":"ping","params":` + strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100) + `}`, -32600, "7"},
 	{"an id that is no whole number", `{"jsonrpc":"2.0","id":1.5,"method":"ping"}`, -32600, "1.5"},
+	{"an id that a double does not hold", `{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}`, -32600, "9007199254740993"},
+	{"a response with an error that is none", `{"jsonrpc":"2.0","id":7,"error":5}`, -32600, "7"},
+	{"a request with an error that is none", `{"jsonrpc":"2.0","id":7,"method":"ping","error":5}`, -32600, "7"},
+	{"a method in another case", `{"jsonrpc":"2.0","id":7,"Method":"ping"}`, -32600, "7"},
+	{"a name of a tool in another case", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"Name":"send_email","arguments":{}}}`, -32602, "7"},
 	{"an id with half a character", `{"jsonrpc":"2.0","id":"\ud800","method":"ping"}`, -32600, `"\ud800"`},
 	{"an endless id", `{"jsonrpc":"2.0","id":"` + strings.Repeat("x", 300) + `","method":"ping"}`, -32600, "null"},
 	{"an endless name", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"` + strings.Repeat("x", 300) + `":1}}`, -32600, "7"},
@@ -78,6 +85,32 @@ func TestProtocolErrorsAreShortAndOfOurOwnWords(t *testing.T) {
 	if fault := inspect([]byte(mail)); fault != nil {
 		t.Errorf("a mail is refused: %s", fault.Message)
 	}
+}
+
+// The SDK ends the connection at a message that it cannot decode.
+func FuzzWhatPassesIsDecodedByTheSDK(f *testing.F) {
+	for _, tt := range badMessages {
+		if len(tt.msg) < 1000 {
+			f.Add([]byte(tt.msg))
+		}
+	}
+	for _, s := range []string{listTools, `{"jsonrpc":"2.0","id":"\ud83d\ude00","method":"ping"}`, `{"jsonrpc":"2.0","id":-0,"method":"ping"}`,
+		`{"jsonrpc":"2.0","id":7,"result":{}}`, `{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"m"}}`, `{"jsonrpc":"2.0","id":7,"result":null}`,
+		` {"params":{"arguments":{"a":[1,{"b":null}]},"name":"x"},"method":"tools/call","id":1,"jsonrpc":"2.0"} `} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		if inspect(msg) != nil {
+			return
+		}
+		m, err := jsonrpc.DecodeMessage(msg)
+		if err != nil {
+			t.Fatalf("%q passes, and the SDK says %v", msg, err)
+		}
+		if r, ok := m.(*jsonrpc.Response); ok && r.Result == nil && r.Error == nil {
+			t.Fatalf("%q is neither a request nor a response", msg)
+		}
+	})
 }
 
 // wireError is the answer to a bad message.

@@ -60,6 +60,7 @@ var requests = map[string]struct {
 	"get_health":      {None{}, "GET", "/health", ""},
 	"get_signing_key": {None{}, "GET", "/.well-known/multimail-signing-key", ""},
 	"get_jwks":        {None{}, "GET", "/.well-known/jwks.json", ""},
+	"get_swagger":     {None{}, "GET", "/swagger.json", ""},
 	"get_metrics":     {None{}, "GET", "/metrics", ""},
 	"whoami":          {None{}, "GET", "/v1/whoami", ""},
 	"send_any":        {SendAnyRequest{}, "POST", "/v1/send", `{"to":null,"subject":"","markdown":""}`},

@@ -5,7 +5,7 @@ import "time"
 // Draft is a mail to send. Everybody in Bcc gets it and stands in no header.
 type Draft struct {
 	MailboxID      string       `json:"mailbox_id,omitempty" doc:"for /v1/send: which mailbox" tool:"-"`
-	From           string       `json:"from,omitempty" doc:"the same by its other name" tool:"-"`
+	From           string       `json:"from,omitempty" doc:"the same as mailbox_id" tool:"-"`
 	To             []string     `json:"to" doc:"recipients, one address each"`
 	Cc             []string     `json:"cc,omitempty" doc:"further recipients, shown to all"`
 	Bcc            []string     `json:"bcc,omitempty" doc:"further recipients, shown to nobody but the approver"`

@@ -131,7 +131,7 @@ type Part struct {
 type Verdict struct {
 	EmailID  string `json:"email_id" doc:"id of the mail"`
 	Action   string `json:"action,omitempty" doc:"approve or reject" tool:",required"`
-	Decision string `json:"decision,omitempty" doc:"the same by its other name" tool:"-"`
+	Decision string `json:"decision,omitempty" doc:"the same as action" tool:"-"`
 	Digest   string `json:"digest,omitempty" doc:"the digest that was shown; required to approve"`
 	Reason   string `json:"reason,omitempty" doc:"goes to the audit log, and to the agent when it is rejected"`
 }

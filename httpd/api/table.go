@@ -29,6 +29,11 @@ var (
 		Kind: Raw, Media: "application/jwk-set+json",
 		Summary: "the same keys as a JWK set"})
 
+	GetSwagger = Add[None, Octets](Operations, Operation{
+		Name: "get_swagger", Method: "GET", Path: "/swagger.json", Public: true,
+		Kind: Raw, Media: "application/json",
+		Summary: "this API as a Swagger 2.0 document"})
+
 	GetMetrics = Add[None, Octets](Operations, Operation{
 		Name: "get_metrics", Method: "GET", Path: "/metrics", Scopes: []string{ScopeAdmin},
 		Kind: Stream, Media: "text/plain",
@@ -65,7 +70,7 @@ var (
 	ReadEmail = Add[EmailRequest, Email](Operations, Operation{
 		Name: "read_email", Method: "GET", Path: "/v1/mailboxes/{id}/emails/{email}", Scopes: []string{ScopeRead},
 		Waits:   "wait_seconds",
-		Summary: "one of them, if asked when its status has changed; reading marks a notice as read",
+		Summary: "one mail or notice, at once or when its status has changed; reading marks a notice as read",
 		Tool: &Tool{Title: "Read email message", Idempotent: true, Answer: EmailFacts{},
 			Description: "Read one mail in full. For your own mail it tells the standing of each recipient, and the " +
 				"approver's verdict and reason; wait_seconds waits for a change. Reading a notice marks it read."}})
@@ -120,12 +125,12 @@ var (
 	AddAllowlistEntry = Add[NewAllowRequest, AllowEntry](Operations, Operation{
 		Name: "add_allowlist_entry", Method: "POST", Path: "/v1/mailboxes/{id}/allowlist", Scopes: []string{ScopeOversight},
 		Audit: "allow.add", Status: 201,
-		Summary: "add an entry"})
+		Summary: "add an entry to an allowlist"})
 
 	RemoveAllowlistEntry = Add[AllowRef, Done](Operations, Operation{
 		Name: "remove_allowlist_entry", Method: "DELETE", Path: "/v1/mailboxes/{id}/allowlist/{entry}", Scopes: actors,
 		Audit:   "allow.remove",
-		Summary: "remove an entry"})
+		Summary: "remove an entry of an allowlist"})
 )
 
 // Decisions.

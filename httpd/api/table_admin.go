@@ -11,7 +11,7 @@ var (
 	UpdateAccount = Add[AccountPatch, Account](Operations, Operation{
 		Name: "update_account", Method: "PATCH", Path: "/v1/account", Scopes: []string{ScopeAdmin, ScopeOversight},
 		Audit:   "operator.set",
-		Summary: "change that"})
+		Summary: "change who answers for the installation"})
 
 	ListDomains = Add[None, Domains](Operations, Operation{
 		Name: "list_domains", Method: "GET", Path: "/v1/domains", Scopes: []string{ScopeAdmin},
@@ -43,7 +43,7 @@ var (
 	EnableAgent = Add[NameRef, Agent](Operations, Operation{
 		Name: "enable_agent", Method: "POST", Path: "/v1/agents/{name}/enable", Scopes: []string{ScopeOversight},
 		Audit:   "agent.enable",
-		Summary: "undo that"})
+		Summary: "give a disabled agent its credentials back"})
 
 	ResetPassword = Add[NameRef, AgentPassword](Operations, Operation{
 		Name: "reset_password", Method: "POST", Path: "/v1/agents/{name}/password", Scopes: []string{ScopeAdmin},
