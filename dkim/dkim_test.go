@@ -13,7 +13,7 @@ import (
 )
 
 func TestEverySignatureVerifiesElsewhere(t *testing.T) {
-	one, two := newHouse(t, Options{}), newHouse(t, Options{Ed25519: true})
+	one, two := newFixture(t, Options{}), newFixture(t, Options{Ed25519: true})
 	head := identity + fields
 	for name, raw := range map[string]string{
 		"plain":                      sample,
@@ -65,7 +65,7 @@ func authors(raw string) string {
 // A field that is added, changed or removed on the way breaks both signatures,
 // also one that was never there.
 func TestNothingCanBeAddedChangedOrRemoved(t *testing.T) {
-	h := newHouse(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Ed25519: true})
 	eml := h.stamp(sample)
 	for _, name := range overSigned {
 		field := name + ": eve@example.com\r\n"
@@ -118,7 +118,7 @@ func TestNothingCanBeAddedChangedOrRemoved(t *testing.T) {
 }
 
 func TestTheFieldSaysWhatItShould(t *testing.T) {
-	h := newHouse(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Ed25519: true})
 	eml := h.stamp("List-Unsubscribe: <https://x.test>\r\n" + sample)
 	signatures := message.Fields([]byte(eml), "DKIM-Signature")
 	if len(signatures) != 2 {
@@ -148,7 +148,7 @@ func TestTheFieldSaysWhatItShould(t *testing.T) {
 }
 
 func TestTheSameReleaseIsSignedWithTheSameBytes(t *testing.T) {
-	h := newHouse(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Ed25519: true})
 	first := h.stamp(sample)
 	if again := h.stamp(sample); again != first {
 		t.Errorf("%q\n%q", first, again)
@@ -163,7 +163,7 @@ func TestTheSameReleaseIsSignedWithTheSameBytes(t *testing.T) {
 // What was stamped before is signed like the fields of the mail itself, and the
 // body hash of the record is the one that would be computed.
 func TestEarlierStampsStandInThePrefix(t *testing.T) {
-	h := newHouse(t, Options{})
+	h := newFixture(t, Options{})
 	m := released()
 	m.Prefix, m.BodyHash = []byte(identity), message.BodyHash([]byte(sample))
 	lines, err := NewStamper(h.keys).Stamp(context.Background(), m, []byte(strings.TrimPrefix(sample, identity)))
@@ -202,7 +202,7 @@ func TestLongDomainsDoNotMakeLongLines(t *testing.T) {
 
 // LAW 7: every row makes a mail that must not be signed.
 func TestNothingIsSignedOnDoubt(t *testing.T) {
-	h := newHouse(t, Options{})
+	h := newFixture(t, Options{})
 	for _, tt := range []struct {
 		name   string
 		change func(m *mail.Mail)
@@ -248,7 +248,7 @@ func TestNothingIsSignedOnDoubt(t *testing.T) {
 
 // What Stamp returns was checked by go-msgauth; this is the check of that check.
 func TestASignatureThatNobodyCouldVerifyIsNotReturned(t *testing.T) {
-	h := newHouse(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Ed25519: true})
 	keys, err := h.keys.load(testDomain)
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +278,7 @@ func TestASignatureThatNobodyCouldVerifyIsNotReturned(t *testing.T) {
 // The library that checks each signature copies a folded field once for each of
 // its lines. What is allocated for a mail must not grow with the square of them.
 func TestAFoldedFieldIsSignedAtACostThatGrowsWithItsSize(t *testing.T) {
-	h := newHouse(t, Options{})
+	h := newFixture(t, Options{})
 	stamp := NewStamper(h.keys)
 	var jobs [3]func()
 	for i := range jobs {
@@ -297,7 +297,7 @@ func TestAFoldedFieldIsSignedAtACostThatGrowsWithItsSize(t *testing.T) {
 
 func BenchmarkStamp(b *testing.B) {
 	for _, o := range []Options{{}, {Ed25519: true}} {
-		h := newHouse(b, o)
+		h := newFixture(b, o)
 		for name, body := range map[string]int{"1KiB": 1 << 10, "1MiB": 1 << 20} {
 			if o.Ed25519 {
 				name += "-both"

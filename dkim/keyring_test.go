@@ -54,7 +54,7 @@ func TestEnsureMakesTheKeysThatAreMissingAndNoOther(t *testing.T) {
 }
 
 func TestALostRSAKeyIsNotReplacedInSilence(t *testing.T) {
-	h := newHouse(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Ed25519: true})
 	if err := os.Remove(h.path("dkim-rsa.pem")); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestALostRSAKeyIsNotReplacedInSilence(t *testing.T) {
 }
 
 func TestTwoWhoEnsureAtOnceGetTheSameKey(t *testing.T) {
-	h := newHouse(t, Options{})
+	h := newFixture(t, Options{})
 	records := make([]string, 8)
 	var wg sync.WaitGroup
 	for i := range records {
@@ -118,7 +118,7 @@ func pkcs8(t *testing.T, private any) string {
 }
 
 func TestADamagedKeyFileIsAnErrorAndStaysAsItIs(t *testing.T) {
-	h := newHouse(t, Options{})
+	h := newFixture(t, Options{})
 	b, err := rsaPEM()
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestADamagedKeyFileIsAnErrorAndStaysAsItIs(t *testing.T) {
 }
 
 func TestAKeyFileThatOthersMayReadIsRefused(t *testing.T) {
-	h := newHouse(t, Options{})
+	h := newFixture(t, Options{})
 	for mode, ok := range map[fs.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o620: false} {
 		if err := os.Chmod(h.path("dkim-rsa.pem"), mode); err != nil {
 			t.Fatal(err)
@@ -171,7 +171,7 @@ func TestAKeyFileThatOthersMayReadIsRefused(t *testing.T) {
 }
 
 func TestRecordsHoldThePublicKeys(t *testing.T) {
-	h := newHouse(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Ed25519: true})
 	records, err := h.keys.Records("EXAMPLE.com")
 	if err != nil || len(records) != 2 {
 		t.Fatal(records, err)

@@ -29,7 +29,7 @@ func TestEnhancedCodesAreCutOffTheText(t *testing.T) {
 	}
 }
 
-// FuzzReply holds for any reply of a stranger: no permanent failure without a
+// FuzzReply holds for any reply of a peer: no permanent failure without a
 // word of permanence, and no text that could break a line or a terminal.
 func FuzzReply(f *testing.F) {
 	f.Add(550, 5, 1, 1, "no such user")

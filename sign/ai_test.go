@@ -11,7 +11,7 @@ import (
 // What a reader without a JWT library sees is what the token says, and a mail
 // on which the two differ is not the mail that left.
 func TestTheClaimAndTheFieldAgreeThatAnAgentWrote(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	if got := message.Fields([]byte(eml), "X-AI-Generated"); len(got) != 1 || got[0] != "true" {
 		t.Fatalf("X-AI-Generated is %q", got)

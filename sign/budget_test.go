@@ -39,7 +39,7 @@ func TestTheLargestPermittedConfigurationFitsTheLine(t *testing.T) {
 		address := tt.local + "@" + tt.domain
 		op := fill(t, tt.domain, address, tt.unit)
 		raw := strings.NewReplacer("bot@example.com", address, "To: Ann", "To: Annabella").Replace(sample)
-		h := &house{t, t.TempDir(), nil}
+		h := &fixture{t, t.TempDir(), nil}
 		h.keys = OpenKeys(h.dir)
 		if err := h.keys.Ensure(tt.domain, noon); err != nil {
 			t.Fatal(err)

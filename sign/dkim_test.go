@@ -54,7 +54,7 @@ var allNames = []string{
 // The token covers no Subject. Whoever is told that a mail is valid is told as
 // well what nothing covers, and with DKIM keys at hand a change is found.
 func TestAChangedSubjectIsNeverSilentlyValid(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	s := newSigner(t, testDomain)
 	signed := s.sign(h.stamped(), allNames...)
 	other := newSigner(t, "example.org")
@@ -109,7 +109,7 @@ func (temporary) Temporary() bool { return true }
 
 // Whom this program asks is not the message's choice.
 func TestKeysOfOtherDomainsAreNotLookedUp(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := newSigner(t, "victim.test").sign(newSigner(t, "a.example.com.evil.test").sign(h.stamped(), allNames...),
 		allNames...)
 	eml = newSigner(t, testDomain).sign(eml, allNames...)
@@ -126,7 +126,7 @@ func TestKeysOfOtherDomainsAreNotLookedUp(t *testing.T) {
 // A field may stand twice although the signature names it once: the one that
 // is not covered is told of.
 func TestASecondFieldIsNotCoveredByTheSignatureOfTheFirst(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	s := newSigner(t, testDomain)
 	raw := "Auto-Submitted: auto-replied\r\n" + sample
 	signed := s.sign(h.stamp(released(t, raw), raw), append([]string{"Auto-Submitted"}, allNames...)...)
@@ -143,7 +143,7 @@ func TestASecondFieldIsNotCoveredByTheSignatureOfTheFirst(t *testing.T) {
 // The library looks for each name of h= in the whole header, and in the simple
 // form copies a run of empty lines once for each piece that it reads.
 func TestASignatureThatCostsTooMuchIsNotChecked(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	s := newSigner(t, testDomain)
 	detail := func(eml string) (string, string) {
 		v := Verify([]byte(eml), Lookup{Document: h.lookup().Document, TXT: s.txt})

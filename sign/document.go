@@ -74,7 +74,7 @@ func (k *Keyring) DNS(domain string) (name, txt string, err error) {
 	return "_multimail-identity." + strings.ToLower(domain), txt, nil
 }
 
-// maxDocument bounds what a stranger's server may answer.
+// maxDocument bounds what the server of somebody else may answer.
 const maxDocument = 256 << 10
 
 // find returns the key of that name from a document, and checks it.

@@ -13,7 +13,7 @@ import (
 )
 
 func TestTheDocumentIsTheCurrentKeyAndASetOfAll(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	b, err := h.keys.Document(testDomain)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestTheDocumentIsTheCurrentKeyAndASetOfAll(t *testing.T) {
 }
 
 func TestTheRecordHasTheSameKey(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	name, txt, err := h.keys.DNS(testDomain)
 	if err != nil || name != "_multimail-identity.example.com" {
 		t.Fatalf("%s %v", name, err)
@@ -71,8 +71,8 @@ func TestTheRecordHasTheSameKey(t *testing.T) {
 	}
 }
 
-func TestADocumentOfStrangersIsReadStrictly(t *testing.T) {
-	h := newHouse(t)
+func TestADocumentOfAnotherOperatorIsReadStrictly(t *testing.T) {
+	h := newFixture(t)
 	eml := h.stamped()
 	good, err := h.keys.Document(testDomain)
 	if err != nil {

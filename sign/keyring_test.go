@@ -14,7 +14,7 @@ import (
 )
 
 func TestEnsureMakesOneKeyThatNobodyElseCanRead(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for path, want := range map[string]fs.FileMode{
 		h.path():                     0o600,
 		filepath.Dir(h.path()):       0o700 | fs.ModeDir,
@@ -86,12 +86,12 @@ func TestEnsureRefusesNamesThatAreNoDomains(t *testing.T) {
 
 // LAW 7: a key that cannot be trusted is never replaced, and nothing is signed.
 func TestADamagedKeyFileIsAnErrorAndStaysAsItIs(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	good, err := os.ReadFile(h.path())
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := newHouse(t)
+	other := newFixture(t)
 	foreign, err := os.ReadFile(other.path())
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestADamagedKeyFileIsAnErrorAndStaysAsItIs(t *testing.T) {
 }
 
 func TestAKeyFileThatOthersMayReadIsRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for mode, ok := range map[fs.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o620: false,
 		0o601: false} {
 		if err := os.Chmod(h.path(), mode); err != nil {
@@ -154,7 +154,7 @@ func TestAKeyFileThatOthersMayReadIsRefused(t *testing.T) {
 }
 
 func TestAKeyFileThatDisappearsIsNoticed(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.stamped()
 	if err := os.Remove(h.path()); err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestAKeyFileThatDisappearsIsNoticed(t *testing.T) {
 }
 
 func TestNextCurrentAndRetiredKeys(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	fresh := func() *key {
 		k, err := newKey(noon.Add(-96 * time.Hour))
 		if err != nil {

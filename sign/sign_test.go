@@ -15,7 +15,7 @@ import (
 )
 
 func TestTheHeaderSaysExactlyWhatTheReleaseSays(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	token := tokenOf(t, eml)
 	d, err := h.keys.load(testDomain)
@@ -43,7 +43,7 @@ func TestTheHeaderSaysExactlyWhatTheReleaseSays(t *testing.T) {
 
 // Two lines of a stock library must do: import the document, verify the token.
 func TestAStockLibraryChecksTheTokenWithTheDocumentAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	token := tokenOf(t, h.stamped())
 	doc, err := h.keys.Document(testDomain)
 	if err != nil {
@@ -73,7 +73,7 @@ func TestAStockLibraryChecksTheTokenWithTheDocumentAlone(t *testing.T) {
 
 // LAW 7: every row makes a mail that must not be stamped.
 func TestNothingIsStampedOnDoubt(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	other := OpenKeys(t.TempDir())
 	for _, tt := range []struct {
 		name   string
@@ -133,7 +133,7 @@ func TestNothingIsStampedOnDoubt(t *testing.T) {
 }
 
 func TestMailThatNobodyDecidedNamesItsSubmission(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, by := range []string{"allowlist", "none"} {
 		m := released(t, sample)
 		m.Decisions, m.Release.By, m.Release.Ref = nil, by, submitRef
@@ -145,7 +145,7 @@ func TestMailThatNobodyDecidedNamesItsSubmission(t *testing.T) {
 }
 
 func TestAgentReferenceIsBareOnlyIfShort(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	ref := func(agentRef string) string {
 		m := released(t, sample)
 		m.Release.AgentRef = agentRef
@@ -161,7 +161,7 @@ func TestAgentReferenceIsBareOnlyIfShort(t *testing.T) {
 	if len(one) != 22 || len(two) != 22 || one == two || one != ref(uuid+"1") {
 		t.Errorf("hidden references %q and %q", one, two)
 	}
-	if one == newHouse(t).hidden(uuid+"1") || one != h.hidden(uuid+"1") {
+	if one == newFixture(t).hidden(uuid+"1") || one != h.hidden(uuid+"1") {
 		t.Error("the reference does not depend on the secret of the domain")
 	}
 	if got := ref("a\xff"); len(got) != 22 {
@@ -169,8 +169,8 @@ func TestAgentReferenceIsBareOnlyIfShort(t *testing.T) {
 	}
 }
 
-// hidden returns what stands for a long reference in this house.
-func (h *house) hidden(ref string) string {
+// hidden returns what stands for a long reference in this fixture.
+func (h *fixture) hidden(ref string) string {
 	d, err := h.keys.load(testDomain)
 	if err != nil {
 		h.t.Fatal(err)
@@ -179,7 +179,7 @@ func (h *house) hidden(ref string) string {
 }
 
 func TestRecipientHashIsThereOnlyWhenAllParsersAgree(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, tt := range []struct{ name, to, want string }{
 		{"order, case and names do not matter", "To: BOB@Y.test, \"Bob\" <ann@x.TEST>", "ann@x.test\nbob@y.test"},
 		{"a group counts as its members", "To: Team: bob@y.test, ann@x.test;", "ann@x.test\nbob@y.test"},
@@ -202,7 +202,7 @@ func TestRecipientHashIsThereOnlyWhenAllParsersAgree(t *testing.T) {
 }
 
 func BenchmarkStamp(b *testing.B) {
-	h := newHouse(b)
+	h := newFixture(b)
 	for name, body := range map[string]int{"1KiB": 1 << 10, "1MiB": 1 << 20} {
 		raw := []byte(sample + strings.Repeat("0123456789 abcdefghij klmnopqrst 0123456789 abcdefghij\r\n", body/56))
 		m, s := released(b, string(raw)), NewStamper(h.keys)

@@ -9,7 +9,7 @@ import (
 type strictCase struct{ name, eml, failed string }
 
 // refuse expects each of the changed mails to be invalid.
-func (h *house) refuse(t *testing.T, eml string, cases []strictCase) {
+func (h *fixture) refuse(t *testing.T, eml string, cases []strictCase) {
 	t.Helper()
 	for _, tt := range cases {
 		if tt.eml == eml {
@@ -25,7 +25,7 @@ func (h *house) refuse(t *testing.T, eml string, cases []strictCase) {
 // A message that mail programs split in another way than this verifier shows
 // its reader another sender, subject or body than the one that was checked.
 func TestAMessageThatProgramsSplitDifferentlyIsInvalid(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	header := func(s string) string { return s + eml }
 	h.refuse(t, eml, []strictCase{
@@ -53,7 +53,7 @@ func TestAMessageThatProgramsSplitDifferentlyIsInvalid(t *testing.T) {
 }
 
 func TestAFromOrMessageIDThatProgramsReadDifferentlyIsInvalid(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	from := func(s string) string {
 		return strings.Replace(eml, "From: Example Bot <bot@example.com>", "From: "+s, 1)
@@ -75,7 +75,7 @@ func TestAFromOrMessageIDThatProgramsReadDifferentlyIsInvalid(t *testing.T) {
 }
 
 func TestATokenThatWasFoldedOrDressedUpIsInvalid(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	for !strings.Contains(tokenOf(t, eml), "-") { // a signature differs each time
 		eml = h.stamped()

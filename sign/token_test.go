@@ -19,12 +19,12 @@ import (
 
 // forger has a good token and makes bad ones of it.
 type forger struct {
-	h                        *house
+	h                        *fixture
 	good, head, payload, kid string
 }
 
 func newForger(t *testing.T) forger {
-	h := newHouse(t)
+	h := newFixture(t)
 	good := tokenOf(t, h.stamped())
 	head := part(t, good, 0)
 	return forger{h, good, head, part(t, good, 1), head[strings.Index(head, "kid")+6:][:kidLength]}
@@ -148,7 +148,7 @@ func unsigned(head, payload string) string {
 
 // hs256 signs with the public key as a shared secret, for verifiers that let
 // the token choose the algorithm.
-func hs256(t *testing.T, h *house, kid, payload string) string {
+func hs256(t *testing.T, h *fixture, kid, payload string) string {
 	d, err := h.keys.load(testDomain)
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func rs256(t *testing.T, kid, payload string) string {
 // The values on which verifiers of ECDSA have failed: zero, the order of the
 // group, numbers beyond it, and other encodings of a good signature.
 func TestSignaturesOutsideTheRangeAreInvalid(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	token := tokenOf(t, h.stamped())
 	p := strings.Split(token, ".")
 	good, err := decode(p[2])
@@ -223,7 +223,7 @@ func TestSignaturesOutsideTheRangeAreInvalid(t *testing.T) {
 	}
 }
 
-func mustPrivate(t *testing.T, h *house) *ecdsa.PrivateKey {
+func mustPrivate(t *testing.T, h *fixture) *ecdsa.PrivateKey {
 	d, err := h.keys.load(testDomain)
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func mustPrivate(t *testing.T, h *house) *ecdsa.PrivateKey {
 func FuzzVerify(f *testing.F) {
 	// Every process of the fuzzer needs the same key, or no token is ever good.
 	secret := sha256.Sum256([]byte("a key for fuzzing"))
-	h := newHouse(f)
+	h := newFixture(f)
 	h.rewrite(keyOf(f, secret[:]))
 	eml := h.stamped()
 	token := tokenOf(f, eml)

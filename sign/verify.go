@@ -128,7 +128,7 @@ func public(err error) error {
 // check notes an answer: detail when it is yes, err when it is no.
 func (v *Verification) check(name string, ok bool, detail string, err error) bool {
 	if !ok {
-		// It may quote the token or a stranger's server.
+		// It may quote the token or the server of somebody else.
 		detail = mail.Neutralise(strings.Join(strings.Fields(err.Error()), " "))
 	}
 	v.Checks = append(v.Checks, Check{name, ok, detail})

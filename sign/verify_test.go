@@ -12,11 +12,11 @@ import (
 )
 
 func TestAStampedMailIsValidAndEveryCheckSaysSo(t *testing.T) {
-	v := newHouse(t).verify(newHouse(t).stamped())
+	v := newFixture(t).verify(newFixture(t).stamped())
 	if v.Status != Invalid || failed(v) != "key" {
-		t.Errorf("under the key of another house: %+v", v)
+		t.Errorf("under the key of another operator: %+v", v)
 	}
-	h := newHouse(t)
+	h := newFixture(t)
 	v = h.verify(h.stamped())
 	var names []string
 	for _, c := range v.Checks {
@@ -32,7 +32,7 @@ func TestAStampedMailIsValidAndEveryCheckSaysSo(t *testing.T) {
 }
 
 func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	token := tokenOf(t, eml)
 	folded := strings.Replace(eml, token, token[:70]+"\r\n "+token[70:300]+"\r\n\t  "+token[300:], 1)
@@ -87,7 +87,7 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 
 // Whoever changes a claim has not the key.
 func TestTamperingWithAnyClaimBreaksTheSignature(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	token := tokenOf(t, eml)
 	p := strings.Split(token, ".")
@@ -132,7 +132,7 @@ func TestTamperingWithAnyClaimBreaksTheSignature(t *testing.T) {
 
 // The domain's own key may sign nonsense too, by mistake or in other hands.
 func TestClaimsAreComparedWithTheMessageEvenUnderAGoodSignature(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	head := part(t, tokenOf(t, eml), 0)
 	for _, tt := range []struct {
@@ -180,7 +180,7 @@ func TestClaimsAreComparedWithTheMessageEvenUnderAGoodSignature(t *testing.T) {
 }
 
 func TestALookupThatFailsIsReportedApart(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	down := errors.New("connection refused")
 	asked := 0
 	v := Verify([]byte(h.stamped()), Lookup{Document: func(iss, kid string) ([]byte, error) {
@@ -196,7 +196,7 @@ func TestALookupThatFailsIsReportedApart(t *testing.T) {
 }
 
 func TestDetailsDoNotActOnATerminal(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	eml := h.stamped()
 	claims := claimsOf(t, eml)
 	claims["sub"] = "\x1b[2J\u202eeve\r\n"

@@ -1,4 +1,4 @@
-// Package mailtest holds the peers and fakes that the tests of every room share.
+// Package mailtest holds the peers and fakes that the tests of several packages share.
 //
 // [NextHop] is the server that mail is delivered to: it records every octet it
 // is given and can fail at each step of the dialogue.

@@ -1,4 +1,4 @@
-// Package metrics counts what the rooms do, for Prometheus.
+// Package metrics counts what the packages do, for Prometheus.
 //
 // Counters are named mail_<noun>_<unit>. Gauges are never counted up and down:
 // [Metrics.States] reads them from the store when they are asked for.
@@ -13,7 +13,7 @@ import (
 )
 
 // Metrics holds every counter of one daemon. Labels are closed vocabularies:
-// no address, id or text of a stranger ever becomes a label.
+// no address, id or text of a client or a peer ever becomes a label.
 type Metrics struct {
 	Sessions     *prometheus.CounterVec // by listener: submission, submissions
 	Replies      *prometheus.CounterVec // by verb, code

@@ -1,5 +1,5 @@
-// Package throttle holds what the doors share to bound what strangers and
-// agents can cause: failed logins, and octets of messages in memory.
+// Package throttle holds what the doors share to bound what agents, and clients
+// without a login, can cause: failed logins, and octets of messages in memory.
 //
 //	logins := throttle.NewLogins(10, 10, time.Now)
 //	if wait := logins.Wait(remote); wait > 0 { … } // refuse unread
@@ -96,7 +96,7 @@ const (
 
 // table is a fixed number of budgets, found by the hash of their key.
 type table struct {
-	seed  maphash.Seed // strangers cannot aim at a set
+	seed  maphash.Seed // a client cannot aim at a set
 	slot  time.Duration
 	mu    sync.Mutex
 	place [][places]place // guarded by mu

@@ -10,7 +10,7 @@ import (
 )
 
 // nothing asserts that nothing was stored and that the next session is served.
-func (h *house) nothing() {
+func (h *daemon) nothing() {
 	h.t.Helper()
 	var l []struct{ ID, Subject string }
 	decode(h.t, h.must("mail", "list", "--all", "--json"), &l)
@@ -27,7 +27,7 @@ func (h *house) nothing() {
 // badSession is what a bad client says, and what it is answered.
 type badSession struct {
 	name string
-	run  func(h *house)
+	run  func(h *daemon)
 }
 
 // refuse plays each session to one daemon. None of them may store anything, and
@@ -46,27 +46,27 @@ func refuse(t *testing.T, sessions []badSession) {
 
 func base64Of(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-func (h *house) mailFrom() string { return "MAIL FROM:<" + h.dev.Mailbox + ">" }
+func (h *daemon) mailFrom() string { return "MAIL FROM:<" + h.dev.Mailbox + ">" }
 
 func TestBadLoginsOverSMTPStoreNothing(t *testing.T) {
 	refuse(t, []badSession{
-		{"wrong password", func(h *house) {
+		{"wrong password", func(h *daemon) {
 			s := h.secure()
 			s.do("EHLO t", "250")
 			s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00wrong"), "535 5.7.8")
 			s.do(h.mailFrom(), "530")
 		}},
-		{"authorization as somebody else", func(h *house) {
+		{"authorization as somebody else", func(h *daemon) {
 			s := h.secure()
 			s.do("EHLO t", "250")
 			s.do("AUTH PLAIN "+base64Of("other\x00"+h.dev.Username+"\x00"+h.dev.Password), "535")
 		}},
-		{"a user name that is a query", func(h *house) {
+		{"a user name that is a query", func(h *daemon) {
 			s := h.secure()
 			s.do("EHLO t", "250")
 			s.do("AUTH PLAIN "+base64Of("\x00*)(uid=*\x00x"), "535")
 		}},
-		{"three wrong passwords end the session", func(h *house) {
+		{"three wrong passwords end the session", func(h *daemon) {
 			s := h.secure()
 			s.do("EHLO t", "250")
 			for _, code := range []string{"535 5.7.8", "535 5.7.8", "421 4.7.0"} {
@@ -74,7 +74,7 @@ func TestBadLoginsOverSMTPStoreNothing(t *testing.T) {
 			}
 			s.expect("")
 		}},
-		{"AUTH without TLS", func(h *house) {
+		{"AUTH without TLS", func(h *daemon) {
 			s := h.plain()
 			if strings.Contains(s.do("EHLO t", "250"), "AUTH") {
 				h.t.Error("AUTH is offered in plain text")
@@ -82,7 +82,7 @@ func TestBadLoginsOverSMTPStoreNothing(t *testing.T) {
 			s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00"+h.dev.Password), "538 5.7.11")
 			s.do(h.mailFrom(), "530")
 		}},
-		{"commands injected before STARTTLS", func(h *house) {
+		{"commands injected before STARTTLS", func(h *daemon) {
 			s := h.plain()
 			s.do("EHLO t", "250")
 			s.send("STARTTLS\r\n" + h.mailFrom() + "\r\nNOOP\r\n")
@@ -91,7 +91,7 @@ func TestBadLoginsOverSMTPStoreNothing(t *testing.T) {
 				h.t.Errorf("an injected command was answered: %q after %q", rest, got)
 			}
 		}},
-		{"STARTTLS with an argument", func(h *house) {
+		{"STARTTLS with an argument", func(h *daemon) {
 			s := h.plain()
 			s.do("EHLO t", "250")
 			s.do("STARTTLS now", "501")
@@ -101,25 +101,25 @@ func TestBadLoginsOverSMTPStoreNothing(t *testing.T) {
 
 func TestBadMailsOverSMTPAreRefusedWhole(t *testing.T) {
 	refuse(t, []badSession{
-		{"a sender that is not owned", func(h *house) { h.login().do("MAIL FROM:<ceo@example.test>", "550 5.7.1") }},
-		{"a sender of another domain", func(h *house) { h.login().do("MAIL FROM:<demo@other.test>", "550 5.7.1") }},
-		{"the null sender", func(h *house) { h.login().do("MAIL FROM:<>", "550 5.7.1") }},
-		{"a From that is not owned", func(h *house) {
+		{"a sender that is not owned", func(h *daemon) { h.login().do("MAIL FROM:<ceo@example.test>", "550 5.7.1") }},
+		{"a sender of another domain", func(h *daemon) { h.login().do("MAIL FROM:<demo@other.test>", "550 5.7.1") }},
+		{"the null sender", func(h *daemon) { h.login().do("MAIL FROM:<>", "550 5.7.1") }},
+		{"a From that is not owned", func(h *daemon) {
 			h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"}, "From: ceo@example.test\r\nTo: to@dest.test\r\n\r\nx",
 				"550 5.7.1")
 		}},
-		{"two From fields", func(h *house) {
+		{"two From fields", func(h *daemon) {
 			h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"},
 				"From: "+h.dev.Mailbox+"\r\nFrom: ceo@example.test\r\n\r\nx", "55")
 		}},
-		{"a malformed header", func(h *house) {
+		{"a malformed header", func(h *daemon) {
 			h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"}, "From : "+h.dev.Mailbox+"\r\n\r\nx", "55")
 		}},
-		{"a message larger than announced limits", func(h *house) {
+		{"a message larger than announced limits", func(h *daemon) {
 			h.login().do(h.mailFrom()+" SIZE=999999999",
 				"552 5.3.4")
 		}},
-		{"a message that grows too large", func(h *house) {
+		{"a message that grows too large", func(h *daemon) {
 			s := h.login()
 			s.do(h.mailFrom(), "250")
 			s.do("RCPT TO:<to@dest.test>", "250")
@@ -134,7 +134,7 @@ func TestBadMailsOverSMTPAreRefusedWhole(t *testing.T) {
 			s.expect("552 5.3.4")
 			s.do("NOOP", "250")
 		}},
-		{"too many recipients", func(h *house) {
+		{"too many recipients", func(h *daemon) {
 			s := h.login()
 			s.do(h.mailFrom(), "250")
 			for i := range 100 {
@@ -148,7 +148,7 @@ func TestBadMailsOverSMTPAreRefusedWhole(t *testing.T) {
 
 func TestBadCommandsOverSMTPStoreNothing(t *testing.T) {
 	refuse(t, []badSession{
-		{"malformed recipients", func(h *house) {
+		{"malformed recipients", func(h *daemon) {
 			s := h.login()
 			s.do(h.mailFrom(), "250")
 			for _, a := range []string{"<a@dest.test", "a@dest.test", "<a@\xc3\xa9.test>"} {
@@ -160,19 +160,19 @@ func TestBadCommandsOverSMTPStoreNothing(t *testing.T) {
 			}
 			s.do("DATA", "554 5.5.1")
 		}},
-		{"a second MAIL", func(h *house) {
+		{"a second MAIL", func(h *daemon) {
 			s := h.login()
 			s.do(h.mailFrom(), "250")
 			s.do("RCPT TO:<to@dest.test>", "250")
 			s.do(h.mailFrom(), "503")
 			s.do("RSET", "250")
 		}},
-		{"AUTH inside a transaction", func(h *house) {
+		{"AUTH inside a transaction", func(h *daemon) {
 			s := h.login()
 			s.do(h.mailFrom(), "250")
 			s.do("AUTH PLAIN "+base64Of("\x00"+h.dev.Username+"\x00"+h.dev.Password), "503")
 		}},
-		{"a web browser", func(h *house) {
+		{"a web browser", func(h *daemon) {
 			s := h.plain()
 			s.send("POST / HTTP/1.1\r\nHost: x\r\n\r\n")
 			s.expect("421 4.7.0")
@@ -180,7 +180,7 @@ func TestBadCommandsOverSMTPStoreNothing(t *testing.T) {
 				h.t.Errorf("still served: %q", got)
 			}
 		}},
-		{"a command without end", func(h *house) {
+		{"a command without end", func(h *daemon) {
 			s := h.plain()
 			s.send(strings.Repeat("x", 100000) + "\r\n")
 			s.expect("500 5.5.2")

@@ -20,9 +20,9 @@ import (
 )
 
 // startIn is start for a data directory with a name of the test's own.
-func startIn(t *testing.T, data string, args ...string) *house {
+func startIn(t *testing.T, data string, args ...string) *daemon {
 	t.Helper()
-	h := &house{t: t, data: data, args: args}
+	h := &daemon{t: t, data: data, args: args}
 	h.run()
 	t.Cleanup(func() {
 		h.kill(syscall.SIGTERM)
@@ -38,7 +38,7 @@ func plainAuth(user, password string) string {
 }
 
 // restart ends the daemon with a signal and starts it again on the same data.
-func (h *house) restart(sig syscall.Signal) {
+func (h *daemon) restart(sig syscall.Signal) {
 	h.t.Helper()
 	h.kill(sig)
 	h.run()
@@ -82,7 +82,7 @@ func TestDevFileHasExactlyThePromisedKeys(t *testing.T) {
 	}
 	if h.dev.Domain != "example.test" || h.dev.Mailbox != "agent@example.test" || h.dev.Username != "demo" ||
 		h.dev.Operator != "Example" {
-		t.Errorf("the cast is %+v", h.dev)
+		t.Errorf("the demo account is %+v", h.dev)
 	}
 }
 
@@ -277,7 +277,7 @@ func TestDevEnvForMCPNamesAnStdioAndAnHTTPServer(t *testing.T) {
 }
 
 // printedCommands are the commands of the welcome, continued lines joined.
-func (h *house) printedCommands() []string {
+func (h *daemon) printedCommands() []string {
 	h.t.Helper()
 	_, after, ok := strings.Cut(h.log.String(), "Try, in another shell:\n\n")
 	if !ok {

@@ -17,7 +17,7 @@ import (
 
 // runLimited starts the daemon with a limit on the size of its files: a disk
 // that is full for everyone, root too.
-func (h *house) runLimited(kib int64) {
+func (h *daemon) runLimited(kib int64) {
 	h.t.Helper()
 	plain := binary
 	script := write(h.t, "limited", fmt.Sprintf("#!/bin/sh\nulimit -f %d\nexec '%s' \"$@\"\n", 2*kib, plain))

@@ -27,7 +27,7 @@ import (
 // storm is a daemon that is killed again and again while agents submit and an
 // approver approves, and what everybody outside wrote down meanwhile.
 type storm struct {
-	*house
+	*daemon
 	addr atomic.Pointer[devJSON] // changes with every start
 	tls  *tls.Config
 
@@ -47,7 +47,7 @@ func TestKillAtAnyMomentLosesNoMailAndSendsNoneUnapproved(t *testing.T) {
 		messages, kills = 6000, 60
 	}
 	h := start(t)
-	s := &storm{house: h, tls: h.tls(), left: messages,
+	s := &storm{daemon: h, tls: h.tls(), left: messages,
 		acked: map[string]string{}, asked: map[string]bool{}, approved: map[string]bool{}}
 	dev := h.dev
 	s.addr.Store(&dev)

@@ -50,7 +50,7 @@ type mcpClient struct {
 	k *keyed
 }
 
-func (h *house) mcp(key string) *mcpClient {
+func (h *daemon) mcp(key string) *mcpClient {
 	h.t.Helper()
 	k := &keyed{key: key}
 	s, err := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, nil).Connect(context.Background(),
@@ -123,7 +123,7 @@ func (c *mcpClient) held(subject string, more map[string]any) mcpMail {
 }
 
 // approverKey makes a key that decides.
-func (h *house) approverKey() string {
+func (h *daemon) approverKey() string {
 	h.t.Helper()
 	return strings.TrimSpace(h.must("key", "create", "approver", "ann", "--scope", "oversight", "--scope",
 		"oversight_read"))
@@ -310,7 +310,7 @@ func TestMCPRefusesAWrongKeyAndARevokedOne(t *testing.T) {
 
 // door returns the address of a proxy that adds the key, for programs that
 // cannot. The Host header passes as it came: who is asked for is ours to judge.
-func (h *house) door(key string) string {
+func (h *daemon) door(key string) string {
 	h.t.Helper()
 	target, err := url.Parse(h.dev.HTTP)
 	if err != nil {
@@ -387,7 +387,7 @@ type auditEntry struct {
 	Private      map[string]string
 }
 
-func (h *house) auditEntries(id string) (list []auditEntry) {
+func (h *daemon) auditEntries(id string) (list []auditEntry) {
 	h.t.Helper()
 	for line := range strings.Lines(h.must("audit", "export", "--openings")) {
 		var e struct {
@@ -454,7 +454,7 @@ func TestMCPAndSMTPEndInTheSameMailAndTheSameAuditLog(t *testing.T) {
 }
 
 // mailJSON returns a mail without what differs from mail to mail.
-func (h *house) mailJSON(id string) map[string]any {
+func (h *daemon) mailJSON(id string) map[string]any {
 	h.t.Helper()
 	var m map[string]any
 	decode(h.t, h.must("mail", "show", id, "--json"), &m)

@@ -22,7 +22,7 @@ type talk struct {
 	r *bufio.Reader
 }
 
-func (h *house) tls() *tls.Config {
+func (h *daemon) tls() *tls.Config {
 	h.t.Helper()
 	pem, err := os.ReadFile(h.dev.CAFile)
 	if err != nil {
@@ -36,7 +36,7 @@ func (h *house) tls() *tls.Config {
 }
 
 // plain connects to the STARTTLS listener and reads the greeting.
-func (h *house) plain() *talk {
+func (h *daemon) plain() *talk {
 	h.t.Helper()
 	c, err := net.Dial("tcp", h.dev.Submission)
 	if err != nil {
@@ -46,7 +46,7 @@ func (h *house) plain() *talk {
 }
 
 // secure connects with implicit TLS.
-func (h *house) secure() *talk {
+func (h *daemon) secure() *talk {
 	h.t.Helper()
 	c, err := tls.Dial("tcp", h.dev.Submissions, h.tls())
 	if err != nil {
@@ -65,7 +65,7 @@ func greet(t *testing.T, c net.Conn) *talk {
 }
 
 // login connects, greets and authenticates.
-func (h *house) login() *talk {
+func (h *daemon) login() *talk {
 	h.t.Helper()
 	s := h.secure()
 	s.do("EHLO test", "250")
@@ -124,6 +124,6 @@ func (s *talk) deliver(from string, to []string, data, codes string) string {
 	return s.expect(codes)
 }
 
-func (h *house) message(subject string) string {
+func (h *daemon) message(subject string) string {
 	return fmt.Sprintf("From: %s\r\nTo: to@dest.test\r\nSubject: %s\r\n\r\nHello.", h.dev.Mailbox, subject)
 }

@@ -41,16 +41,16 @@ const sample = identity + fields + "\r\nDear Ann,\r\n\r\nhere it is.\r\n"
 // rsaPEM makes the one RSA key of all tests: finding primes takes a while.
 var rsaPEM = sync.OnceValues(func() ([]byte, error) { return makeKey(selectorRSA) })
 
-// house is a keyring with the keys of one domain.
-type house struct {
+// fixture is a keyring with the keys of one domain.
+type fixture struct {
 	t    testing.TB
 	dir  string
 	keys *Keyring
 }
 
-func newHouse(t testing.TB, o Options) *house {
+func newFixture(t testing.TB, o Options) *fixture {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir()}
+	h := &fixture{t: t, dir: t.TempDir()}
 	b, err := rsaPEM()
 	if err == nil {
 		err = secret.Write(h.path("dkim-rsa.pem"), b)
@@ -65,10 +65,10 @@ func newHouse(t testing.TB, o Options) *house {
 	return h
 }
 
-func (h *house) path(name string) string { return filepath.Join(h.dir, "keys", testDomain, name) }
+func (h *fixture) path(name string) string { return filepath.Join(h.dir, "keys", testDomain, name) }
 
 // replace writes another key file in the place of one.
-func (h *house) replace(name, content string) {
+func (h *fixture) replace(name, content string) {
 	h.t.Helper()
 	if err := os.Remove(h.path(name)); err != nil {
 		h.t.Fatal(err)
@@ -84,7 +84,7 @@ func released() *mail.Mail {
 }
 
 // stamp returns raw with its signatures on top.
-func (h *house) stamp(raw string) string {
+func (h *fixture) stamp(raw string) string {
 	h.t.Helper()
 	lines, err := NewStamper(h.keys).Stamp(context.Background(), released(), []byte(raw))
 	if err != nil {
@@ -93,9 +93,9 @@ func (h *house) stamp(raw string) string {
 	return string(lines) + raw
 }
 
-// verdicts has a stamped message verified against the records of this house,
+// verdicts has a stamped message verified against the records of this fixture,
 // and returns one word per signature.
-func (h *house) verdicts(eml string) string {
+func (h *fixture) verdicts(eml string) string {
 	h.t.Helper()
 	records, err := h.keys.Records(testDomain)
 	if err != nil {

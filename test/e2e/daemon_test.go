@@ -70,8 +70,8 @@ type devJSON struct {
 func (d devJSON) port() string    { return d.Submission[strings.LastIndexByte(d.Submission, ':')+1:] }
 func (d devJSON) tlsPort() string { return d.Submissions[strings.LastIndexByte(d.Submissions, ':')+1:] }
 
-// house is one running dev daemon.
-type house struct {
+// daemon is one running dev daemon.
+type daemon struct {
 	t    *testing.T
 	data string
 	args []string
@@ -100,9 +100,9 @@ func (l *lockedBuffer) String() string {
 }
 
 // start runs a dev daemon with further arguments in a directory of its own.
-func start(t *testing.T, args ...string) *house {
+func start(t *testing.T, args ...string) *daemon {
 	t.Helper()
-	h := &house{t: t, data: filepath.Join(t.TempDir(), "data"), args: args}
+	h := &daemon{t: t, data: filepath.Join(t.TempDir(), "data"), args: args}
 	h.run()
 	t.Cleanup(func() {
 		h.kill(syscall.SIGTERM)
@@ -114,7 +114,7 @@ func start(t *testing.T, args ...string) *house {
 }
 
 // run starts the daemon and waits for its dev.json.
-func (h *house) run() {
+func (h *daemon) run() {
 	h.t.Helper()
 	before, _ := os.Stat(filepath.Join(h.data, "dev.json"))
 	h.log = &lockedBuffer{}
@@ -142,7 +142,7 @@ func (h *house) run() {
 }
 
 // kill ends the daemon, by its pid, and waits for it.
-func (h *house) kill(sig syscall.Signal) {
+func (h *daemon) kill(sig syscall.Signal) {
 	_ = h.cmd.Process.Signal(sig)
 	select {
 	case <-h.done:
@@ -155,7 +155,7 @@ func (h *house) kill(sig syscall.Signal) {
 
 // until polls for something another process does. It fails after a generous
 // bound; no test asserts how long anything took.
-func (h *house) until(what string, ok func() bool) {
+func (h *daemon) until(what string, ok func() bool) {
 	h.t.Helper()
 	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); {
 		if ok() {
@@ -202,13 +202,13 @@ func command(t *testing.T, stdin string, env []string, name string, args ...stri
 }
 
 // cli runs a command against the daemon.
-func (h *house) cli(args ...string) result {
+func (h *daemon) cli(args ...string) result {
 	h.t.Helper()
 	return command(h.t, "", nil, binary, append(args, "--data", h.data)...)
 }
 
 // must is cli for commands that have to work.
-func (h *house) must(args ...string) string {
+func (h *daemon) must(args ...string) string {
 	h.t.Helper()
 	r := h.cli(args...)
 	if r.code != 0 {
@@ -235,7 +235,7 @@ type pendingMail struct {
 	Attachments int      `json:"attachments"`
 }
 
-func (h *house) pending() []pendingMail {
+func (h *daemon) pending() []pendingMail {
 	h.t.Helper()
 	var l []pendingMail
 	decode(h.t, h.must("pending", "--all", "--json"), &l)
@@ -243,7 +243,7 @@ func (h *house) pending() []pendingMail {
 }
 
 // only returns the one pending mail with this subject.
-func (h *house) only(subject string) pendingMail {
+func (h *daemon) only(subject string) pendingMail {
 	h.t.Helper()
 	var found []pendingMail
 	for _, m := range h.pending() {
@@ -258,7 +258,7 @@ func (h *house) only(subject string) pendingMail {
 }
 
 // state returns the state of a mail.
-func (h *house) state(id string) string {
+func (h *daemon) state(id string) string {
 	h.t.Helper()
 	var m struct {
 		State string `json:"state"`
@@ -268,7 +268,7 @@ func (h *house) state(id string) string {
 }
 
 // captured returns the files of a mail in the capture directory.
-func (h *house) captured(id string) []string {
+func (h *daemon) captured(id string) []string {
 	h.t.Helper()
 	files, err := filepath.Glob(filepath.Join(h.dev.Captured, id+"-*.eml"))
 	if err != nil {
@@ -279,7 +279,7 @@ func (h *house) captured(id string) []string {
 
 // approveAndCapture approves by id and digest and returns the delivered bytes
 // of the first recipient, once all n have arrived.
-func (h *house) approveAndCapture(m pendingMail, n int) []byte {
+func (h *daemon) approveAndCapture(m pendingMail, n int) []byte {
 	h.t.Helper()
 	h.must("approve", m.ID, "--digest", m.Digest)
 	h.until("delivery of "+m.ID, func() bool { return len(h.captured(m.ID)) >= n })
@@ -295,7 +295,7 @@ func (h *house) approveAndCapture(m pendingMail, n int) []byte {
 }
 
 // envelopeTo returns the envelope recipient of each captured file of a mail.
-func (h *house) envelopeTo(id string) []string {
+func (h *daemon) envelopeTo(id string) []string {
 	h.t.Helper()
 	var to []string
 	for _, f := range h.captured(id) {
@@ -314,7 +314,7 @@ func (h *house) envelopeTo(id string) []string {
 }
 
 // http makes an API request with the agent's key.
-func (h *house) http(method, path, body string) (int, string) {
+func (h *daemon) http(method, path, body string) (int, string) {
 	h.t.Helper()
 	req, err := http.NewRequest(method, h.dev.HTTP+path, strings.NewReader(body))
 	if err != nil {

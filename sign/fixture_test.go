@@ -40,17 +40,17 @@ const sample = "Message-ID: <1@example.com>\r\n" +
 	"\r\n" +
 	"Dear Ann,\r\n\r\nhere it is.\r\n"
 
-// house is a keyring with the key of one domain.
-type house struct {
+// fixture is a keyring with the key of one domain.
+type fixture struct {
 	t    testing.TB
 	dir  string
 	keys *Keyring
 }
 
-func newHouse(t testing.TB) *house {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	dir := t.TempDir()
-	h := &house{t, dir, OpenKeys(dir)}
+	h := &fixture{t, dir, OpenKeys(dir)}
 	if err := h.keys.Ensure(testDomain, noon.Add(-24*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +74,8 @@ func keyOf(t testing.TB, secret []byte) *key {
 	return k
 }
 
-// rewrite replaces the keys of the house.
-func (h *house) rewrite(keys ...*key) {
+// rewrite replaces the keys of the fixture.
+func (h *fixture) rewrite(keys ...*key) {
 	h.t.Helper()
 	b, err := formatKeys(&domainKeys{keys: keys, refKey: make([]byte, 32)})
 	if err != nil {
@@ -85,7 +85,7 @@ func (h *house) rewrite(keys ...*key) {
 }
 
 // write replaces the key file, as a rename would.
-func (h *house) write(b []byte) {
+func (h *fixture) write(b []byte) {
 	h.t.Helper()
 	if err := os.Remove(h.path()); err != nil {
 		h.t.Fatal(err)
@@ -95,7 +95,7 @@ func (h *house) write(b []byte) {
 	}
 }
 
-func (h *house) path() string { return filepath.Join(h.dir, "keys", testDomain, "identity.json") }
+func (h *fixture) path() string { return filepath.Join(h.dir, "keys", testDomain, "identity.json") }
 
 // released reads raw and returns it as a mail that an approver let go.
 func released(t testing.TB, raw string) *mail.Mail {
@@ -123,7 +123,7 @@ func released(t testing.TB, raw string) *mail.Mail {
 }
 
 // stamp returns sample with its identity header on top.
-func (h *house) stamp(m *mail.Mail, raw string) string {
+func (h *fixture) stamp(m *mail.Mail, raw string) string {
 	h.t.Helper()
 	line, err := NewStamper(h.keys).Stamp(context.Background(), m, []byte(raw))
 	if err != nil {
@@ -132,22 +132,22 @@ func (h *house) stamp(m *mail.Mail, raw string) string {
 	return string(line) + raw
 }
 
-func (h *house) stamped() string { return h.stamp(released(h.t, sample), sample) }
+func (h *fixture) stamped() string { return h.stamp(released(h.t, sample), sample) }
 
-// lookup finds the documents of this house and no DKIM keys.
-func (h *house) lookup() Lookup {
+// lookup finds the documents of this fixture and no DKIM keys.
+func (h *fixture) lookup() Lookup {
 	return Lookup{Document: func(iss, _ string) ([]byte, error) {
 		return h.keys.Document(strings.TrimPrefix(iss, "https://"))
 	}}
 }
 
-// verify checks eml with the documents of this house.
-func (h *house) verify(eml string) Verification {
+// verify checks eml with the documents of this fixture.
+func (h *fixture) verify(eml string) Verification {
 	return Verify([]byte(eml), h.lookup())
 }
 
 // forge signs any header and payload with the domain's own key.
-func (h *house) forge(head, payload string) string {
+func (h *fixture) forge(head, payload string) string {
 	h.t.Helper()
 	d, err := h.keys.load(testDomain)
 	if err != nil {

@@ -19,10 +19,10 @@ var queuedAs = regexp.MustCompile(`2\.0\.0 Ok: queued as ([0-9A-HJKMNP-TV-Z]{26}
 type client struct {
 	name   string
 	rcpts  []string // of the envelope, sorted
-	submit func(h *house, subject string) string
+	submit func(h *daemon, subject string) string
 }
 
-func (h *house) env(subject string, secure bool) []string {
+func (h *daemon) env(subject string, secure bool) []string {
 	port, flag := h.dev.port(), "0"
 	if secure {
 		port, flag = h.dev.tlsPort(), "1"
@@ -32,27 +32,27 @@ func (h *house) env(subject string, secure bool) []string {
 }
 
 var clients = []client{
-	{"swaks with STARTTLS", []string{"to@dest.test"}, func(h *house, subject string) string {
+	{"swaks with STARTTLS", []string{"to@dest.test"}, func(h *daemon, subject string) string {
 		return h.swaks(subject, "--tls", "--port", h.dev.port())
 	}},
-	{"swaks with TLS and LOGIN", []string{"to@dest.test"}, func(h *house, subject string) string {
+	{"swaks with TLS and LOGIN", []string{"to@dest.test"}, func(h *daemon, subject string) string {
 		return h.swaks(subject, "--tls-on-connect", "--port", h.dev.tlsPort(), "--auth", "LOGIN")
 	}},
-	{"smtplib with STARTTLS", []string{"to@dest.test"}, func(h *house, subject string) string {
+	{"smtplib with STARTTLS", []string{"to@dest.test"}, func(h *daemon, subject string) string {
 		return h.smtplib(subject, false)
 	}},
-	{"smtplib with TLS", []string{"to@dest.test"}, func(h *house, subject string) string {
+	{"smtplib with TLS", []string{"to@dest.test"}, func(h *daemon, subject string) string {
 		return h.smtplib(subject, true)
 	}},
 	{"nodemailer with STARTTLS", []string{"bcc@dest.test", "cc@dest.test", "to@dest.test"},
-		func(h *house, subject string) string {
+		func(h *daemon, subject string) string {
 			return h.nodemailer(subject, false)
 		}},
 	{"nodemailer with TLS", []string{"bcc@dest.test", "cc@dest.test", "to@dest.test"},
-		func(h *house, subject string) string {
+		func(h *daemon, subject string) string {
 			return h.nodemailer(subject, true)
 		}},
-	{"curl", []string{"to@dest.test"}, func(h *house, subject string) string {
+	{"curl", []string{"to@dest.test"}, func(h *daemon, subject string) string {
 		eml := write(h.t, "curl.eml", "From: "+h.dev.Mailbox+"\r\nTo: to@dest.test\r\nSubject: "+subject+"\r\n\r\nHello "+
 			"from curl.\r\n")
 		r := command(h.t, "", nil, "curl", "-sv", "--ssl-reqd", "--cacert", h.dev.CAFile, "--url",
@@ -60,7 +60,7 @@ var clients = []client{
 			"-u", h.dev.Username+":"+h.dev.Password, "--mail-from", h.dev.Mailbox, "--mail-rcpt", "to@dest.test", "-T", eml)
 		return r.err
 	}},
-	{"msmtp", []string{"to@dest.test"}, func(h *house, subject string) string {
+	{"msmtp", []string{"to@dest.test"}, func(h *daemon, subject string) string {
 		rc := write(h.t, "msmtprc", "account default\nhost localhost\nport "+h.dev.port()+"\ntls on\ntls_starttls "+
 			"on\ntls_trust_file "+
 			h.dev.CAFile+"\nauth plain\nuser "+h.dev.Username+"\npassword "+h.dev.Password+"\nfrom "+h.dev.Mailbox+"\n")
@@ -70,7 +70,7 @@ var clients = []client{
 	}},
 }
 
-func (h *house) swaks(subject string, args ...string) string {
+func (h *daemon) swaks(subject string, args ...string) string {
 	r := command(h.t, "", nil, "swaks", append([]string{"--server", "localhost", "--auth-user", h.dev.Username,
 		"--auth-password", h.dev.Password,
 		"--from", h.dev.Mailbox, "--to", "to@dest.test", "--header", "Subject: " + subject, "--body", "Hello from swaks."},
@@ -78,19 +78,19 @@ func (h *house) swaks(subject string, args ...string) string {
 	return r.out + r.err
 }
 
-func (h *house) smtplib(subject string, secure bool) string {
+func (h *daemon) smtplib(subject string, secure bool) string {
 	r := command(h.t, "", h.env(subject, secure), "/usr/bin/python3", "testdata/submit.py")
 	return r.out + r.err
 }
 
-func (h *house) nodemailer(subject string, secure bool) string {
+func (h *daemon) nodemailer(subject string, secure bool) string {
 	r := node(h.t, "nodemailer.mjs", h.env(subject, secure)...)
 	return r.out + r.err
 }
 
 // Every program's mail is held, approved by id and digest, and delivered with
 // one identity header and valid signatures.
-func TestStrangersSubmitAndStrangersVerify(t *testing.T) {
+func TestOtherProgramsSubmitAndOtherProgramsVerify(t *testing.T) {
 	h := start(t)
 	zone := h.zone()
 	for _, c := range clients {
@@ -123,14 +123,14 @@ func TestStrangersSubmitAndStrangersVerify(t *testing.T) {
 }
 
 // in returns h speaking for a subtest.
-func (h *house) in(t *testing.T) *house {
+func (h *daemon) in(t *testing.T) *daemon {
 	c := *h
 	c.t = t
 	return &c
 }
 
 // zone returns the TXT records that the daemon wants published.
-func (h *house) zone() string {
+func (h *daemon) zone() string {
 	h.t.Helper()
 	var d struct {
 		DNS []struct{ Type, Name, Value string } `json:"dns_records"`
@@ -144,7 +144,7 @@ func (h *house) zone() string {
 }
 
 // verify has a captured file checked by programs that are not ours.
-func (h *house) verify(file, zone string) {
+func (h *daemon) verify(file, zone string) {
 	t := h.t
 	t.Helper()
 	b, err := os.ReadFile(file)
