@@ -19,11 +19,13 @@ const module = "github.com/multimail/multimail"
 var mayImport = table(`
 mail:
 gate/step: mail
+queue: mail gate/step internal/store audit internal/signal
 gate: mail internal/message gate/step queue internal/registry internal/store internal/throttle audit internal/metrics
-queue: mail gate/step internal/store audit internal/metrics
+	internal/node internal/signal
+delivery: mail gate queue internal/node internal/store internal/metrics internal/signal
 sign: mail internal/message internal/secret
 dkim: mail internal/message internal/secret
-relay: mail internal/metrics
+relay: mail internal/metrics internal/signal
 audit: internal/store
 smtpd: mail gate internal/throttle internal/registry internal/metrics
 httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit
@@ -36,11 +38,13 @@ internal/store/internal/raw:
 internal/store/bolt: internal/store
 internal/store/storetest: internal/store internal/store/internal/raw
 internal/registry: mail internal/message internal/store audit
-internal/inbox: mail internal/message internal/store
+internal/inbox: mail queue internal/store
 internal/capture: mail internal/message
 internal/clock:
 internal/config:
 internal/metrics:
+internal/node: mail internal/store
+internal/signal:
 internal/secret:
 internal/throttle:
 internal/mailtest:
@@ -72,7 +76,7 @@ const maxImports = 2.5
 
 // callbacks lists the pairs that need each other: the first imports the second,
 // which calls the first through an interface of its own. It may only get shorter.
-var callbacks = []string{"gate queue"}
+var callbacks = []string{}
 
 // onlyMessage lists what parses or renders messages: one package does it for all.
 var onlyMessage = []string{

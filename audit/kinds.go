@@ -15,6 +15,7 @@ type Kind string
 // import mail alone; a test holds the two lists equal.
 const (
 	MailSubmit  Kind = "mail.submit"
+	MailReceive Kind = "mail.receive"
 	MailHold    Kind = "mail.hold"
 	MailApprove Kind = "mail.approve"
 	MailReject  Kind = "mail.reject"
@@ -76,10 +77,9 @@ type declaration struct {
 // Facts that many kinds have.
 const (
 	// decided are the inputs of gate/step and what it made of them.
-	decided = "event from to mode basis basis_after delivered " +
+	decided = "table direction notice event from to mode basis basis_after delivered " +
 		"frozen listed due late intact match self pending owed copy_only"
-	table   = "table" // version of the decision table
-	attempt = "attempt stopped uncertain " + table
+	attempt = "attempt stopped uncertain"
 )
 
 // anyPrivate are the private fields of every kind: from where it was asked, and
@@ -88,15 +88,16 @@ const (
 const anyPrivate = "ip credential"
 
 var declarations = [...]declaration{
-	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", table, "mailbox rcpts subject"},
-	{MailHold, "ready before, held again", decided, "doubt " + table, ""},
-	{MailApprove, "an approver approved it", decided, table, "reason"},
-	{MailReject, "an approver rejected it", decided, table, "reason"},
-	{MailCancel, "withdrawn", decided, table, ""},
-	{MailExpire, "nobody decided in time", decided, table, ""},
-	{MailClaim, "a worker attempts it", decided, table, ""},
+	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", "", "mailbox rcpts subject"},
+	{MailReceive, "mail came in for a mailbox: held, or received at once", decided, "about action upgraded", ""},
+	{MailHold, "ready before, held again", decided, "doubt", ""},
+	{MailApprove, "an approver approved it", decided, "", "reason"},
+	{MailReject, "an approver rejected it", decided, "", "reason"},
+	{MailCancel, "withdrawn", decided, "", ""},
+	{MailExpire, "nobody decided in time", decided, "", ""},
+	{MailClaim, "a worker attempts it", decided, "", ""},
 	{MailRetry, "the attempt is over, a recipient is still pending", decided, attempt, "rcpt#"},
-	{MailLapse, "the lease of the attempt ran out", decided, "uncertain " + table, ""},
+	{MailLapse, "the lease of the attempt ran out", decided, "uncertain", ""},
 	{MailSent, "nobody is pending, a recipient got it", decided, attempt, "rcpt#"},
 	{MailFailed, "nobody is pending, no recipient got it", decided, attempt, "rcpt#"},
 

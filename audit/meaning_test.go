@@ -38,6 +38,7 @@ func (l *life) next(e step.Event, change func(f *step.Facts)) audit.Record {
 	l.rev++
 	l.facts.State, l.facts.Basis = out.State, out.Basis
 	facts := map[string]string{
+		"table": strconv.Itoa(step.Version), "direction": f.Direction.String(), "notice": strconv.FormatBool(f.Notice),
 		"event": e.String(), "from": f.State.String(), "to": out.State.String(), "mode": f.Mode.String(),
 		"basis": f.Basis.String(), "basis_after": out.Basis.String(), "delivered": strconv.Itoa(int(f.Delivered)),
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -13,11 +11,11 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/queue"
 )
 
 func TestFreezeNamesWhatWasPastItsFinalDot(t *testing.T) { synctest.Test(t, testFreezePast) }
@@ -153,17 +151,12 @@ func TestALostLeaseIsReadyAgain(t *testing.T) {
 	}
 	old, stopOld := context.WithCancel(h.ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- h.q.Run(old, h.ctx) }()
+	dying := h.d
+	go func() { ended <- dying.Run(old, h.ctx) }()
 	<-entered
 
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	hop2 := &hop{}
-	q2, err := queue.New(h.db, h.log, hop2, h.inbox, queue.Options{Stamps: []queue.Stamp{stamp{}}, Log: quiet, Jitter: func() float64 { return 0 }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	gate.New(h.db, q2, h.reg, h.log, gate.Options{Log: quiet})
-	h.q, q2 = q2, h.q
+	h.d = h.delivers(h.db, hop2, delivery.Options{Stamps: []delivery.Stamp{stamp{}}})
 	h.clock.forward(time.Minute)
 	h.runUntil(m.ID, mail.Sent)
 	close(release)
@@ -178,7 +171,6 @@ func TestALostLeaseIsReadyAgain(t *testing.T) {
 		t.Errorf("%v\n%v", a, b)
 	}
 	h.intact()
-	_ = q2
 }
 
 func TestAPanicInADeliveryHurtsOnlyItsMail(t *testing.T) {
@@ -206,13 +198,7 @@ func (failing) Stamp(context.Context, *mail.Mail, []byte) ([]byte, error) {
 func TestWithoutAStampNothingLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
-		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-		var err error
-		h.q, err = queue.New(h.db, h.log, h.hop, h.inbox, queue.Options{Stamps: []queue.Stamp{failing{}}, Log: quiet})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{Log: quiet})
+		h.d = h.delivers(h.db, h.hop, delivery.Options{Stamps: []delivery.Stamp{failing{}}})
 		m := h.approve(h.submit())
 		h.runIdle()
 		if m = h.mail(m.ID); m.State != mail.Ready || m.Attempts != 0 || !m.NextAttempt.After(h.clock.Now()) || len(h.hop.sent()) != 0 {
@@ -225,13 +211,7 @@ func TestWithoutAStampNothingLeaves(t *testing.T) {
 func TestMailboxesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
-		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-		var err error
-		h.q, err = queue.New(h.db, h.log, h.hop, h.inbox, queue.Options{Workers: 1, Log: quiet})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{Log: quiet})
+		h.d = h.delivers(h.db, h.hop, delivery.Options{Workers: 1})
 		h.mode(mail.Autonomous)
 		for i := range 20 { // many destinations must not buy many turns
 			h.submit(fmt.Sprintf("ada@d%d.test", i))

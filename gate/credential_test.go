@@ -10,15 +10,18 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// newest returns the newest entry of the log.
+// newest returns the newest entry of the log that is not about a notice.
 func (h *house) newest() (r audit.Record) {
 	h.Helper()
 	h.view(func(tx store.Tx) error {
-		list, err := h.log.List(tx, 0, 1)
-		if err == nil {
-			r = list[0].Record()
+		list, err := h.log.List(tx, 0, 2)
+		if err != nil {
+			return err
 		}
-		return err
+		if r = list[0].Record(); r.Kind == audit.MailReceive {
+			r = list[1].Record()
+		}
+		return nil
 	})
 	return r
 }

@@ -88,7 +88,7 @@ func decision(p registry.Principal, v Verdict, now time.Time, d mail.Digest, ref
 // an operator. Cancelling twice is no error.
 func (g *Gate) Cancel(ctx context.Context, p registry.Principal, id mail.ID) (*mail.Mail, error) {
 	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
-		own := p.Has(registry.ScopeSend) && p.Agent == m.Agent && p.Covers(m.Mailbox)
+		own := m.Direction == mail.Outgoing && p.Has(registry.ScopeSend) && p.Agent == m.Agent && p.Covers(m.Mailbox)
 		if !own && !p.Has(registry.ScopeAdmin) {
 			// An agent does not learn of mail that is not its own.
 			return fmt.Errorf("gate: cancel %s: %w", id, mail.ErrNotFound)
@@ -100,7 +100,11 @@ func (g *Gate) Cancel(ctx context.Context, p registry.Principal, id mail.ID) (*m
 		return nil
 	})
 	if errors.Is(err, errDone) {
-		return g.q.Mail(ctx, id)
+		err = g.db.View(ctx, func(tx store.Tx) error {
+			m, err = g.q.Load(tx, id)
+			return err
+		})
+		return m, err
 	}
 	if err == nil {
 		g.o.Metrics.Decisions.WithLabelValues("cancel").Inc()
@@ -119,8 +123,7 @@ func (g *Gate) Hold(ctx context.Context, p registry.Principal, id mail.ID) (*mai
 		}
 		c.Event = step.Hold
 		c.Apply = func(m *mail.Mail, _ audit.Ref) {
-			m.Release, m.Prefix, m.Decisions, m.ReleasedAt = nil, nil, nil, time.Time{}
-			m.ExpiresAt = expiry(tx.Now(), m)
+			voidRelease(m, tx.Now())
 		}
 		return nil
 	})
@@ -142,7 +145,7 @@ func (g *Gate) Retry(ctx context.Context, p registry.Principal, id mail.ID) (m *
 		if m.State != mail.Ready {
 			return stale("the mail is %s and waits for no attempt", m.State)
 		}
-		if err := g.q.Reschedule(tx, id, tx.Now()); err != nil {
+		if err := g.q.Reschedule(tx, m, tx.Now()); err != nil {
 			return err
 		}
 		_, err = g.log.Append(tx, p.Signed(audit.Record{Kind: audit.Retry,
@@ -172,7 +175,7 @@ func (g *Gate) change(ctx context.Context, p registry.Principal, id mail.ID,
 		if err := prepare(tx, p, m, &c); err != nil {
 			return err
 		}
-		out, err := g.q.Move(tx, m, c)
+		out, err := g.move(tx, m, c)
 		if err != nil {
 			return err
 		}

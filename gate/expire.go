@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -44,7 +43,11 @@ func (g *Gate) Expire(ctx context.Context) error {
 	if !g.o.Trusted() {
 		return nil
 	}
-	ids, err := g.q.Overdue(ctx)
+	var ids []mail.ID
+	err := g.db.View(ctx, func(tx store.Tx) (err error) {
+		ids, err = g.q.Overdue(tx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -70,8 +73,8 @@ func (g *Gate) expire(tx store.Tx, id mail.ID) error {
 	if err != nil {
 		return err
 	}
-	out, err := g.q.Move(tx, m, queue.Change{Event: step.Expire, Facts: facts,
-		Actor: audit.Actor{Kind: "system", ID: "system"}})
+	out, err := g.move(tx, m, queue.Change{Event: step.Expire, Facts: facts,
+		Actor: system})
 	if err == nil && out.Verdict != step.Done {
 		err = mail.ErrStale // somebody decided in the meantime
 	}

@@ -3,7 +3,10 @@ package gate
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -70,27 +73,95 @@ func (g *Gate) AllowRemove(ctx context.Context, p registry.Principal, box mail.A
 // set makes a change of policy for a principal that is still valid.
 func (g *Gate) set(ctx context.Context, p registry.Principal, op string, change func(store.Tx, registry.Principal) error) error {
 	return g.Guard(ctx, p, Attempt{Op: op}, func(ctx context.Context) error {
-		return g.update(ctx, func(tx store.Tx) error {
+		err := g.update(ctx, func(tx store.Tx) error {
 			p, err := g.reg.Current(tx, p)
 			if err != nil {
 				return err
 			}
 			return change(tx, p)
 		})
+		g.policy.Fire()
+		return err
 	})
 }
 
-// tighten commits a change of policy, then stops what was claimed before it.
+// tighten commits a change of policy, then waits until every live node has
+// stopped what was claimed before it (LAW 11).
 func (g *Gate) tighten(ctx context.Context, p registry.Principal, op string, scope func(string, mail.Address) bool,
 	change func(store.Tx, registry.Principal) error) (FreezeReport, error) {
-	if err := g.set(ctx, p, op, change); err != nil {
+	var epoch uint64
+	err := g.set(ctx, p, op, func(tx store.Tx, p registry.Principal) error {
+		err := change(tx, p)
+		if err == nil {
+			epoch, err = g.reg.Epoch(tx)
+		}
+		return err
+	})
+	if err != nil {
 		return FreezeReport{}, err
 	}
-	stopped, past, err := g.q.Quiesce(ctx, scope)
+	report, err := g.awaitNodes(ctx, epoch, scope)
 	if err != nil {
 		err = fmt.Errorf("gate: the change is in force, but attempts under way did not end in time: %w", err)
 	}
-	return FreezeReport{Stopped: stopped, Past: past}, err
+	return report, err
+}
+
+// nodePoll is how often the records of other nodes are read while one of them is
+// waited for: what they write wakes nobody here.
+const nodePoll = 250 * time.Millisecond
+
+// awaitNodes returns once no live node waits to apply the policy epoch, with the
+// attempts in scope that the nodes met.
+func (g *Gate) awaitNodes(ctx context.Context, epoch uint64, scope func(string, mail.Address) bool) (FreezeReport, error) {
+	var report FreezeReport
+	for {
+		var waiting []string
+		var stops []node.Stop
+		err := g.db.View(ctx, func(tx store.Tx) (err error) {
+			waiting, stops, err = g.nodes.Waiting(tx, epoch)
+			return err
+		})
+		if err != nil {
+			return report, err
+		}
+		if len(waiting) == 0 {
+			for _, s := range stops {
+				if !scope(s.Agent, s.Mailbox) {
+					continue
+				}
+				if s.Past {
+					report.Past = append(report.Past, s.Mail)
+				} else {
+					report.Stopped = append(report.Stopped, s.Mail)
+				}
+			}
+			return report, nil
+		}
+		poll := time.NewTimer(nodePoll)
+		select {
+		case <-ctx.Done():
+		case <-g.nodes.Changed():
+		case <-poll.C:
+		}
+		poll.Stop()
+		if ctx.Err() != nil {
+			return report, ctx.Err()
+		}
+	}
+}
+
+// PolicyChanged returns a channel that is closed when policy changes next
+// through this gate.
+func (g *Gate) PolicyChanged() <-chan struct{} { return g.policy.Wait() }
+
+// Epoch grows with every change of policy.
+func (g *Gate) Epoch(tx store.Tx) (uint64, error) { return g.reg.Epoch(tx) }
+
+// Permitted reports whether an attempt for a mail may still go on.
+func (g *Gate) Permitted(tx store.Tx, m *mail.Mail, copyOnly bool) (bool, error) {
+	p, err := g.permission(tx, m)
+	return p == step.Go || p == step.CopyOnly && copyOnly, err
 }
 
 // covers returns whether a scope holds a mail of this agent and mailbox.

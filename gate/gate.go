@@ -19,8 +19,11 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/metrics"
+	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/signal"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
@@ -37,6 +40,8 @@ type Options struct {
 	HeldSize, BacklogSize   int64 // octets; 0 means 2 GiB
 	HeldCount, BacklogCount int   // mails; 0 means 10,000
 
+	RetryLifetime time.Duration // of attempts, from the release; 0 means 5 days
+
 	SubmissionsPerMinute int              // of one credential; 0 means 600
 	Now                  func() time.Time // of SubmissionsPerMinute; nil means time.Now
 
@@ -48,22 +53,26 @@ type Options struct {
 	Metrics *metrics.Metrics
 }
 
-// Gate decides what may leave.
+// Gate decides what may leave and what may come in.
 type Gate struct {
 	db  store.Store
-	q   *queue.Queue
+	q   *queue.Ledger
 	reg *registry.Registry
 	log *audit.Log
 	o   Options
+
+	nodes  *node.Nodes
+	policy *signal.Signal // policy has changed
+	render func(message.Notice) []byte
 
 	refusals refusals
 	rate     *throttle.Rate // of submissions, by credential
 }
 
-var _ queue.Policy = (*Gate)(nil)
-
-// New returns a gate before q and makes itself q's policy.
-func New(db store.Store, q *queue.Queue, reg *registry.Registry, log *audit.Log, o Options) *Gate {
+// New returns a gate before the ledger q.
+func New(
+	db store.Store, q *queue.Ledger, reg *registry.Registry, log *audit.Log, nodes *node.Nodes, o Options,
+) *Gate {
 	if o.MaxSize <= 0 {
 		o.MaxSize = 25 << 20
 	}
@@ -92,9 +101,11 @@ func New(db store.Store, q *queue.Queue, reg *registry.Registry, log *audit.Log,
 	if o.SubmissionsPerMinute <= 0 {
 		o.SubmissionsPerMinute = 600
 	}
-	g := &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o}
-	q.Use(g)
-	return g
+	if o.RetryLifetime <= 0 {
+		o.RetryLifetime = 5 * 24 * time.Hour
+	}
+	return &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
+		nodes: nodes, policy: signal.New(), render: message.Notice.Render}
 }
 
 // What the doors tell a client whose mail or decision is refused.
@@ -129,17 +140,24 @@ func answer(err error) error {
 	return errStore.Because(err)
 }
 
-// update runs fn in a transaction and wakes workers and waiters.
+// update runs fn in a transaction.
 func (g *Gate) update(ctx context.Context, fn func(store.Tx) error) error {
-	err := g.db.Update(ctx, fn)
-	g.q.Wake()
-	return answer(err)
+	return answer(g.db.Update(ctx, fn))
+}
+
+// move makes a step of a stored mail, with the notice that its end asks for.
+func (g *Gate) move(tx store.Tx, m *mail.Mail, c queue.Change) (step.Outcome, error) {
+	out, err := g.q.Move(tx, m, c)
+	if err == nil && out.Verdict == step.Done {
+		err = g.notify(tx, m)
+	}
+	return out, err
 }
 
 // Facts gathers everything a step may depend on but the digest and the person:
 // Intact, Match and Self are the caller's.
 func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
-	f := step.Facts{State: m.State, Basis: m.Basis}
+	f := step.Facts{Direction: m.Direction, Notice: m.Notice != nil, State: m.State, Basis: m.Basis}
 	box, err := g.reg.Mailbox(tx, m.Mailbox)
 	if err != nil {
 		return f, fmt.Errorf("gate: mailbox of %s: %w", m.ID, err)
@@ -195,17 +213,9 @@ func progress(m *mail.Mail) (p step.Progress, pending bool) {
 	return step.Some, pending
 }
 
-// Frozen implements queue.Policy.
-func (g *Gate) Frozen(tx store.Tx, agent string, mailbox mail.Address) (bool, error) {
-	return g.reg.Frozen(tx, agent, mailbox)
-}
-
-// Epoch implements queue.Policy.
-func (g *Gate) Epoch(tx store.Tx) (uint64, error) { return g.reg.Epoch(tx) }
-
-// Terms says under whose name, in which mode and on what grounds a mail leaves.
-func (g *Gate) Terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (queue.Terms, error) {
-	var t queue.Terms
+// terms says under whose name, in which mode and on what grounds a mail leaves.
+func (g *Gate) terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (terms, error) {
+	var t terms
 	box, err := g.reg.Mailbox(tx, m.Mailbox)
 	if err != nil {
 		return t, err
@@ -217,25 +227,25 @@ func (g *Gate) Terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (queue.Terms, 
 	if _, err := g.reg.Domain(tx, m.Mailbox.Domain()); err != nil {
 		return t, err
 	}
-	t.Release = mail.Release{
+	t.release = mail.Release{
 		Mode: box.Mode, Basis: basis, By: "none", Ref: m.SubmitRef, Operator: op.Name,
 		AgentRef: m.AgentRef, Capabilities: capabilities(box.Mode),
 	}
 	switch basis {
 	case mail.Allowlist:
-		t.Release.By = "allowlist"
+		t.release.By = "allowlist"
 	case mail.Approved:
 		if len(m.Decisions) == 0 {
 			return t, fmt.Errorf("gate: %s is approved without a decision", m.ID)
 		}
 		d := m.Decisions[len(m.Decisions)-1]
-		t.Release.By, t.Release.Ref = d.Kind, d.Ref
+		t.release.By, t.release.Ref = d.Kind, d.Ref
 	}
 	if box.Mode == mail.Monitored {
-		if t.Copy, err = g.reg.Oversight(tx, m.Mailbox); err != nil {
+		if t.copy, err = g.reg.Oversight(tx, m.Mailbox); err != nil {
 			return t, err
 		}
-		if t.Copy.IsZero() {
+		if t.copy.IsZero() {
 			return t, errors.New("gate: monitored without an oversight address") // LAW 7
 		}
 	}

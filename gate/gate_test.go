@@ -172,7 +172,7 @@ func TestARejectionTellsTheAuthorWhy(t *testing.T) {
 	if len(n) != 1 || n[0].Action != "rejected" || !strings.Contains(n[0].Text, "bold") || strings.ContainsAny(n[0].Text, "\x1b") {
 		t.Errorf("notices: %+v", n)
 	}
-	raw, err := h.db.Body(h.ctx, "inbox/"+string(n[0].ID))
+	raw, err := h.q.Raw(h.ctx, n[0].ID)
 	if err != nil || strings.Contains(string(raw), "\r\nX-Evil") {
 		t.Errorf("%v in %s", err, raw)
 	}
@@ -296,13 +296,13 @@ func TestFreezeMeetsAnAttemptUnderWay(t *testing.T) {
 				}()
 				// The attempt goes on only once the freeze is committed.
 				for frozen := false; !frozen; {
-					moved := h.q.Changed()
+					changed := h.g.PolicyChanged()
 					h.view(func(tx store.Tx) (err error) {
 						frozen, err = h.reg.Frozen(tx, "bot", h.box)
 						return err
 					})
 					if !frozen {
-						<-moved
+						<-changed
 					}
 				}
 			})

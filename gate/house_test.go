@@ -3,7 +3,6 @@ package gate_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -13,8 +12,11 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/message"
+	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
@@ -26,17 +28,20 @@ import (
 // clock are the test's.
 type house struct {
 	testing.TB
-	ctx   context.Context
-	dir   string // of db
-	db    *bolt.DB
-	log   *audit.Log
-	reg   *registry.Registry
-	inbox *inbox.Inbox
-	q     *queue.Queue
-	g     *gate.Gate
-	hop   *hop
-	clock *clock
-	doubt atomic.Bool // the clock is not trusted
+	ctx    context.Context
+	dir    string // of db
+	db     *bolt.DB
+	log    *audit.Log
+	reg    *registry.Registry
+	inbox  *inbox.Inbox
+	ledger *queue.Ledger
+	q      *queue.Reader
+	g      *gate.Gate
+	nodes  *node.Nodes
+	d      *delivery.Delivery
+	hop    *hop
+	clock  *clock
+	doubt  atomic.Bool // the clock is not trusted
 
 	box      mail.Address
 	agent    registry.Principal
@@ -76,6 +81,8 @@ type wire struct {
 	b  string
 }
 
+func (h *hop) Free(*mail.Mail) bool              { return true }
+func (h *hop) Freed() <-chan struct{}            { return nil }
 func (h *hop) Reserve(*mail.Mail) (func(), bool) { return func() {}, true }
 
 func (h *hop) Deliver(ctx context.Context, m *mail.Mail, raw []byte, proceed func(mail.Phase) error) []mail.Result {
@@ -139,16 +146,34 @@ func build(t testing.TB) *house {
 	t.Cleanup(func() { h.db.Close() })
 	h.log = audit.New("node")
 	h.reg = registry.New(h.log)
-	h.inbox = inbox.New()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	h.q, err = queue.New(h.db, h.log, h.hop, h.inbox, queue.Options{Stamps: []queue.Stamp{stamp{}}, Log: quiet,
-		Jitter: func() float64 { return 0 }, Trusted: h.trusted})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{Log: quiet, Trusted: h.trusted})
+	h.ledger = queue.New(h.log, "node")
+	h.q = queue.NewReader(h.db, h.ledger, quiet)
+	h.inbox = inbox.New(h.ledger)
+	h.nodes = node.New()
+	h.gates(gate.Options{Trusted: h.trusted})
 	h.people()
 	return h
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// gates builds the gate with these options, and a delivery behind it.
+func (h *house) gates(o gate.Options) {
+	h.Helper()
+	o.Log = quiet
+	h.g = gate.New(h.db, h.ledger, h.reg, h.log, h.nodes, o)
+	h.d = h.delivers(h.db, h.hop, delivery.Options{Stamps: []delivery.Stamp{stamp{}}, Trusted: h.trusted})
+}
+
+// delivers returns a delivery behind the gate with these options.
+func (h *house) delivers(db store.Store, hop delivery.Hop, o delivery.Options) *delivery.Delivery {
+	h.Helper()
+	o.Node, o.Log, o.Jitter = "node", quiet, func() float64 { return 0 }
+	d, err := delivery.New(db, h.g, h.ledger, h.nodes, hop, o)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return d
 }
 
 func (h *house) trusted() bool { return !h.doubt.Load() }
@@ -254,7 +279,7 @@ func (h *house) runQueue(done func() bool) {
 	defer cancel()
 	ended := make(chan error, 1)
 	run, stop := context.WithCancel(ctx)
-	go func() { ended <- h.q.Run(run, ctx) }()
+	go func() { ended <- h.d.Run(run, ctx) }()
 	for !done() {
 		moved := h.q.Changed()
 		if done() {
@@ -278,7 +303,7 @@ func (h *house) runIdle() {
 	h.Helper()
 	run, stop := context.WithCancel(h.ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- h.q.Run(run, h.ctx) }()
+	go func() { ended <- h.d.Run(run, h.ctx) }()
 	synctest.Wait()
 	stop()
 	if err := <-ended; err != nil {
@@ -314,13 +339,31 @@ func (h *house) kinds(id mail.ID) string {
 	return strings.Join(out, " ")
 }
 
-func (h *house) notices() []inbox.Item {
+// received is a notice with the text that is shown of it.
+type received struct {
+	mail.Notice
+	ID   mail.ID
+	Text string
+}
+
+// notices lists what the mailbox has received, newest first.
+func (h *house) notices() (out []received) {
 	h.Helper()
-	var out []inbox.Item
-	h.view(func(tx store.Tx) (err error) {
-		out, err = h.inbox.List(tx, h.box, "", 100)
+	h.view(func(tx store.Tx) error {
+		out = nil
+		items, err := h.inbox.List(tx, h.box, "", 100)
+		for _, i := range items {
+			out = append(out, received{Notice: *i.Mail.Notice, ID: i.ID})
+		}
 		return err
 	})
+	for i := range out {
+		raw, err := h.q.Raw(h.ctx, out[i].ID)
+		if err != nil {
+			h.Fatal(err)
+		}
+		out[i].Text = message.NewReview(raw).Text()
+	}
 	return out
 }
 

@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/message"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/queue"
 )
 
 // flaky is a store whose next updates fail, before or in place of the commit.
@@ -31,29 +32,23 @@ func (f flaky) Update(ctx context.Context, fn func(store.Tx) error) error {
 	})
 }
 
-// noBounce is an inbox that takes no notice.
-type noBounce struct{ err error }
+// unreadable renders a notice that cannot be read back.
+func unreadable(message.Notice) []byte { return []byte("Subject: lost\r\n\r\n") }
 
-func (n noBounce) Bounce(store.Tx, *mail.Mail, []byte) error { return n.err }
-
-// bounced makes a mail fail for good and returns how its settling ended.
-func bounced(t *testing.T, db func(*house) store.Store, b queue.Bouncer) (*house, *mail.Mail) {
+// bounced makes a mail fail for good and returns how its settling ended. The
+// gate writes through db.
+func bounced(t *testing.T, db func(*house) store.Store) (*house, *mail.Mail) {
 	h := build(t)
 	h.hop.answer = func(mail.Address) mail.Result {
 		return mail.Result{Permanent: true, Code: 550, Enhanced: "5.1.1", Message: "no such user"}
 	}
-	if b == nil {
-		b = h.inbox
-	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	q, err := queue.New(db(h), h.log, h.hop, b, queue.Options{Stamps: []queue.Stamp{stamp{}}, Log: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.q = q
-	h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{Log: quiet})
 	m := h.approve(h.submit())
-	return h, h.runUntil(m.ID, mail.Failed, mail.Sent)
+	whole := h.g
+	h.g = gate.New(db(h), h.ledger, h.reg, h.log, h.nodes, gate.Options{Log: quiet})
+	h.d = h.delivers(h.db, h.hop, delivery.Options{Stamps: []delivery.Stamp{stamp{}}})
+	m = h.runUntil(m.ID, mail.Failed, mail.Sent)
+	h.g = whole
+	return h, m
 }
 
 func TestACommitThatFailsNeverLosesTheAuthorsNotice(t *testing.T) {
@@ -72,7 +67,7 @@ func TestACommitThatFailsNeverLosesTheAuthorsNotice(t *testing.T) {
 						}
 						return nil
 					}}
-				}, nil)
+				})
 				if n := h.notices(); m.State != mail.Failed || len(n) != 1 || n[0].About != m.ID {
 					t.Errorf("%s with the notices %+v", m.State, n)
 				}
@@ -86,33 +81,100 @@ func TestACommitThatFailsNeverLosesTheAuthorsNotice(t *testing.T) {
 }
 
 func TestANoticeThatCannotBeBuiltIsDroppedWithAnEntry(t *testing.T) {
-	h, m := bounced(t, func(h *house) store.Store { return h.db }, noBounce{fmt.Errorf("inbox: %w", mail.ErrNotice)})
+	h := build(t)
+	gate.Render(h.g, unreadable)
+	h.hop.answer = func(mail.Address) mail.Result { return mail.Result{Permanent: true, Code: 550} }
+	m := h.runUntil(h.approve(h.submit()).ID, mail.Failed, mail.Sent)
 	if m.State != mail.Failed || m.Attempts != 1 {
 		t.Errorf("%s after %d attempts", m.State, m.Attempts)
 	}
 	if k := h.kinds(m.ID); strings.Count(k, "notice.drop") != 1 || !strings.Contains(k, "failed") {
 		t.Errorf("entries: %s", k)
 	}
+	if n := h.notices(); len(n) != 0 {
+		t.Errorf("the mailbox has %+v", n)
+	}
 	h.intact()
 }
 
-// A rejection, too, is recorded although its author cannot be told.
+// A rejection, too, is recorded although its author cannot be told; when the
+// store fails, neither is in force.
 func TestARejectionStandsWithoutItsNotice(t *testing.T) {
-	h := build(t)
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	for err, want := range map[error]mail.State{mail.ErrNotice: mail.Rejected, errors.New("disk"): mail.Held} {
-		q, qerr := queue.New(h.db, h.log, h.hop, noBounce{err}, queue.Options{Log: quiet})
-		if qerr != nil {
-			t.Fatal(qerr)
+	for _, c := range []struct {
+		render func(message.Notice) []byte
+		fail   error
+		want   mail.State
+	}{{unreadable, nil, mail.Rejected}, {nil, errors.New("disk"), mail.Held}} {
+		h := build(t)
+		m := h.submit()
+		g := gate.New(flaky{h.db, func() error { return c.fail }}, h.ledger, h.reg, h.log, h.nodes, gate.Options{Log: quiet})
+		if c.render != nil {
+			gate.Render(g, c.render)
 		}
-		g := gate.New(h.db, q, h.reg, h.log, gate.Options{Log: quiet})
-		r, serr := g.Submit(h.ctx, h.agent, h.submission("ada@dest.test"))
-		if serr != nil {
-			t.Fatal(serr)
-		}
-		g.Decide(h.ctx, h.approver, r.Mail.ID, gate.Verdict{Digest: r.Mail.Digest, Reason: "no"})
-		if got := h.mail(r.Mail.ID).State; got != want {
-			t.Errorf("after %v: %s, want %s", err, got, want)
+		g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"})
+		if got := h.mail(m.ID).State; got != c.want {
+			t.Errorf("after %v: %s, want %s", c.fail, got, c.want)
 		}
 	}
+}
+
+func TestANoticeIsReceivedInEveryModeAndUnderAFreeze(t *testing.T) {
+	for _, mode := range mail.Modes {
+		for _, frozen := range []bool{false, true} {
+			h := build(t)
+			m := h.submit()
+			h.mode(mode)
+			if frozen {
+				if _, err := h.g.Freeze(h.ctx, h.operator, registry.FreezeScope{Kind: "all"}, "test"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
+				t.Fatal(err)
+			}
+			if n := h.notices(); len(n) != 1 || n[0].About != m.ID || n[0].Action != "rejected" {
+				t.Errorf("%s, frozen %t: %+v", mode, frozen, n)
+			}
+			h.intact()
+		}
+	}
+}
+
+func TestANoticeIsAMailOfItsOwn(t *testing.T) {
+	h := build(t)
+	m := h.submit()
+	h.clock.forward(time.Second)
+	if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := h.q.All(h.ctx, "", 10)
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%d mails, %v", len(all), err)
+	}
+	n := all[0].Mail
+	raw, err := h.q.Raw(h.ctx, n.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Direction != mail.Incoming || n.State != mail.Received || n.Digest != mail.DigestOf(n.Envelope, raw) ||
+		n.Size != int64(len(raw)) || h.kinds(n.ID) != "receive" {
+		t.Errorf("%+v with the entries %s", n, h.kinds(n.ID))
+	}
+	for name, try := range map[string]func() error{
+		"approve": func() error {
+			_, err := h.g.Decide(h.ctx, h.approver, n.ID, gate.Verdict{Approve: true, Digest: n.Digest})
+			return err
+		},
+		"hold":   func() error { _, err := h.g.Hold(h.ctx, h.admin, n.ID); return err },
+		"cancel": func() error { _, err := h.g.Cancel(h.ctx, h.admin, n.ID); return err },
+		"retry":  func() error { _, err := h.g.Retry(h.ctx, h.admin, n.ID); return err },
+	} {
+		if err := try(); !errors.Is(err, mail.ErrStale) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := h.g.Cancel(h.ctx, h.agent, n.ID); !errors.Is(err, mail.ErrNotFound) {
+		t.Errorf("its agent cancelled it: %v", err)
+	}
+	h.intact()
 }

@@ -3,18 +3,15 @@ package gate_test
 import (
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/queue"
 )
 
 // bossIsBusy delivers to everybody but the oversight address.
@@ -134,13 +131,7 @@ func (panicky) Stamp(context.Context, *mail.Mail, []byte) ([]byte, error) { pani
 func TestAPanicInAStampIsThatMailsFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
-		quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-		var err error
-		h.q, err = queue.New(h.db, h.log, h.hop, h.inbox, queue.Options{Stamps: []queue.Stamp{panicky{}}, Log: quiet})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{Log: quiet})
+		h.d = h.delivers(h.db, h.hop, delivery.Options{Stamps: []delivery.Stamp{panicky{}}})
 		m := h.approve(h.submit())
 		h.runIdle()
 		if got := h.mail(m.ID); got.State != mail.Ready || !got.NextAttempt.After(h.clock.Now()) {

@@ -32,7 +32,7 @@ func (g *Gate) fits(tx store.Tx, m *mail.Mail, facts step.Facts) error {
 	default:
 		return nil // the step refuses it
 	}
-	t, err := g.q.Tally(tx, m.Mailbox, to)
+	t, err := g.q.Tally(tx, m.Mailbox, m.Direction, to)
 	switch {
 	case err != nil:
 		return err

@@ -2,7 +2,6 @@ package gate_test
 
 import (
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -34,7 +32,7 @@ func (h *house) tallied(at string) {
 	}
 	h.view(func(tx store.Tx) error {
 		for _, s := range []mail.State{mail.Held, mail.Ready} {
-			if got, err := h.q.Tally(tx, h.box, s); err != nil || got != want[s] {
+			if got, err := h.ledger.Tally(tx, h.box, mail.Outgoing, s); err != nil || got != want[s] {
 				h.Fatalf("%s: %s: counted %+v, there are %+v (%v)", at, s, got, want[s], err)
 			}
 		}
@@ -107,35 +105,6 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 	})
 }
 
-// A data directory from before the tallies is counted when it is opened.
-func TestTalliesOfAnOldStoreAreCountedOnce(t *testing.T) {
-	h := build(t)
-	h.mode(mail.GatedAll)
-	for range 3 {
-		h.submit()
-	}
-	h.approve(h.submit())
-	h.update(func(tx store.Tx) error {
-		var keys []string
-		err := storetest.Records(tx).Scan(store.Prefix("tally"), func(key string, _ []byte) error {
-			keys = append(keys, key)
-			return nil
-		})
-		for _, k := range keys {
-			err = errors.Join(err, storetest.Records(tx).Delete(k))
-		}
-		return err
-	})
-	for range 2 {
-		q, err := queue.New(h.db, h.log, h.hop, h.inbox, queue.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.q = q
-		h.tallied("opened")
-	}
-}
-
 func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 	size := build(t).submit().Size // of every mail of this text
 	for _, c := range []struct {
@@ -152,8 +121,7 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := build(t)
-			c.o.Log = slog.New(slog.DiscardHandler)
-			h.g = gate.New(h.db, h.q, h.reg, h.log, c.o)
+			h.gates(c.o)
 			h.mode(c.mode)
 			var last *mail.Mail
 			var err error
@@ -183,8 +151,7 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 // An approval, and a hold of what was approved, never fail for a quota.
 func TestAQuotaNeverStopsADecision(t *testing.T) {
 	h := build(t)
-	h.g = gate.New(h.db, h.q, h.reg, h.log, gate.Options{HeldCount: 1, BacklogCount: 1,
-		Log: slog.New(slog.DiscardHandler)})
+	h.gates(gate.Options{HeldCount: 1, BacklogCount: 1})
 	h.mode(mail.GatedAll)
 	one := h.approve(h.submit())
 	two := h.approve(h.submit())
@@ -199,7 +166,8 @@ func TestAQuotaNeverStopsADecision(t *testing.T) {
 
 func TestSubmissionsOfACredentialAreLimitedOverEveryDoor(t *testing.T) {
 	h := build(t)
-	g := gate.New(h.db, h.q, h.reg, h.log, gate.Options{SubmissionsPerMinute: 2, Now: h.clock.Now})
+	h.gates(gate.Options{SubmissionsPerMinute: 2, Now: h.clock.Now})
+	g := h.g
 	for i, door := range []string{"smtp", "http"} {
 		s := h.submission("ada@dest.test")
 		s.Door = door

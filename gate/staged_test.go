@@ -63,7 +63,7 @@ func TestABodyThatBecameNoMailIsRemovedOnEveryPath(t *testing.T) {
 				err = errors.New("panic")
 			}
 		}()
-		g := gate.New(db, h.q, h.reg, h.log, gate.Options{})
+		g := gate.New(db, h.ledger, h.reg, h.log, h.nodes, gate.Options{Log: quiet})
 		s := h.submission("ada@dest.test")
 		s.Raw = append(s.Raw, large...)
 		s.IdempotencyKey, s.Fingerprint = key, "f"

@@ -7,6 +7,11 @@ import (
 	"github.com/multimail/multimail/gate/step"
 )
 
+// MendLog adds to the index of the audit log what is missing there, and says how
+// many entries that were. A claim asks the log by mail: see doubt. An error says
+// that the log is damaged.
+func (g *Gate) MendLog(ctx context.Context) (mended int, err error) { return g.log.Reindex(ctx, g.db) }
+
 // VerifyLog checks the audit log: its chains, every decision in it, and the
 // records of the mails against it.
 func (g *Gate) VerifyLog(ctx context.Context) (audit.Report, error) {

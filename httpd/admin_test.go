@@ -155,8 +155,11 @@ func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
 	if n := len(h.entries()); len(all) != n || all[0].ID == all[1].ID || all[n-1].ID != "0" {
 		t.Fatalf("%d entries of %d", len(all), n)
 	}
-	if all[0].Kind != "mail.reject" || all[0].Private["reason"] != "not now" || all[0].Actor.ID != "approver:eve" {
+	if all[0].Kind != "mail.receive" || all[0].Facts["about"] != all[1].Mail {
 		t.Errorf("got %+v", all[0])
+	}
+	if all[1].Kind != "mail.reject" || all[1].Private["reason"] != "not now" || all[1].Actor.ID != "approver:eve" {
+		t.Errorf("got %+v", all[1])
 	}
 	report := into[api.AuditReport](h, h.want(200, "admin", "POST", "/v1/audit-log/verify", ""))
 	if !report.OK || len(report.Chains) != 1 || report.Chains[0].Size != uint64(len(all)) || report.Chains[0].Head != all[0].Hash {

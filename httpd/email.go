@@ -3,6 +3,8 @@ package httpd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -29,7 +31,10 @@ func (s *Server) email(ctx context.Context, c caller, in api.EmailRequest) (out 
 	}
 	m, err := s.o.Queue.Mail(ctx, id)
 	if errors.Is(err, mail.ErrNotFound) || err == nil && m.Mailbox.Key() != box.Key() {
-		return s.notice(ctx, c, box, id)
+		return out, missing("mail")
+	}
+	if err == nil && m.Direction == mail.Incoming {
+		return s.received(ctx, c, box, id)
 	}
 	if err == nil && in.WaitSeconds > 0 {
 		m, err = s.settled(ctx, m, time.Duration(in.WaitSeconds)*time.Second)
@@ -77,8 +82,9 @@ func (s *Server) ownMail(ctx context.Context, c caller, m *mail.Mail) (out api.E
 	return e, nil
 }
 
-// notice shows an item of the inbox. It counts as read once its agent has it.
-func (s *Server) notice(ctx context.Context, c caller, box mail.Address, id mail.ID) (out api.Email, _ error) {
+// received shows a mail that the mailbox has received. It counts as read once its
+// agent has it.
+func (s *Server) received(ctx context.Context, c caller, box mail.Address, id mail.ID) (out api.Email, _ error) {
 	var item inbox.Item
 	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		item, err = s.o.Inbox.Item(tx, box, id)
@@ -90,6 +96,14 @@ func (s *Server) notice(ctx context.Context, c caller, box mail.Address, id mail
 	if err == nil {
 		err = s.noteRead(ctx, c, id, "notice")
 	}
+	var text string
+	if err == nil {
+		err = s.work(ctx, func() error {
+			raw, err := s.o.Queue.Raw(ctx, id)
+			text = cutText(message.NewReview(raw).Text())
+			return err
+		})
+	}
 	if err == nil && c.Kind == registry.KindAgent && !item.Read {
 		item.Read = true
 		err = s.o.Store.Update(ctx, func(tx store.Tx) error { return s.o.Inbox.MarkRead(tx, box, id) })
@@ -97,7 +111,17 @@ func (s *Server) notice(ctx context.Context, c caller, box mail.Address, id mail
 	if err != nil {
 		return out, err
 	}
-	return api.Email{Summary: noticeOf(item), Text: item.Text, Size: item.Size}, nil
+	return api.Email{Summary: receivedOf(item, s.o.Now()), Text: text, Size: item.Mail.Size}, nil
+}
+
+// maxReceived is how many octets of its text a received mail is shown with.
+const maxReceived = 64 << 10
+
+func cutText(s string) string {
+	if len(s) <= maxReceived {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxReceived], "") + fmt.Sprintf("… [cut, %d octets]", len(s))
 }
 
 // settled waits until a held mail was decided, or a queued one is finished or

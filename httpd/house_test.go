@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
@@ -59,7 +61,8 @@ type house struct {
 	log   *audit.Log
 	reg   *registry.Registry
 	box   *inbox.Inbox
-	queue *queue.Queue
+	queue *queue.Reader
+	d     *delivery.Delivery
 	gate  *gate.Gate
 	logs  *bytes.Buffer
 
@@ -71,6 +74,8 @@ type house struct {
 // nextHop takes everything.
 type nextHop struct{ clock *clock }
 
+func (nextHop) Free(*mail.Mail) bool              { return true }
+func (nextHop) Freed() <-chan struct{}            { return nil }
 func (nextHop) Reserve(*mail.Mail) (func(), bool) { return func() {}, true }
 
 func (n nextHop) Deliver(_ context.Context, m *mail.Mail, _ []byte, proceed func(mail.Phase) error) []mail.Result {
@@ -112,12 +117,14 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(func() { h.db.Close() })
 	quiet := slog.New(slog.DiscardHandler)
 	h.log = audit.New("node")
-	h.reg, h.box = registry.New(h.log), inbox.New()
-	h.queue, err = queue.New(h.db, h.log, nextHop{h.clock}, h.box, queue.Options{Log: quiet})
+	ledger, nodes := queue.New(h.log, "node"), node.New()
+	h.queue = queue.NewReader(h.db, ledger, quiet)
+	h.reg, h.box = registry.New(h.log), inbox.New(ledger)
+	h.gate = gate.New(h.db, ledger, h.reg, h.log, nodes, gate.Options{Log: quiet})
+	h.d, err = delivery.New(h.db, h.gate, ledger, nodes, nextHop{h.clock}, delivery.Options{Node: "node", Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.gate = gate.New(h.db, h.queue, h.reg, h.log, gate.Options{Log: quiet})
 	h.furnish()
 	o := Options{Gate: h.gate, Queue: h.queue, Registry: h.reg, Store: h.db, Audit: h.log, Inbox: h.box,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{},
@@ -264,7 +271,7 @@ func (h *house) deliver() {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.queue.Run(ctx, context.Background()) }()
+	go func() { done <- h.d.Run(ctx, context.Background()) }()
 	for {
 		moved := h.queue.Changed()
 		n, err := h.queue.Counts(ctx)
@@ -312,12 +319,18 @@ func (h *house) entries() (list []audit.Record) {
 	return list
 }
 
-// stored counts the mails in the queue.
+// stored counts the mails that were submitted.
 func (h *house) stored() int {
 	h.t.Helper()
 	all, err := h.queue.All(context.Background(), "", 1000)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return len(all)
+	n := 0
+	for _, l := range all {
+		if l.Mail == nil || l.Mail.Direction == mail.Outgoing {
+			n++
+		}
+	}
+	return n
 }

@@ -54,7 +54,7 @@ type DKIMKeys interface {
 var (
 	_ IdentityKeys = (*sign.Keyring)(nil)
 	_ DKIMKeys     = (*dkim.Keyring)(nil)
-	_ Reader       = (*queue.Queue)(nil)
+	_ Reader       = (*queue.Reader)(nil)
 )
 
 // Clock is a wall clock that may be in doubt.

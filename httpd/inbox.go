@@ -12,7 +12,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// emails lists what a mailbox sends and the notices in its inbox as one list.
+// emails lists what a mailbox sends and what it has received as one list.
 func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out api.Emails, _ error) {
 	box, err := c.reaches(in.Mailbox)
 	if err != nil {
@@ -48,14 +48,14 @@ func damagedSummary(box mail.Address, id mail.ID) api.Summary {
 	return api.Summary{ID: string(id), MailboxID: box.String(), ThreadID: string(id), Damaged: true, To: []string{}}
 }
 
-// emailPage returns the newest of both kinds below a cursor, newest first. Ids
-// of both sort by time.
+// emailPage returns the newest of both directions below a cursor, newest first.
+// Ids of both sort by time.
 func (s *Server) emailPage(
 	ctx context.Context, box mail.Address, before mail.ID, limit int, direction string,
 ) ([]api.Summary, error) {
 	var all []api.Summary
 	if direction != "inbound" {
-		mails, err := s.o.Queue.ByMailbox(ctx, box, before, limit)
+		mails, err := s.o.Queue.ByMailbox(ctx, box, mail.Outgoing, before, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -73,11 +73,11 @@ func (s *Server) emailPage(
 			return nil, err
 		}
 		for _, i := range items {
-			if i.Damaged {
+			if i.Mail == nil {
 				all = append(all, damagedSummary(box, i.ID))
 				continue
 			}
-			all = append(all, noticeOf(i))
+			all = append(all, receivedOf(i, s.o.Now()))
 		}
 	}
 	slices.SortFunc(all, func(a, b api.Summary) int { return strings.Compare(b.ID, a.ID) })
@@ -133,15 +133,16 @@ func (s *Server) arrived(
 	}
 	found := newPage[api.Summary](maxPage)
 	for _, i := range items {
-		if i.Damaged {
+		if i.Mail == nil {
 			continue
 		}
 		fresh := i.ID > since
 		if since == "" {
 			fresh = !i.Read
 		}
-		if fresh && holds(i.From, q.Sender) && holds(i.Subject, q.SubjectContains) {
-			if more, err := found.add(noticeOf(i), damagedSummary(box, i.ID)); err != nil || !more {
+		v := receivedOf(i, s.o.Now())
+		if fresh && holds(v.From, q.Sender) && holds(v.Subject, q.SubjectContains) {
+			if more, err := found.add(v, damagedSummary(box, i.ID)); err != nil || !more {
 				return found.items, err
 			}
 		}

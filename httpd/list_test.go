@@ -58,7 +58,7 @@ func TestADamagedNoticeIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 	_, bad := h.rejected()
 	_, good := h.rejected()
 	for _, b := range broken {
-		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("inbox/"+bot+"/"+bad, []byte(b)) })
+		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+bad, []byte(b)) })
 		l := into[api.Emails](h, h.want(200, "reader", "GET", emailsOf+"?direction=inbound", ""))
 		if len(l.Emails) != 2 || l.Emails[0].ID != good || l.Emails[0].Damaged || l.Emails[1].ID != bad || !l.Emails[1].Damaged {
 			t.Errorf("%q: %+v", b, l)

@@ -24,7 +24,7 @@ func (s *Server) mails(ctx context.Context, _ caller, in api.MailQuery) (out api
 			return out, err
 		}
 		fetch = func(before mail.ID, n int) ([]queue.Listed, error) {
-			return s.o.Queue.ByMailbox(ctx, box, before, n)
+			return s.o.Queue.ByMailbox(ctx, box, mail.Outgoing, before, n)
 		}
 	}
 	list := newPage[api.Mail](in.Limit)
@@ -33,7 +33,7 @@ func (s *Server) mails(ctx context.Context, _ caller, in api.MailQuery) (out api
 			v := damagedMail(l.ID)
 			return l.ID, &v, nil // in every state: nobody knows it
 		}
-		if in.State != "" && l.Mail.State.String() != in.State {
+		if l.Mail.Direction == mail.Incoming || in.State != "" && l.Mail.State.String() != in.State {
 			return l.ID, nil, nil
 		}
 		v := mailOf(l.Mail, s.o.Now())

@@ -8,12 +8,14 @@ import (
 	"github.com/multimail/multimail/queue"
 )
 
-// Reader is the read-only view of the queue (LAW 1).
+// Reader is the read-only view of the ledger (LAW 1).
 type Reader interface {
 	Mail(ctx context.Context, id mail.ID) (*mail.Mail, error)
 	Raw(ctx context.Context, id mail.ID) ([]byte, error)
 	InState(ctx context.Context, s mail.State, after mail.ID, limit int) ([]queue.Listed, error)
-	ByMailbox(ctx context.Context, box mail.Address, before mail.ID, limit int) ([]queue.Listed, error)
+	ByMailbox(
+		ctx context.Context, box mail.Address, d mail.Direction, before mail.ID, limit int,
+	) ([]queue.Listed, error)
 	All(ctx context.Context, before mail.ID, limit int) ([]queue.Listed, error)
 	WatchMail(id mail.ID) (moved <-chan struct{}, stop func())
 	WatchInbox(box mail.Address) (posted <-chan struct{}, stop func())

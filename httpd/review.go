@@ -115,7 +115,7 @@ func (s *Server) warnRepeats(ctx context.Context, m *mail.Mail, w *message.Warni
 	if m.TextHash == "" {
 		return
 	}
-	earlier, err := s.o.Queue.ByMailbox(ctx, m.Mailbox, m.ID, repeatMails)
+	earlier, err := s.o.Queue.ByMailbox(ctx, m.Mailbox, mail.Outgoing, m.ID, repeatMails)
 	if err != nil {
 		s.o.Log.Error("earlier mail cannot be read", "id", string(m.ID), "err", err)
 		w.Add(message.WarnRepeat, "", "it is not known: earlier mail of the mailbox cannot be read")

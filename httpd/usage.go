@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
-	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
@@ -70,7 +69,7 @@ func (s *Server) reach(ctx context.Context, c caller) (boxes []mail.Address, err
 func (s *Server) count(ctx context.Context, box mail.Address, u *api.Usage, left *int) error {
 	end := mail.NewID(u.To)
 	err := walk(end, left, func(before mail.ID, n int) ([]queue.Listed, error) {
-		return s.o.Queue.ByMailbox(ctx, box, before, n)
+		return s.o.Queue.ByMailbox(ctx, box, mail.Outgoing, before, n)
 	}, func(l queue.Listed) (mail.ID, bool) {
 		switch m := l.Mail; {
 		case m == nil: // damaged: nothing to count
@@ -87,14 +86,17 @@ func (s *Server) count(ctx context.Context, box mail.Address, u *api.Usage, left
 	if err != nil {
 		return err
 	}
-	return walk(end, left, func(before mail.ID, n int) ([]inbox.Item, error) {
-		return s.items(ctx, box, before, n)
-	}, func(i inbox.Item) (mail.ID, bool) {
-		if i.Damaged || i.ReceivedAt.Before(u.From) {
-			return i.ID, i.Damaged
+	return walk(end, left, func(before mail.ID, n int) ([]queue.Listed, error) {
+		return s.o.Queue.ByMailbox(ctx, box, mail.Incoming, before, n)
+	}, func(l queue.Listed) (mail.ID, bool) {
+		switch m := l.Mail; {
+		case m == nil: // damaged: nothing to count
+		case m.SubmittedAt.Before(u.From):
+			return l.ID, false
+		default:
+			u.EmailsReceived++
 		}
-		u.EmailsReceived++
-		return i.ID, true
+		return l.ID, true
 	})
 }
 

@@ -110,21 +110,17 @@ func summaryOf(m *mail.Mail, now time.Time) api.Summary {
 	}
 }
 
-// noticeOf shows an item of the inbox.
-func noticeOf(i inbox.Item) api.Summary {
-	status := api.StatusUnread
+// receivedOf shows a mail that the mailbox has received.
+func receivedOf(i inbox.Item, now time.Time) api.Summary {
+	v := summaryOf(i.Mail, now)
+	v.Direction, v.Status, v.DeliveredAt = "inbound", api.StatusUnread, time.Time{}
 	if i.Read {
-		status = api.StatusRead
+		v.Status = api.StatusRead
 	}
-	thread := string(i.About)
-	if thread == "" {
-		thread = string(i.ID)
+	if n := i.Mail.Notice; n != nil {
+		v.ThreadID, v.About, v.Action = string(n.About), string(n.About), n.Action
 	}
-	return api.Summary{
-		ID: string(i.ID), MailboxID: i.Mailbox.String(), ThreadID: thread, Direction: "inbound",
-		From: i.From, To: []string{i.Mailbox.String()}, Subject: i.Subject,
-		Status: status, ReceivedAt: i.ReceivedAt, About: string(i.About), Action: i.Action,
-	}
+	return v
 }
 
 // fromOf is who a mail is from, spelled as the mailbox is and not as the agent

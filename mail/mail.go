@@ -68,7 +68,10 @@ type Mail struct {
 	State    State    `json:"state"`
 	Envelope Envelope `json:"envelope"`
 
-	Mailbox   Address `json:"mailbox"`             // the mailbox it is sent from
+	Direction Direction `json:"direction,omitzero"`
+	Notice    *Notice   `json:"notice,omitempty"` // incoming: what it tells of another mail
+
+	Mailbox   Address `json:"mailbox"`             // the mailbox it is sent from, or that receives it
 	Agent     string  `json:"agent"`               // name of the submitting agent
 	AgentRef  string  `json:"agent_ref,omitempty"` // its name at its identity provider
 	Author    string  `json:"author"`              // principal that submitted; never decides
@@ -155,9 +158,6 @@ type Decision struct {
 	Chain string `json:"chain,omitempty"`
 	Seq   uint64 `json:"seq,omitempty"`
 }
-
-// Threshold is how many approvals release a held mail.
-const Threshold = 1
 
 // Release is the record of why and under whose name a mail left. Stamps are made from it.
 type Release struct {

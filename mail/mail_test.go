@@ -42,6 +42,7 @@ func TestMailKeepsEveryFieldThroughJSON(t *testing.T) {
 	addr := MustAddress(`"b b"@x.test`)
 	m := Mail{
 		ID: NewID(noon), Rev: 3, Digest: DigestOf(Envelope{}, nil), State: Sending,
+		Direction: Incoming, Notice: &Notice{About: NewID(noon), Action: "failed"},
 		Envelope: Envelope{From: MustAddress("bot@a.test"), Body: "7BIT", Ret: "FULL", EnvID: "e",
 			Rcpts: []Rcpt{{Addr: addr, Notify: []string{"NEVER"}, ORcpt: "rfc822;b@x.test", Copy: true,
 				Standing: Bounced, Result: &Result{Addr: addr, Delivered: true, Permanent: true, Code: 550,

@@ -6,7 +6,7 @@ import "fmt"
 type State uint8
 
 // The states. New is the state of a mail that is not stored yet; Sent, Failed,
-// Rejected, Cancelled and Expired are final.
+// Rejected, Cancelled, Expired and Received are final.
 const (
 	New       State = iota
 	Held            // waits for a decision
@@ -17,13 +17,14 @@ const (
 	Rejected        // an approver said no
 	Cancelled       // the submitter withdrew it
 	Expired         // nobody decided in time
+	Received        // incoming mail that its mailbox has
 )
 
 // States lists every state.
-var States = [...]State{New, Held, Ready, Sending, Sent, Failed, Rejected, Cancelled, Expired}
+var States = [...]State{New, Held, Ready, Sending, Sent, Failed, Rejected, Cancelled, Expired, Received}
 
 var stateNames = [...]string{
-	"new", "held", "ready", "sending", "sent", "failed", "rejected", "cancelled", "expired",
+	"new", "held", "ready", "sending", "sent", "failed", "rejected", "cancelled", "expired", "received",
 }
 
 // Edges is the table of the states: what may follow what.
@@ -33,9 +34,11 @@ var stateNames = [...]string{
 //	  │      ▲                │ │ ▲               │  └───► failed
 //	  │      └─ mode tightened┘ │ └── temporary ──┘
 //	  └── let pass ───► ready   └──► cancelled
+//
+// Incoming mail has no attempts: new or held, it becomes received.
 var Edges = map[State][]State{
-	New:     {Held, Ready},
-	Held:    {Ready, Rejected, Cancelled, Expired},
+	New:     {Held, Ready, Received},
+	Held:    {Ready, Received, Rejected, Cancelled, Expired},
 	Ready:   {Held, Sending, Cancelled},
 	Sending: {Ready, Sent, Failed},
 }

@@ -11,7 +11,9 @@ func TestStateTableHasExactlyTheseEdges(t *testing.T) {
 	want := map[[2]State]string{
 		{New, Held}:        "a submission is held",
 		{New, Ready}:       "the mode or the allowlist lets a submission pass",
+		{New, Received}:    "the mode lets incoming mail pass",
 		{Held, Ready}:      "an approver approves",
+		{Held, Received}:   "an approver approves incoming mail",
 		{Held, Rejected}:   "an approver rejects",
 		{Held, Cancelled}:  "the submitter withdraws",
 		{Held, Expired}:    "nobody decides in time",
@@ -33,7 +35,7 @@ func TestStateTableHasExactlyTheseEdges(t *testing.T) {
 }
 
 func TestNoEdgeLeavesAFinalState(t *testing.T) {
-	final := map[State]bool{Sent: true, Failed: true, Rejected: true, Cancelled: true, Expired: true}
+	final := map[State]bool{Sent: true, Failed: true, Rejected: true, Cancelled: true, Expired: true, Received: true}
 	for _, s := range States {
 		if s.Final() != final[s] {
 			t.Errorf("%s: final %v", s, s.Final())

@@ -3,46 +3,63 @@ package queue
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
-// The keys of the queue. A NUL parts what may hold any printable character.
+// The keys of the ledger. A NUL parts what may hold any printable character.
 //
 //	mail/<id>                                       the record, JSON
 //	raw/<id>                                        the canonical bytes (a body)
-//	state/<state>/<id>                              index of unfinished mail
-//	count/<state>                                   how many there are, decimal
-//	tally                                           the tallies were begun
-//	tally/<held or out>/<mailbox>                   count and octets, decimal
-//	box/<mailbox>NUL<id>                            index by mailbox
+//	state/<state>/<id>                              index of unfinished outgoing mail
+//	state-in/<state>/<id>                           index of unfinished incoming mail
+//	box/<mailbox>NUL<id>                            index of outgoing mail by mailbox
+//	in/<mailbox>NUL<id>                             index of received mail by mailbox
 //	due/<mailbox>NUL<agent>NUL<domain>NUL<time><id> ready mail, in groups
 //	lease/<time>/<id>                               mail that is being sent
 //	held/<time>/<id>                                when a hold expires
+//	count/<state>/<node>                            how many there are, decimal; see count.go
+//	tally/<kind>/<mailbox>NUL<node>                 count and octets, decimal
 const (
-	mailPrefix  = "mail/"
-	rawPrefix   = "raw/"
-	statePrefix = "state/"
-	countPrefix = "count/"
-	tallyPrefix = "tally/"
-	boxPrefix   = "box/"
-	duePrefix   = "due/"
-	leasePrefix = "lease/"
-	heldPrefix  = "held/"
+	mailPrefix    = "mail/"
+	rawPrefix     = "raw/"
+	statePrefix   = "state/"
+	stateInPrefix = "state-in/"
+	boxPrefix     = "box/"
+	inPrefix      = "in/"
+	duePrefix     = "due/"
+	leasePrefix   = "lease/"
+	heldPrefix    = "held/"
+	countPrefix   = "count/"
+	tallyPrefix   = "tally"
 )
 
-var space = store.NewSpace(mailPrefix, rawPrefix, statePrefix, countPrefix, tallyMark, boxPrefix, duePrefix, leasePrefix, heldPrefix)
+var space = store.NewSpace(mailPrefix, rawPrefix, statePrefix, stateInPrefix, boxPrefix, inPrefix,
+	duePrefix, leasePrefix, heldPrefix, countPrefix, tallyPrefix)
 
 func mailKey(id mail.ID) string { return mailPrefix + string(id) }
 
 // RawKey names the body that holds the canonical bytes of a mail.
 func RawKey(id mail.ID) string { return rawPrefix + string(id) }
 
-func stateKey(s mail.State, id mail.ID) string { return statePrefix + s.String() + "/" + string(id) }
+// statesOf returns the prefix of the index of one state.
+func statesOf(d mail.Direction, s mail.State) string {
+	if d == mail.Incoming {
+		return stateInPrefix + s.String() + "/"
+	}
+	return statePrefix + s.String() + "/"
+}
 
-func boxKey(box mail.Address, id mail.ID) string { return boxPrefix + box.Key() + "\x00" + string(id) }
+// mailboxOf returns the prefix of the index of one mailbox.
+func mailboxOf(d mail.Direction, box mail.Address) string {
+	if d == mail.Incoming {
+		return inPrefix + box.Key() + "\x00"
+	}
+	return boxPrefix + box.Key() + "\x00"
+}
 
 // stampTime writes a time so that keys sort by it.
 func stampTime(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMilli(), 0)) }
@@ -56,13 +73,35 @@ func parseStamp(s string) (t time.Time, ok bool) {
 	return time.UnixMilli(int64(ms)), true
 }
 
-// dueGroup names the mails that compete for the same things: a mailbox (for
+// Group names the ready mails that compete for the same things: a mailbox (for
 // fairness), an agent (for freezes) and a destination (for slots).
-func dueGroup(m *mail.Mail) string {
-	return duePrefix + m.Mailbox.Key() + "\x00" + m.Agent + "\x00" + destination(m) + "\x00"
+type Group string
+
+func groupOf(m *mail.Mail) Group {
+	return Group(m.Mailbox.Key() + "\x00" + m.Agent + "\x00" + destination(m) + "\x00")
 }
 
-func dueKey(m *mail.Mail) string { return dueGroup(m) + stampTime(m.NextAttempt) + string(m.ID) }
+// Mailbox returns the key of the mailbox.
+func (g Group) Mailbox() string { return g.part(0) }
+
+// Agent returns the name of the agent.
+func (g Group) Agent() string { return g.part(1) }
+
+// Domain returns the one domain that the mails go to, or "*" for mails that go
+// to several.
+func (g Group) Domain() string { return g.part(2) }
+
+func (g Group) part(i int) string {
+	parts := strings.SplitN(string(g), "\x00", 4)
+	if len(parts) != 4 {
+		return ""
+	}
+	return parts[i]
+}
+
+func dueKey(m *mail.Mail) string {
+	return duePrefix + string(groupOf(m)) + stampTime(m.NextAttempt) + string(m.ID)
+}
 
 // destination is the one domain of the pending recipients, or "*".
 func destination(m *mail.Mail) string {
@@ -79,12 +118,12 @@ func destination(m *mail.Mail) string {
 	return d
 }
 
-// indexes returns the index keys of a mail in its present state.
+// indexes returns the keys of the indexes that change with the state.
 func indexes(m *mail.Mail) []string {
 	if m.State.Final() {
 		return nil
 	}
-	keys := []string{stateKey(m.State, m.ID)}
+	keys := []string{statesOf(m.Direction, m.State) + string(m.ID)}
 	switch m.State {
 	case mail.Held:
 		keys = append(keys, heldPrefix+stampTime(m.ExpiresAt)+"/"+string(m.ID))

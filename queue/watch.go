@@ -1,29 +1,6 @@
 package queue
 
-import (
-	"sync"
-
-	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/mail"
-)
-
-// WatchMail returns a channel that is closed when the mail is written next.
-// stop gives it up; whoever watches calls it.
-func (q *Queue) WatchMail(id mail.ID) (moved <-chan struct{}, stop func()) {
-	return q.watchers.watch(mailKey(id))
-}
-
-// WatchInbox returns a channel that is closed when the mailbox gets its next
-// notice. stop gives it up; whoever watches calls it.
-func (q *Queue) WatchInbox(box mail.Address) (posted <-chan struct{}, stop func()) {
-	return q.watchers.watch(boxPrefix + box.Key())
-}
-
-// wakeLater wakes who watches a mail, or the inbox its notices go to, once tx is
-// committed.
-func (q *Queue) wakeLater(tx store.Tx, key string) {
-	tx.AfterCommit(func() { q.watchers.fire(key) })
-}
+import "sync"
 
 // watchers wakes those who wait for one key, and nobody else. A key that nobody
 // watches takes no memory.

@@ -1,6 +1,8 @@
 package queue
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestAKeyIsForgottenWithItsLastWatcher(t *testing.T) {
 	var w watchers

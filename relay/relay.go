@@ -98,7 +98,7 @@ type Client struct {
 
 // New checks the options and returns a client. It connects to nothing yet.
 func New(o Options) (*Client, error) {
-	c := &Client{tickets: tls.NewLRUClientSessionCache(0), slots: slots{taken: map[string]int{}, held: map[slot]int{}}}
+	c := &Client{tickets: tls.NewLRUClientSessionCache(0), slots: newSlots()}
 	if _, err := mail.ParseDomain(o.Hostname); err != nil && o.Hostname != "localhost" {
 		return nil, fmt.Errorf("relay: hostname %q: %w", o.Hostname, err)
 	}

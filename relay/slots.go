@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/multimail/multimail/internal/signal"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -12,8 +13,12 @@ import (
 type slots struct {
 	mu    sync.Mutex
 	taken map[string]int
-	held  map[slot]int // what each mail still holds of them
-	freed func()       // called when a mail gives one back before its end
+	held  map[slot]int   // what each mail still holds of them
+	freed *signal.Signal // a mail has given one back before its end
+}
+
+func newSlots() slots {
+	return slots{taken: map[string]int{}, held: map[slot]int{}, freed: signal.New()}
 }
 
 type slot struct {
@@ -29,10 +34,8 @@ func (c *Client) Reserve(m *mail.Mail) (release func(), ok bool) {
 	s := &c.slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, d := range want {
-		if s.taken[d] >= c.o.PerDestination {
-			return nil, false
-		}
+	if !c.free(want) {
+		return nil, false
 	}
 	for _, d := range want {
 		s.taken[d]++
@@ -63,14 +66,34 @@ func (s *slots) free(id mail.ID, given ...string) (any bool) {
 	return any
 }
 
-// OnFree sets what is called when a slot has become free although the mail that
-// held it is still under way to other destinations. It is set before the first Deliver.
-func (c *Client) OnFree(fn func()) { c.slots.freed = fn }
+// Freed returns a channel that is closed when the next slot becomes free although
+// the mail that held it is still under way to other destinations.
+func (c *Client) Freed() <-chan struct{} { return c.slots.freed.Wait() }
+
+// Free reports whether every destination that the pending recipients need has a
+// slot. It takes none.
+func (c *Client) Free(m *mail.Mail) bool {
+	want := c.destinations(m)
+	s := &c.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.free(want)
+}
+
+// free asks for one slot of each; the caller holds the lock.
+func (c *Client) free(want []string) bool {
+	for _, d := range want {
+		if c.slots.taken[d] >= c.o.PerDestination {
+			return false
+		}
+	}
+	return true
+}
 
 // done frees the slot of a destination that has been served.
 func (c *Client) done(id mail.ID, destination string) {
-	if c.slots.free(id, destination) && c.slots.freed != nil {
-		c.slots.freed()
+	if c.slots.free(id, destination) {
+		c.slots.freed.Fire()
 	}
 }
 

@@ -8,10 +8,24 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// Check replays one recorded transition: from its facts [Step] must give what
-// was recorded. Facts that Step does not read are left alone.
+// rules are the decision tables by version. Version 1 knew outgoing mail only,
+// and decided it as version 2 does: one function serves both, and an entry that
+// names version 1 cannot speak of incoming mail.
+var rules = map[string]func(Facts, Event) Outcome{"1": Step, "2": Step}
+
+// Check replays one recorded transition: from its facts the rules that decided
+// it must give what was recorded. An entry without the fact "table" is of
+// version 1. Facts that the rules do not read are left alone.
 func Check(kind string, facts map[string]string) error {
 	r := reader{facts: facts}
+	version := "1"
+	if v, ok := facts["table"]; ok {
+		version = v
+	}
+	decide, known := rules[version]
+	if !known {
+		return fmt.Errorf("decided by version %q of the rules, which this program does not know", version)
+	}
 	event := r.event()
 	var to State
 	var after mail.Basis
@@ -19,6 +33,10 @@ func Check(kind string, facts map[string]string) error {
 		Frozen: r.flag("frozen"), Listed: r.flag("listed"), Due: r.flag("due"), Late: r.flag("late"),
 		Intact: r.flag("intact"), Match: r.flag("match"), Self: r.flag("self"),
 		Pending: r.flag("pending"), Owed: r.flag("owed"), Delivered: r.progress(),
+	}
+	if version != "1" {
+		r.text("direction", &f.Direction)
+		f.Notice = r.flag("notice")
 	}
 	r.text("from", &f.State)
 	r.text("mode", &f.Mode)
@@ -29,7 +47,7 @@ func Check(kind string, facts map[string]string) error {
 	if r.err != nil {
 		return r.err
 	}
-	out := Step(f, event)
+	out := decide(f, event)
 	want := Outcome{State: to, Basis: after, Verdict: Done, Kind: Kind(kind), CopyOnly: copyOnly}
 	switch {
 	case out.Verdict != Done:

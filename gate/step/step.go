@@ -5,6 +5,10 @@
 // the [Facts] inside the transaction that will store the [Outcome], so that the
 // decision and its grounds can never drift apart. The domain is finite: the
 // test holds the whole table and checks every row.
+//
+// The rules have a [Version]. An audit entry names the version that decided it,
+// and [Check] replays it with that one, so a later change of the rules leaves
+// the log verifiable.
 package step
 
 import "github.com/multimail/multimail/mail"
@@ -21,6 +25,9 @@ const (
 
 // Facts is everything a decision may depend on.
 type Facts struct {
+	Direction mail.Direction
+	Notice    bool // incoming: a notice about a mail that was submitted here
+
 	State State
 	Mode  mail.Mode  // of the mailbox, now
 	Basis mail.Basis // on which the mail stands
@@ -46,7 +53,7 @@ type Event uint8
 
 // The events.
 const (
-	Submit  Event = iota // a door brings it
+	Submit  Event = iota // a door, or a notice, brings it
 	Approve              // an approver says yes
 	Reject               // an approver says no
 	Cancel               // the submitter or an operator withdraws it
@@ -95,6 +102,7 @@ type Kind string
 // The kinds.
 const (
 	MailSubmit  Kind = "mail.submit"
+	MailReceive Kind = "mail.receive"
 	MailHold    Kind = "mail.hold"
 	MailApprove Kind = "mail.approve"
 	MailReject  Kind = "mail.reject"
@@ -109,7 +117,7 @@ const (
 
 // Kinds lists every kind.
 var Kinds = [...]Kind{
-	MailSubmit, MailHold, MailApprove, MailReject, MailCancel, MailExpire,
+	MailSubmit, MailReceive, MailHold, MailApprove, MailReject, MailCancel, MailExpire,
 	MailClaim, MailRetry, MailLapse, MailSent, MailFailed,
 }
 
@@ -124,22 +132,33 @@ type Outcome struct {
 	CopyOnly bool
 }
 
+// Version is the version of the rules in this file.
+const Version = 2
+
 // Step returns what becomes of a mail.
 func Step(f Facts, e Event) Outcome {
 	switch e {
 	case Submit:
+		if f.Direction == mail.Incoming {
+			return receive(f)
+		}
 		return submit(f)
 	case Approve, Reject:
 		return decide(f, e)
 	case Cancel:
 		return cancel(f)
-	case Hold:
-		return hold(f)
 	case Expire:
 		if f.State != mail.Held || !f.Late {
 			return f.refuse(Stale)
 		}
 		return done(mail.Expired, f.Basis, MailExpire)
+	}
+	if f.Direction == mail.Incoming { // there is no attempt
+		return f.refuse(Stale)
+	}
+	switch e {
+	case Hold:
+		return hold(f)
 	case Claim:
 		return claim(f)
 	case Settle:
@@ -169,7 +188,23 @@ func submit(f Facts) Outcome {
 	return done(mail.Held, mail.NoBasis, MailSubmit)
 }
 
-// decide: the first decision wins, and only over what was seen.
+// receive: a notice reaches its mailbox in every mode and under a freeze;
+// gated_all holds everything else.
+func receive(f Facts) Outcome {
+	switch {
+	case f.State != mail.New:
+		return f.refuse(Stale)
+	case f.Notice:
+	case f.Frozen:
+		return f.refuse(Frozen)
+	case f.Mode == mail.GatedAll:
+		return done(mail.Held, mail.NoBasis, MailReceive)
+	}
+	return done(mail.Received, mail.Open, MailReceive)
+}
+
+// decide: the first decision wins, and only over what was seen. Approved
+// incoming mail moves at once, so a freeze stops its approval.
 func decide(f Facts, e Event) Outcome {
 	switch {
 	case f.State != mail.Held:
@@ -182,6 +217,10 @@ func decide(f Facts, e Event) Outcome {
 		return done(mail.Rejected, f.Basis, MailReject)
 	case f.Late:
 		return f.refuse(TooLate)
+	case f.Direction == mail.Incoming && f.Frozen:
+		return f.refuse(Frozen)
+	case f.Direction == mail.Incoming:
+		return done(mail.Received, mail.Approved, MailApprove)
 	case f.Mode == mail.ReadOnly:
 		return f.refuse(ReadOnly)
 	}
@@ -196,11 +235,20 @@ func hold(f Facts) Outcome {
 	case f.Owed:
 		return f.refuse(TooLate)
 	}
-	return done(mail.Held, mail.NoBasis, MailHold)
+	return backToHeld()
 }
+
+// backToHeld: the mail stands on nothing until somebody decides anew.
+func backToHeld() Outcome { return done(mail.Held, mail.NoBasis, MailHold) }
 
 // cancel: an agent must not get rid of a copy by withdrawing the rest.
 func cancel(f Facts) Outcome {
+	if f.Direction == mail.Incoming {
+		f.Owed = false // there is no copy
+		if f.State != mail.Held {
+			return f.refuse(Stale)
+		}
+	}
 	switch f.State {
 	case mail.Held, mail.Ready:
 		if f.Owed {
@@ -213,9 +261,7 @@ func cancel(f Facts) Outcome {
 	return f.refuse(Stale)
 }
 
-// claim reads the mode again. A human approval suffices in every mode but
-// read_only; any other basis must be what a submission would get now. Where
-// that holds the mail back although a copy is owed, the copy goes alone.
+// claim reads the mode again.
 func claim(f Facts) Outcome {
 	switch {
 	case f.State != mail.Ready:
@@ -225,21 +271,61 @@ func claim(f Facts) Outcome {
 	case !f.Due:
 		return f.refuse(NotDue)
 	case !f.Intact:
-		return done(mail.Held, mail.NoBasis, MailHold)
+		return backToHeld()
 	}
-	switch b := f.passes(); {
-	case f.Mode == mail.ReadOnly:
-	case f.Basis == mail.Approved:
-		return done(mail.Sending, mail.Approved, MailClaim)
-	case b != mail.NoBasis && f.Basis != mail.NoBasis: // what stands on nothing is never freed by a looser mode
-		return done(mail.Sending, b, MailClaim)
-	}
-	if f.Owed && f.Basis != mail.NoBasis {
+	switch p, basis := permit(f); p {
+	case Go:
+		return done(mail.Sending, basis, MailClaim)
+	case CopyOnly:
 		o := done(mail.Sending, f.Basis, MailClaim)
 		o.CopyOnly = true
 		return o
 	}
-	return done(mail.Held, mail.NoBasis, MailHold)
+	return backToHeld()
+}
+
+// Permission says whether an attempt that is under way may go on.
+type Permission uint8
+
+// The permissions.
+const (
+	Stop     Permission = iota
+	CopyOnly            // only to the oversight address
+	Go
+)
+
+var permissionNames = [...]string{"stop", "copy_only", "go"}
+
+func (p Permission) String() string { return permissionNames[p] }
+
+// Proceed is asked before DATA and before the final dot of an attempt. It reads
+// policy alone and changes nothing: no state, no entry.
+func Proceed(f Facts) Permission {
+	if f.Frozen || f.Direction == mail.Incoming {
+		return Stop
+	}
+	p, _ := permit(f)
+	return p
+}
+
+// permit says what the mode of now lets leave, and on which basis. A human
+// approval suffices in every mode but read_only; any other basis must be what a
+// submission would get now. Where that keeps the mail back although a copy is
+// owed, the copy goes alone.
+func permit(f Facts) (Permission, mail.Basis) {
+	switch b := f.passes(); {
+	case f.Basis == mail.NoBasis: // what stands on nothing is never freed by a looser mode
+		return Stop, mail.NoBasis
+	case f.Mode == mail.ReadOnly:
+	case f.Basis == mail.Approved:
+		return Go, mail.Approved
+	case b != mail.NoBasis:
+		return Go, b
+	}
+	if f.Owed {
+		return CopyOnly, f.Basis
+	}
+	return Stop, mail.NoBasis
 }
 
 // settle: with nothing pending, one delivered recipient makes the mail sent.

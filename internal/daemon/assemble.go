@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd"
@@ -22,6 +23,7 @@ import (
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/metrics"
+	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/secret"
 	"github.com/multimail/multimail/internal/store"
@@ -54,12 +56,11 @@ func (d *Daemon) assemble() (err error) {
 	if d.relay, err = relay.New(hop); err != nil {
 		return err
 	}
-	box := inbox.New()
-	if err := d.makeQueue(box, c, m); err != nil {
+	if err := d.makeRoad(c, m); err != nil {
 		return err
 	}
 	m.States(d.states)
-	return d.makeServers(box, c, m)
+	return d.makeServers(c, m)
 }
 
 // openData opens what the data directory holds.
@@ -69,6 +70,8 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 		return err
 	}
 	d.audit = audit.New(conf.Node)
+	d.ledger = queue.New(d.audit, conf.Node)
+	d.reader = queue.NewReader(d.db, d.ledger, d.o.Log)
 	if d.clock, err = startClock(context.Background(), c, d.db, d.audit); err != nil {
 		return err
 	}
@@ -78,29 +81,27 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	return d.checkKeys()
 }
 
-// makeQueue makes the queue and the gate before it.
-func (d *Daemon) makeQueue(box *inbox.Inbox, c *clock.Clock, m *metrics.Metrics) (err error) {
+// makeRoad makes what a mail passes behind the doors: the gate, and delivery.
+func (d *Daemon) makeRoad(c *clock.Clock, m *metrics.Metrics) (err error) {
 	conf, q := d.o.Config, d.o.Config.Queue
-	if d.queue, err = queue.New(d.db, d.audit, d.relay, box, queue.Options{
-		Node: conf.Node, Metrics: m, Log: d.o.Log, Trusted: c.Trusted,
-		Workers: q.Workers, Lease: time.Duration(q.Lease), Lifetime: time.Duration(q.Lifetime),
-		FirstRetry: time.Duration(q.FirstRetry), MaxRetry: time.Duration(q.MaxRetry),
-		Stamps: []queue.Stamp{sign.NewStamper(d.identity), dkim.NewStamper(d.dkim), received{conf.SMTP.Hostname}},
-	}); err != nil {
-		return err
-	}
-	d.relay.OnFree(d.queue.Wake)
-	d.gate = gate.New(d.db, d.queue, d.registry, d.audit, gate.Options{
+	nodes := node.New()
+	d.gate = gate.New(d.db, d.ledger, d.registry, d.audit, nodes, gate.Options{
 		SubmissionsPerMinute: conf.HTTP.SubmissionsPerMinute,
 		MaxSize:              int64(conf.SMTP.MaxSize), MaxRcpt: conf.SMTP.MaxRecipients,
-		Trusted: c.Trusted, Log: d.o.Log, Metrics: m,
+		Trusted: c.Trusted, Log: d.o.Log, Metrics: m, RetryLifetime: time.Duration(q.Lifetime),
 		HeldSize: int64(q.HeldSize), HeldCount: q.HeldCount, BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
 	})
-	return nil
+	d.delivery, err = delivery.New(d.db, d.gate, d.ledger, nodes, d.relay, delivery.Options{
+		Node: conf.Node, Metrics: m, Log: d.o.Log, Trusted: c.Trusted,
+		Workers: q.Workers, Lease: time.Duration(q.Lease),
+		FirstRetry: time.Duration(q.FirstRetry), MaxRetry: time.Duration(q.MaxRetry),
+		Stamps: []delivery.Stamp{sign.NewStamper(d.identity), dkim.NewStamper(d.dkim), received{conf.SMTP.Hostname}},
+	})
+	return err
 }
 
 // makeServers makes the servers of SMTP and HTTP, which share their limits.
-func (d *Daemon) makeServers(box *inbox.Inbox, c *clock.Clock, m *metrics.Metrics) (err error) {
+func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	conf := d.o.Config
 	messages := throttle.NewBytes(int64(conf.Memory.Messages))
 	logins := throttle.NewLogins(conf.Logins.PerSource, conf.Logins.PerAccount, nil)
@@ -125,7 +126,7 @@ func (d *Daemon) makeServers(box *inbox.Inbox, c *clock.Clock, m *metrics.Metric
 		return bridge.Handler(dial, int64(conf.SMTP.MaxSize))
 	}
 	d.http, err = httpd.New(httpd.Options{
-		Gate: d.gate, Queue: d.queue, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: box,
+		Gate: d.gate, Queue: d.reader, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: inbox.New(d.ledger),
 		Identity: d.identity, DKIM: d.dkim, Clock: c, Metrics: m, Log: d.o.Log, Dev: d.dev != nil,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
@@ -155,7 +156,7 @@ func (d *Daemon) checkKeys() error {
 }
 
 func (d *Daemon) states() map[string]int {
-	counts, err := d.queue.Counts(context.Background())
+	counts, err := d.reader.Counts(context.Background())
 	if err != nil {
 		d.o.Log.Error("count", "err", err)
 	}

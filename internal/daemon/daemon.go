@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd"
@@ -54,7 +55,9 @@ type Daemon struct {
 	registry *registry.Registry
 	identity *sign.Keyring
 	dkim     *dkim.Keyring
-	queue    *queue.Queue
+	ledger   *queue.Ledger
+	reader   *queue.Reader
+	delivery *delivery.Delivery
 	gate     *gate.Gate
 	relay    *relay.Client
 	smtp     *smtpd.Server
@@ -173,9 +176,9 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	if err := d.serveAPI(ctx, serve); err != nil {
 		return errors.Join(err, d.Close())
 	}
-	queueDone := make(chan struct{})
-	qctx, stopQueue := context.WithCancel(work)
-	serve("queue", func() error { defer close(queueDone); return d.queue.Run(qctx, work) })
+	deliveryDone := make(chan struct{})
+	qctx, stopDelivery := context.WithCancel(work)
+	serve("delivery", func() error { defer close(deliveryDone); return d.delivery.Run(qctx, work) })
 	serve("gate", func() error { return d.gate.Run(work) })
 	go d.supervise(work)
 
@@ -186,7 +189,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 		case err = <-failed:
 		}
 	}
-	return errors.Join(err, d.drain(stopQueue, queueDone, stopWork))
+	return errors.Join(err, d.drain(stopDelivery, deliveryDone, stopWork))
 }
 
 // recordStart writes which version of the program decides from here on. Node and
@@ -226,18 +229,18 @@ const drainTime = 30 * time.Second
 // cutTime is how long an attempt that was cut may take to record its results.
 const cutTime = 5 * time.Second
 
-func (d *Daemon) drain(stopQueue func(), queueDone <-chan struct{}, stopWork func()) error {
+func (d *Daemon) drain(stopDelivery func(), deliveryDone <-chan struct{}, stopWork func()) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	stopQueue()
+	stopDelivery()
 	err := errors.Join(d.smtp.Shutdown(ctx), d.http.Shutdown(ctx))
 	select {
-	case <-queueDone:
+	case <-deliveryDone:
 	case <-ctx.Done():
 	}
 	stopWork()
 	select { // what was cut still records what it knows
-	case <-queueDone:
+	case <-deliveryDone:
 	case <-time.After(cutTime):
 	}
 	return errors.Join(err, d.Close())

@@ -18,7 +18,7 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate"
-	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
@@ -58,15 +58,6 @@ type house struct {
 	smtp   *smtpd.Server
 }
 
-// nowhere is the next hop of mail that is never released.
-type nowhere struct{}
-
-func (nowhere) Reserve(*mail.Mail) (func(), bool) { return nil, false }
-
-func (nowhere) Deliver(context.Context, *mail.Mail, []byte, func(mail.Phase) error) []mail.Result {
-	return nil
-}
-
 // credentials looks passwords up as the daemon does.
 type credentials struct {
 	db  store.Store
@@ -90,14 +81,12 @@ func startHouse(b *testing.B, server, client *tls.Config) *house {
 	h.cast(b, reg)
 	h.before = h.commits(b)
 	h.open(b)
-	q, err := queue.New(h.db, log, nowhere{}, inbox.New(), queue.Options{Log: quiet})
-	if err != nil {
-		b.Fatal(err)
-	}
 	// One credential does all the work here: no rate, held mail or backlog may stop it.
 	const unlimited = 1 << 50
-	g := gate.New(h.db, q, reg, log, gate.Options{Log: quiet, SubmissionsPerMinute: 1 << 30,
+	g := gate.New(h.db, queue.New(log, "bench"), reg, log, node.New(), gate.Options{
+		Log: quiet, SubmissionsPerMinute: 1 << 30,
 		HeldSize: unlimited, HeldCount: unlimited, BacklogSize: unlimited, BacklogCount: unlimited})
+	var err error
 	if h.smtp, err = smtpd.New(g, credentials{h.db, reg}, smtpd.Options{
 		Hostname: "localhost", TLSConfig: server, MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000,
 		MaxPerSource: 100, MaxCommands: 500, Logins: throttle.NewLogins(10, 10, nil),

@@ -1,10 +1,10 @@
-package inbox_test
+package message_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -34,7 +34,7 @@ func TestANoticeSaysWhatItIsAboutInItsOwnHeader(t *testing.T) {
 		{"an empty action", a + "X-MultiMail-Action:\r\n\r\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n, err := inbox.ParseNotice([]byte(c.raw))
+			n, err := message.ParseNotice([]byte(c.raw))
 			if (err == nil) != (c.action != "") || n.Action != c.action || err == nil && n.About != id || err != nil &&
 				n.About != "" {
 				t.Errorf("got %+v: %v", n, err)
@@ -42,7 +42,7 @@ func TestANoticeSaysWhatItIsAboutInItsOwnHeader(t *testing.T) {
 		})
 	}
 	for _, action := range []string{"failed", "delayed", "delivered", "relayed", "rejected", "expired"} {
-		n, err := inbox.ParseNotice([]byte(a + "X-MultiMail-Action: " + action + "\r\n\r\n"))
+		n, err := message.ParseNotice([]byte(a + "X-MultiMail-Action: " + action + "\r\n\r\n"))
 		if err != nil || n.Action != action {
 			t.Errorf("%s: %+v %v", action, n, err)
 		}
@@ -54,9 +54,9 @@ func FuzzParseNotice(f *testing.F) {
 	f.Add([]byte("X-MultiMail-About: x\r\n X-MultiMail-Action: failed\r\n\r\n\x00"))
 	f.Add([]byte("\r\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		n, err := inbox.ParseNotice(raw)
+		n, err := message.ParseNotice(raw)
 		if err != nil {
-			if n != (inbox.Notice{}) {
+			if n != (mail.Notice{}) {
 				t.Fatalf("refused, and yet %+v", n)
 			}
 			return

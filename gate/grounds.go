@@ -1,20 +1,37 @@
-package queue
+package gate
 
 import (
-	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
+
+// grounds reads what policy says of a ready mail now, and whether the log bears
+// out what its record says; doubt is why not.
+func (g *Gate) grounds(tx store.Tx, m *mail.Mail) (f step.Facts, t terms, doubt string, err error) {
+	if f, err = g.Facts(tx, m); err != nil {
+		return f, t, "", err
+	}
+	if doubt, err = g.doubt(tx, m); err != nil {
+		return f, t, "", fmt.Errorf("gate: grounds of %s: %w", m.ID, err)
+	}
+	f.Intact = doubt == ""
+	if t, err = g.terms(tx, m, step.Step(f, step.Claim).Basis); err != nil {
+		return f, t, "", fmt.Errorf("gate: terms of %s: %w", m.ID, err)
+	}
+	return f, t, doubt, nil
+}
 
 // doubt says why the log does not bear out the record of a mail that is about
 // to leave, or "" when it does. The record is only what the disk says now; what
 // was decided is in the log (LAW 2), so the claim asks there, in its own
 // transaction. An error means that the log cannot be read: nothing leaves then.
-func (q *Queue) doubt(tx store.Tx, m *mail.Mail) (string, error) {
-	entries, err := q.log.ByMail(tx, string(m.ID))
+func (g *Gate) doubt(tx store.Tx, m *mail.Mail) (string, error) {
+	entries, err := g.log.ByMail(tx, string(m.ID))
 	if err != nil {
 		return "", err
 	}
@@ -98,31 +115,4 @@ func because(doubt string) map[string]string {
 		return nil
 	}
 	return map[string]string{"doubt": doubt}
-}
-
-// Standings lists what the records say, by id from the one after the given id.
-// A damaged record is listed as such.
-func (q *Queue) Standings(tx store.Tx, after string, limit int) ([]audit.Standing, error) {
-	r := store.Prefix(mailPrefix)
-	if after != "" {
-		r.From = mailPrefix + after + "\x00"
-	}
-	var out []audit.Standing
-	err := space.Scan(tx, r, func(key string, b []byte) error {
-		if len(out) >= limit {
-			return store.Stop
-		}
-		s := audit.Standing{Mail: strings.TrimPrefix(key, mailPrefix)}
-		var m mail.Mail
-		switch err := json.Unmarshal(b, &m); {
-		case err != nil:
-			s.Damage = err.Error()
-		case string(m.ID) != s.Mail:
-			s.Damage = "it names another mail"
-		}
-		s.Rev, s.State, s.Basis, s.Digest = m.Rev, m.State.String(), m.Basis.String(), string(m.Digest)
-		out = append(out, s)
-		return nil
-	})
-	return out, err
 }

@@ -1,4 +1,4 @@
-package queue
+package gate
 
 import (
 	"context"
@@ -10,32 +10,30 @@ import (
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
 )
 
-// settle records what an attempt did: per-recipient results, the next state,
-// and the notices its author gets, in one transaction.
-func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result) (*mail.Mail, error) {
+// Settle records what an attempt did: per-recipient results, the next state,
+// and the notices its author gets, in one transaction. mail.ErrStale says that
+// the lease was lost: another attempt is, or was, the one that counts.
+func (g *Gate) Settle(ctx context.Context, c *Claim, results []mail.Result) (*mail.Mail, error) {
 	var settled *mail.Mail
-	err := q.db.Update(ctx, func(tx store.Tx) error {
-		m, err := load(tx, c.m.ID)
+	err := g.db.Update(ctx, func(tx store.Tx) error {
+		m, err := g.q.Load(tx, c.Mail.ID)
 		if err != nil {
 			return err
 		}
-		if m.State != mail.Sending || m.Lease.Token != c.m.Lease.Token {
-			return fmt.Errorf("queue: settle %s: lease %d was lost: %w", m.ID, c.m.Lease.Token, mail.ErrStale)
+		if m.State != mail.Sending || m.Lease.Token != c.Mail.Lease.Token {
+			return fmt.Errorf("gate: settle %s: lease %d was lost: %w", m.ID, c.Mail.Lease.Token, mail.ErrStale)
 		}
 		before := slices.Clone(m.Envelope.Rcpts)
 		stopped, private := record(m, results, tx.Now())
-		if q.outlived(m, tx.Now()) && !stopped {
+		if g.outlived(m, tx.Now()) && !stopped {
 			giveUp(m, tx.Now())
 		}
-		facts, err := q.policy.Facts(tx, m)
-		if err != nil {
-			return err
-		}
-		_, err = q.Move(tx, m, Change{
-			Event: step.Settle, Facts: facts, Actor: system, Private: private,
-			Extra: attemptFacts(m, results, stopped),
+		settled = m
+		return g.endAttempt(tx, m, before, queue.Change{
+			Event: step.Settle, Private: private, Extra: attemptFacts(m, results, stopped),
 			Apply: func(m *mail.Mail, _ audit.Ref) {
 				m.Lease.Until = time.Time{}
 				if stopped { // not the next hop's fault: due as soon as policy lets it
@@ -44,13 +42,21 @@ func (q *Queue) settle(ctx context.Context, c *claimed, results []mail.Result) (
 				}
 			},
 		})
-		if err != nil {
-			return err
-		}
-		settled = m
-		return q.report(tx, m, before)
 	})
 	return settled, err
+}
+
+// endAttempt moves a mail out of sending and reports the recipients that were
+// settled since before.
+func (g *Gate) endAttempt(tx store.Tx, m *mail.Mail, before []mail.Rcpt, c queue.Change) (err error) {
+	if c.Facts, err = g.Facts(tx, m); err != nil {
+		return err
+	}
+	c.Actor = system
+	if _, err = g.move(tx, m, c); err != nil {
+		return err
+	}
+	return g.report(tx, m, before)
 }
 
 // attemptFacts say of an attempt what its results mean for the mail. uncertain
@@ -94,12 +100,12 @@ func record(m *mail.Mail, results []mail.Result, now time.Time) (stopped bool, p
 
 // outlived reports whether the retry lifetime of a mail is over, by a clock
 // that is not in doubt.
-func (q *Queue) outlived(m *mail.Mail, now time.Time) bool {
-	return !now.Before(m.ReleasedAt.Add(q.o.Lifetime)) && q.o.Trusted()
+func (g *Gate) outlived(m *mail.Mail, now time.Time) bool {
+	return !now.Before(m.ReleasedAt.Add(g.o.RetryLifetime)) && g.o.Trusted()
 }
 
-// outOfTime is the enhanced code of a delivery whose time expired (RFC 3463, 3.5).
-const outOfTime = "4.4.7"
+// OutOfTime is the enhanced code of a delivery whose time expired (RFC 3463, 3.5).
+const OutOfTime = "4.4.7"
 
 // giveUp ends the retry lifetime for whoever is still pending.
 func giveUp(m *mail.Mail, now time.Time) {
@@ -113,65 +119,31 @@ func giveUp(m *mail.Mail, now time.Time) {
 		if rc.Result != nil && rc.Result.Message != "" {
 			last = rc.Result.Message
 		}
-		rc.Result = &mail.Result{Addr: rc.Addr, Permanent: true, Enhanced: outOfTime,
+		rc.Result = &mail.Result{Addr: rc.Addr, Permanent: true, Enhanced: OutOfTime,
 			Message: "delivery time expired; last answer: " + last, At: now.UTC()}
 	}
 }
 
-// lapse gives back mails whose lease ran out, or, at a start, that this node
-// held when it died. What was in flight then may have been delivered: it will
-// be sent again with the same bytes.
-func (q *Queue) lapse(ctx context.Context, starting bool) error {
-	var ids []mail.ID
-	err := q.db.View(ctx, func(tx store.Tx) error {
-		ids = ids[:0]
-		r := store.Prefix(leasePrefix)
-		if !starting {
-			r.To = leasePrefix + stampTime(tx.Now())
-		}
-		return space.Scan(tx, r, func(key string, _ []byte) error {
-			if id := mail.ID(key[len(leasePrefix)+17:]); !q.flights.has(id) {
-				ids = append(ids, id)
-			}
-			return nil
-		})
-	})
-	for _, id := range ids {
-		// One damaged record must not stop the others, nor pass in silence.
-		if err := q.lapseOne(ctx, id, starting); err != nil {
-			q.o.Log.Error("lapse", "mail", id, "err", err)
-		}
-	}
-	if len(ids) > 0 {
-		q.Wake()
-	}
-	return err
-}
-
-func (q *Queue) lapseOne(ctx context.Context, id mail.ID, starting bool) error {
-	return q.db.Update(ctx, func(tx store.Tx) error {
-		m, err := load(tx, id)
+// Lapse gives back a mail whose lease ran out, or, at the start of node, that
+// this node held when it ended. What was in flight then may have been delivered:
+// it is sent again with the same bytes. A mail that has moved on is left alone.
+func (g *Gate) Lapse(ctx context.Context, id mail.ID, starting string) error {
+	return g.db.Update(ctx, func(tx store.Tx) error {
+		m, err := g.q.Load(tx, id)
 		if err != nil || m.State != mail.Sending {
 			return err
 		}
-		if m.Lease.Until.After(tx.Now()) && !(starting && m.Lease.Node == q.o.Node) {
+		if m.Lease.Until.After(tx.Now()) && !(starting != "" && m.Lease.Node == starting) {
 			return nil
 		}
 		before, event := slices.Clone(m.Envelope.Rcpts), step.Lapse
-		if q.outlived(m, tx.Now()) {
+		if g.outlived(m, tx.Now()) {
 			event = step.Settle
 			giveUp(m, tx.Now())
 		}
-		facts, err := q.policy.Facts(tx, m)
-		if err != nil {
-			return err
-		}
-		_, err = q.Move(tx, m, Change{Event: event, Facts: facts, Actor: system,
-			Extra: map[string]string{"uncertain": "true"},
-			Apply: func(m *mail.Mail, _ audit.Ref) { m.Lease.Until = time.Time{} }})
-		if err != nil {
-			return err
-		}
-		return q.report(tx, m, before)
+		return g.endAttempt(tx, m, before, queue.Change{
+			Event: event, Extra: map[string]string{"uncertain": "true"},
+			Apply: func(m *mail.Mail, _ audit.Ref) { m.Lease.Until = time.Time{} },
+		})
 	})
 }

@@ -50,39 +50,10 @@ func TestGroupsPartMailboxAgentAndDestination(t *testing.T) {
 		{rcpts("!a@x.test", "b@y.test"), "y.test"}, {rcpts("!a@x.test"), ""},
 	} {
 		m := &mail.Mail{Mailbox: mail.MustAddress("A/b@Example.test"), Agent: "bot", Envelope: mail.Envelope{Rcpts: c.rcpts}}
-		if got, want := dueGroup(m), "due/a/b@example.test\x00bot\x00"+c.want+"\x00"; got != want {
+		if got, want := groupOf(m), Group("a/b@example.test\x00bot\x00"+c.want+"\x00"); got != want {
 			t.Errorf("%q, want %q", got, want)
+		} else if got.Mailbox() != "a/b@example.test" || got.Agent() != "bot" || got.Domain() != c.want {
+			t.Errorf("%q is of %q, %q, %q", got, got.Mailbox(), got.Agent(), got.Domain())
 		}
-	}
-}
-
-func TestTurnsBeginBehindTheLast(t *testing.T) {
-	list := []string{"a", "b", "c"}
-	for last, want := range map[string]string{"": "abc", "a": "bca", "b": "cab", "c": "abc", "bb": "cab"} {
-		if got := strings.Join(after(list, last), ""); got != want {
-			t.Errorf("after %q: %s, want %s", last, got, want)
-		}
-	}
-	if strings.Join(list, "") != "abc" {
-		t.Error("the list itself was turned")
-	}
-}
-
-func TestBackoffDoublesUpToItsLimitAndJitters(t *testing.T) {
-	q := &Queue{o: Options{FirstRetry: time.Minute, MaxRetry: 5 * time.Minute, Jitter: func() float64 { return 0.5 }}}
-	want := []time.Duration{66 * time.Second, 132 * time.Second, 264 * time.Second, 330 * time.Second, 330 * time.Second}
-	for i, w := range want {
-		if got := q.backoff(i + 1); got != w {
-			t.Errorf("attempt %d: %s, want %s", i+1, got, w)
-		}
-	}
-	if q.backoff(1<<40) != 330*time.Second {
-		t.Error("many attempts overflow")
-	}
-}
-
-func TestNewNeedsItsRooms(t *testing.T) {
-	if _, err := New(nil, nil, nil, nil, Options{}); err == nil {
-		t.Error("a queue of nothing")
 	}
 }

@@ -1,0 +1,281 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/node"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/store/storetest"
+	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
+)
+
+// counting is a store that counts what is read in its views.
+type counting struct {
+	store.Store
+	n *int
+}
+
+type countingTx struct {
+	store.Records
+	n *int
+}
+
+func (c counting) View(ctx context.Context, fn func(store.Tx) error) error {
+	return c.Store.View(ctx, func(tx store.Tx) error { return fn(store.NewTx(countingTx{storetest.Records(tx), c.n})) })
+}
+
+func (c countingTx) Get(key string) ([]byte, error) { *c.n++; return c.Records.Get(key) }
+
+func (c countingTx) Scan(r store.Range, fn func(string, []byte) error) error {
+	*c.n++
+	return c.Records.Scan(r, func(k string, v []byte) error { *c.n++; return fn(k, v) })
+}
+
+// open is a hop with slots enough.
+type open struct{}
+
+func (open) Free(*mail.Mail) bool              { return true }
+func (open) Freed() <-chan struct{}            { return nil }
+func (open) Reserve(*mail.Mail) (func(), bool) { return func() {}, true }
+func (open) Deliver(context.Context, *mail.Mail, []byte, func(mail.Phase) error) []mail.Result {
+	return nil
+}
+
+type fixture struct {
+	*testing.T
+	d    *Delivery
+	gate *gate.Gate
+	reg  *registry.Registry
+	now  time.Time
+	n    int // reads
+
+	agents map[string]registry.Principal // by mailbox
+}
+
+func build(t *testing.T) *fixture {
+	f := &fixture{T: t, agents: map[string]registry.Principal{}, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
+	db, err := bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Reserve: 1, Now: func() time.Time { return f.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	log, nodes := audit.New("node"), node.New()
+	ledger := queue.New(log, "node")
+	f.reg = registry.New(log)
+	f.gate = gate.New(db, ledger, f.reg, log, nodes,
+		gate.Options{Log: slog.New(slog.DiscardHandler), SubmissionsPerMinute: 1 << 20})
+	f.d, err = New(counting{db, &f.n}, f.gate, ledger, nodes, open{}, Options{Node: "node", Workers: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// agent returns the agent of an autonomous mailbox, both made when they are
+// asked for first.
+func (f *fixture) agent(box mail.Address) (p registry.Principal) {
+	f.Helper()
+	if p, ok := f.agents[box.Key()]; ok {
+		return p
+	}
+	operator, name := registry.Socket(1000, true), "bot-"+box.Local()
+	err := f.d.db.Update(f.Context(), func(tx store.Tx) error {
+		if len(f.agents) == 0 {
+			if _, err := f.reg.AddDomain(tx, operator, box.Domain()); err != nil {
+				return err
+			}
+			boss := registry.Operator{Name: "Example", Oversight: mail.MustAddress("boss@boss.test")}
+			if err := f.reg.SetOperator(tx, operator, boss); err != nil {
+				return err
+			}
+		}
+		_, password, err := f.reg.AddAgent(tx, operator, name, "")
+		if err == nil {
+			_, err = f.reg.AddMailbox(tx, operator, box, []string{name})
+		}
+		if err == nil {
+			_, err = f.reg.SetMode(tx, operator, box, mail.Autonomous)
+		}
+		if err == nil {
+			p, err = f.reg.ByPassword(tx, name, password)
+		}
+		return err
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.agents[box.Key()] = p
+	return p
+}
+
+// ready submits n mails of a mailbox, each to a destination of its own, which
+// are due at a time.
+func (f *fixture) ready(name string, n int, at time.Time) (ids []mail.ID) {
+	f.Helper()
+	box := mail.MustAddress(name)
+	p := f.agent(box)
+	for i := range n {
+		to := mail.MustAddress(fmt.Sprintf("a@%s%d-%d.test", name[:1], at.Unix(), i))
+		r, err := f.gate.Submit(f.Context(), p, gate.Submission{Mailbox: box, Door: "smtp", NotBefore: at,
+			Raw:      []byte("From: " + name + "\r\nTo: " + to.String() + "\r\nSubject: Hello\r\n\r\nHello.\r\n"),
+			Envelope: mail.Envelope{From: box, Rcpts: []mail.Rcpt{{Addr: to}}}})
+		if err != nil {
+			f.Fatal(err)
+		}
+		ids = append(ids, r.Mail.ID)
+	}
+	return ids
+}
+
+func (f *fixture) next() *pick {
+	f.Helper()
+	p, _, err := f.d.next(f.Context())
+	if err != nil {
+		f.Fatal(err)
+	}
+	return p
+}
+
+// take cancels a picked mail, so that its key leaves the index as with its claim.
+func (f *fixture) take(p *pick) {
+	if _, err := f.gate.Cancel(f.Context(), registry.Socket(1000, true), p.m.ID); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func TestTheCostOfACommitDoesNotGrowWithTheDeferredDestinations(t *testing.T) {
+	cost := func(deferred int) int {
+		f := build(t)
+		f.ready("a@x.test", deferred, f.now.Add(time.Hour))
+		if p := f.next(); p != nil {
+			t.Fatal("a deferred mail was picked")
+		}
+		f.n = 0
+		for i := range 5 {
+			ids := f.ready("b@x.test", 1, f.now.Add(time.Duration(-i)*time.Second))
+			p := f.next()
+			if p == nil || p.m.ID != ids[0] {
+				t.Fatalf("got %v, want %v", p, ids)
+			}
+			f.take(p)
+			f.d.flights.end(p.flight)
+			f.next()
+		}
+		return f.n
+	}
+	few, many := cost(10), cost(1000)
+	t.Logf("10 deferred: %d reads for 5 commits; 1000 deferred: %d", few, many)
+	if few != many {
+		t.Errorf("5 commits cost %d reads beside 10 deferred destinations and %d beside 1000", few, many)
+	}
+}
+
+func TestADeferredGroupIsPickedWhenItsTimeHasCome(t *testing.T) {
+	f := build(t)
+	ids := f.ready("a@x.test", 1, f.now.Add(time.Minute))
+	if f.next() != nil {
+		t.Fatal("picked too early")
+	}
+	if _, wait, _ := f.d.next(t.Context()); wait != idle {
+		t.Errorf("waits %s", wait)
+	}
+	f.now = f.now.Add(58 * time.Second)
+	if _, wait, _ := f.d.next(t.Context()); wait != 2*time.Second {
+		t.Errorf("waits %s, want 2s", wait)
+	}
+	f.now = f.now.Add(2 * time.Second)
+	if p := f.next(); p == nil || p.m.ID != ids[0] {
+		t.Errorf("got %v", p)
+	}
+}
+
+// A mail that becomes due in a transaction is picked once that is visible.
+func TestAMailWhoseCommitIsLateIsPicked(t *testing.T) {
+	f := build(t)
+	ids := f.ready("a@x.test", 1, f.now.Add(time.Hour))
+	f.next() // lists all groups
+	f.now = f.now.Add(time.Hour - time.Second)
+	err := f.d.db.Update(t.Context(), func(tx store.Tx) error {
+		m, err := f.d.ledger.Load(tx, ids[0])
+		if err != nil {
+			return err
+		}
+		m.NotBefore = time.Time{}
+		if err := f.d.ledger.Reschedule(tx, m, f.now); err != nil {
+			return err
+		}
+		if f.next() != nil {
+			t.Error("picked before its commit")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := f.next(); p == nil || p.m.ID != ids[0] {
+		t.Errorf("got %v", p)
+	}
+}
+
+func TestLostGroupsMakeTheDispatcherListAll(t *testing.T) {
+	f := build(t)
+	f.next()
+	ids := f.ready("a@x.test", 1, f.now)
+	f.d.ledger.FreshGroups() // as if they had been too many to note
+	if p := f.next(); p != nil {
+		t.Errorf("got %v", p)
+	}
+	if err := f.d.refresh(t.Context(), nil, true); err != nil {
+		t.Fatal(err)
+	}
+	if p := f.next(); p == nil || p.m.ID != ids[0] {
+		t.Errorf("got %v", p)
+	}
+}
+
+func TestAMailboxGetsAQuarterOfTheWorkersWhileOthersWait(t *testing.T) {
+	f := build(t)
+	f.ready("slow@x.test", 20, f.now)
+	held := map[string]int{}
+	for range 20 {
+		if p := f.next(); p != nil {
+			held[p.m.Mailbox.String()]++
+		}
+	}
+	if held["slow@x.test"] != 6 {
+		t.Errorf("alone it has %d of 8 workers, want all but a quarter", held["slow@x.test"])
+	}
+	f.ready("b@x.test", 5, f.now)
+	for range 2 {
+		if p := f.next(); p == nil || p.m.Mailbox.String() != "b@x.test" {
+			t.Errorf("a newcomer waits: %v", p)
+		}
+	}
+	if p := f.next(); p != nil {
+		t.Errorf("beyond its quarter %s has another", p.m.Mailbox)
+	}
+}
+
+func TestTwoMailboxesThatWaitShareTheWorkers(t *testing.T) {
+	f := build(t)
+	f.ready("a@x.test", 20, f.now)
+	f.ready("b@x.test", 20, f.now)
+	held := map[string]int{}
+	for range 20 {
+		if p := f.next(); p != nil {
+			held[p.m.Mailbox.String()]++
+		}
+	}
+	if held["a@x.test"] != 3 || held["b@x.test"] != 3 {
+		t.Errorf("got %v", held)
+	}
+}

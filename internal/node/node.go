@@ -1,0 +1,157 @@
+// Package node keeps the nodes of an installation that send mail: which of them
+// are live, and which policy each has applied.
+//
+// A node sends only while it holds its lease, and renews the lease while it
+// sends. Whoever tightens policy waits until every live node has applied it: see
+// [Nodes.Waiting]. A node that is gone is waited for until its lease is over.
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+var space = store.NewSpace(prefix)
+
+const prefix = "node/"
+
+// Record is the standing of one node.
+type Record struct {
+	Name    string    `json:"name"`
+	Session string    `json:"session"` // of one process; another under the same name takes the lease over
+	Until   time.Time `json:"until"`   // of the lease, by the store's clock
+	Applied uint64    `json:"applied"` // the policy epoch: nothing that only older policy allowed can be sent any more
+	Stops   []Stop    `json:"stops,omitempty"`
+}
+
+// Stop is an attempt that a change of policy met.
+type Stop struct {
+	Mail    mail.ID      `json:"mail"`
+	Agent   string       `json:"agent"`
+	Mailbox mail.Address `json:"mailbox"`
+	Epoch   uint64       `json:"epoch"`          // that was applied
+	Past    bool         `json:"past,omitempty"` // its final dot had been allowed before
+}
+
+// How long a lease lasts, how often it is renewed, and the part at its end in
+// which nothing is begun: a final dot that was allowed is on the wire by then.
+const (
+	LeaseTime = 30 * time.Second
+	RenewTime = 10 * time.Second
+	Margin    = 5 * time.Second
+)
+
+// MaxStops is how many stops a record keeps, the newest.
+const MaxStops = 200
+
+// Nodes reads and writes the records inside its caller's transactions.
+type Nodes struct{ changed chan struct{} }
+
+// New returns the nodes of a store.
+func New() *Nodes { return &Nodes{make(chan struct{}, 1)} }
+
+// Changed has a value after a node of this process has written its record.
+func (n *Nodes) Changed() <-chan struct{} { return n.changed }
+
+// ErrLost: another process has the name, or the lease is over.
+var ErrLost = errors.New("node: the lease of this node is lost")
+
+// Begin takes the lease of a node, also from a process before it.
+func (n *Nodes) Begin(tx store.Tx, r Record) error { return n.put(tx, r) }
+
+// Renew writes the record of a node whose session holds the lease; ErrLost if
+// another process has taken it.
+func (n *Nodes) Renew(tx store.Tx, r Record) error {
+	held, ok, err := get(tx, r.Name)
+	switch {
+	case err != nil:
+		return err
+	case !ok || held.Session != r.Session:
+		return ErrLost
+	}
+	return n.put(tx, r)
+}
+
+// End gives the lease of a session back. What it stopped stays on record.
+func (n *Nodes) End(tx store.Tx, name, session string) error {
+	held, ok, err := get(tx, name)
+	if err != nil || !ok || held.Session != session {
+		return err
+	}
+	held.Until = time.Time{}
+	return n.put(tx, held)
+}
+
+// Holds returns ErrLost unless the session holds its lease for longer than Margin.
+func (n *Nodes) Holds(tx store.Tx, name, session string) error {
+	r, ok, err := get(tx, name)
+	if err == nil && (!ok || r.Session != session || !tx.Now().Add(Margin).Before(r.Until)) {
+		err = ErrLost
+	}
+	return err
+}
+
+// Waiting returns the live nodes that have not applied epoch yet, and what those
+// that have it stopped for it or later.
+func (n *Nodes) Waiting(tx store.Tx, epoch uint64) (waiting []string, stops []Stop, err error) {
+	err = space.Scan(tx, store.Prefix(prefix), func(key string, b []byte) error {
+		var r Record
+		if err := json.Unmarshal(b, &r); err != nil {
+			return fmt.Errorf("node: read %s: %w", key, err)
+		}
+		if r.Applied < epoch && tx.Now().Before(r.Until) {
+			waiting = append(waiting, r.Name)
+		}
+		for _, s := range r.Stops {
+			if s.Epoch >= epoch {
+				stops = append(stops, s)
+			}
+		}
+		return nil
+	})
+	return waiting, stops, err
+}
+
+func get(tx store.Tx, name string) (r Record, ok bool, err error) {
+	b, err := space.Get(tx, prefix+name)
+	if errors.Is(err, store.ErrNotFound) {
+		return r, false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		return r, false, fmt.Errorf("node: read %s: %w", name, err)
+	}
+	return r, true, nil
+}
+
+func (n *Nodes) put(tx store.Tx, r Record) error {
+	if r.Name == "" || r.Session == "" {
+		return errors.New("node: a record needs a name and a session")
+	}
+	if extra := len(r.Stops) - MaxStops; extra > 0 {
+		r.Stops = r.Stops[extra:]
+	}
+	b, err := json.Marshal(r)
+	if err == nil {
+		err = space.Put(tx, prefix+r.Name, b)
+	}
+	if err != nil {
+		return fmt.Errorf("node: write %s: %w", r.Name, err)
+	}
+	tx.AfterCommit(n.fire)
+	return nil
+}
+
+func (n *Nodes) fire() {
+	select {
+	case n.changed <- struct{}{}:
+	default:
+	}
+}
