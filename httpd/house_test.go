@@ -24,6 +24,7 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -128,6 +129,8 @@ func newHouse(t *testing.T) *house {
 	h.furnish()
 	o := Options{Gate: h.gate, Queue: h.queue, Registry: h.reg, Store: h.db, Audit: h.log, Inbox: h.box,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{},
+		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
+		MaxPerSource: 100, RequestsPerMinute: 1200,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}
 	if h.s, err = New(o); err != nil {
 		t.Fatal(err)

@@ -63,7 +63,8 @@ type Clock interface {
 	Accept()       // trusts it as it is now
 }
 
-// Options are what a server stands on. Everything up to DKIM is required.
+// Options are what a server is made from. Everything up to RequestsPerMinute is
+// required: zero never means no limit.
 type Options struct {
 	Gate     *gate.Gate
 	Queue    Reader
@@ -74,6 +75,12 @@ type Options struct {
 	Identity IdentityKeys
 	DKIM     DKIMKeys
 
+	MaxSize           int64            // octets of a mail, as the gate has it
+	Messages          *throttle.Bytes  // octets of bodies in memory, also those of SMTP
+	Logins            *throttle.Logins // failed ones, also those over SMTP
+	MaxPerSource      int              // connections from one throttle.Source
+	RequestsPerMinute int              // of one API key
+
 	// Clock is the clock that the gate and the queue go by; nil means one that
 	// is always trusted.
 	Clock Clock
@@ -82,15 +89,6 @@ type Options struct {
 	Log     *slog.Logger     // nil means slog.Default
 	Now     func() time.Time // nil means time.Now
 	Dev     bool             // the socket may decide and loosen too
-	MaxSize int64            // octets of a mail, as the gate has it; 0 means 25 MiB
-	// Messages bounds the octets of bodies in memory, also those of other
-	// doors; nil makes one of its own with 16 messages of the largest size.
-	Messages *throttle.Bytes
-
-	// Limits; 0 and nil mean the defaults of the configuration.
-	Logins            *throttle.Logins // failed ones, over all doors
-	MaxPerSource      int              // connections from one throttle.Source
-	RequestsPerMinute int              // of one API key
 
 	// DefaultDomain is the domain whose keys are shown where the Host header
 	// names none of ours; empty means the only one.
@@ -132,6 +130,9 @@ func New(o Options) (*Server, error) {
 	if o.Identity == nil || o.DKIM == nil {
 		return nil, errors.New("httpd: the keyrings are required")
 	}
+	if o.MaxSize <= 0 || o.Messages == nil || o.Logins == nil || o.MaxPerSource <= 0 || o.RequestsPerMinute <= 0 {
+		return nil, errors.New("httpd: every limit is required")
+	}
 	if o.DefaultDomain != "" {
 		domain, err := mail.ParseDomain(o.DefaultDomain)
 		if err != nil {
@@ -151,30 +152,10 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.MaxSize <= 0 {
-		o.MaxSize = 25 << 20
-	}
-	if o.Messages == nil {
-		o.Messages = throttle.NewBytes(16 * o.MaxSize)
-	}
-	o.limits()
 	s := &Server{o: o, stall: exportStall, rate: throttle.NewRate(o.RequestsPerMinute, o.Now),
 		closing: make(chan struct{}), slots: newSlots()}
 	// Unknown peers may not fill the audit log; what is left out is in the log
 	// and the metrics.
 	s.failures = rate.NewLimiter(rate.Every(10*time.Second), 20)
 	return s, s.mount(api.Operations, s.bindings())
-}
-
-// limits fills in the defaults of the limits.
-func (o *Options) limits() {
-	if o.MaxPerSource <= 0 {
-		o.MaxPerSource = 100
-	}
-	if o.RequestsPerMinute <= 0 {
-		o.RequestsPerMinute = 1200
-	}
-	if o.Logins == nil {
-		o.Logins = throttle.NewLogins(10, 10, o.Now)
-	}
 }

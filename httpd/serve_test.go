@@ -197,6 +197,11 @@ func TestNewRefusesWhatItCannotStandOn(t *testing.T) {
 		"no inbox":      func(o *Options) { o.Inbox = nil },
 		"no identity":   func(o *Options) { o.Identity = nil },
 		"no dkim":       func(o *Options) { o.DKIM = nil },
+		"no size":       func(o *Options) { o.MaxSize = 0 },
+		"no memory":     func(o *Options) { o.Messages = nil },
+		"no logins":     func(o *Options) { o.Logins = nil },
+		"no sources":    func(o *Options) { o.MaxPerSource = 0 },
+		"no requests":   func(o *Options) { o.RequestsPerMinute = 0 },
 		"an odd domain": func(o *Options) { o.DefaultDomain = "x" },
 	} {
 		o := h.s.o
