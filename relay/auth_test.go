@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// smart is a smarthost that speaks AUTH by its own bookkeeping.
-type smart struct {
+// authHop is a smarthost that does AUTH and records it.
+type authHop struct {
 	offer string          // text of the AUTH line; "" for none
-	good  map[string]bool // tokens that are taken
-	ask   [2]string       // questions of LOGIN
+	good  map[string]bool // tokens that are accepted
+	ask   [2]string       // prompts of LOGIN
 	mu    sync.Mutex
-	said  []string // decoded answers of the client
+	sent  []string // decoded answers of the client
 }
 
-func (s *smart) note(what string) {
+func (s *authHop) note(what string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.said = append(s.said, what)
+	s.sent = append(s.sent, what)
 }
 
-func (s *smart) dial(t *testing.T) func(context.Context, string, string) (net.Conn, error) {
+func (s *authHop) dial(t *testing.T) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
 		go s.serve(server)
@@ -39,7 +39,7 @@ func (s *smart) dial(t *testing.T) func(context.Context, string, string) (net.Co
 	}
 }
 
-func (s *smart) serve(c net.Conn) {
+func (s *authHop) serve(c net.Conn) {
 	defer c.Close()
 	r := bufio.NewReader(c)
 	read := func() string { l, _ := r.ReadString('\n'); return strings.TrimRight(l, "\r\n") }
@@ -116,21 +116,21 @@ func TestAUTHByTheMethodsThatTheSmarthostOffers(t *testing.T) {
 			"temporary 0 4.7.0: the smarthost offers AUTH CRAM-MD5 NTLM; none of PLAIN, LOGIN", ""},
 		{"", "", [2]string{}, "temporary 0 4.7.0: the smarthost offers no AUTH; none of PLAIN, LOGIN", ""},
 	} {
-		s := &smart{offer: c.offer, ask: c.ask}
+		s := &authHop{offer: c.offer, ask: c.ask}
 		cl := newClient(t, Options{Smarthost: "127.0.0.1:25", Username: "user", Password: "pass word", Auth: c.method,
 			Dialer: s.dial(t)})
 		r := deliver(t, cl, newMail("b@x.test"))[0]
 		want, text, _ := strings.Cut(c.want, ": ")
-		if word(r) != want || text != "" && r.Message != text {
-			t.Errorf("%q by %q: %s %s, want %s", c.offer, c.method, word(r), r.Message, c.want)
+		if outcome(r) != want || text != "" && r.Message != text {
+			t.Errorf("%q by %q: %s %s, want %s", c.offer, c.method, outcome(r), r.Message, c.want)
 		}
-		if got := strings.Join(s.said, " "); got != c.mech {
-			t.Errorf("%q by %q: said %q, want %q", c.offer, c.method, got, c.mech)
+		if got := strings.Join(s.sent, " "); got != c.mech {
+			t.Errorf("%q by %q: sent %q, want %q", c.offer, c.method, got, c.mech)
 		}
 	}
 }
 
-// endpoint gives out t1, t2, … each for an hour.
+// endpoint serves tokens t1, t2, …, each valid for an hour.
 func endpoint(t *testing.T, n *atomic.Int32) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.ParseForm()
@@ -152,7 +152,7 @@ func oauthOptions(url string) Options {
 
 func TestXOAUTH2KeepsItsTokenUntilShortlyBeforeItsEndAndAfterA535FetchesOneOnce(t *testing.T) {
 	for _, c := range []struct {
-		name, want, said string
+		name, want, sent string
 		good             map[string]bool
 		fetched          int32
 	}{
@@ -163,15 +163,15 @@ func TestXOAUTH2KeepsItsTokenUntilShortlyBeforeItsEndAndAfterA535FetchesOneOnce(
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var n atomic.Int32
-			s := &smart{offer: "AUTH LOGIN XOAUTH2", good: c.good}
+			s := &authHop{offer: "AUTH LOGIN XOAUTH2", good: c.good}
 			o := oauthOptions(endpoint(t, &n))
 			// A token's life is counted by the real clock of the library.
 			now := &clock{t: time.Now()}
 			o.Dialer, o.Now, o.IdleConns = s.dial(t), now.now, 1
 			cl := newClient(t, o)
 			r := deliver(t, cl, newMail("b@x.test"))[0]
-			if got := strings.Join(s.said, " "); word(r) != c.want || got != c.said || n.Load() != c.fetched {
-				t.Errorf("%s, said %q, fetched %d", word(r), got, n.Load())
+			if got := strings.Join(s.sent, " "); outcome(r) != c.want || got != c.sent || n.Load() != c.fetched {
+				t.Errorf("%s, sent %q, fetched %d", outcome(r), got, n.Load())
 			}
 			if c.fetched != 1 {
 				return
@@ -188,7 +188,7 @@ func TestXOAUTH2KeepsItsTokenUntilShortlyBeforeItsEndAndAfterA535FetchesOneOnce(
 	}
 }
 
-func TestATokenEndpointThatMisbehavesDefersTheMailAndTellsNoSecret(t *testing.T) {
+func TestAFaultyTokenEndpointDefersTheMailAndLeaksNoSecret(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"refuses":         func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":"invalid_client"}`, 401) },
 		"is no JSON":      func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) },
@@ -205,12 +205,12 @@ func TestATokenEndpointThatMisbehavesDefersTheMailAndTellsNoSecret(t *testing.T)
 		t.Run(name, func(t *testing.T) {
 			srv := httptest.NewServer(handler)
 			defer srv.Close()
-			s := &smart{offer: "AUTH XOAUTH2"}
+			s := &authHop{offer: "AUTH XOAUTH2"}
 			o := oauthOptions(srv.URL)
 			o.Dialer = s.dial(t)
 			r := deliver(t, newClient(t, o), newMail("b@x.test"))[0]
-			if word(r) != "temporary 0 4.7.0" || strings.Contains(r.Message, "secret") || len(s.said) != 0 {
-				t.Errorf("%s %q, said %q", word(r), r.Message, s.said)
+			if outcome(r) != "temporary 0 4.7.0" || strings.Contains(r.Message, "secret") || len(s.sent) != 0 {
+				t.Errorf("%s %q, sent %q", outcome(r), r.Message, s.sent)
 			}
 		})
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// FuzzBody holds our dot stuffing against that of net/textproto, which is
-// right for canonical bytes, and what is not canonical against sending it.
+// FuzzBody compares our dot stuffing with that of net/textproto, which is right
+// for canonical bytes; what is not canonical must not be sent.
 func FuzzBody(f *testing.F) {
 	for _, s := range []string{"", ".", "\r\n", ".\r\n", "..\r\n.\r\n", "a\r\n.b\r\n", "a\n", "a\r",
 		"\r\r\n", "a\r\n\r\n.\r\n", "a\r\n\n.\r\n"} {
@@ -20,7 +20,7 @@ func FuzzBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, prefix, raw []byte) {
 		c, fail := readContent(prefix, raw)
 		whole := string(prefix) + string(raw)
-		// The slow way to say canonical.
+		// Another definition of canonical.
 		rest := strings.ReplaceAll(whole, "\r\n", "")
 		ended := func(b []byte) bool { return len(b) == 0 || bytes.HasSuffix(b, []byte("\r\n")) }
 		sound := whole != "" && ended(prefix) && ended(raw) && !strings.ContainsAny(rest, "\r\n")
@@ -45,7 +45,7 @@ func FuzzBody(f *testing.F) {
 }
 
 func TestAWriterOfDotsThatWroteNothingWritesFinalDot(t *testing.T) {
-	// content.writeTo rests on this.
+	// content.writeTo relies on this.
 	var b bytes.Buffer
 	textproto.NewWriter(bufio.NewWriter(&b)).DotWriter().Close()
 	if b.String() != finalDot {
@@ -53,7 +53,7 @@ func TestAWriterOfDotsThatWroteNothingWritesFinalDot(t *testing.T) {
 	}
 }
 
-func TestABodyThatCannotBeWrittenSaysSo(t *testing.T) {
+func TestABodyThatCannotBeWrittenIsAnError(t *testing.T) {
 	for _, raw := range []string{"x\r\n", ".x\r\n", "x\r\n.x\r\n"} {
 		c, _ := readContent(nil, []byte(raw))
 		for n := range len(raw) - 2 {

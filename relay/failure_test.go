@@ -29,8 +29,8 @@ func TestEnhancedCodesAreCutOffTheText(t *testing.T) {
 	}
 }
 
-// FuzzReply holds for any reply of a peer: no permanent failure without a
-// word of permanence, and no text that could break a line or a terminal.
+// FuzzReply holds for any reply: no permanent failure without a permanent code,
+// and no text that could break a line or a terminal.
 func FuzzReply(f *testing.F) {
 	f.Add(550, 5, 1, 1, "no such user")
 	f.Add(250, 0, 0, 0, "5.1.1")

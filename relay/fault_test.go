@@ -123,12 +123,12 @@ func TestAConnectionThatIsResetAtTheBannerIsTemporary(t *testing.T) {
 	}
 }
 
-func TestAHostWithoutEHLOIsSpokenToWithHELO(t *testing.T) {
+func TestAHostWithoutEHLOGetsHELO(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{
 		Faults: faults{mailtest.AtEHLO: {Reply: "500 what", Times: 1}}})
 	check(t, deliver(t, to(t, hop, Options{}), newMail("b@x.test")), "delivered 250 2.0.0")
 	if l := hop.Lines(); l[1] != "HELO relay.test" || l[2] != "MAIL FROM:<a@agents.test>" {
-		t.Errorf("said %q", l)
+		t.Errorf("sent %q", l)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestThoseBeyondTheLimitKeepTheirReplyWhenTheOthersFail(t *testing.T) {
 	check(t, got, "temporary 451 4.3.0", "temporary 452 4.5.3")
 }
 
-func TestTheNextHopsWordsAreMadeHarmless(t *testing.T) {
+func TestTextOfTheNextHopIsMadeHarmless(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Faults: faults{mailtest.AtRCPT: {
 		Raw: "550-5.1.1 a\x1b[2Jb\x00\r\n550 5.1.1 \xe2\x80\xae" + strings.Repeat("z", 900) + "\r\n"}}})
 	got := deliver(t, to(t, hop, Options{}), newMail("b@x.test"))[0].Message
@@ -203,7 +203,7 @@ func TestTheNextHopsWordsAreMadeHarmless(t *testing.T) {
 	}
 }
 
-func TestANextHopThatHangsUpInTheBodyIsBelieved(t *testing.T) {
+func TestAReplyInTheBodyCountsWhenTheNextHopClosesTheConnection(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault mailtest.Fault
 		want  string
@@ -247,7 +247,7 @@ func TestPolicyStopsATransaction(t *testing.T) {
 				return
 			}
 			// Every octet but those of finalDot had been written when policy was
-			// asked, and none came after it said no.
+			// checked, and none came after it refused.
 			want := strings.TrimSuffix(string(m.Prefix)+body, "\r\n")
 			if len(tx) != 1 || tx[0].Dot || string(tx[0].Data) != want || lines[len(lines)-1] != "DATA" {
 				t.Errorf("after the stop: %q %+v", lines, tx)
@@ -256,7 +256,7 @@ func TestPolicyStopsATransaction(t *testing.T) {
 	}
 }
 
-func TestTheWholeContentIsAtTheNextHopBeforePolicyIsAskedForTheDot(t *testing.T) {
+func TestTheWholeContentIsAtTheNextHopBeforePolicyIsCheckedForTheDot(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
 	m := newMail("b@x.test")
 	want := strings.TrimSuffix(string(m.Prefix)+body, "\r\n")

@@ -12,7 +12,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// clock is a time that tests move by hand.
+// clock is a time that tests set.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -64,7 +64,7 @@ func TestAConnectionServesMailAfterMail(t *testing.T) {
 	}
 }
 
-func TestAConnectionThatWasIdleIsAskedBeforeItIsUsed(t *testing.T) {
+func TestAnIdleConnectionIsProbedBeforeItIsUsed(t *testing.T) {
 	now := &clock{t: when}
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Faults: faults{mailtest.AtNOOP: {Cut: true, Skip: 1}}})
 	c := to(t, hop, Options{Now: now.now})
@@ -72,7 +72,7 @@ func TestAConnectionThatWasIdleIsAskedBeforeItIsUsed(t *testing.T) {
 	now.pass(fresh)
 	mustDeliver(t, c)
 	if hop.Conns() != 1 || count(hop.Lines(), "NOOP") != 1 {
-		t.Errorf("%d connections, said %q", hop.Conns(), hop.Lines())
+		t.Errorf("%d connections, sent %q", hop.Conns(), hop.Lines())
 	}
 	now.pass(fresh)
 	mustDeliver(t, c)
@@ -131,8 +131,8 @@ func TestAfterARefusalTheConnectionIsClean(t *testing.T) {
 	}
 }
 
-func TestWhatTheNextHopOffersIsHeardAgainAfterRSET(t *testing.T) {
-	// At the second EHLO this host has lost 8BITMIME: it speaks HELO only.
+func TestExtensionsAreReadAnewAfterRSET(t *testing.T) {
+	// At the second EHLO this host has lost 8BITMIME: it knows HELO only.
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Faults: faults{
 		mailtest.AtRCPT: {Reply: "550 5.1.1 no", Times: 1},
 		mailtest.AtEHLO: {Reply: "500 what", Skip: 1, Times: 1}}})
@@ -179,7 +179,7 @@ func TestNoMoreThanIdleConnsAreKept(t *testing.T) {
 	}
 }
 
-func TestTheOldestOfAllIdleConnectionsGives(t *testing.T) {
+func TestTheOldestOfTooManyIdleConnectionsIsClosed(t *testing.T) {
 	p := &pool{perHost: 1, keep: time.Minute, now: time.Now}
 	defer p.close()
 	c := newClient(t, Options{})
@@ -206,19 +206,19 @@ func TestIdleConnectionsEndWithoutFurtherMail(t *testing.T) {
 		<-time.After(2*time.Minute + time.Second)
 		synctest.Wait()
 		if l := hop.Lines(); l[len(l)-1] != "QUIT" || len(c.pool.idle) != 0 {
-			t.Errorf("said %q", l)
+			t.Errorf("sent %q", l)
 		}
 	})
 }
 
-func TestCloseSaysGoodbyeAndKeepsNothingAfterwards(t *testing.T) {
+func TestCloseSendsQUITAndKeepsNothingAfterwards(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
 	c := to(t, hop, Options{})
 	mustDeliver(t, c)
 	c.Close()
 	hop.WaitIdle(t)
 	if count(hop.Lines(), "QUIT") != 1 {
-		t.Errorf("said %q", hop.Lines())
+		t.Errorf("sent %q", hop.Lines())
 	}
 	mustDeliver(t, c)
 	hop.WaitIdle(t)

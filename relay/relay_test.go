@@ -48,7 +48,7 @@ func leaks(dump string) (out []string) {
 
 var when = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// quiet fills in what every test wants.
+// quiet fills in the options of every test.
 func quiet(o Options) Options {
 	if o.Hostname == "" {
 		o.Hostname = "relay.test"
@@ -101,8 +101,8 @@ func deliver(t *testing.T, c *Client, m *mail.Mail) []mail.Result {
 	return c.Deliver(t.Context(), m, []byte(body), yes)
 }
 
-// word is a result in short: what it is, its codes.
-func word(r mail.Result) string {
+// outcome is a result in short: its kind and its codes.
+func outcome(r mail.Result) string {
 	kind := "temporary"
 	switch {
 	case r.Delivered:
@@ -123,8 +123,8 @@ func check(t *testing.T, got []mail.Result, want ...string) {
 		t.Fatalf("%d results, want %d: %+v", len(got), len(want), got)
 	}
 	for i, r := range got {
-		if word(r) != strings.TrimRight(want[i], " ") && word(r) != want[i] {
-			t.Errorf("%s: got %q (%s), want %q", r.Addr, word(r), r.Message, want[i])
+		if outcome(r) != strings.TrimRight(want[i], " ") && outcome(r) != want[i] {
+			t.Errorf("%s: got %q (%s), want %q", r.Addr, outcome(r), r.Message, want[i])
 		}
 		if r.Addr.IsZero() || !r.At.Equal(when) {
 			t.Errorf("result without address or time: %+v", r)
@@ -147,7 +147,7 @@ func TestDeliverSendsPrefixAndBytesToEveryPendingRecipient(t *testing.T) {
 		t.Errorf("got %+v", tx)
 	}
 	if l := hop.Lines(); l[0] != "EHLO relay.test" {
-		t.Errorf("said %q", l[0])
+		t.Errorf("sent %q", l[0])
 	}
 }
 
@@ -257,7 +257,7 @@ func TestAMessageLargerThanTheNextHopTakesIsNotSent(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Extensions: []string{"SIZE 20"}})
 	check(t, deliver(t, to(t, hop, Options{}), newMail("b@x.test")), "permanent 0 5.3.4")
 	if len(hop.Transactions()) != 0 {
-		t.Error("DATA was said")
+		t.Error("DATA was sent")
 	}
 }
 

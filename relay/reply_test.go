@@ -15,7 +15,7 @@ var stages = []struct{ name, code string }{
 	{"banner", "220"}, {"EHLO", "250"}, {"MAIL", "250"}, {"RCPT", "250"}, {"DATA", "354"}, {"dot", "250"},
 }
 
-// script is a server that gives the same raw reply to a stage each time.
+// script is a server that sends the same raw reply at a stage each time.
 type script struct {
 	raw map[string]string // stage to octets; "" is the usual reply
 
@@ -188,8 +188,8 @@ func TestTheFirstDigitDecidesAndTheEnhancedCodeOnlyRefines(t *testing.T) {
 				s := &script{raw: map[string]string{st: c.reply + "\r\n"}}
 				cl := newClient(t, Options{Smarthost: "127.0.0.1:25", Dialer: s.dial(t)})
 				r := deliver(t, cl, newMail("b@x.test"))[0]
-				if word(r) != c.want {
-					t.Errorf("got %q, want %q", word(r), c.want)
+				if outcome(r) != c.want {
+					t.Errorf("got %q, want %q", outcome(r), c.want)
 				}
 			})
 		}
@@ -225,7 +225,7 @@ func TestAReplyAheadOfItsCommandEndsTheConnection(t *testing.T) {
 }
 
 // A reply to a message that is not complete is no reply to its final dot.
-func TestARefusalAheadOfTheDotIsBelievedAndAnAcceptanceIsNot(t *testing.T) {
+func TestARefusalAheadOfTheDotCountsAndAnAcceptanceDoesNot(t *testing.T) {
 	for raw, want := range map[string]string{
 		"354 go\r\n250 2.0.0 taken\r\n":     "temporary 0 4.4.2",
 		"354 go\r\n552 5.3.4 too large\r\n": "permanent 552 5.3.4",
@@ -252,7 +252,7 @@ func TestExtensionKeywordsAreTakenInAnyCase(t *testing.T) {
 	got := c.Deliver(t.Context(), m, []byte("A: b\r\n\r\n\xc3\xa9\r\n"), yes)
 	check(t, got, "delivered 250 2.0.0")
 	if l := s.commands()[1]; l != "MAIL FROM:<a@agents.test> BODY=8BITMIME SIZE=24 RET=HDRS" {
-		t.Errorf("said %q", l)
+		t.Errorf("sent %q", l)
 	}
 }
 
@@ -267,7 +267,7 @@ func TestEveryRefusalOfEHLOIsAnsweredWithHELO(t *testing.T) {
 	}
 }
 
-func TestARefusalForWantOfALoginIsNoWordAboutTheMail(t *testing.T) {
+func TestARefusalForLackOfALoginIsNotAboutTheMail(t *testing.T) {
 	for _, st := range []string{"MAIL", "RCPT"} {
 		s := &script{raw: map[string]string{st: "530 5.7.0 authentication required\r\n"}}
 		c := newClient(t, Options{Smarthost: "127.0.0.1:25", Dialer: s.dial(t)})

@@ -13,7 +13,7 @@ import (
 	"github.com/multimail/multimail/internal/mailtest"
 )
 
-// zone is a resolver with a handful of names.
+// zone is a resolver with a few names.
 type zone map[string]record
 
 type record struct {
@@ -34,7 +34,7 @@ func (z zone) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
 		if !same {
 			pref += 10
 		}
-		// Last first, since the order of an answer means nothing.
+		// The last one first, since the sequence of an answer means nothing.
 		out = append([]*net.MX{{Host: host + ".", Pref: pref}}, out...)
 	}
 	return out, nil
@@ -55,7 +55,7 @@ func missing(name string, err error) error {
 	return &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 }
 
-// network maps addresses to next hops and remembers who was called.
+// network maps addresses to next hops and records what was dialled.
 type network struct {
 	hops map[string]*mailtest.NextHop
 	mu   sync.Mutex
@@ -81,7 +81,7 @@ var routes = []struct {
 	want string // of the result
 	call string // addresses dialled, in order
 }{
-	{"the preferred MX is called",
+	{"the preferred MX is dialled",
 		zone{"x.test": {mx: []string{"m1.test", "m2.test"}},
 			"m1.test": {ip: []string{"192.0.2.1"}}, "m2.test": {ip: []string{"192.0.2.2"}}},
 		"delivered 250 2.0.0", "192.0.2.1"},
@@ -162,7 +162,7 @@ var routes = []struct {
 		"permanent 0 5.4.6", ""},
 }
 
-func TestAMailGoesWhereTheMXRecordsSay(t *testing.T) {
+func TestAMailGoesToTheHostsOfTheMXRecords(t *testing.T) {
 	for _, c := range routes {
 		t.Run(c.name, func(t *testing.T) {
 			good := mailtest.NewNextHop(t, mailtest.NextHopOptions{})
@@ -176,7 +176,7 @@ func TestAMailGoesWhereTheMXRecordsSay(t *testing.T) {
 			client.own[netip.MustParseAddr("192.0.2.77")] = true
 			check(t, deliver(t, client, newMail("b@x.test")), c.want)
 			if got := strings.Join(n.log, " "); got != c.call {
-				t.Errorf("called %q, want %q", got, c.call)
+				t.Errorf("dialled %q, want %q", got, c.call)
 			}
 		})
 	}
@@ -212,7 +212,7 @@ func TestOwnAddressesAreKnown(t *testing.T) {
 	}
 }
 
-func TestNoMoreThanSoManyAddressesAreDialled(t *testing.T) {
+func TestAtMostMaxDialsAddressesAreDialled(t *testing.T) {
 	z := zone{"x.test": {ip: []string{}}}
 	for i := range 50 {
 		z["x.test"] = record{ip: append(z["x.test"].ip, fmt.Sprintf("192.0.2.%d", i+1))}

@@ -14,11 +14,11 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// limits are far apart, so that a test sees which one has struck.
+// limits are far apart, so that a test sees which one was reached.
 var limits = Options{ConnectTimeout: 7 * time.Second, GreetingTimeout: 20 * time.Second, CommandTimeout: time.Minute,
 	DataTimeout: 10 * time.Minute, AttemptTimeout: time.Hour, TLS: None}
 
-func TestANextHopThatNeverAnswersIsGivenUpInTime(t *testing.T) {
+func TestANextHopThatNeverAnswersEndsInTime(t *testing.T) {
 	for _, c := range []struct {
 		step mailtest.Step
 		want string
@@ -38,7 +38,7 @@ func TestANextHopThatNeverAnswersIsGivenUpInTime(t *testing.T) {
 				start := time.Now()
 				got := deliver(t, to(t, hop, limits), newMail("b@x.test"))
 				check(t, got, c.want)
-				// Up to a second more goes into saying quitTimeout.
+				// QUIT takes up to a second more.
 				d := time.Since(start)
 				if d < c.took || d > c.took+quitTimeout || !strings.Contains(got[0].Message, "no answer in time") {
 					t.Errorf("took %v: %s", d, got[0].Message)
@@ -48,7 +48,7 @@ func TestANextHopThatNeverAnswersIsGivenUpInTime(t *testing.T) {
 	}
 }
 
-func TestANextHopThatReadsNoMoreOfTheBodyIsGivenUpInTime(t *testing.T) {
+func TestANextHopThatStopsReadingTheBodyEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true,
 			Faults: faults{mailtest.AtBody: {Stall: true}}})
@@ -61,7 +61,7 @@ func TestANextHopThatReadsNoMoreOfTheBodyIsGivenUpInTime(t *testing.T) {
 	})
 }
 
-func TestPolicyThatThinksForLongDoesNotSpoilTheDot(t *testing.T) {
+func TestASlowPolicyDoesNotPreventTheDot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true})
 		think := func(mail.Phase) error {
@@ -73,7 +73,7 @@ func TestPolicyThatThinksForLongDoesNotSpoilTheDot(t *testing.T) {
 	})
 }
 
-func TestAHandshakeThatHangsIsGivenUpInTime(t *testing.T) {
+func TestAHandshakeThatHangsEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true, BrokenTLS: true,
 			Faults: faults{mailtest.AtSTARTTLS: {Reply: "220 go", Hang: true}}})
@@ -101,7 +101,7 @@ func TestAWholeAttemptIsBounded(t *testing.T) {
 	})
 }
 
-func TestAConnectionThatIsNeverMadeIsGivenUpInTime(t *testing.T) {
+func TestAConnectionThatIsNeverMadeEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := limits
 		o.Smarthost = "127.0.0.1:25"
@@ -117,7 +117,7 @@ func TestAConnectionThatIsNeverMadeIsGivenUpInTime(t *testing.T) {
 	})
 }
 
-func TestABlackHoleDoesNotHoldUpTheOtherDomains(t *testing.T) {
+func TestAHostThatNeverAnswersDoesNotDelayTheOtherDomains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good := mailtest.NewNextHop(t, mailtest.NextHopOptions{Pipe: true})
 		o := limits
@@ -143,7 +143,7 @@ func TestABlackHoleDoesNotHoldUpTheOtherDomains(t *testing.T) {
 	})
 }
 
-func TestASlowReaderIsNotADeadOne(t *testing.T) {
+func TestASlowReaderGetsTheWholeBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		want := bytes.Repeat([]byte("0123456789abcdef"), 5*block/16)

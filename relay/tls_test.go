@@ -32,7 +32,7 @@ type nextHop = mailtest.NextHopOptions
 
 const ok, okTLS = "delivered 250 2.0.0", "delivered 250 2.0.0 over TLS"
 
-func TestOpportunisticTLSTakesWhatItIsOffered(t *testing.T) {
+func TestOpportunisticTLSUsesWhatIsOffered(t *testing.T) {
 	certs := newCertificates(t)
 	certs.check(t, []tlsCase{
 		{"none uses no TLS", None, nextHop{TLS: certs.good}, ok, 1},
@@ -46,7 +46,7 @@ func TestOpportunisticTLSTakesWhatItIsOffered(t *testing.T) {
 		{"opportunistic after a cut STARTTLS",
 			Opportunistic, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Cut: true})}, ok, 2},
-		{"opportunistic after glued plaintext",
+		{"opportunistic after injected plaintext",
 			Opportunistic, nextHop{TLS: certs.good, Glue: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
 	})
 }
@@ -71,7 +71,7 @@ func TestRequiredTLSSendsNothingWithoutAVerifiedPeer(t *testing.T) {
 		{"required after a reset STARTTLS",
 			Required, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Reset: true})}, "temporary 0 4.7.5", 1},
-		{"required after glued plaintext",
+		{"required after injected plaintext",
 			Required, nextHop{TLS: certs.good, Glue: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
 		{"required after an EHLO that fails in TLS",
 			Required, nextHop{TLS: certs.good,
@@ -93,9 +93,9 @@ func (certs certificates) check(t *testing.T, cases []tlsCase) {
 					t.Errorf("sent with TLS=%v, want %v", tx.TLS, secure)
 				}
 			}
-			// A delivery that was refused for want of TLS says nothing of the mail.
+			// Without TLS nothing of the mail may be sent.
 			if !got[0].Delivered && strings.Contains(strings.Join(h.Lines(), "\n"), "MAIL") {
-				t.Errorf("said %q", h.Lines())
+				t.Errorf("sent %q", h.Lines())
 			}
 			if h.Conns() != c.conns {
 				t.Errorf("%d connections, want %d", h.Conns(), c.conns)

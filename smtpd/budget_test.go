@@ -11,7 +11,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// Commands that lead nowhere end the session; a login and a mail that is taken
+// Commands without a message end the session; a login and a mail that is taken
 // begin anew. Neither errors nor the login's time limit stand in the way here.
 func TestCommandsWithoutAMessageEndTheSession(t *testing.T) {
 	for _, cycle := range []string{"NOOP", "RSET", "EHLO t", "HELO t", "VRFY x", "HELP",
@@ -54,7 +54,7 @@ func TestCommandsWithoutAMessageEndTheSession(t *testing.T) {
 	}
 }
 
-// Aborted AUTHs and other errors count too, and a good-bye is always answered.
+// Aborted AUTHs and other errors count too, and QUIT is always answered.
 func TestAbortedLoginsAreCommandsWithoutAMessage(t *testing.T) {
 	o := options()
 	o.MaxCommands, o.MaxRecipients, o.MaxErrors = 4, 1, 1000
@@ -95,9 +95,9 @@ func TestMessagesInFlightAreBoundedOverAllConnections(t *testing.T) {
 	first.do("DATA", "354")
 	addr := first.c.RemoteAddr().String()
 
-	other := o.Messages.Hold("somebody else") // the agent itself may have a quarter only beside its first
+	other := o.Messages.Hold("another agent") // the agent itself may have a quarter only beside its first
 	if !other.Reach(1) {
-		t.Fatal("no room for a small one of somebody else")
+		t.Fatal("no memory for a small one of another agent")
 	}
 	declared := connect(t, addr, true)
 	declared.from(size, true)
@@ -113,12 +113,12 @@ func TestMessagesInFlightAreBoundedOverAllConnections(t *testing.T) {
 		t.Fatalf("%d octets are held after the mail", n)
 	}
 
-	all := o.Messages.Hold("somebody else")
+	all := o.Messages.Hold("another agent")
 	if !all.Reach(size) {
-		t.Fatal("no room")
+		t.Fatal("no memory")
 	}
 	declared.from(0, false)
-	declared.do("DATA", "354") // there is room for a small one
+	declared.do("DATA", "354") // there is memory for a small one
 	go declared.send("a: b\r\n\r\n" + strings.Repeat(strings.Repeat("x", 98)+"\r\n", 1900) + ".\r\n")
 	declared.expect("451 4.3.2 too many messages")
 	declared.do("NOOP", "250")

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// The scripts in testdata are played to our server, which is held to its
-// replies. They also say where the server of go-smtp, with the same backend
-// behind it, answers otherwise; make differences reports what became of that.
+// The scripts in testdata are played to our server, which must reply as they
+// have it. They also have the replies of the server of go-smtp, with the same
+// backend, where they differ; make differences reports whether they still do.
 //
 //	C: text       sent with CRLF; in Go quotes: sent as it is
 //	S: 250        how our reply begins; "S: -" for the end of the connection

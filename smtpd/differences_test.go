@@ -20,8 +20,8 @@ import (
 )
 
 // These tests report where the server of go-smtp still differs from ours. A
-// difference that is gone is good news about the library and no fault of this
-// program: they print it and pass. Decision record 1 is then to be read again.
+// difference that is gone is an improvement of the library and no fault of this
+// program: they print it and pass. Decision record 1 is then to be revised.
 
 // differences counts what was found and prints what was not.
 type differences struct {

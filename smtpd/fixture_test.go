@@ -100,7 +100,7 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 })
 
-// options are small limits, and no waiting.
+// options are small limits, and no delays.
 func options() Options {
 	return Options{
 		Hostname: "localhost", TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}},
@@ -120,13 +120,13 @@ func build(t testing.TB, o Options) (*Server, *fakeGate) {
 	return s, g
 }
 
-// peer is a client that says exactly what a test wants said.
+// peer is a client that sends exactly what a test gives it.
 type peer struct {
 	t testing.TB
 	c net.Conn
 	r *bufio.Reader
 
-	late bool // the last read ended by our own patience
+	late bool // the last read ended by our own deadline
 }
 
 func newPeer(t testing.TB, c net.Conn) *peer {
@@ -199,7 +199,7 @@ func (p *peer) expect(want string) string {
 	return got
 }
 
-// login greets and authenticates on a connection that speaks TLS.
+// login greets and authenticates on a connection under TLS.
 func (p *peer) login() *peer {
 	p.t.Helper()
 	p.expect("220")

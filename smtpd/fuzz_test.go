@@ -12,8 +12,8 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// tape is a connection that plays what a client says, in pieces of a size, and
-// records what it is answered.
+// tape is a connection that plays the input of a client, in pieces of a size, and
+// records the replies.
 type tape struct {
 	net.Conn
 	in     *bytes.Reader
@@ -41,7 +41,7 @@ func (p *tape) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.I
 func (p *tape) SetReadDeadline(time.Time) error  { return nil }
 func (p *tape) SetWriteDeadline(time.Time) error { return nil }
 
-// replay runs a session of somebody who has logged in.
+// replay runs a session of a client that has logged in.
 func replay(t *testing.T, in []byte, piece int) (string, *fakeGate) {
 	t.Helper()
 	srv, g := build(t, options())
@@ -61,7 +61,7 @@ func loggedIn(c *conn) *conn {
 
 var replyForm = regexp.MustCompile(`^[2-5][0-9][0-9][ -][ -~]*$`)
 
-// FuzzSession lets a client say anything after a login: no panic, only
+// FuzzSession lets a client send anything after a login: no panic, only
 // well-formed replies, no message with a bare CR, a bare LF or NUL, no more
 // mails than ends of data, and the same however the network cuts it up.
 func FuzzSession(f *testing.F) {

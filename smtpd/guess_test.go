@@ -17,26 +17,26 @@ const (
 	wrongLogin = "AUTH PLAIN AGRlbW8Ad3Jvbmc="
 )
 
-// away is a connection from another address than loopback.
-type away struct {
+// remoteConn is a connection from another address than loopback.
+type remoteConn struct {
 	net.Conn
 	ip net.IP
 }
 
-func (a away) RemoteAddr() net.Addr { return &net.TCPAddr{IP: a.ip, Port: 1} }
+func (a remoteConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: a.ip, Port: 1} }
 
-// abroad is a listener whose clients come from an address that a test says.
-type abroad struct {
+// remoteListener is a listener whose clients come from an address that a test sets.
+type remoteListener struct {
 	net.Listener
 	from chan string
 }
 
-func (l abroad) Accept() (net.Conn, error) {
+func (l remoteListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return away{c, net.ParseIP(<-l.from)}, nil
+	return remoteConn{c, net.ParseIP(<-l.from)}, nil
 }
 
 // visits starts s and returns what connects to it from an address.
@@ -47,7 +47,7 @@ func visits(t *testing.T, s *Server, implicit bool) func(ip string) *peer {
 		t.Fatal(err)
 	}
 	from := make(chan string, 1)
-	go func() { _ = s.Serve(abroad{l, from}, implicit) }()
+	go func() { _ = s.Serve(remoteListener{l, from}, implicit) }()
 	t.Cleanup(func() { l.Close() })
 	return func(ip string) *peer {
 		from <- ip
@@ -55,7 +55,7 @@ func visits(t *testing.T, s *Server, implicit bool) func(ip string) *peer {
 	}
 }
 
-func TestOneSourceCannotTakeEveryPlace(t *testing.T) {
+func TestOneSourceCannotTakeEveryConnection(t *testing.T) {
 	o := options()
 	o.MaxPerSource = 2
 	srv, _ := build(t, o)
@@ -76,8 +76,8 @@ func TestOneSourceCannotTakeEveryPlace(t *testing.T) {
 	visit("2001:db8::3").expect("220")
 }
 
-// Ten failed logins over many connections, and the source is not heard for a
-// minute; others are, with the same account.
+// After ten failed logins over many connections the source is refused for a
+// minute; others are served, with the same account.
 func TestFailedLoginsOfASourceCountOverConnections(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	o := options()
@@ -106,8 +106,8 @@ func TestFailedLoginsOfASourceCountOverConnections(t *testing.T) {
 	try("192.0.2.1", rightLogin, "235")
 }
 
-// Guessing at an account, from anywhere, loopback too, never locks out who has
-// its password.
+// Wrong passwords for an account, from anywhere, loopback too, never lock out a
+// client that has the right one.
 func TestGuessingAtAnAccountDoesNotLockItsOwnerOut(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	o := options()
@@ -186,13 +186,13 @@ func TestABlankAfterLOGINDoesNotTakeTheUserName(t *testing.T) {
 	p.do("c2VjcmV0", "235")
 }
 
-// Whoever has not logged in is gone in time, however often an octet comes: in
-// the handshake, before AUTH and inside it.
-func TestATrickleDoesNotKeepAPlace(t *testing.T) {
+// A client that has not logged in is disconnected in time, however often an octet
+// comes: in the handshake, before AUTH and inside it.
+func TestASlowClientDoesNotKeepAConnection(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		secure bool // the session takes itself to be under TLS
-		said   string
+		secure bool // the session is set to be under TLS
+		input  string
 		drip   string
 		within time.Duration
 	}{
@@ -214,7 +214,7 @@ func TestATrickleDoesNotKeepAPlace(t *testing.T) {
 				start, ended := time.Now(), make(chan struct{})
 				go func() { conn.serve(); close(ended) }()
 				var client sync.WaitGroup
-				client.Go(func() { // what it says is of no interest
+				client.Go(func() { // its output does not matter
 					for buf := make([]byte, 4096); ; {
 						if _, err := b.Read(buf); err != nil {
 							return
@@ -222,7 +222,7 @@ func TestATrickleDoesNotKeepAPlace(t *testing.T) {
 					}
 				})
 				client.Go(func() {
-					_, err := b.Write([]byte(c.said))
+					_, err := b.Write([]byte(c.input))
 					for i := 0; err == nil; i++ {
 						piece := c.drip[i%len(c.drip) : i%len(c.drip)+1]
 						if _, err = b.Write([]byte(piece)); err == nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 )
 
-// A message under way is let finish: its client would else send it twice.
+// A message under way may finish: its client would otherwise send it twice.
 func TestShutdownWaitsForAMessageThatIsStillComing(t *testing.T) {
 	srv, g := build(t, options())
 	a, b := net.Pipe() // a write to it returns when it was read
@@ -30,7 +30,7 @@ func TestShutdownWaitsForAMessageThatIsStillComing(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- srv.Shutdown(context.Background()) }()
 	<-srv.accepting.Done()
-	_ = sessions(srv) // waits until everybody was told to hurry
+	_ = sessions(srv) // waits until every session was asked to finish
 	for _, piece := range []string{" and", " half", "\r\n", ".\r\nNOOP\r\n"} {
 		p.send(piece)
 	}
@@ -42,7 +42,7 @@ func TestShutdownWaitsForAMessageThatIsStillComing(t *testing.T) {
 	}
 }
 
-func TestShutdownCutsWhoDoesNotFinish(t *testing.T) {
+func TestShutdownClosesSessionsThatDoNotFinish(t *testing.T) {
 	srv, _ := build(t, options())
 	p := dial(t, srv, true).login()
 	p.begin()
@@ -73,7 +73,7 @@ func TestRefusedCredentialsAreAnsweredLaterEachTime(t *testing.T) {
 	})
 }
 
-func TestShutdownDoesNotWaitForThePenalty(t *testing.T) {
+func TestShutdownDoesNotWaitForTheDelayOfALogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.AuthDelay = time.Hour
@@ -93,7 +93,7 @@ func TestShutdownDoesNotWaitForThePenalty(t *testing.T) {
 	})
 }
 
-// piped is a client of a session that takes itself to be under TLS.
+// piped is a client of a session that is set to be under TLS.
 func piped(t *testing.T, srv *Server) (*peer, <-chan struct{}) {
 	t.Helper()
 	a, b := net.Pipe()
@@ -140,7 +140,7 @@ func sessions(s *Server) int {
 	return len(s.conns)
 }
 
-func TestFiveHundredLinesOfJunkEndAtTheLimit(t *testing.T) {
+func TestUnknownCommandsEndTheSessionAtTheLimit(t *testing.T) {
 	out, _ := replay(t, []byte(strings.Repeat("\x01\xff junk\t\r\n", 500)), 1<<16)
 	replies := strings.Split(strings.TrimSuffix(out, "\r\n"), "\r\n")[1:] // without the greeting
 	want := options().withFixed().MaxErrors
@@ -154,7 +154,7 @@ func TestFiveHundredLinesOfJunkEndAtTheLimit(t *testing.T) {
 	}
 }
 
-func TestGoodMailMakesUpForErrors(t *testing.T) {
+func TestAGoodMailResetsTheCountOfErrors(t *testing.T) {
 	srv, _ := build(t, options())
 	p := dial(t, srv, true).login()
 	for range 3 {
@@ -223,16 +223,16 @@ func TestRepliesTravelTogether(t *testing.T) {
 	}
 }
 
-// witness remembers whom it was asked for.
-type witness struct{ user, remote string }
+// recordingAuth records which login was checked.
+type recordingAuth struct{ user, remote string }
 
-func (w *witness) ByPassword(_ context.Context, user, _, remote string) (registry.Principal, error) {
+func (w *recordingAuth) ByPassword(_ context.Context, user, _, remote string) (registry.Principal, error) {
 	w.user, w.remote = user, remote
 	return registry.Principal{}, registry.ErrCredentials
 }
 
 func TestTheAuthenticatorLearnsTheHostAndNoForeignIdentity(t *testing.T) {
-	w := &witness{}
+	w := &recordingAuth{}
 	srv, err := New(&fakeGate{}, w, options())
 	if err != nil {
 		t.Fatal(err)

@@ -6,12 +6,12 @@
 // the wire itself, strictly, and drives the Session interface of go-smtp, which
 // its backend implements (see docs/decisions/0001).
 //
-//	wire.go     lines and message data, nothing else ends them than CRLF
+//	wire.go     lines and message data; nothing but CRLF ends them
 //	conn.go     the state machine of one connection
 //	command.go  its verbs; param.go their parameters, auth.go AUTH
 //	session.go  what a transaction means: one principal, one mailbox, the gate
 //
-// The server knows no mail: it hands bytes to the gate and repeats its answer.
+// The server does not read mail: it passes bytes to the gate and replies with its answer.
 package smtpd
 
 import (
@@ -41,7 +41,7 @@ type Gate interface {
 
 var _ Gate = (*gate.Gate)(nil)
 
-// Authenticator looks credentials up. A refusal is registry.ErrCredentials;
+// Authenticator checks credentials. A refusal is registry.ErrCredentials;
 // any other error means "not now".
 type Authenticator interface {
 	ByPassword(ctx context.Context, user, password, remote string) (registry.Principal, error)
@@ -111,8 +111,8 @@ type Server struct {
 	gate Gate
 	auth Authenticator
 
-	// Sessions work under these: the interface of go-smtp has no room for a
-	// context. The first ends when Shutdown begins, the second when it gives up.
+	// Sessions work under these: the interface of go-smtp takes no
+	// context. The first ends when Shutdown begins, the second when its time is over.
 	accepting, work context.Context
 	stop, cut       context.CancelFunc
 
@@ -121,7 +121,7 @@ type Server struct {
 	conns     map[*conn]struct{}
 	perSource map[string]int
 	done      sync.WaitGroup // sessions
-	turned    chan struct{}  // holds those that are told that there are too many
+	refusing  chan struct{}  // one element for each connection over the limit that gets a reply
 }
 
 // New returns a server that listens nowhere yet.
@@ -133,7 +133,7 @@ func New(g Gate, a Authenticator, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o.withFixed(), gate: g, auth: a, conns: map[*conn]struct{}{},
-		perSource: map[string]int{}, turned: make(chan struct{}, 16)}
+		perSource: map[string]int{}, refusing: make(chan struct{}, 16)}
 	s.accepting, s.stop = context.WithCancel(context.Background())
 	s.work, s.cut = context.WithCancel(context.Background())
 	return s, nil
@@ -174,7 +174,7 @@ func (s *Server) Serve(l net.Listener, implicit bool) error {
 	}
 }
 
-// take starts a session, or turns it away when there are too many.
+// take starts a session, or refuses it when there are too many.
 func (s *Server) take(nc net.Conn, implicit bool) {
 	name := "submission"
 	if implicit {
@@ -184,10 +184,10 @@ func (s *Server) take(nc net.Conn, implicit bool) {
 	c := newConn(s, nc, implicit)
 	if !s.enter(c) {
 		select {
-		case s.turned <- struct{}{}:
-			go s.turnAway(c)
+		case s.refusing <- struct{}{}:
+			go s.refuse(c)
 		default:
-			nc.Close() // a flood gets no words
+			nc.Close() // too many of these get no reply
 		}
 		return
 	}
@@ -232,18 +232,18 @@ func (s *Server) leave(c *conn) {
 	}
 }
 
-// turnAway answers a connection over the limit; its client comes back later.
-func (s *Server) turnAway(c *conn) {
-	defer func() { <-s.turned }()
+// refuse answers a connection over the limit with a temporary reply.
+func (s *Server) refuse(c *conn) {
+	defer func() { <-s.refusing }()
 	defer c.wire.close()
 	_ = c.wire.c.SetDeadline(time.Now().Add(farewellTime)) // of a handshake too
 	r := newReply(421, "4.3.2", "too many connections, try again later")
 	_, _ = io.WriteString(c.wire.c, r.String())
 }
 
-// Shutdown stops listening, lets messages under way finish, tells sessions that
-// wait for a command to come back later, and waits for all of them or for ctx;
-// then it cuts those that are left.
+// Shutdown stops listening, lets messages under way finish, ends sessions that
+// wait for a command with a temporary reply, and waits for all of them or for
+// ctx; then it closes those that are left.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stop()

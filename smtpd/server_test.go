@@ -47,7 +47,7 @@ func TestASettingThatIsLeftOutIsAnError(t *testing.T) {
 	}
 }
 
-func TestSTARTTLSForgetsWhatWasSaidBefore(t *testing.T) {
+func TestSTARTTLSDropsTheStateBeforeIt(t *testing.T) {
 	srv, g := build(t, options())
 	p := dial(t, srv, false)
 	p.expect("220")
@@ -72,7 +72,7 @@ func TestSTARTTLSForgetsWhatWasSaidBefore(t *testing.T) {
 	}
 }
 
-func TestRepliesSayWhatTheGateSays(t *testing.T) {
+func TestTheReplyIsTheAnswerOfTheGate(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		err  error
@@ -103,7 +103,7 @@ func TestRepliesSayWhatTheGateSays(t *testing.T) {
 	}
 }
 
-func TestWhenCredentialsCannotBeCheckedTheClientComesBack(t *testing.T) {
+func TestWhenCredentialsCannotBeCheckedTheReplyIsTemporary(t *testing.T) {
 	srv, err := New(&fakeGate{}, fakeAuth{down: true}, options())
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestAPanicEndsOneSession(t *testing.T) {
 	other.do("NOOP", "250")
 }
 
-func TestTooManyConnectionsAreTurnedAway(t *testing.T) {
+func TestTooManyConnectionsAreRefused(t *testing.T) {
 	o := options()
 	o.MaxConnections, o.MaxPerSource = 1, 9
 	srv, _ := build(t, o)
@@ -150,7 +150,7 @@ func TestTooManyConnectionsAreTurnedAway(t *testing.T) {
 }
 
 // A hundred broken logins of one client do not keep another one out.
-func TestABadClientHurtsNobodyElse(t *testing.T) {
+func TestABadClientDoesNotAffectAnother(t *testing.T) {
 	srv, _ := build(t, options())
 	good := dial(t, srv, true)
 	good.expect("220")

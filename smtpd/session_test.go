@@ -14,7 +14,7 @@ import (
 
 func tlsClient(c net.Conn) net.Conn { return tls.Client(c, &tls.Config{InsecureSkipVerify: true}) }
 
-func TestTheEnvelopeIsWhatTheClientSaid(t *testing.T) {
+func TestTheEnvelopeIsWhatTheClientSent(t *testing.T) {
 	srv, g := build(t, options())
 	p := dial(t, srv, true).login()
 	p.do("MAIL FROM:<agent@example.test> SIZE=20 BODY=8BITMIME RET=hdrs ENVID=a+2Bb AUTH=<>", "250 2.1.0")
@@ -159,8 +159,8 @@ func TestNoReplyIsLongerThanALineMayBe(t *testing.T) {
 	}
 }
 
-// The log is for operators. It never holds what only the parties may know.
-func TestTheLogTellsTheStoryAndNoSecret(t *testing.T) {
+// The log is for operators. It never holds what only client and server may know.
+func TestTheLogHasEveryStepAndNoSecret(t *testing.T) {
 	var buf bytes.Buffer
 	o := options()
 	o.Log = slog.New(slog.NewTextHandler(&buf, nil))
@@ -176,7 +176,7 @@ func TestTheLogTellsTheStoryAndNoSecret(t *testing.T) {
 	g.submit = func(gate.Submission) (gate.Receipt, error) { return gate.Receipt{}, errors.New("disk on fire") }
 	p.begin()
 	p.send("Subject: sesame\r\n\r\n.\r\n")
-	told := p.expect("451 4.3.0")
+	reply := p.expect("451 4.3.0")
 	p.do("MAIL FROM:<ceo@example.test>", "550")
 	p.do("QUIT", "221")
 	p.expect("")
@@ -197,10 +197,10 @@ func TestTheLogTellsTheStoryAndNoSecret(t *testing.T) {
 			t.Errorf("the log lacks %q:\n%s", want, text)
 		}
 	}
-	_, ref, _ := strings.Cut(told, "(ref ")
+	_, ref, _ := strings.Cut(reply, "(ref ")
 	ref, _, ok := strings.Cut(ref, ")")
-	if !ok || strings.Count(text, "cid="+ref) < 5 || strings.Contains(told, "fire") {
-		t.Errorf("the reply %q does not lead to the log:\n%s", told, text)
+	if !ok || strings.Count(text, "cid="+ref) < 5 || strings.Contains(reply, "fire") {
+		t.Errorf("the reply %q does not lead to the log:\n%s", reply, text)
 	}
 }
 

@@ -20,9 +20,9 @@ func (p *peer) begin() {
 	}
 }
 
-// Each end is followed by the mail a smuggler would add. It must come to
-// nothing, and the session must be in step afterwards: one reply, then the next.
-func TestNoOtherEndLetsASecondMailIn(t *testing.T) {
+// Each end is followed by the mail a smuggler would add. It must not be taken, and
+// the session must be in step afterwards: one reply, then the next.
+func TestNoOtherEndStartsASecondMail(t *testing.T) {
 	for _, end := range []string{
 		"\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\n\n.\n\n", "\r.\r\n",
 		"\r\n\x00.\r\n", "\r\n.\x00\r\n", "\r\n.\r\r\n", "\r.\n", "\n.\r", "\r\n .\r\n", "\r\n.\u0085\r\n",
@@ -40,7 +40,7 @@ func TestNoOtherEndLetsASecondMailIn(t *testing.T) {
 				switch {
 				case len(stored) == 0 && (strings.HasPrefix(got, "554 5.6.0") || strings.HasPrefix(got, "552 5.3.4")):
 				case len(stored) == 1 && strict(stored[0].Raw) && bytes.Contains(stored[0].Raw, []byte("MAIL FROM")):
-					// A lawful line that looks like an end: all of it is one mail.
+					// A legal line that looks like an end: all of it is one mail.
 				default:
 					t.Errorf("%q, %d mails", got, len(stored))
 				}
@@ -71,7 +71,7 @@ func TestALineWithoutEndEndsTheConnection(t *testing.T) {
 				p.begin()
 			}
 			go p.flood(64)
-			// The farewell may be lost: much of what was sent is never read.
+			// The last reply may be lost: much of what was sent is never read.
 			if got := p.reply(); got != "" && !strings.HasPrefix(got, "500 5.5.2 this line has no end") {
 				t.Errorf("%q", got)
 			}

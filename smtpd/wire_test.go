@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// fed is a wire whose other end writes text and stays.
+// fed is a wire whose other end writes text and stays open.
 func fed(t testing.TB, text string) *wire {
 	t.Helper()
 	a, b := net.Pipe()
@@ -117,7 +117,7 @@ func TestAnotherConnectionStartsEmpty(t *testing.T) {
 	}
 }
 
-func TestSlowClientsAreToldAndLeft(t *testing.T) {
+func TestSlowClientsGetAReplyAndAreDisconnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, c := range []struct {
 			name   string
@@ -149,8 +149,8 @@ func TestSlowClientsAreToldAndLeft(t *testing.T) {
 	})
 }
 
-// A sender that drips keeps each block in time but not the whole message.
-func TestADrippingMessageEnds(t *testing.T) {
+// A slow sender keeps each block in time but not the whole message.
+func TestAMessageInSmallPiecesEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		w := newWire(a)
