@@ -171,3 +171,37 @@ func exportedReceiver(fn *ast.FuncDecl) bool {
 	id, ok := typ.(*ast.Ident)
 	return ok && id.IsExported() && !slices.Contains(selfExplaining, fn.Name.Name)
 }
+
+// polling lists the tests that wait for another process, or a signal, and sleep
+// between two looks at its effect.
+var polling = []string{"cmd/multimail/reload_test.go"}
+
+// A test that reads the clock on the wall passes or fails with the load of the
+// machine. Under testing/synctest the clock is a fake.
+func TestNoTestDependsOnTheClockOnTheWall(t *testing.T) {
+	found := 0
+	for _, s := range sources(t) {
+		if !strings.HasSuffix(s.name, "_test.go") || strings.HasPrefix(s.dir, "test/") {
+			continue
+		}
+		fake := slices.ContainsFunc(s.file.Imports, func(i *ast.ImportSpec) bool {
+			return i.Path.Value == `"testing/synctest"`
+		})
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok || sel.Sel.Name != "Since" && sel.Sel.Name != "Sleep" {
+				return true
+			}
+			if id, ok := sel.X.(*ast.Ident); ok && id.Name == "time" {
+				found++
+				if !fake && !slices.Contains(polling, s.dir+"/"+s.name) {
+					t.Errorf("%s uses time.%s without a fake clock", s.fset.Position(n.Pos()), sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	if found < 10 {
+		t.Errorf("found %d uses only: the check looks past them", found)
+	}
+}
