@@ -20,7 +20,8 @@ import (
 type Report struct {
 	Chains   []ChainReport `json:"chains"`
 	Entries  uint64        `json:"entries"`
-	Mails    int           `json:"mails"` // whose decisions were replayed
+	Mails    int           `json:"mails"`              // whose decisions were replayed
+	Settings int           `json:"settings,omitempty"` // that were compared with the log
 	From     time.Time     `json:"from,omitzero"`
 	To       time.Time     `json:"to,omitzero"` // times of the first and the last entry
 	Since    time.Time     `json:"since,omitzero"`
@@ -37,6 +38,9 @@ func (r Report) String() string {
 	}
 	s := count(uint64(len(r.Chains)), "chain", "chains") + ", " + count(r.Entries, "entry", "entries") + ", " +
 		count(uint64(r.Mails), "mail replayed", "mails replayed")
+	if r.Settings > 0 {
+		s += ", " + count(uint64(r.Settings), "setting compared", "settings compared")
+	}
 	if r.Entries > 0 {
 		s += ", " + r.From.Format(time.RFC3339) + " to " + r.To.Format(time.RFC3339)
 	}
@@ -97,18 +101,20 @@ type Options struct {
 	// Records lists the mails of the store by id, from the one after the given
 	// id. Nil: the log alone is checked. Only Log.Verify asks; it needs Replay.
 	Records func(tx store.Tx, after string, limit int) ([]Standing, error)
+	// Settings are compared with the log. Nil: they are not. Only Log.Verify asks.
+	Settings *Settings
 }
 
 // Verify checks an export: every leaf has its hash, names the one before it and
-// has the next number, every opening fits its commitment and is gone only where
-// an entry says that it was erased, every mail went the way its facts allow, and
-// the export is whole. It needs neither store nor key; its memory grows with the
-// number of mails, not of entries. The error, a *Fault unless r failed, names the
-// first line that is wrong.
+// has the next number, every opening fits its commitment and none is gone, every
+// mail went the way its facts allow, and the export is whole. It needs neither
+// store nor key; its memory grows with the number of mails, not of entries. The
+// error, a *Fault unless r failed, names the first line that is wrong.
 //
 // That somebody wrote the whole log anew cannot be seen in the log alone: for
 // that there are Options.Known.
 func Verify(r io.Reader, o Options) (Report, error) {
+	o.Settings = nil
 	v := newVerifier(o)
 	if err := v.run(r); err != nil {
 		return v.report(), err
@@ -120,7 +126,7 @@ func Verify(r io.Reader, o Options) (Report, error) {
 }
 
 // Verify checks the log in a store, against the recorded ends of its chains and
-// against the records of its mails.
+// against the records of its mails and settings.
 func (l *Log) Verify(ctx context.Context, db store.Store, o Options) (Report, error) {
 	v := newVerifier(o)
 	r, w := io.Pipe()
@@ -138,22 +144,31 @@ func (l *Log) Verify(ctx context.Context, db store.Store, o Options) (Report, er
 	if err == nil {
 		err = v.checkRecords(ctx, l, db)
 	}
+	if err == nil {
+		err = v.checkSettings(ctx, db)
+	}
 	return v.report(), err
 }
 
 // ends reads the recorded ends of all chains. They are read before the entries:
 // what is appended meanwhile only stands behind them.
 func ends(ctx context.Context, db store.Store) (known map[string]point, err error) {
-	err = db.View(ctx, func(tx store.Tx) error {
-		known = map[string]point{}
-		return space.Scan(tx, store.Prefix(heads), func(key string, b []byte) error {
-			var h head
-			if err := json.Unmarshal(b, &h); err != nil {
-				return fmt.Errorf("audit: %s: %w", key, err)
-			}
-			known[strings.TrimPrefix(key, heads)] = h
-			return nil
-		})
+	err = db.View(ctx, func(tx store.Tx) (err error) {
+		known, err = endsIn(tx)
+		return err
+	})
+	return known, err
+}
+
+func endsIn(tx store.Tx) (map[string]point, error) {
+	known := map[string]point{}
+	err := space.Scan(tx, store.Prefix(heads), func(key string, b []byte) error {
+		var h head
+		if err := json.Unmarshal(b, &h); err != nil {
+			return fmt.Errorf("audit: %s: %w", key, err)
+		}
+		known[strings.TrimPrefix(key, heads)] = h
+		return nil
 	})
 	return known, err
 }
@@ -199,11 +214,13 @@ type verifier struct {
 	entries uint64
 	from,
 	to time.Time
-	mails map[string]*standing
+	mails    map[string]*standing
+	stated   map[string]stated
+	settings int // compared
 }
 
 func newVerifier(o Options) *verifier {
-	v := &verifier{o: o, chains: map[string]*chain{}, mails: map[string]*standing{}}
+	v := &verifier{o: o, chains: map[string]*chain{}, mails: map[string]*standing{}, stated: map[string]stated{}}
 	for _, k := range o.Known {
 		v.known = append(v.known, anchor{chain: k.Chain, size: k.Size, root: &k.Root})
 	}
@@ -308,7 +325,9 @@ func (v *verifier) entry(b []byte) *Fault {
 	if err := v.replay(c, p); err != nil {
 		return fault("%s", err)
 	}
-	at := Entry{parsed: p}.Time()
+	e.parsed = p
+	v.state(v.stated, e)
+	at := e.Time()
 	if v.entries == 0 {
 		v.from = at
 	}
@@ -391,7 +410,8 @@ func (v *verifier) passed() error {
 }
 
 func (v *verifier) report() Report {
-	r := Report{Chains: []ChainReport{}, Entries: v.entries, Mails: len(v.mails), From: v.from, To: v.to}
+	r := Report{Chains: []ChainReport{}, Entries: v.entries, Mails: len(v.mails), Settings: v.settings,
+		From: v.from, To: v.to}
 	if v.header != nil {
 		r.Since, r.Openings = v.header.Since, v.header.Openings
 	}

@@ -13,7 +13,8 @@ import (
 func (g *Gate) MendLog(ctx context.Context) (mended int, err error) { return g.log.Reindex(ctx, g.db) }
 
 // VerifyLog checks the audit log: its chains, every decision in it, and the
-// records of the mails against it.
+// records of mails and settings against it.
 func (g *Gate) VerifyLog(ctx context.Context) (audit.Report, error) {
-	return g.log.Verify(ctx, g.db, audit.Options{Replay: step.Check, Records: g.q.Standings})
+	return g.log.Verify(ctx, g.db, audit.Options{
+		Replay: step.Check, Records: g.q.Standings, Settings: g.reg.Settings()})
 }

@@ -85,7 +85,7 @@ func (s *Server) auditVerify(ctx context.Context, c caller, _ api.None) (out api
 		return out, err
 	}
 	v := api.AuditReport{OK: err == nil, Chains: []api.AuditChain{},
-		Entries: report.Entries, Mails: report.Mails, From: report.From, To: report.To}
+		Entries: report.Entries, Mails: report.Mails, Settings: report.Settings, From: report.From, To: report.To}
 	if err != nil {
 		v.Error = err.Error()
 		s.o.Log.Error("verify", "err", err)

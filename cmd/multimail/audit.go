@@ -150,6 +150,7 @@ func verifyDaemon(e *environment, c *api.Client, o audit.Options) (audit.Report,
 	if err == nil && !own.OK {
 		err = errors.New(own.Error)
 	}
+	report.Settings = own.Settings
 	return report, err
 }
 

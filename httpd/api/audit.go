@@ -37,10 +37,11 @@ type AuditReport struct {
 	Error  string       `json:"error,omitempty"`
 	Chains []AuditChain `json:"chains"`
 
-	Entries uint64    `json:"entries"`
-	Mails   int       `json:"mails" doc:"whose decisions were replayed"`
-	From    time.Time `json:"from,omitzero"`
-	To      time.Time `json:"to,omitzero" doc:"times of the first and the last entry"`
+	Entries  uint64    `json:"entries"`
+	Mails    int       `json:"mails" doc:"whose decisions were replayed"`
+	Settings int       `json:"settings,omitempty" doc:"that were compared with the log"`
+	From     time.Time `json:"from,omitzero"`
+	To       time.Time `json:"to,omitzero" doc:"times of the first and the last entry"`
 }
 
 // AuditChain is one chain of the log.
