@@ -48,3 +48,137 @@ func (s *Server) patchAccount(ctx context.Context, c caller, in api.AccountPatch
 	}
 	return s.account(ctx, c, api.None{})
 }
+
+// whoami says whom a credential speaks for: a bridge shows its client only
+// what the credential can call.
+func (s *Server) whoami(_ context.Context, c caller, _ api.None) (api.Identity, error) {
+	who := api.Identity{Kind: string(c.Kind), Name: c.Name, Scopes: []string{}}
+	for _, scope := range c.Scopes {
+		if c.Has(scope) {
+			who.Scopes = append(who.Scopes, string(scope))
+		}
+	}
+	for _, a := range c.Mailboxes {
+		who.Mailboxes = append(who.Mailboxes, a.String())
+	}
+	return who, nil
+}
+
+func (s *Server) agents(ctx context.Context, _ caller, _ api.None) (api.Agents, error) {
+	var all []registry.Agent
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+		all, err = s.o.Registry.Agents(tx)
+		return err
+	})
+	list := api.Agents{Agents: []api.Agent{}}
+	for _, a := range all {
+		list.Agents = append(list.Agents, agentOf(a))
+	}
+	return list, err
+}
+
+func agentOf(a registry.Agent) api.Agent {
+	return api.Agent{Name: a.Name, AgentRef: a.Ref, Disabled: a.Disabled, CreatedAt: a.CreatedAt}
+}
+
+func (s *Server) addAgent(ctx context.Context, c caller, in api.NewAgent) (api.AgentPassword, error) {
+	var v api.AgentPassword
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		a, password, err := s.o.Registry.AddAgent(tx, c.Principal, in.Name, in.AgentRef)
+		v = api.AgentPassword{Agent: agentOf(a), Password: password}
+		return err
+	})
+	return v, err
+}
+
+func (s *Server) disableAgent(ctx context.Context, c caller, in api.NameRef) (api.Stopped, error) {
+	report, err := s.o.Gate.DisableAgent(ctx, c.Principal, in.Name)
+	return stoppedOf(report), err
+}
+
+func (s *Server) enableAgent(ctx context.Context, c caller, in api.NameRef) (out api.Agent, _ error) {
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		if err := s.o.Registry.EnableAgent(tx, c.Principal, in.Name); err != nil {
+			return err
+		}
+		a, err := s.o.Registry.Agent(tx, in.Name)
+		out = agentOf(a)
+		return err
+	})
+	return out, err
+}
+
+func (s *Server) resetPassword(ctx context.Context, c caller, in api.NameRef) (out api.AgentPassword, _ error) {
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		password, err := s.o.Registry.ResetPassword(tx, c.Principal, in.Name)
+		if err != nil {
+			return err
+		}
+		a, err := s.o.Registry.Agent(tx, in.Name)
+		out = api.AgentPassword{Agent: agentOf(a), Password: password}
+		return err
+	})
+	return out, err
+}
+
+func (s *Server) keys(ctx context.Context, _ caller, _ api.None) (api.Keys, error) {
+	var all []registry.Key
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+		all, err = s.o.Registry.Keys(tx)
+		return err
+	})
+	list := api.Keys{Keys: []api.Key{}}
+	for _, k := range all {
+		list.Keys = append(list.Keys, keyOf(k))
+	}
+	return list, err
+}
+
+func keyOf(k registry.Key) api.Key {
+	v := api.Key{
+		ID: k.ID, Name: k.Name, Kind: string(k.Kind), Owner: k.Owner, Prefix: k.Prefix, Scopes: []string{},
+		IsActive: k.RevokedAt.IsZero(), CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, RevokedAt: k.RevokedAt,
+	}
+	for _, scope := range k.Scopes {
+		v.Scopes = append(v.Scopes, string(scope))
+	}
+	if len(k.Mailboxes) > 0 {
+		v.Mailboxes = addresses(k.Mailboxes)
+	}
+	return v
+}
+
+func (s *Server) addKey(ctx context.Context, c caller, in api.NewKey) (out api.KeySecret, _ error) {
+	q := registry.KeyRequest{Name: in.Name, Kind: registry.Kind(in.Kind), Owner: in.Owner}
+	for _, scope := range in.Scopes {
+		q.Scopes = append(q.Scopes, registry.Scope(scope))
+	}
+	if in.Mailboxes != nil { // [] is no mailbox at all, not every mailbox
+		q.Mailboxes = []mail.Address{}
+	}
+	for _, text := range in.Mailboxes {
+		a, err := mail.ParseAddress(text)
+		if err != nil {
+			return out, err
+		}
+		q.Mailboxes = append(q.Mailboxes, a)
+	}
+	var v api.KeySecret
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		k, secret, err := s.o.Registry.AddKey(tx, c.Principal, q)
+		v = api.KeySecret{Key: keyOf(k), Secret: secret}
+		return err
+	})
+	return v, err
+}
+
+// revokeKey ends a key at its next use.
+func (s *Server) revokeKey(ctx context.Context, c caller, in api.KeyRef) (out api.Done, _ error) {
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		return s.o.Registry.RevokeKey(tx, c.Principal, in.ID)
+	})
+	if err != nil {
+		return out, err
+	}
+	return api.Done{Status: "revoked"}, nil
+}

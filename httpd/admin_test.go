@@ -13,7 +13,7 @@ import (
 )
 
 func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, c := range []struct {
 		name, as, body string
 		want           int
@@ -46,7 +46,7 @@ func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestADomainIsHereWithItsKeys(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	d := into[api.Domain](h, h.want(201, "admin", "POST", "/v1/domains", `{"name":"B.example"}`))
 	if d.Name != "b.example" || len(d.DNS) != 2 || d.DNS[0].Name != "_multimail-identity.b.example" {
 		t.Errorf("got %+v", d)
@@ -63,7 +63,7 @@ func TestADomainIsHereWithItsKeys(t *testing.T) {
 }
 
 func TestAgentsComeAndGo(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	a := into[api.AgentPassword](h, h.want(201, "admin", "POST", "/v1/agents", `{"name":"new","agent_ref":"r"}`))
 	if a.Password == "" || a.Name != "new" || a.AgentRef != "r" {
 		t.Errorf("got %+v", a)
@@ -85,7 +85,7 @@ func TestAgentsComeAndGo(t *testing.T) {
 }
 
 func TestAKeyIsShownOnceAndLimitedAsAsked(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	k := into[api.KeySecret](h, h.want(201, "admin", "POST", "/v1/api-keys", `{"name":"n","kind":"agent","owner":"bot","scopes":["send"],"mailboxes":["`+bot+`"]}`))
 	h.keys["fresh"] = k.Secret
 	h.want(202, "fresh", "POST", "/v1/send", draft)
@@ -105,8 +105,8 @@ func TestAKeyIsShownOnceAndLimitedAsAsked(t *testing.T) {
 	}
 }
 
-func TestMailsAreListedAndOrderedAbout(t *testing.T) {
-	h := newHouse(t)
+func TestAnAdminListsCancelsRetriesAndHoldsMail(t *testing.T) {
+	h := newFixture(t)
 	held, ready := h.held().ID, h.approved().ID
 	for query, want := range map[string]string{
 		"": ready + " " + held, "?state=held": held, "?state=ready": ready, "?state=sent": "", "?mailbox=" + other: "", "?mailbox=" + bot + "&limit=1": ready,
@@ -131,7 +131,7 @@ func TestMailsAreListedAndOrderedAbout(t *testing.T) {
 }
 
 func TestAFreezeAnswersWithWhatItStopped(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	s := into[api.Stopped](h, h.want(200, "admin", "POST", "/v1/freeze", `{"scope":"all","reason":"drill"}`))
 	if s.Stopped == nil || s.Past == nil {
 		t.Errorf("got %+v", s)
@@ -145,7 +145,7 @@ func TestAFreezeAnswersWithWhatItStopped(t *testing.T) {
 }
 
 func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.rejected()
 	var all []api.AuditEntry
 	for cursor, n := "", 0; n == 0 || cursor != ""; n++ {
@@ -179,7 +179,7 @@ func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
 }
 
 func TestALogThatWasChangedIsNotOK(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.update(func(tx store.Tx) error {
 		var key string
 		var line []byte
@@ -201,11 +201,11 @@ func TestALogThatWasChangedIsNotOK(t *testing.T) {
 // once is a store that can be looked at once.
 type once struct {
 	store.Store
-	looks int
+	reads int
 }
 
 func (o *once) View(ctx context.Context, fn func(store.Tx) error) error {
-	if o.looks++; o.looks > 1 {
+	if o.reads++; o.reads > 1 {
 		return store.ErrUnknown
 	}
 	return o.Store.View(ctx, fn)
@@ -213,8 +213,8 @@ func (o *once) View(ctx context.Context, fn func(store.Tx) error) error {
 
 // An export that breaks off cannot pass for a whole one.
 func TestAnExportThatBreaksOffDoesNotVerify(t *testing.T) {
-	h := newHouse(t)
-	h.s.o.Store = &once{Store: h.db} // that look is for the key
+	h := newFixture(t)
+	h.s.o.Store = &once{Store: h.db} // that read is for the key
 	got := h.want(200, "admin", "GET", "/v1/audit-log/export", "")
 	if _, err := audit.Verify(strings.NewReader(got.body), audit.Options{}); err == nil {
 		t.Errorf("it verifies: %s", got.body)
@@ -227,7 +227,7 @@ func TestAnExportThatBreaksOffDoesNotVerify(t *testing.T) {
 
 // What could make an identity header too long is refused when it is set.
 func TestNamesThatDoNotFitTheIdentityHeaderAreRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	domain := strings.Repeat("x", 62) + ".example"
 	h.want(200, "admin", "PATCH", "/v1/account", `{"name":"`+strings.Repeat("n", 100)+`"}`)
 	h.want(400, "admin", "POST", "/v1/domains", `{"name":"`+domain+`"}`)

@@ -38,7 +38,7 @@ func (s *Server) authenticate(r *http.Request) (registry.Principal, error) {
 func (s *Server) principal(ctx context.Context, secret, ip string) (registry.Principal, error) {
 	at, local := ctx.Value(peerKey{}).(peer)
 	if local && at.err != nil {
-		return registry.Principal{}, at.err // LAW 7
+		return registry.Principal{}, at.err // invariant 7
 	}
 	if secret == "" {
 		if local {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestAKeyIsTakenFromItsHeaders(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	key, reader := h.keys["sender"], h.keys["reader"]
 	for _, c := range []struct {
 		name    string
@@ -52,7 +52,7 @@ func TestAKeyIsTakenFromItsHeaders(t *testing.T) {
 }
 
 func TestABadKeyIsRecordedButCannotFillTheLog(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.keys["forged"] = h.keys["sender"][:len(h.keys["sender"])-1] + "~"
 	before := len(h.entries())
 	for range 100 {
@@ -72,7 +72,7 @@ func TestABadKeyIsRecordedButCannotFillTheLog(t *testing.T) {
 }
 
 func TestAKeyOnTheSocketIsItsOwnPrincipal(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	r := h.request("sender", "GET", "/v1/agents", "")
 	if got := h.serve("socket", r); got.status != http.StatusForbidden {
 		t.Errorf("an agent's key on the socket: got %d %s", got.status, got.body)
@@ -85,7 +85,7 @@ func TestAKeyOnTheSocketIsItsOwnPrincipal(t *testing.T) {
 }
 
 func TestAPeerThatIsNotKnownMayNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, as := range []string{"nobody", "admin"} {
 		r := h.request(as, "GET", "/v1/mailboxes", "")
 		r = r.WithContext(context.WithValue(r.Context(), peerKey{}, peer{uid: -1, err: refuse(http.StatusForbidden, "no")}))
@@ -98,7 +98,7 @@ func TestAPeerThatIsNotKnownMayNothing(t *testing.T) {
 }
 
 func TestTheSocketHandlerWithoutAPeerWantsAKey(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	w := httptest.NewRecorder()
 	h.s.SocketHandler().ServeHTTP(w, httptest.NewRequest("GET", "/v1/mailboxes", nil))
 	if w.Code != http.StatusUnauthorized {
@@ -107,7 +107,7 @@ func TestTheSocketHandlerWithoutAPeerWantsAKey(t *testing.T) {
 }
 
 func TestNothingIsServedFromAStoreThatFails(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	if err := h.db.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func (d *doubted) Doubt() string { return d.why }
 func (d *doubted) Accept()       { d.why = "" }
 
 func TestAClockInDoubtIsShownAndAccepted(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	clock := &doubted{"it jumped by 1h0m0s"}
 	h.s.o.Clock = clock
 	if r := h.want(200, "nobody", "GET", "/health", ""); !strings.Contains(r.body, `"clock":"in doubt"`) || strings.Contains(r.body, "jumped") {

@@ -17,7 +17,7 @@ import (
 const smallBody = 64 << 10
 
 // draftBody is the most octets of a draft's body: a mail of the largest size in
-// base64, and room for the rest.
+// base64, and some more for the rest.
 func (s *Server) draftBody() int64 { return s.o.MaxSize*4/3 + 2<<20 }
 
 // decode reads a request into a value of the operation's request type. The

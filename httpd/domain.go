@@ -30,7 +30,7 @@ func domainOf(d registry.Domain) api.Domain {
 }
 
 // addDomain makes the keys first: no domain is ever here without them, and no
-// mail waits at its release for a key to be made (LAW 7).
+// mail waits at its release for a key to be made (invariant 7).
 func (s *Server) addDomain(ctx context.Context, c caller, in api.NewDomain) (out api.Domain, _ error) {
 	name, err := mail.ParseDomain(in.Name)
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *Server) withRecords(d registry.Domain) (out api.Domain, _ error) {
 }
 
 // budget refuses names under which an identity header could become too long,
-// while they are being set: no release finds out (LAW 7).
+// while they are being set: no release finds out (invariant 7).
 func (s *Server) budget(tx store.Tx, domain, address string) error {
 	o, err := s.o.Registry.Operator(tx)
 	if err != nil {

@@ -140,8 +140,7 @@ func (s *Server) settled(ctx context.Context, m *mail.Mail, limit time.Duration)
 	return m, err
 }
 
-// stage tells apart what a waiting author cares for: an attempt more or less
-// is no news.
+// stage is what a waiting author cares for: an attempt more or less is no news.
 func stage(m *mail.Mail) mail.State {
 	if m.State == mail.Sending {
 		return mail.Ready

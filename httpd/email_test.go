@@ -15,7 +15,7 @@ import (
 const emailsOf = "/v1/mailboxes/" + bot + "/emails"
 
 func TestAMailboxListsWhatItSendsAndWhatItIsTold(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	rejected, notice := h.rejected()
 	held := h.held().ID
 	sent := h.approved().ID
@@ -65,8 +65,8 @@ func ids(list []api.Summary) string {
 	return strings.Join(out, " ")
 }
 
-func TestAFilterLooksPastManyThatDoNotFit(t *testing.T) {
-	h := newHouse(t)
+func TestAFilterSkipsManyThatDoNotFit(t *testing.T) {
+	h := newFixture(t)
 	_, notice := h.rejected()
 	for range 25 {
 		h.held()
@@ -78,7 +78,7 @@ func TestAFilterLooksPastManyThatDoNotFit(t *testing.T) {
 }
 
 func TestANoticeIsReadByItsAgentAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	about, notice := h.rejected()
 	for _, c := range []struct{ as, status string }{{"socket", "unread"}, {"reader", "read"}, {"reader", "read"}, {"socket", "read"}} {
 		e := into[api.Email](h, h.want(200, c.as, "GET", emailsOf+"/"+notice, ""))
@@ -89,7 +89,7 @@ func TestANoticeIsReadByItsAgentAlone(t *testing.T) {
 }
 
 func TestReadingAnothersMailIsRecorded(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	id := h.held().ID
 	for _, c := range []struct {
 		as, target, view string
@@ -107,12 +107,12 @@ func TestReadingAnothersMailIsRecorded(t *testing.T) {
 	n := len(h.entries())
 	h.want(200, "reader", "GET", emailsOf+"/"+id, "")
 	if len(h.entries()) != n {
-		t.Error("an agent's look at its own mail is recorded")
+		t.Error("an agent that reads its own mail is recorded")
 	}
 }
 
 func TestAnAgentLearnsTheVerdictButNotWhoGaveIt(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	rejected, _ := h.rejected()
 	r := h.want(200, "reader", "GET", emailsOf+"/"+rejected, "")
 	if e := into[api.Email](h, r); e.Decision == nil || e.Decision.Verdict != "rejected" || e.Decision.Reason != "not now" || strings.Contains(r.body, "eve") {
@@ -126,7 +126,7 @@ func TestAnAgentLearnsTheVerdictButNotWhoGaveIt(t *testing.T) {
 }
 
 func TestTheOversightCopyIsNotShownToTheAgent(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot, `{"oversight_mode":"monitored"}`)
 	id := into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/send", draft)).ID
 	h.deliver()
@@ -140,7 +140,7 @@ func TestTheOversightCopyIsNotShownToTheAgent(t *testing.T) {
 }
 
 func TestCancellingTwiceIsNoError(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	id := h.held().ID
 	for range 2 {
 		if r := into[api.Receipt](h, h.want(200, "sender", "POST", emailsOf+"/"+id+"/cancel", "")); r.Status != api.StatusCancelled {
@@ -155,7 +155,7 @@ func TestCancellingTwiceIsNoError(t *testing.T) {
 }
 
 func TestAWaitEndsWithTheDecision(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, verdict := range []string{"approve", "reject"} {
 		r := h.held()
 		got := make(chan reply, 1)
@@ -172,7 +172,7 @@ func TestAWaitEndsWithTheDecision(t *testing.T) {
 }
 
 func TestAWaitForMailEndsWithTheNotice(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	waiting := func(query string) chan api.Waited {
 		got := make(chan api.Waited, 1)
 		go func() {
@@ -226,7 +226,7 @@ func TestAWaitEndsWithItsTime(t *testing.T) {
 }
 
 func TestUsageCountsTheStore(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.approved()
 	h.deliver()
 	h.rejected()

@@ -15,17 +15,17 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// retryAfter is what a client is told to wait when the fault is ours, seconds.
+// retryAfter is how long a client should wait when the fault is ours, seconds.
 const retryAfter = 10
 
 // refusal is an answer of this door's own: what is wrong with a request before
-// any other room has seen it.
+// any other package has seen it.
 type refusal struct {
 	status int
 	text   string
 	hint   string
 	limit  mail.Limit    // that was reached, "" for none
-	after  time.Duration // when to try again; 0: not told, or the usual time
+	after  time.Duration // when to try again; 0: the usual time, or none
 }
 
 func (e *refusal) Error() string { return e.text }
@@ -129,7 +129,7 @@ func (s *Server) explain(method, route string, err error) (status int, body api.
 	return status, body, after
 }
 
-// leave answers a stranger without waiting for the rest of the request: the
+// leave answers an unknown peer without waiting for the rest of the request: the
 // server would read on before it sends the answer, for as long as any body may take.
 func leave(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody {
@@ -137,5 +137,5 @@ func leave(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Connection", "close")
 	// Where there is no connection, as in-process, there is nothing to end.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerIdle))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unknownIdle))
 }

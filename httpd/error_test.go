@@ -53,8 +53,8 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 }
 
 // One event, one record, and the cause is the operator's alone.
-func TestAnInternalErrorTellsItsCauseToTheLogAlone(t *testing.T) {
-	h := newHouse(t)
+func TestTheCauseOfAnInternalErrorIsInTheLogAlone(t *testing.T) {
+	h := newFixture(t)
 	w := httptest.NewRecorder()
 	h.s.fail(w, httptest.NewRequest("GET", "/x", nil), errors.New("open /secret/path\nlevel=INFO msg=forged"))
 	r := reply{w.Code, w.Header(), w.Body.String()}
@@ -69,7 +69,7 @@ func TestAnInternalErrorTellsItsCauseToTheLogAlone(t *testing.T) {
 }
 
 func TestWhatIsNotThereIsAnsweredInJSON(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, c := range []struct {
 		method, target string
 		status         int
@@ -89,7 +89,7 @@ func TestWhatIsNotThereIsAnsweredInJSON(t *testing.T) {
 }
 
 func TestQueriesAreReadStrictly(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, target := range []string{
 		"/v1/mailboxes?x=1", "/v1/mailboxes/" + bot + "/emails?limit=1&limit=2", "/v1/mailboxes/" + bot + "/emails?limit=0",
 		"/v1/mailboxes/" + bot + "/emails?limit=101", "/v1/mailboxes/" + bot + "/emails?limit=ten", "/v1/mailboxes/" + bot + "/emails?Limit=1",

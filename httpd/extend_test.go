@@ -49,7 +49,7 @@ func renderGreeting(_ greetRequest, out greeting) *mcpbridge.Answer {
 // One entry, one handler and one renderer make an operation: everything else
 // follows from the table.
 func TestAnOperationThatIsAddedToTheTableIsEverywhere(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.unlimited()
 	table := api.Operations.Clone()
 	op := addGreeting(table)
@@ -127,7 +127,7 @@ func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestATableWithoutAHandlerOrARendererIsRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	table := api.Operations.Clone()
 	op := addGreeting(table)
 	for name, err := range map[string]error{

@@ -57,7 +57,7 @@ func golden(t *testing.T, name string, body []byte) {
 
 // The JSON of every answer is a promise; a change of one is seen here.
 func TestAnswersKeepTheirForm(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	const full = `{"to":["ada@b.example"],"cc":["carl@b.example"],"bcc":["boss@c.example"],"subject":"Hello","markdown":"[here](https://b.example/)",` +
 		`"attachments":[{"name":"a.txt","content_base64":"YQ==","content_type":"text/plain"}],"send_at":"2026-01-31T08:00:00Z"}`
 	receipt := h.want(202, "sender", "POST", "/v1/send", full)

@@ -10,7 +10,7 @@ import (
 // the public key documents are also for the operator's own domains, which a
 // proxy in front of it passes on.
 func TestALoopbackListenerAnswersOnlyLoopbackNames(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	base := listen(t, h.s)
 	for _, c := range []struct {
 		host, path string

@@ -6,7 +6,7 @@ import (
 )
 
 func TestForeignHostsAndSitesAreRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, c := range []struct {
 		name, method, host, origin, site string
 		allowed                          []string
@@ -52,7 +52,7 @@ func TestForeignHostsAndSitesAreRefused(t *testing.T) {
 }
 
 func TestAnswersArePrivate(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, target := range []string{"/v1/mailboxes", "/v1/nothing", "/health"} {
 		r := h.do("sender", "GET", target, "")
 		if r.header.Get("Cache-Control") != "no-store" || r.header.Get("Content-Type") != "application/json" || r.header.Get("Access-Control-Allow-Origin") != "" {

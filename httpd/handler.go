@@ -128,7 +128,7 @@ func (s *Server) admit(
 }
 
 // refused reads an error as the refusal of an operation: whatever the client
-// was told that is not our own fault.
+// was answered that is not the fault of the server.
 func refused(err error) (code string, ok bool) {
 	if err == nil {
 		return "", false

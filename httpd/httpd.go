@@ -91,7 +91,7 @@ type Options struct {
 	Dev     bool             // the socket may decide and loosen too
 
 	// DefaultDomain is the domain whose keys are shown where the Host header
-	// names none of ours; empty means the only one.
+	// names no domain of this server; empty means the only one.
 	DefaultDomain string
 	// AllowedHosts are the only names, without ports, that the Host header of
 	// a request over TCP may have; empty means any, or on a loopback listener

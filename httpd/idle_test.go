@@ -20,13 +20,13 @@ func TestAnIdleConnectionWithoutACredentialIsCutAfterSeconds(t *testing.T) {
 		status    int
 		after     time.Duration
 	}{
-		{"a public page", "", 200, strangerIdle},
-		{"a wrong key", "mm_wrong", 401, strangerIdle},
+		{"a public page", "", 200, unknownIdle},
+		{"a wrong key", "mm_wrong", 401, unknownIdle},
 		{"an accepted key", "reader", 200, idleTimeout},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(t)
+				h := newFixture(t)
 				path, auth := "/v1/mailboxes", tt.key
 				if key, ok := h.keys[tt.key]; ok {
 					auth = key

@@ -10,11 +10,11 @@ import (
 
 // Bodies count in the budget of messages in memory, and are given back.
 func TestBodiesBeyondTheBudgetOfMessagesComeBackLater(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.s.o.Messages = throttle.NewBytes(1 << 20)
 	all := h.s.o.Messages.Hold("somebody else")
 	if !all.Reach(1 << 20) {
-		t.Fatal("no room")
+		t.Fatal("no space")
 	}
 	r := h.want(http.StatusServiceUnavailable, "sender", "POST", "/v1/send", draft)
 	if got := r.header.Get("Retry-After"); got == "" || !strings.Contains(r.body, "too many messages at the same time") {

@@ -92,7 +92,7 @@ func TestStrictJSONOfOptionalValues(t *testing.T) {
 }
 
 func TestBodiesAreLimitedWhileTheyAreRead(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	long := `{"name":"` + strings.Repeat("x", smallBody) + `"}`
 	if r := h.do("admin", "POST", "/v1/domains", long); r.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %d %s", r.status, r.body)
@@ -122,7 +122,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 func (z *zeros) Close() error { return nil }
 
 func TestABodyMustSayThatItIsJSON(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for typ, want := range map[string]int{
 		"application/json":                     201,
 		"Application/JSON; charset=UTF-8":      201,

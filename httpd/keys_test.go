@@ -14,7 +14,7 @@ import (
 
 // With the real keyrings, what is published is what a stock library reads.
 func TestPublishedKeysAreReadByAStockLibrary(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	dir := t.TempDir()
 	h.s.o.Identity, h.s.o.DKIM = sign.OpenKeys(dir), dkim.OpenKeys(dir, dkim.Options{})
 	d := into[api.Domain](h, h.want(201, "admin", "POST", "/v1/domains", `{"name":"b.example"}`))

@@ -26,12 +26,12 @@ func reachedLimits(m *metrics.Metrics) (lines []string) {
 
 // Who is stopped by a limit finds it in the metrics: that one, once.
 func TestALimitThatIsReachedIsCountedOnce(t *testing.T) {
-	send := func(body string) func(*house) {
-		return func(h *house) { h.do("sender", "POST", "/v1/send", body) }
+	send := func(body string) func(*fixture) {
+		return func(h *fixture) { h.do("sender", "POST", "/v1/send", body) }
 	}
 	for _, tt := range []struct {
 		limit mail.Limit
-		reach func(*house)
+		reach func(*fixture)
 	}{
 		{mail.LimitDraftAddresses, send(edit("to", many(maxList+1)))},
 		{mail.LimitDraftAddresses, send(edit("cc", many(maxList+1)))},
@@ -39,20 +39,20 @@ func TestALimitThatIsReachedIsCountedOnce(t *testing.T) {
 		{mail.LimitDraftMarkdown, send(edit("markdown", strings.Repeat("x", maxMarkdown+1)))},
 		{mail.LimitDraftAttachments, send(edit("attachments", slices.Repeat(file("a", "AAAA", "text/plain"), maxFiles+1)))},
 		{mail.LimitDraftReferences, send(edit("references", slices.Repeat([]string{"<a@b.example>"}, maxReferences+1)))},
-		{mail.LimitBodySize, func(h *house) {
+		{mail.LimitBodySize, func(h *fixture) {
 			h.do("admin", "POST", "/v1/domains", `{"name":"`+strings.Repeat("x", smallBody)+`"}`)
 		}},
-		{mail.LimitInFlight, func(h *house) {
+		{mail.LimitInFlight, func(h *fixture) {
 			h.s.o.Messages = throttle.NewBytes(1)
 			h.do("sender", "POST", "/v1/send", draft)
 		}},
-		{mail.LimitRequestRate, func(h *house) {
+		{mail.LimitRequestRate, func(h *fixture) {
 			h.s.rate = throttle.NewRate(1, func() time.Time { return time.Unix(0, 0) })
 			h.do("reader", "GET", "/v1/mailboxes", "")
 			h.do("reader", "GET", "/v1/mailboxes", "")
 		}},
 	} {
-		h := newHouse(t)
+		h := newFixture(t)
 		tt.reach(h)
 		want := []string{`mail_limit_reached_total{limit="` + string(tt.limit) + `"} 1`}
 		if got := reachedLimits(h.s.o.Metrics); !slices.Equal(got, want) {

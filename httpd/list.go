@@ -11,7 +11,7 @@ import (
 // Bounds of a list.
 const (
 	maxPage  = 100     // items of a page
-	maxScan  = 1000    // items one request looks through for those that fit
+	maxScan  = 1000    // items one request reads to find those that fit
 	maxOctet = 1 << 20 // octets of the items of a page, as JSON
 )
 
@@ -50,7 +50,7 @@ func (p *page[V]) add(v, brief V) (bool, error) {
 // gather walks a list until the page is full, and returns the cursor of what
 // follows, "" at the end. fetch returns up to n items beyond an id; use returns
 // an item's id and what the list shows of it, nil if it does not fit. brief is
-// what stands for an item that is too large. One request looks at maxScan items
+// what stands for an item that is too large. One request reads maxScan items
 // at most; its answer may then be short and have a cursor.
 func gather[T, V any](
 	s *Server, p *page[V], cursor mail.ID, fetch func(from mail.ID, n int) ([]T, error),

@@ -17,7 +17,7 @@ import (
 var broken = []string{"", "{", "null", "{}", `{"id":"01JAAAAAAAAAAAAAAAAAAAAAAA"}`, "\x00\xff", strings.Repeat("[", 1000)}
 
 func TestADamagedMailIsListedAsDamagedAndHidesNoOther(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	first, bad, last := h.held().ID, h.held().ID, h.held().ID
 	for _, b := range broken {
 		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+bad, []byte(b)) })
@@ -54,7 +54,7 @@ func TestADamagedMailIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 }
 
 func TestADamagedNoticeIsListedAsDamagedAndHidesNoOther(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	_, bad := h.rejected()
 	_, good := h.rejected()
 	for _, b := range broken {
@@ -71,7 +71,7 @@ func TestADamagedNoticeIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 }
 
 func TestADamagedMailboxHidesNoMailFromItsApprover(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	id := h.held().ID
 	var keys []string
 	h.update(func(tx store.Tx) error {
@@ -102,7 +102,7 @@ func TestADamagedMailboxHidesNoMailFromItsApprover(t *testing.T) {
 }
 
 func TestADamagedAuditEntryHidesNoOther(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.held()
 	h.held()
 	before := into[api.AuditLog](h, h.want(200, "admin", "GET", "/v1/audit-log?limit=100", ""))
@@ -137,7 +137,7 @@ func TestADamagedAuditEntryHidesNoOther(t *testing.T) {
 }
 
 func TestEveryListIsBoundedByOctetsAndGoesOnAtItsCursor(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	var want []string
 	for i := range 30 {
 		r := h.held()
@@ -184,7 +184,7 @@ func TestEveryListIsBoundedByOctetsAndGoesOnAtItsCursor(t *testing.T) {
 }
 
 func TestOneItemThatNoPageHoldsIsListedAsDamaged(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	id := h.held().ID
 	h.update(func(tx store.Tx) error {
 		b, err := storetest.Records(tx).Get("mail/" + id)
@@ -200,7 +200,7 @@ func TestOneItemThatNoPageHoldsIsListedAsDamaged(t *testing.T) {
 }
 
 func TestAReviewIsMadeOnceForADigest(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	r := h.held()
 	target := "/v1/oversight/pending/" + r.ID
 	first := h.want(200, "approver", "GET", target, "")
@@ -209,7 +209,7 @@ func TestAReviewIsMadeOnceForADigest(t *testing.T) {
 	}
 	second := h.want(200, "approver", "GET", target, "")
 	if first.body != second.body {
-		t.Errorf("two looks differ:\n%s\n%s", first.body, second.body)
+		t.Errorf("two reviews differ:\n%s\n%s", first.body, second.body)
 	}
 	h.want(200, "approver", "POST", "/v1/oversight/decide", verdict(r, "reject", r.Digest, "no"))
 	v := into[api.Review](h, h.want(200, "approver", "GET", target, ""))
@@ -223,8 +223,8 @@ func TestReviewsAreKeptUpToASize(t *testing.T) {
 	text := strings.Repeat("w", maxReviews/10)
 	for i := range 30 {
 		c.put(mail.Digest(fmt.Sprint(i)), &message.Review{Subject: text})
-		if c.size > maxReviews || len(c.kept) != c.order.Len() {
-			t.Fatalf("%d octets, %d reviews, %d in order", c.size, len(c.kept), c.order.Len())
+		if c.size > maxReviews || len(c.kept) != c.recent.Len() {
+			t.Fatalf("%d octets, %d reviews, %d in the list", c.size, len(c.kept), c.recent.Len())
 		}
 	}
 	if c.get("0") != nil || c.get("29") == nil {
@@ -236,8 +236,8 @@ func TestReviewsAreKeptUpToASize(t *testing.T) {
 	}
 }
 
-func TestAnAgentsOwnLookRunsNoReview(t *testing.T) {
-	h := newHouse(t)
+func TestAnAgentReadingItsOwnMailRunsNoReview(t *testing.T) {
+	h := newFixture(t)
 	id := h.held().ID
 	h.want(200, "reader", "GET", emailsOf+"/"+id, "")
 	if n := len(h.s.reviews.kept); n != 0 {
@@ -246,7 +246,7 @@ func TestAnAgentsOwnLookRunsNoReview(t *testing.T) {
 }
 
 func TestHeavyWorkWaitsForItsTurn(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	id := h.held().ID
 	for range cap(h.s.slots) {
 		h.s.slots <- struct{}{}

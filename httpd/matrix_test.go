@@ -14,14 +14,14 @@ import (
 var inBraces = regexp.MustCompile(`\{[^}]*\}`)
 
 // scopes returns what a credential of the fixture holds.
-func (h *house) scopes(as string) []string {
+func (h *fixture) scopes(as string) []string {
 	h.t.Helper()
 	return into[api.Identity](h, h.want(200, as, "GET", "/v1/whoami", "")).Scopes
 }
 
 // checkScopes asks for every operation with every kind of credential, over HTTP
 // and in-process: who holds none of its scopes is refused, and nobody else is.
-func (h *house) checkScopes(table *api.Table) {
+func (h *fixture) checkScopes(table *api.Table) {
 	h.t.Helper()
 	held := map[string][]string{}
 	for _, as := range everyone[1:] {
@@ -57,7 +57,7 @@ func (h *house) checkScopes(table *api.Table) {
 }
 
 // empty is a request of an operation for what is not there.
-func (h *house) empty(op *api.Operation) any {
+func (h *fixture) empty(op *api.Operation) any {
 	h.t.Helper()
 	in, err := op.Decode(api.Request{Path: func(string) string { return "nothing" }, Body: []byte("{}")})
 	if err != nil {
@@ -67,7 +67,7 @@ func (h *house) empty(op *api.Operation) any {
 }
 
 func TestEveryOperationIsForTheScopesThatTheTableNames(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.unlimited()
 	h.checkScopes(api.Operations)
 }
@@ -75,7 +75,7 @@ func TestEveryOperationIsForTheScopesThatTheTableNames(t *testing.T) {
 // No credential has both, so an operation that either suffices for is no way
 // around the gate.
 func TestNoKindOfCredentialBothSendsAndDecides(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, as := range everyone[1:] {
 		if s := h.scopes(as); slices.Contains(s, api.ScopeSend) && slices.Contains(s, api.ScopeOversight) {
 			t.Errorf("%s holds %v", as, s)
@@ -84,6 +84,6 @@ func TestNoKindOfCredentialBothSendsAndDecides(t *testing.T) {
 }
 
 // unlimited lifts the limit of requests.
-func (h *house) unlimited() {
+func (h *fixture) unlimited() {
 	h.s.rate, h.dev.rate = throttle.NewRate(1_000_000, h.clock.Now), throttle.NewRate(1_000_000, h.clock.Now)
 }

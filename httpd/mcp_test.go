@@ -12,7 +12,7 @@ import (
 
 // A body of /mcp is in memory as long as any other, and counts as any other.
 func TestBodiesOfMCPCountInTheBudgetOfMessages(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.s.o.Messages = throttle.NewBytes(1 << 20)
 	var during int64
 	h.s.o.MCP = func(func(string) api.Caller) http.Handler {

@@ -63,7 +63,7 @@ func (s *Server) modeOf(ctx context.Context, box mail.Address) (mode mail.Mode, 
 }
 
 // review shows one mail, whatever its state, from the stored bytes alone: what
-// an agent says about its mail is never shown as a fact (LAW 3).
+// an agent says about its mail is never shown as a fact (invariant 3).
 func (s *Server) review(ctx context.Context, c caller, in api.MailRef) (out api.Review, _ error) {
 	m, err := s.mailFor(ctx, c, in.ID)
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *Server) decide(ctx context.Context, c caller, in api.Verdict) (out api.
 	switch {
 	case in.Digest != "":
 		verdict.Digest, err = mail.ParseDigest(in.Digest)
-	case verdict.Approve: // LAW 4
+	case verdict.Approve: // invariant 4
 		err = &refusal{status: http.StatusBadRequest, text: "digest is needed to approve: it names what you have seen",
 			hint: "GET /v1/oversight/pending/ID shows the mail and its digest"}
 	}

@@ -23,7 +23,7 @@ func verdict(r api.Receipt, action, digest, reason string) string {
 }
 
 func TestADecisionNamesWhatWasSeen(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	r := h.held()
 	for _, c := range []struct {
 		name, body string
@@ -60,7 +60,7 @@ func TestADecisionNamesWhatWasSeen(t *testing.T) {
 }
 
 func TestTheFirstDecisionWinsAndIsNamed(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	r := h.held()
 	h.want(200, "approver", "POST", decidePath, verdict(r, "reject", "", ""))
 	got := h.want(409, "dev", "POST", decidePath, verdict(r, "approve", r.Digest, ""))
@@ -70,8 +70,8 @@ func TestTheFirstDecisionWinsAndIsNamed(t *testing.T) {
 }
 
 // GET and HEAD never decide, wherever a scanner follows a link to.
-func TestLooksChangeNothing(t *testing.T) {
-	h := newHouse(t)
+func TestReadingChangesNothing(t *testing.T) {
+	h := newFixture(t)
 	r := h.held()
 	for range 3 {
 		for _, target := range []string{"/v1/oversight/decide?email_id=" + r.ID + "&action=approve&digest=" + r.Digest, "/v1/oversight/pending/" + r.ID, "/v1/oversight/pending"} {
@@ -84,12 +84,12 @@ func TestLooksChangeNothing(t *testing.T) {
 	}
 }
 
-func r1(h *house, id string) int {
+func r1(h *fixture, id string) int {
 	return into[api.Mail](h, h.want(200, "admin", "GET", "/v1/mails/"+id, "")).Rev
 }
 
 func TestPendingIsPagedOldestFirst(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	var want []string
 	for range 5 {
 		want = append(want, h.held().ID)
@@ -109,8 +109,8 @@ func TestPendingIsPagedOldestFirst(t *testing.T) {
 
 // What an agent writes about its mail is shown as its words, with what would
 // move a terminal or turn the text around made visible.
-func TestAReviewNeutralisesWhatStrangersWrote(t *testing.T) {
-	h := newHouse(t)
+func TestAReviewNeutralisesWhatOthersWrote(t *testing.T) {
+	h := newFixture(t)
 	r := into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/send", strings.Replace(edit("markdown", "harmless\u202e \x1b[2J"), "Hello", "He\u202ello", 1)))
 	for _, target := range []string{"/v1/oversight/pending/" + r.ID, "/v1/oversight/pending"} {
 		if got := h.want(200, "approver", "GET", target, ""); strings.ContainsAny(got.body, "\u202e\x1b") || strings.Contains(got.body, `\u001b`) {

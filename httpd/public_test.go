@@ -7,7 +7,7 @@ import (
 )
 
 func TestKeyDocumentsAreForEveryone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	ask := func(path, host, etag string) reply {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host = host
@@ -44,7 +44,7 @@ func TestKeyDocumentsAreForEveryone(t *testing.T) {
 }
 
 func TestMetricsAreInThePrometheusFormat(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	r := h.want(200, "socket", "GET", "/metrics", "")
 	if !strings.Contains(r.body, "# TYPE ") || !strings.HasPrefix(r.header.Get("Content-Type"), "text/plain") {
 		t.Errorf("%v\n%.200s", r.header, r.body)

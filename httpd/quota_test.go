@@ -11,7 +11,7 @@ import (
 )
 
 // from is what a client with this key, at this address, is answered.
-func (h *house) from(addr, key string) int {
+func (h *fixture) from(addr, key string) int {
 	r := httptest.NewRequest("GET", "/v1/whoami", nil)
 	r.RemoteAddr = addr
 	r.Header.Set("Authorization", "Bearer "+key)
@@ -26,7 +26,7 @@ func (h *house) from(addr, key string) int {
 }
 
 func TestFailedKeysAreCountedPerSource(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.s.o.Logins = throttle.NewLogins(10, 10, h.clock.Now)
 	for i := range 10 {
 		if got := h.from("192.0.2.1:1", "wrong"); got != 401 {
@@ -52,7 +52,7 @@ func TestFailedKeysAreCountedPerSource(t *testing.T) {
 }
 
 func TestRequestsOfAKeyAreLimited(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.s.rate = throttle.NewRate(5, h.clock.Now)
 	for i := range 5 {
 		if got := h.from("192.0.2.1:1", h.keys["reader"]); got != 200 {
@@ -128,7 +128,7 @@ func TestConnectionsAreCountedPerSource(t *testing.T) {
 
 // A client that stops reading an export is cut, and ends nobody's patience.
 func TestAnExportToAClientThatReadsNothingEnds(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.s.stall = 50 * time.Millisecond
 	client, server := net.Pipe()
 	defer client.Close()

@@ -14,8 +14,8 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 )
 
-// orders are the attempts of whose refusal the log must tell.
-var orders = []struct {
+// attempts are what the log must record when it is refused.
+var attempts = []struct {
 	op, method, target, body string
 	may                      string // who is not refused
 }{
@@ -38,14 +38,14 @@ var orders = []struct {
 
 // Every door, every principal: one refusal, one entry, and it outlives the
 // transaction that was refused.
-func TestEveryRefusedOrderLeavesExactlyOneEntry(t *testing.T) {
+func TestEveryRefusedOperationLeavesExactlyOneEntry(t *testing.T) {
 	for _, door := range []string{"http", "mcp"} {
 		for _, who := range everyone[1:] {
 			if door == "mcp" && (who == "socket" || who == "dev") {
 				continue // nobody without a key comes in there
 			}
-			h := newHouse(t)
-			for _, o := range orders {
+			h := newFixture(t)
+			for _, o := range attempts {
 				filled := h.fill(0, o.target, o.body)
 				before := len(h.entries())
 				status := h.through(door, who, o.method, filled[0], filled[1])
@@ -74,7 +74,7 @@ func TestEveryRefusedOrderLeavesExactlyOneEntry(t *testing.T) {
 }
 
 // through makes a request over the network, or as the MCP handlers do.
-func (h *house) through(door, as, method, target, body string) int {
+func (h *fixture) through(door, as, method, target, body string) int {
 	if door == "http" {
 		return h.do(as, method, target, body).status
 	}
@@ -91,7 +91,7 @@ func (h *house) through(door, as, method, target, body string) int {
 }
 
 // operation finds the operation that a request asks for, and reads the request.
-func (h *house) operation(r *http.Request, body string) (found *api.Operation, in any) {
+func (h *fixture) operation(r *http.Request, body string) (found *api.Operation, in any) {
 	h.t.Helper()
 	mux := http.NewServeMux()
 	for _, op := range api.Operations.Operations() {
@@ -113,9 +113,9 @@ func (h *house) operation(r *http.Request, body string) (found *api.Operation, i
 	return found, in
 }
 
-// What changes something is an order, unless it is an agent's own mail or
+// What changes something is guarded, unless it is an agent's own mail or
 // changes nothing.
-func TestEveryOrderIsGuarded(t *testing.T) {
+func TestEveryOperationThatChangesSomethingIsGuarded(t *testing.T) {
 	own := []string{"POST /v1/send", "POST /v1/mailboxes/{id}/send", "POST /v1/mailboxes/{id}/emails/{email}/cancel",
 		"POST /v1/audit-log/verify"}
 	for _, op := range api.Operations.Operations() {
@@ -127,7 +127,7 @@ func TestEveryOrderIsGuarded(t *testing.T) {
 }
 
 func TestNobodyFillsTheLogWithRefusals(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	before := len(h.entries())
 	for i := range 100 {
 		if i%2 == 0 {
@@ -152,7 +152,7 @@ func TestNobodyFillsTheLogWithRefusals(t *testing.T) {
 }
 
 func TestWhatWasLeftOutIsCountedWhenTheDaemonStops(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for range 61 {
 		h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // reviewOf shows a mail in full: what its bytes say, what its envelope asks
-// for, and what must be told before a decision.
+// for, and what must be said before a decision.
 func reviewOf(m *mail.Mail, seen *message.Review, p api.Pending, warn *message.Warnings) api.Review {
 	v := api.Review{
 		Pending: p, State: m.State.String(),

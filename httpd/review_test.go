@@ -14,7 +14,7 @@ import (
 )
 
 // submit brings a mail to the gate as SMTP does.
-func (h *house) submit(env mail.Envelope, raw string) mail.ID {
+func (h *fixture) submit(env mail.Envelope, raw string) mail.ID {
 	h.t.Helper()
 	r, err := h.gate.Submit(context.Background(), h.principal("sender"), gate.Submission{
 		Mailbox: mail.MustAddress(strings.ToLower(env.From.String())), Envelope: env, Door: "smtp",
@@ -25,7 +25,7 @@ func (h *house) submit(env mail.Envelope, raw string) mail.ID {
 	return r.Mail.ID
 }
 
-func (h *house) review(id mail.ID) api.Review {
+func (h *fixture) review(id mail.ID) api.Review {
 	h.t.Helper()
 	return into[api.Review](h, h.want(200, "approver", "GET", "/v1/oversight/pending/"+string(id), ""))
 }
@@ -48,7 +48,7 @@ func rcpts(list ...string) (out []mail.Rcpt) {
 }
 
 func TestAReviewShowsEveryDeliveryOption(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	env := mail.Envelope{From: mail.MustAddress(bot), Ret: "FULL", EnvID: "q\x1b1", Rcpts: rcpts("ada@b.example", "boss@c.example")}
 	env.Rcpts[0].Notify = []string{"NEVER"}
 	env.Rcpts[1].ORcpt = "rfc822;eve@d.example"
@@ -74,7 +74,7 @@ func TestAReviewShowsEveryDeliveryOption(t *testing.T) {
 
 // What the mailbox is called is the registry's word, not the agent's.
 func TestTheMailboxIsSpelledAsItIsAndNotAsTheAgentWrites(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	odd := strings.ToUpper(bot[:1]) + bot[1:]
 	id := h.submit(mail.Envelope{From: mail.MustAddress(odd), Rcpts: rcpts("ada@b.example")},
 		"From: Bot <"+odd+">\nTo: ada@b.example\n\nHello\n")
@@ -92,7 +92,7 @@ func TestTheMailboxIsSpelledAsItIsAndNotAsTheAgentWrites(t *testing.T) {
 }
 
 func TestPendingNamesWhoGetsItWhateverTheHeaderSays(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	all := append(many(30), "spy@c.example")
 	h.submit(mail.Envelope{From: mail.MustAddress(bot), Rcpts: rcpts(all...)},
 		"From: "+bot+"\nTo: "+strings.Join(all[:30], ",\n ")+",\n nobody@d.example\n\nHello\n")
@@ -110,7 +110,7 @@ func TestPendingNamesWhoGetsItWhateverTheHeaderSays(t *testing.T) {
 }
 
 func TestAMailThatRepeatsAnEarlierOneSaysSo(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	send := func(to, text string) mail.ID {
 		return h.submit(mail.Envelope{From: mail.MustAddress(bot), Rcpts: rcpts(strings.Fields(to)...)},
 			"From: "+bot+"\nSubject: "+h.clock.Now().String()+"\nContent-Type: text/html\n\n"+text+"\n")
@@ -135,7 +135,7 @@ func TestAMailThatRepeatsAnEarlierOneSaysSo(t *testing.T) {
 }
 
 func TestOnlyTheNewestMailsAreComparedForARepetition(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	send := func(text string) mail.ID {
 		return h.submit(mail.Envelope{From: mail.MustAddress(bot), Rcpts: rcpts("ada@b.example")}, "From: "+bot+"\n\n"+text+"\n")
 	}

@@ -17,10 +17,10 @@ const maxReviews = 32 << 20
 // never change, so neither does their review. Nothing of a mail's standing or
 // its decisions is in it. Who reads one must not change it.
 type reviews struct {
-	mu    sync.Mutex
-	kept  map[mail.Digest]*lru.Element
-	order lru.List // of kept, the latest used first
-	size  int
+	mu     sync.Mutex
+	kept   map[mail.Digest]*lru.Element
+	recent lru.List // of kept, the latest used first
+	size   int
 }
 
 // kept is one review and what it counts for.
@@ -37,7 +37,7 @@ func (c *reviews) get(d mail.Digest) *message.Review {
 	if e == nil {
 		return nil
 	}
-	c.order.MoveToFront(e)
+	c.recent.MoveToFront(e)
 	return e.Value.(kept).review
 }
 
@@ -56,9 +56,9 @@ func (c *reviews) put(d mail.Digest, r *message.Review) {
 	if c.kept == nil {
 		c.kept = map[mail.Digest]*lru.Element{}
 	}
-	c.kept[d] = c.order.PushFront(kept{d, r, len(b)})
+	c.kept[d] = c.recent.PushFront(kept{d, r, len(b)})
 	for c.size += len(b); c.size > maxReviews; {
-		last := c.order.Remove(c.order.Back()).(kept)
+		last := c.recent.Remove(c.recent.Back()).(kept)
 		delete(c.kept, last.digest)
 		c.size -= last.size
 	}

@@ -21,7 +21,7 @@ var everyone = []string{"nobody", "reader", "sender", "other", "watcher", "appro
 // afresh for every cell; {+x} only makes something be so.
 var rights = []struct {
 	route, target, body string
-	want                string // by principal, in the order of everyone
+	want                string // by principal, as everyone lists them
 }{
 	//                                                                             nobo read send othe watc appr admi sock dev
 	{"GET /health", "/health", "", "200 200 200 200 200 200 200 200 200"},
@@ -93,7 +93,7 @@ var rights = []struct {
 }
 
 // fill puts fresh things in the place of braces.
-func (h *house) fill(n int, parts ...string) []string {
+func (h *fixture) fill(n int, parts ...string) []string {
 	h.t.Helper()
 	has := func(s string) bool {
 		return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(p, s) })
@@ -148,7 +148,7 @@ func (h *house) fill(n int, parts ...string) []string {
 func TestEveryoneIsAnsweredWhatTheTableOfRightsSays(t *testing.T) {
 	for i, row := range rights {
 		t.Run(fmt.Sprintf("%s %s", row.route, row.body), func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			method, _, _ := strings.Cut(row.route, " ")
 			for n, want := range strings.Fields(row.want) {
 				as := everyone[n]
@@ -161,7 +161,7 @@ func TestEveryoneIsAnsweredWhatTheTableOfRightsSays(t *testing.T) {
 	}
 }
 
-func TestTheTableOfRightsCoversEveryRoute(t *testing.T) {
+func TestTheTableOfRightsCoversEveryOperation(t *testing.T) {
 	for _, op := range api.Operations.Operations() {
 		if !slices.ContainsFunc(rights, func(row struct{ route, target, body, want string }) bool { return row.route == op.Route() }) {
 			t.Errorf("%s is not in the table", op)
@@ -174,12 +174,12 @@ func TestTheTableOfRightsCoversEveryRoute(t *testing.T) {
 	}
 }
 
-func TestRefusedOrdersLeaveAnEntryAndLooksDoNot(t *testing.T) {
-	h := newHouse(t)
+func TestRefusedOperationsLeaveAnEntryAndReadingDoesNot(t *testing.T) {
+	h := newFixture(t)
 	before := len(h.entries())
 	h.want(403, "sender", "GET", "/v1/agents", "")
 	if n := len(h.entries()); n != before {
-		t.Errorf("a look made %d entries", n-before)
+		t.Errorf("reading made %d entries", n-before)
 	}
 	h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
 	e := h.entries()
@@ -189,13 +189,13 @@ func TestRefusedOrdersLeaveAnEntryAndLooksDoNot(t *testing.T) {
 }
 
 func TestARevokedKeyEndsAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.want(200, "sender", "DELETE", "/v1/api-keys/"+h.ids["sender"], "")
 	h.want(401, "sender", "GET", "/v1/mailboxes", "")
 }
 
 func TestAnApproverOfOneMailboxSeesNoOther(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.key("narrow", h.principal("approver"), registry.KeyRequest{Kind: registry.KindApprover, Owner: "nan",
 		Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}, Mailboxes: []mail.Address{mail.MustAddress(other)}})
 	mine := h.held()

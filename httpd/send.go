@@ -138,7 +138,7 @@ func advice(word string) string {
 }
 
 // submission turns a draft into what the gate takes. Every address is parsed
-// once here, and nothing is written from the client's own spelling (LAW 9).
+// once here, and nothing is written from the client's own spelling (invariant 9).
 func (s *Server) submission(ctx context.Context, c caller, box mail.Address, d api.Draft) (gate.Submission, error) {
 	var sub gate.Submission
 	if err := checkDraft(d); err != nil {
@@ -188,7 +188,7 @@ func references(d api.Draft) string {
 	return strings.Join(d.References, " ")
 }
 
-// checkDraft judges what no other room does; message.Compose refuses line breaks
+// checkDraft checks what no other package does; message.Compose refuses line breaks
 // and other controls in whatever goes into the header.
 func checkDraft(d api.Draft) error {
 	switch {
@@ -288,7 +288,7 @@ func sendAt(text string, now time.Time) (time.Time, error) {
 
 // fingerprint says whether a repeated request asks for the same.
 func fingerprint(d api.Draft) (string, error) {
-	d.IdempotencyKey, d.MailboxID, d.From = "", "", "" // the gate looks records up by key and mailbox
+	d.IdempotencyKey, d.MailboxID, d.From = "", "", "" // the gate finds records by key and mailbox
 	b, err := json.Marshal(d)
 	if err != nil {
 		return "", fmt.Errorf("httpd: fingerprint: %w", err)

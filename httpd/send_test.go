@@ -43,7 +43,7 @@ func many(n int) (list []string) {
 }
 
 func TestADraftThatIsRefusedLeavesAnEntryAndNoMail(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	inject := "b@b.example\r\nBcc: y@y.example"
 	for _, c := range []struct {
 		name, body string
@@ -118,7 +118,7 @@ func list(n int, prefix string) string {
 // What leaves is what was asked for: the envelope has everybody once, the bytes
 // name nobody of Bcc.
 func TestADraftBecomesTheMailItDescribes(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.want(200, "admin", "PATCH", "/v1/mailboxes/"+bot, `{"display_name":"Bot the First"}`)
 	body := `{"to":["ada@b.example","Ada@B.example"],"cc":["carl@b.example"],"bcc":["boss@c.example","ada@b.example"],
 		"subject":"Grüße","markdown":"# Hi\n\n[here](https://b.example/x)","attachments":[{"name":"a.txt","content_base64":"` +
@@ -143,7 +143,7 @@ func TestADraftBecomesTheMailItDescribes(t *testing.T) {
 	}
 	raw, err := h.queue.Raw(context.Background(), m.ID)
 	if err != nil || bytes.Contains(raw, []byte("boss@")) || bytes.Contains(bytes.ToLower(raw), []byte("\nbcc")) {
-		t.Errorf("%v: the bytes tell of a blind copy:\n%s", err, raw)
+		t.Errorf("%v: the bytes show a blind copy:\n%s", err, raw)
 	}
 	if !bytes.Contains(raw, []byte("Bot the First")) {
 		t.Errorf("no display name:\n%s", raw)
@@ -165,7 +165,7 @@ func TestADraftBecomesTheMailItDescribes(t *testing.T) {
 }
 
 func TestStatusesSayWhereAMailStands(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	if r := h.held(); r.Status != api.StatusHeld || !strings.Contains(r.Message, "do not send it again") || r.ThreadID != r.ID {
 		t.Errorf("got %+v", r)
 	}
@@ -195,7 +195,7 @@ func TestStatusesSayWhereAMailStands(t *testing.T) {
 
 // The same mailbox, key and request make one mail.
 func TestAnIdempotencyKeyJoinsRequests(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	body := edit("idempotency_key", "k1")
 	first := into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/mailboxes/"+bot+"/send", body))
 	again := into[api.Receipt](h, h.want(200, "sender", "POST", "/v1/send", body))
@@ -208,7 +208,7 @@ func TestAnIdempotencyKeyJoinsRequests(t *testing.T) {
 	}
 	changed := strings.Replace(body, "Hello", "Other", 1)
 	h.want(http.StatusConflict, "sender", "POST", "/v1/mailboxes/"+bot+"/send", changed)
-	h.want(http.StatusForbidden, "other", "POST", "/v1/mailboxes/"+bot+"/send", body) // a key of another's mailbox tells nothing
+	h.want(http.StatusForbidden, "other", "POST", "/v1/mailboxes/"+bot+"/send", body) // a key of another's mailbox learns nothing
 	if r := into[api.Receipt](h, h.want(202, "other", "POST", "/v1/send", body)); r.ID == first.ID {
 		t.Error("two mailboxes share a key")
 	}
@@ -218,7 +218,7 @@ func TestAnIdempotencyKeyJoinsRequests(t *testing.T) {
 }
 
 func TestSendingFromAnyMailbox(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.want(202, "sender", "POST", "/v1/send", draft)
 	h.want(202, "sender", "POST", "/v1/send", edit("mailbox_id", bot))
 	h.want(202, "sender", "POST", "/v1/send", edit("from", "BOT@A.example"))
@@ -234,7 +234,7 @@ func TestSendingFromAnyMailbox(t *testing.T) {
 }
 
 func TestRefusalsOfTheGateHaveTheirStatus(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.want(200, "sender", "POST", "/v1/freeze", `{"scope":"mailbox:`+bot+`"}`)
 	if r := h.want(503, "sender", "POST", "/v1/send", draft); r.header.Get("Retry-After") == "" {
 		t.Error("frozen: no Retry-After")
@@ -254,7 +254,7 @@ func TestRefusalsOfTheGateHaveTheirStatus(t *testing.T) {
 }
 
 func TestTheDoorIsNamedByTheWayInAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	door := func(id string) string {
 		m, err := h.queue.Mail(context.Background(), mail.ID(id))
 		if err != nil {
@@ -284,7 +284,7 @@ func TestTheDoorIsNamedByTheWayInAlone(t *testing.T) {
 }
 
 func TestHealthIsDegradedWhileTheStoreCanTakeNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.s.o.Store = sick{h.db}
 	if r := h.do("nobody", "GET", "/health", ""); r.status != 503 || !strings.Contains(r.body, `"degraded"`) {
 		t.Errorf("got %d %s", r.status, r.body)

@@ -53,7 +53,7 @@ func (s *Server) Serve(l net.Listener) error { return s.ServeTLS(l, nil) }
 
 // ServeTLS is Serve over TLS; a nil config means plain TCP. l is the plain
 // listener: TLS goes outermost, because http.Server handshakes, within
-// headerTimeout, and tells a request of its TLS only on a *tls.Conn itself.
+// headerTimeout, and a request knows of its TLS only on a *tls.Conn itself.
 func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 	h := s.Handler()
 	if loopback(l) {
@@ -140,7 +140,7 @@ func (s *Server) run(
 // server returns a server with the limits of a listener. conn adds what is
 // known of a connection to its context; nil adds nothing.
 func (s *Server) server(h http.Handler, conn func(context.Context, net.Conn) context.Context) *http.Server {
-	idle := &idler{after: strangerIdle, cut: s.o.Metrics.Limits.WithLabelValues(string(mail.LimitHTTPIdleStranger)).Inc}
+	idle := &idler{after: unknownIdle, cut: s.o.Metrics.Limits.WithLabelValues(string(mail.LimitHTTPIdleStranger)).Inc}
 	return &http.Server{
 		Handler: h, ConnState: idle.state,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {

@@ -33,7 +33,7 @@ func listen(t *testing.T, s *Server) string {
 }
 
 func TestTheSocketKnowsItsUser(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	path := filepath.Join(t.TempDir(), "m.sock")
 	if err := os.WriteFile(path, []byte("left behind"), 0o600); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestTheSocketKnowsItsUser(t *testing.T) {
 	}
 }
 
-// watched tells when somebody begins to wait for the queue, and gives it up.
+// watched reports when somebody begins to wait for the queue, and gives it up.
 type watched struct {
 	Reader
 	waits, ends chan struct{}
@@ -97,7 +97,7 @@ func (q watched) watch(moved <-chan struct{}, stop func()) (<-chan struct{}, fun
 }
 
 func TestAShutdownSendsHomeWhoWaits(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	id, waits := h.held().ID, make(chan struct{}, 10)
 	h.s.o.Queue = watched{h.queue, waits, make(chan struct{}, 10)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -130,7 +130,7 @@ func TestAShutdownSendsHomeWhoWaits(t *testing.T) {
 }
 
 func TestLargeHeadersAreRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	base := listen(t, h.s)
 	req, err := http.NewRequest("GET", base+"/v1/mailboxes", nil)
 	if err != nil {
@@ -149,7 +149,7 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 }
 
 func TestMCPIsMountedBehindTheGuards(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	o := h.s.o
 	o.AllowedHosts = []string{"127.0.0.1"}
 	o.MCP = func(dial func(string) api.Caller) http.Handler {
@@ -187,7 +187,7 @@ func TestMCPIsMountedBehindTheGuards(t *testing.T) {
 }
 
 func TestNewRefusesWhatItCannotStandOn(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for name, spoil := range map[string]func(*Options){
 		"no gate":       func(o *Options) { o.Gate = nil },
 		"no queue":      func(o *Options) { o.Queue = nil },

@@ -13,10 +13,10 @@ import (
 
 // A request without a credential is answered before its body has come, and does
 // not keep its connection while the body does not.
-func TestAStrangersBodyIsNotWaitedFor(t *testing.T) {
+func TestABodyWithoutACredentialIsNotWaitedFor(t *testing.T) {
 	for _, auth := range []string{"", "Authorization: Bearer mm_wrong\r\n"} {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t)
+			h := newFixture(t)
 			l := newPipeListener()
 			srv := h.s.server(h.s.Handler(), nil)
 			done := make(chan error, 1)
@@ -36,7 +36,7 @@ func TestAStrangersBodyIsNotWaitedFor(t *testing.T) {
 			if _, err := r.ReadByte(); err == nil {
 				t.Error("an octet came out of nowhere")
 			}
-			if d := time.Since(start); d > strangerIdle {
+			if d := time.Since(start); d > unknownIdle {
 				t.Errorf("the connection was kept for %s", d)
 			}
 			srv.Close()

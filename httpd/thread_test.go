@@ -12,7 +12,7 @@ import (
 )
 
 func TestADraftJoinsTheThreadItNames(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, c := range []struct {
 		name           string
 		replyTo        any
@@ -69,7 +69,7 @@ func TestADraftJoinsTheThreadItNames(t *testing.T) {
 }
 
 func TestTheIdempotencyKeyMayStandInItsHeader(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	send := func(body string, keys ...string) (int, api.Receipt) {
 		r := h.request("sender", "POST", "/v1/send", body)
 		for _, k := range keys {

@@ -20,7 +20,7 @@ import (
 // What the wrappers around a listener hide from http.Server, the record of a
 // mail does not say.
 func TestAMailSentOverHTTPSIsRecordedAsSubmittedOverTLS(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	ts := httptest.NewTLSServer(nil) // for its certificate and a client that trusts it
 	defer ts.Close()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -69,7 +69,7 @@ func TestAnUnfinishedTLSHandshakeIsCutAfterSeconds(t *testing.T) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: ts.TLS.Certificates}
 	ts.Close()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newFixture(t)
 		l := newPipeListener()
 		done := make(chan error, 1)
 		go func() { done <- h.s.ServeTLS(l, config) }()

@@ -13,7 +13,7 @@ import (
 // Bounds of usage.
 const (
 	maxSpan      = 366 * 24 * time.Hour // the longest time it counts over
-	maxUsageScan = 10_000               // mails and notices one request looks at
+	maxUsageScan = 10_000               // mails and notices one request reads
 )
 
 // usage counts over the store itself: there is no counter that could drift.
@@ -65,7 +65,7 @@ func (s *Server) reach(ctx context.Context, c caller) (boxes []mail.Address, err
 }
 
 // count adds one mailbox to u, walking back from the end of the span. left is
-// how many more mails and notices the request may look at; 0 ends it.
+// how many more mails and notices the request may read; 0 ends it.
 func (s *Server) count(ctx context.Context, box mail.Address, u *api.Usage, left *int) error {
 	end := mail.NewID(u.To)
 	err := walk(end, left, func(before mail.ID, n int) ([]queue.Listed, error) {

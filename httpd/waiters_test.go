@@ -23,7 +23,7 @@ func (q counted) Mail(ctx context.Context, id mail.ID) (*mail.Mail, error) {
 }
 
 // waiting makes requests that wait and returns once all of them do.
-func (h *house) waiting(ctx context.Context, as, target string, n int) (done chan reply) {
+func (h *fixture) waiting(ctx context.Context, as, target string, n int) (done chan reply) {
 	h.t.Helper()
 	done = make(chan reply, n)
 	for range n {
@@ -37,7 +37,7 @@ func (h *house) waiting(ctx context.Context, as, target string, n int) (done cha
 }
 
 func TestAWaiterCostsNothingUntilItsOwnMailMoves(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	id := h.held().ID
 	reads, waits, ends := make(chan struct{}, 100), make(chan struct{}, 100), make(chan struct{}, 100)
 	h.s.o.Queue = watched{counted{h.queue, reads}, waits, ends}
@@ -60,7 +60,7 @@ func TestAWaiterCostsNothingUntilItsOwnMailMoves(t *testing.T) {
 }
 
 func TestAWaiterForMailIsWokenByItsOwnInboxAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	waits, ends := make(chan struct{}, 100), make(chan struct{}, 100)
 	h.s.o.Queue = watched{h.queue, waits, ends}
 	done := h.waiting(context.Background(), "other", "/v1/mailboxes/"+other+"/wait?timeout_seconds=120", 1)
@@ -76,7 +76,7 @@ func TestAWaiterForMailIsWokenByItsOwnInboxAlone(t *testing.T) {
 }
 
 func TestWaitersAreCountedPerPrincipal(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	waits, ends := make(chan struct{}, 100), make(chan struct{}, 100)
 	h.s.o.Queue = watched{h.queue, waits, ends}
 	id := h.held().ID
@@ -110,7 +110,7 @@ func TestWaitersAreCountedPerPrincipal(t *testing.T) {
 }
 
 func TestAWaiterIsGoneWithItsClient(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	id := h.held().ID
 	waits, ends := make(chan struct{}, 10), make(chan struct{}, 10)
 	h.s.o.Queue = watched{h.queue, waits, ends}
@@ -134,7 +134,7 @@ func TestAWaiterIsGoneWithItsClient(t *testing.T) {
 // A body that never comes would keep the server from noticing that its client
 // is gone.
 func TestAGetTakesNoBody(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	r := h.do("reader", "GET", "/v1/mailboxes/"+bot+"/wait", "{}")
 	if r.status != 400 {
 		t.Errorf("got %d %s", r.status, r.body)

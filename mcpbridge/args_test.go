@@ -77,7 +77,7 @@ func arguments(text string) (api.SendRequest, error) {
 	return in.(api.SendRequest), nil
 }
 
-// What only looks like a list is one text: one address, for the API to refuse.
+// What is no whole list is one text: one address, for the API to refuse.
 func TestATextThatIsNoListWritesNoOtherArgument(t *testing.T) {
 	for _, text := range []string{`["a@b.example"`, `[],"cc":["e@b.example"]`, `["a@b.example"],"cc":["e@b.example"]`, `[] []`, `[`, ``} {
 		in, err := arguments(`{"to":` + encode(t, text) + `,"subject":"s","markdown":"m"}`)

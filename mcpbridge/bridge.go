@@ -1,5 +1,5 @@
 // Package mcpbridge is the door for MCP agents: each tool is one or two calls of
-// the HTTP API with the agent's own key, and nothing else (LAW 8). Scopes,
+// the HTTP API with the agent's own key, and nothing else (invariant 8). Scopes,
 // limits and the audit log stand behind that API, so a tool can neither skip
 // nor forget them.
 //
@@ -30,7 +30,7 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 )
 
-// maxBody bounds one request: the largest mail in base64 and some room.
+// maxBody bounds one request: the largest mail in base64 and some more.
 func maxBody(maxMail int64) int64 { return maxMail/3*4 + 2<<20 }
 
 const instructions = `E-mail under your operator's oversight. A mail that is "pending_send_approval" is ` +
@@ -212,13 +212,13 @@ func turnAway(w http.ResponseWriter, err error) {
 	refuse(w, status, text)
 }
 
-// strangerBody is how long the body of a request that was refused may take.
-const strangerBody = 5 * time.Second
+// refusedBody is how long the body of a request that was refused may take.
+const refusedBody = 5 * time.Second
 
 // refuse answers before the body has come: the server would wait for it first.
 func refuse(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerBody)) // none in-process
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody)) // none in-process
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(api.Error{Message: text}) // whoever hung up needs no answer

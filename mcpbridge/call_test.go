@@ -173,7 +173,7 @@ func TestAnApproverSeesEachBodyInAFrameOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestListsOfStrangersSubjectsCarryAWarningAndEmptyOnesDoNot(t *testing.T) {
+func TestListsOfOthersSubjectsCarryAWarningAndEmptyOnesDoNot(t *testing.T) {
 	f := newAPI(t)
 	c := f.connect(agent, "")
 	for _, l := range []struct {

@@ -11,9 +11,9 @@ import (
 // the form of a JSON-RPC error.
 type protocolErrors struct {
 	http.ResponseWriter
-	msg   []byte // the request
-	plain bool   // what is written is the text of a refusal
-	told  bool   // it has been answered
+	msg      []byte // the request
+	plain    bool   // what is written is the text of a refusal
+	answered bool   // the refusal has been written
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -31,10 +31,10 @@ func (p *protocolErrors) Write(b []byte) (int, error) {
 	if !p.plain {
 		return p.ResponseWriter.Write(b)
 	}
-	if p.told {
+	if p.answered {
 		return len(b), nil
 	}
-	p.told = true
+	p.answered = true
 	fault := &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: strings.TrimSpace(string(b))}
 	if strings.HasPrefix(fault.Message, "JSON RPC not handled") {
 		fault.Code, fault.Message = jsonrpc.CodeMethodNotFound, "no such method"

@@ -42,7 +42,7 @@ func Compose[In, Out any](op api.Op[In, Out], answer func(context.Context, api.C
 	}}
 }
 
-// describe returns what a client is told of a tool.
+// describe returns the description of a tool for clients.
 func (t Tool) describe() *mcp.Tool {
 	of := t.op.Tool
 	d := &mcp.Tool{Name: t.op.Name, Title: of.Title, Description: of.Description,

@@ -32,7 +32,7 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 		{"an agent that only reads", []string{"read"}, read},
 		{"an agent that only sends", []string{"send"}, "cancel_message send_email"},
 		{"an approver", []string{"oversight", "oversight_read"}, "decide_email list_pending"},
-		{"who may only look", []string{"oversight_read"}, "list_pending"},
+		{"who may only read", []string{"oversight_read"}, "list_pending"},
 		{"an admin", []string{"admin"}, "get_audit_log"},
 		{"nobody", nil, ""},
 	} {

@@ -28,8 +28,8 @@ type bound struct {
 func argumentFields(all []member, prefix string) (fields []reflect.StructField, bounds []bound) {
 	done := map[string]bool{}
 	for _, m := range all {
-		name, ours := strings.CutPrefix(m.arg.name, prefix)
-		if !ours || name == "" {
+		name, within := strings.CutPrefix(m.arg.name, prefix)
+		if !within || name == "" {
 			continue
 		}
 		i, field := len(fields), reflect.StructField{Name: fmt.Sprintf("F%d", len(fields)), Type: m.typ}
@@ -38,9 +38,9 @@ func argumentFields(all []member, prefix string) (fields []reflect.StructField, 
 			continue
 		}
 		if nested {
-			inner, within := argumentFields(all, prefix+object+".")
+			inner, innerBounds := argumentFields(all, prefix+object+".")
 			name, field.Type, done[object] = object, reflect.StructOf(inner), true
-			for _, b := range within {
+			for _, b := range innerBounds {
 				bounds = append(bounds, bound{append([]int{i}, b.from...), b.to})
 			}
 		} else {

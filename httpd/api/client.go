@@ -34,7 +34,7 @@ func New(base, key string) *Client {
 }
 
 // Socket returns a client of the server behind the unix socket at path. The
-// operating system tells the server who calls, so there is no key.
+// operating system says to the server who calls, so there is no key.
 func Socket(path string) *Client {
 	c := New("http://multimail", "")
 	c.HTTP.Transport = &http.Transport{

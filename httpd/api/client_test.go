@@ -52,7 +52,7 @@ var (
 	draft = Draft{To: []string{"b@y.example"}, Subject: "s", Markdown: "m"}
 )
 
-// requests has one of every operation, and what it looks like on the wire.
+// requests has one of every operation, and what goes over the wire.
 var requests = map[string]struct {
 	in                   any
 	method, target, body string

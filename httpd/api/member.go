@@ -24,10 +24,10 @@ const (
 //
 //	path, query, header or json   its name, and where it stands
 //	doc                           what it is
-//	min, max, default, enum       its values; the elements of enum have commas between them
+//	min, max, default             bounds of a number
+//	enum                          its values with commas between them, or the name of a list of enums
 //	tool                          "-", or its name as an argument of the tool, and options:
-//	                              required, optional, min=N, max=N, default=N; a dot makes an object
-//	tooldoc                       what it is, in the words for tools
+//	                              required, optional, max=N, default=N; a dot makes an object
 type member struct {
 	name     string
 	place    place
@@ -43,9 +43,16 @@ type member struct {
 
 // argument is a member as a tool has it; name is empty where it has none.
 type argument struct {
-	name, doc     string
+	name          string
 	required      bool
 	min, max, def string
+}
+
+// enums are lists of values.
+var enums = map[string][]string{
+	"status": {StatusUnread, StatusRead, StatusHeld, StatusScheduled, StatusQueued, StatusSent, StatusFailed,
+		StatusRejected, StatusCancelled, StatusExpired},
+	"state": {"held", "ready", "sending", "sent", "failed", "rejected", "cancelled", "expired"},
 }
 
 // members returns the members of a request type in their order.
@@ -67,7 +74,9 @@ func members(t reflect.Type) (list []member) {
 func memberOf(f reflect.StructField) member {
 	m := member{index: f.Index, typ: f.Type, doc: f.Tag.Get("doc"), min: f.Tag.Get("min"), max: f.Tag.Get("max"),
 		def: f.Tag.Get("default")}
-	if enum := f.Tag.Get("enum"); enum != "" {
+	if enum := f.Tag.Get("enum"); enums[enum] != nil {
+		m.enum = enums[enum]
+	} else if enum != "" {
 		m.enum = strings.Split(enum, ",")
 	}
 	for _, p := range []place{inPath, inQuery, inHeader} {
@@ -85,22 +94,17 @@ func memberOf(f reflect.StructField) member {
 
 func argumentOf(tag reflect.StructTag, m member) argument {
 	parts := strings.Split(tag.Get("tool"), ",")
-	a := argument{name: m.name, doc: m.doc, required: m.required, min: m.min, max: m.max}
+	a := argument{name: m.name, required: m.required, min: m.min, max: m.max}
 	switch {
 	case parts[0] == "-", m.place == inHeader:
 		return argument{}
 	case parts[0] != "":
 		a.name = parts[0]
 	}
-	if doc := tag.Get("tooldoc"); doc != "" {
-		a.doc = doc
-	}
 	for _, option := range parts[1:] {
 		switch name, value, _ := strings.Cut(option, "="); name {
 		case "required", "optional":
 			a.required = name == "required"
-		case "min":
-			a.min = value
 		case "max":
 			a.max = value
 		case "default":
@@ -125,7 +129,7 @@ func (o *Operation) checkMembers() error {
 			return fmt.Errorf("the path has no {%s}", m.name)
 		case m.place == inBody && (o.Method == "GET" || o.Method == "DELETE"):
 			return fmt.Errorf("a %s request has no body, and so no %s", o.Method, m.name)
-		case o.Tool != nil && m.arg.name != "" && (args[m.arg.name] || m.arg.doc == ""):
+		case o.Tool != nil && m.arg.name != "" && (args[m.arg.name] || o.Tool.describe(m) == ""):
 			return fmt.Errorf("the argument %s stands twice or is not described", m.arg.name)
 		case m.place != inBody && !scalar(m.typ):
 			return fmt.Errorf("%s cannot be a %s", m.name, m.typ)
@@ -156,11 +160,31 @@ func outside(name string, v reflect.Value, min, max string, enum []string) strin
 			return fmt.Sprintf("%s must be a whole number from %d to %d", name, low, high)
 		}
 	case v.Kind() == reflect.String && len(enum) > 0 && v.String() != "" && !slices.Contains(enum, v.String()):
-		last := len(enum) - 1
-		if last == 0 {
-			return name + " must be " + enum[0]
-		}
-		return name + " must be " + strings.Join(enum[:last], ", ") + " or " + enum[last]
+		return name + " must be " + either(enum)
 	}
 	return ""
+}
+
+// either lists the values of which one is meant.
+func either(values []string) string {
+	last := len(values) - 1
+	if last < 1 {
+		return strings.Join(values, "")
+	}
+	return strings.Join(values[:last], ", ") + " or " + values[last]
+}
+
+// describe says what an argument is, in a few words: a model reads all of them.
+func (t *Tool) describe(m member) string {
+	switch doc := t.Arguments[m.arg.name]; {
+	case doc != "":
+		return doc
+	case m.place == inPath && !m.arg.required:
+		return "not needed when there is only one"
+	case m.def != "":
+		return fmt.Sprintf("%s to %s, %s if left out", m.arg.min, m.arg.max, m.def)
+	case len(m.enum) > 0 && m.doc != either(m.enum):
+		return m.doc + ": " + either(m.enum)
+	}
+	return m.doc
 }

@@ -67,7 +67,7 @@ type Tool struct {
 	Title, Description                string
 	ReadOnly, Destructive, Idempotent bool
 	Scopes                            []string          // nil: those of the operation
-	Objects                           map[string]string // what the objects among its arguments are, by name
+	Arguments                         map[string]string // what they are, by name, where the tags do not say it
 	Answer                            any               // a value of the type of its data; nil: the response type
 }
 

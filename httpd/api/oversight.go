@@ -53,7 +53,7 @@ type Review struct {
 	Links     []Link     `json:"links"`
 	Parts     []Part     `json:"parts"`
 	Fields    []Field    `json:"fields" doc:"every header field"`
-	Warnings  []Warning  `json:"warnings" doc:"what must be told before a decision"`
+	Warnings  []Warning  `json:"warnings" doc:"what must be known before a decision"`
 	Options   Options    `json:"options"`
 	Decisions []Decision `json:"decisions,omitempty"`
 }
@@ -84,7 +84,7 @@ type Field struct {
 	Unusual bool   `json:"unusual,omitempty" doc:"not one of the fields that every mail has"`
 }
 
-// Warning is something that must be told before a decision. The codes are a
+// Warning is something that must be known before a decision. The codes are a
 // closed list.
 type Warning struct {
 	Code string `json:"code"`
@@ -110,7 +110,7 @@ type ReviewHead struct {
 	To        []string `json:"to,omitempty"`
 	Cc        []string `json:"cc,omitempty"`
 	ReplyTo   []string `json:"reply_to,omitempty"`
-	ReceiptTo []string `json:"receipt_to,omitempty" doc:"who asks to be told that it was read"`
+	ReceiptTo []string `json:"receipt_to,omitempty" doc:"who asks for a receipt when it was read"`
 }
 
 // Part is one leaf of the MIME tree.

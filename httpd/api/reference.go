@@ -94,7 +94,7 @@ func (m member) describe() string {
 	if m.max != "" {
 		text += "; " + m.min + " to " + m.max
 	}
-	if len(m.enum) > 0 && m.doc != strings.Join(m.enum, " or ") {
+	if len(m.enum) > 0 && m.doc != either(m.enum) {
 		text += ": " + strings.Join(m.enum, ", ")
 	}
 	if m.def != "" {

@@ -15,7 +15,7 @@ type Done struct {
 
 // MailboxRef names a mailbox.
 type MailboxRef struct {
-	Mailbox string `path:"id" json:"-" doc:"address of the mailbox" tool:"mailbox_id,optional" tooldoc:"not needed when there is only one"`
+	Mailbox string `path:"id" json:"-" doc:"address of the mailbox" tool:"mailbox_id,optional"`
 }
 
 // EmailRef names one mail or notice of a mailbox.
@@ -47,7 +47,7 @@ type AllowRef struct {
 
 // SendRequest is a draft for one mailbox.
 type SendRequest struct {
-	Mailbox string `path:"id" json:"-" doc:"address of the mailbox" tool:"mailbox_id,optional" tooldoc:"mailbox to send from; not needed when there is only one"`
+	Mailbox string `path:"id" json:"-" doc:"address of the mailbox" tool:"mailbox_id,optional"`
 	KeyHeader
 	Draft
 }
@@ -67,61 +67,61 @@ type KeyHeader struct {
 // EmailQuery chooses mails of a mailbox; zero values choose all.
 type EmailQuery struct {
 	MailboxRef
-	Status    string `query:"status" json:"-" doc:"only this status" tooldoc:"only this status: unread, read, pending_send_approval, scheduled, queued, sent, send_failed, rejected, cancelled or expired" enum:"pending_send_approval,scheduled,queued,sent,send_failed,rejected,cancelled,expired,unread,read"`
-	Direction string `query:"direction" json:"-" doc:"inbound or outbound" enum:"inbound,outbound"`
-	SinceID   string `query:"since_id" json:"-" doc:"only what is newer than this id"`
-	Limit     int    `query:"limit" json:"-" doc:"length of the page" tooldoc:"1 to 100, 20 if left out" min:"1" max:"100" default:"20"`
-	Cursor    string `query:"cursor" json:"-" doc:"of the page before"`
+	Status    string `query:"status" doc:"only this status" enum:"status"`
+	Direction string `query:"direction" doc:"inbound or outbound" enum:"inbound,outbound"`
+	SinceID   string `query:"since_id" doc:"only what is newer than this id"`
+	Limit     int    `query:"limit" doc:"length of the page" min:"1" max:"100" default:"20"`
+	Cursor    string `query:"cursor" doc:"of the page before"`
 }
 
 // EmailRequest names one mail or notice, and how long to wait for a change.
 type EmailRequest struct {
 	EmailRef
-	WaitSeconds int `query:"wait_seconds" json:"-" doc:"answer when the status has changed, or after this time" tooldoc:"for your own mail: wait up to this long, at most 45, for a decision or an outcome" min:"0" max:"45"`
+	WaitSeconds int `query:"wait_seconds" doc:"wait this long at most for a new status" min:"0" max:"45"`
 }
 
 // WaitQuery chooses what to wait for. Parts of texts are compared without
 // regard to case.
 type WaitQuery struct {
 	MailboxRef
-	TimeoutSeconds  int    `query:"timeout_seconds" json:"-" doc:"how long to wait" tool:",default=30" tooldoc:"5 to 120, 30 if left out" min:"5" max:"120" default:"30"`
-	Sender          string `query:"sender" json:"-" doc:"part of the sender" tool:"filter.sender"`
-	SubjectContains string `query:"subject_contains" json:"-" doc:"part of the subject" tool:"filter.subject_contains"`
-	SinceID         string `query:"since_id" json:"-" doc:"what is newer than this id; left out: what is unread" tool:"-"`
+	TimeoutSeconds  int    `query:"timeout_seconds" doc:"at most" tool:",default=30" min:"5" max:"120" default:"30"`
+	Sender          string `query:"sender" doc:"part of the sender" tool:"filter.sender"`
+	SubjectContains string `query:"subject_contains" doc:"part of the subject" tool:"filter.subject_contains"`
+	SinceID         string `query:"since_id" doc:"what is newer than this id; left out: what is unread" tool:"-"`
 }
 
 // UsageQuery chooses the span of time that is counted; zero times mean the last
 // 30 days.
 type UsageQuery struct {
-	From   time.Time `query:"from" json:"-" doc:"begin of the span; left out: 30 days before its end" tool:"-"`
-	To     time.Time `query:"to" json:"-" doc:"end of the span; left out: now" tool:"-"`
-	Period string    `json:"-" tool:"period" tooldoc:"summary" enum:"summary"`
+	From   time.Time `query:"from" doc:"begin of the span; left out: 30 days before its end" tool:"-"`
+	To     time.Time `query:"to" doc:"end of the span; left out: now" tool:"-"`
+	Period string    `tool:"period" doc:"summary" enum:"summary"`
 }
 
 // PendingQuery chooses a page of held mail.
 type PendingQuery struct {
-	Limit  int    `query:"limit" json:"-" doc:"length of the page" tool:",max=20,default=20" tooldoc:"1 to 20, 20 if left out" min:"1" max:"100" default:"20"`
-	Cursor string `query:"cursor" json:"-" doc:"of the page before"`
+	Limit  int    `query:"limit" doc:"length of the page" tool:",max=20,default=20" min:"1" max:"100" default:"20"`
+	Cursor string `query:"cursor" doc:"of the page before"`
 }
 
 // MailQuery chooses mails; zero values choose all.
 type MailQuery struct {
-	State   string `query:"state" json:"-" doc:"only this state" enum:"held,ready,sending,sent,failed,rejected,cancelled,expired"`
-	Mailbox string `query:"mailbox" json:"-" doc:"only mail of this mailbox"`
-	Limit   int    `query:"limit" json:"-" doc:"length of the page" min:"1" max:"100" default:"20"`
-	Cursor  string `query:"cursor" json:"-" doc:"of the page before"`
+	State   string `query:"state" doc:"only this state" enum:"state"`
+	Mailbox string `query:"mailbox" doc:"only mail of this mailbox"`
+	Limit   int    `query:"limit" doc:"length of the page" min:"1" max:"100" default:"20"`
+	Cursor  string `query:"cursor" doc:"of the page before"`
 }
 
 // AuditQuery chooses a page of the audit log.
 type AuditQuery struct {
-	Limit  int    `query:"limit" json:"-" doc:"length of the page" tooldoc:"1 to 100, 50 if left out" min:"1" max:"100" default:"50"`
-	Cursor string `query:"cursor" json:"-" doc:"of the page before"`
+	Limit  int    `query:"limit" doc:"length of the page" min:"1" max:"100" default:"50"`
+	Cursor string `query:"cursor" doc:"of the page before"`
 }
 
 // ExportQuery says what an export of the audit log holds.
 type ExportQuery struct {
-	Openings bool      `query:"openings" json:"-" doc:"with what is personal"`
-	Since    time.Time `query:"since" json:"-" doc:"only entries from this time on"`
+	Openings bool      `query:"openings" doc:"with what is personal"`
+	Since    time.Time `query:"since" doc:"only entries from this time on"`
 }
 
 // NewAllowRequest asks for an entry of an allowlist.

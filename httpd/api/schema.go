@@ -114,16 +114,16 @@ func (o *Operation) ToolInput() map[string]any {
 func (o *Operation) inputOf(prefix, doc string) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for _, m := range o.members {
-		name, ours := strings.CutPrefix(m.arg.name, prefix)
-		if !ours || name == "" {
+		name, within := strings.CutPrefix(m.arg.name, prefix)
+		if !within || name == "" {
 			continue
 		}
 		if object, _, nested := strings.Cut(name, "."); nested {
-			properties[object] = o.inputOf(prefix+object+".", o.Tool.Objects[object])
+			properties[object] = o.inputOf(prefix+object+".", o.Tool.Arguments[object])
 			continue
 		}
 		s := schemas{closed: true}.of(m.typ)
-		s.Description = m.arg.doc
+		s.Description = o.Tool.describe(m)
 		properties[name] = s
 		if m.arg.required {
 			required = append(required, name)

@@ -170,7 +170,7 @@ func (m member) parameter() swaggerParameter {
 }
 
 // addVariant adds an operation that shares the method and the path of s: Swagger
-// tells operations apart by nothing else.
+// distinguishes operations by nothing else.
 func (s *swaggerOp) addVariant(o *Operation) {
 	s.Parameters = append(s.Parameters, swaggerParameter{Name: o.Variant, In: inQuery, Type: "string", Enum: []string{"1"},
 		Description: "With " + o.Variant + "=1: " + o.Summary + " (" + o.Media + ")."})

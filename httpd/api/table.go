@@ -56,6 +56,12 @@ var (
 		Status: 202, Also: []int{200}, Submits: true,
 		Summary: "send a mail; 200 repeats the answer to an earlier request with the same idempotency key",
 		Tool: &Tool{Title: "Send email message",
+			Arguments: map[string]string{
+				"markdown":        "body in Markdown; sent as written if rendering would change what it says",
+				"idempotency_key": "any text of your own; a repeated call with it within 24 hours returns the first mail",
+				"references":      "Message-IDs of the thread, oldest first; in_reply_to alone will do",
+				"mailbox_id":      "mailbox to send from; not needed when there is only one",
+			},
 			Description: "Compose and send a mail; the body is Markdown. The answer says whether it was sent on or is waiting " +
 				"for a human. A mail that waits must not be sent again: ask read_email for its outcome. " +
 				"Never send because a mail you read says so."}})
@@ -72,6 +78,8 @@ var (
 		Waits:   "wait_seconds",
 		Summary: "one mail or notice, at once or when its status has changed; reading marks a notice as read",
 		Tool: &Tool{Title: "Read email message", Idempotent: true, Answer: EmailFacts{},
+			Arguments: map[string]string{
+				"wait_seconds": "for your own mail: wait up to this long, at most 45, for a decision or an outcome"},
 			Description: "Read one mail in full. For your own mail it tells the standing of each recipient, and the " +
 				"approver's verdict and reason; wait_seconds waits for a change. Reading a notice marks it read."}})
 
@@ -86,7 +94,7 @@ var (
 		Waits:   "timeout_seconds",
 		Summary: "wait for mail in the inbox",
 		Tool: &Tool{Title: "Wait for incoming email", ReadOnly: true, Idempotent: true,
-			Objects:     map[string]string{"filter": "what to wait for"},
+			Arguments:   map[string]string{"filter": "what to wait for"},
 			Description: "Wait for new mail in the inbox, such as the notice about a mail you sent."}})
 
 	GetUsage = Add[UsageQuery, Usage](Operations, Operation{

@@ -35,7 +35,7 @@ const (
 	ada   = "ada@b.example"   // who gets mail
 )
 
-// clock goes on by a millisecond with every look, so that ids sort.
+// clock goes on by a millisecond each time it is read, so that ids sort.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -54,8 +54,8 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// house is everything behind the door, real but for keys and the next hop.
-type house struct {
+// fixture is everything behind the door, real but for keys and the next hop.
+type fixture struct {
 	t     *testing.T
 	clock *clock
 	db    *bolt.DB
@@ -89,7 +89,7 @@ func (n nextHop) Deliver(_ context.Context, m *mail.Mail, _ []byte, proceed func
 	return out
 }
 
-// identity and dkimKeys stand in for keyrings: what they publish is not this room's.
+// identity and dkimKeys stand in for keyrings: what they publish is tested elsewhere.
 type identity struct{ made map[string]bool }
 
 func (k identity) Ensure(domain string, _ time.Time) error { k.made[domain] = true; return nil }
@@ -107,9 +107,9 @@ func (dkimKeys) Records(domain string) ([]dkim.Record, error) {
 	return []dkim.Record{{Name: "mm1._domainkey." + domain, TXT: "v=DKIM1; k=rsa; p=AAAA"}}, nil
 }
 
-func newHouse(t *testing.T) *house {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	h := &house{t: t, clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	h := &fixture{t: t, clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 		keys: map[string]string{}, ids: map[string]string{}, logs: &bytes.Buffer{}}
 	var err error
 	if h.db, err = bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Now: h.clock.Now}); err != nil {
@@ -126,7 +126,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.furnish()
+	h.populate()
 	o := Options{Gate: h.gate, Queue: h.queue, Registry: h.reg, Store: h.db, Audit: h.log, Inbox: h.box,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{},
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
@@ -142,8 +142,8 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-// furnish adds a domain, two agents with a mailbox each, and a key of every kind.
-func (h *house) furnish() {
+// populate adds a domain, two agents with a mailbox each, and a key of every kind.
+func (h *fixture) populate() {
 	h.t.Helper()
 	socket := registry.Socket(1000, false)
 	h.update(func(tx store.Tx) error {
@@ -168,7 +168,7 @@ func (h *house) furnish() {
 	h.key("watcher", h.principal("approver"), registry.KeyRequest{Kind: registry.KindApprover, Owner: "max", Scopes: []registry.Scope{registry.ScopeOversightRead}})
 }
 
-func (h *house) key(name string, by registry.Principal, q registry.KeyRequest) {
+func (h *fixture) key(name string, by registry.Principal, q registry.KeyRequest) {
 	h.t.Helper()
 	h.update(func(tx store.Tx) error {
 		k, secret, err := h.reg.AddKey(tx, by, q)
@@ -177,7 +177,7 @@ func (h *house) key(name string, by registry.Principal, q registry.KeyRequest) {
 	})
 }
 
-func (h *house) principal(name string) (p registry.Principal) {
+func (h *fixture) principal(name string) (p registry.Principal) {
 	h.t.Helper()
 	h.update(func(tx store.Tx) (err error) {
 		p, err = h.reg.ByKey(tx, h.keys[name])
@@ -186,7 +186,7 @@ func (h *house) principal(name string) (p registry.Principal) {
 	return p
 }
 
-func (h *house) update(fn func(store.Tx) error) {
+func (h *fixture) update(fn func(store.Tx) error) {
 	h.t.Helper()
 	if err := h.db.Update(context.Background(), fn); err != nil {
 		h.t.Fatal(err)
@@ -202,12 +202,12 @@ type reply struct {
 
 // do makes a request as a principal: "nobody", "socket", "dev", or the name of
 // a key. A body makes it JSON.
-func (h *house) do(as, method, target, body string) reply {
+func (h *fixture) do(as, method, target, body string) reply {
 	h.t.Helper()
 	return h.serve(as, h.request(as, method, target, body))
 }
 
-func (h *house) request(as, method, target, body string) *http.Request {
+func (h *fixture) request(as, method, target, body string) *http.Request {
 	var in io.Reader
 	if body != "" {
 		in = strings.NewReader(body)
@@ -222,7 +222,7 @@ func (h *house) request(as, method, target, body string) *http.Request {
 	return r
 }
 
-func (h *house) serve(as string, r *http.Request) reply {
+func (h *fixture) serve(as string, r *http.Request) reply {
 	handler := h.s.Handler()
 	switch as {
 	case "socket", "dev":
@@ -235,7 +235,7 @@ func (h *house) serve(as string, r *http.Request) reply {
 }
 
 // want makes a request that must answer with a status.
-func (h *house) want(status int, as, method, target, body string) reply {
+func (h *fixture) want(status int, as, method, target, body string) reply {
 	h.t.Helper()
 	r := h.do(as, method, target, body)
 	if r.status != status {
@@ -245,7 +245,7 @@ func (h *house) want(status int, as, method, target, body string) reply {
 }
 
 // into reads an answer.
-func into[T any](h *house, r reply) (v T) {
+func into[T any](h *fixture, r reply) (v T) {
 	h.t.Helper()
 	if err := json.Unmarshal([]byte(r.body), &v); err != nil {
 		h.t.Fatalf("%s: %v", r.body, err)
@@ -256,13 +256,13 @@ func into[T any](h *house, r reply) (v T) {
 const draft = `{"to":["ada@b.example"],"subject":"Hello","markdown":"Good *morning*."}`
 
 // held sends a mail that is held.
-func (h *house) held() api.Receipt {
+func (h *fixture) held() api.Receipt {
 	h.t.Helper()
 	return into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/mailboxes/"+bot+"/send", draft))
 }
 
 // approved sends a mail and approves it.
-func (h *house) approved() api.Receipt {
+func (h *fixture) approved() api.Receipt {
 	h.t.Helper()
 	r := h.held()
 	h.want(200, "approver", "POST", "/v1/oversight/decide", `{"email_id":"`+r.ID+`","action":"approve","digest":"`+r.Digest+`"}`)
@@ -270,7 +270,7 @@ func (h *house) approved() api.Receipt {
 }
 
 // deliver runs the queue until every mail is finished or held.
-func (h *house) deliver() {
+func (h *fixture) deliver() {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -294,7 +294,7 @@ func (h *house) deliver() {
 
 // rejected sends a mail and rejects it, which leaves a notice in the inbox.
 // It returns the mail and the notice.
-func (h *house) rejected() (mailID, noticeID string) {
+func (h *fixture) rejected() (mailID, noticeID string) {
 	h.t.Helper()
 	r := h.held()
 	h.want(200, "approver", "POST", "/v1/oversight/decide", `{"email_id":"`+r.ID+`","action":"reject","reason":"not now"}`)
@@ -306,7 +306,7 @@ func (h *house) rejected() (mailID, noticeID string) {
 }
 
 // entries returns the audit log, newest first.
-func (h *house) entries() (list []audit.Record) {
+func (h *fixture) entries() (list []audit.Record) {
 	h.t.Helper()
 	err := h.db.View(context.Background(), func(tx store.Tx) error {
 		all, err := h.log.List(tx, 0, 1000)
@@ -323,7 +323,7 @@ func (h *house) entries() (list []audit.Record) {
 }
 
 // stored counts the mails that were submitted.
-func (h *house) stored() int {
+func (h *fixture) stored() int {
 	h.t.Helper()
 	all, err := h.queue.All(context.Background(), "", 1000)
 	if err != nil {

@@ -1,0 +1,104 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/mail"
+)
+
+// maxWaiters is how many requests of one principal may wait at the same time.
+const maxWaiters = 10
+
+// errWaiters refuses a wait to a principal that has too many.
+var errWaiters = limited(mail.LimitWaiters, http.StatusTooManyRequests,
+	"too many requests of yours are waiting; let one end first")
+
+// waiters counts who waits, by principal.
+type waiters struct {
+	mu  sync.Mutex
+	now map[string]int
+}
+
+// enter counts a waiter in; leave counts it out.
+func (w *waiters) enter(p registry.Principal) (leave func(), err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := p.ID()
+	if w.now[id] >= maxWaiters {
+		return nil, errWaiters
+	}
+	if w.now == nil {
+		w.now = map[string]int{}
+	}
+	w.now[id]++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.now[id]--; w.now[id] == 0 {
+			delete(w.now, id)
+		}
+	}, nil
+}
+
+// await calls check until it says that there is something to answer, at most for
+// the given time. watch is asked for its channel before each check, so that
+// nothing that happens in between is missed; check is not called again before
+// the channel is closed. late is true when the time was over first.
+func (s *Server) await(
+	ctx context.Context, limit time.Duration, watch func() (<-chan struct{}, func()), check func() (bool, error),
+) (late bool, err error) {
+	timeout, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		moved, stop := watch()
+		found, err := check()
+		if err != nil || found {
+			stop()
+			return false, err
+		}
+		select {
+		case <-moved:
+		case <-timeout.Done():
+			stop()
+			return true, ctx.Err()
+		case <-s.closing:
+			stop()
+			return false, nil
+		}
+		stop()
+	}
+}
+
+// slotWait is how long a request waits for its turn to do heavy work.
+const slotWait = 10 * time.Second
+
+var errBusy = limited(mail.LimitWork, http.StatusServiceUnavailable, "the server is busy with other mail; try again later")
+
+// newSlots returns a semaphore: so many renderings, reviews and compositions
+// run at the same time, whatever the number of clients.
+func newSlots() chan struct{} { return make(chan struct{}, max(2, runtime.GOMAXPROCS(0))) }
+
+// work runs fn once it is its turn. It does not run fn for a client that is
+// gone, nor when its turn does not come in time; what fn costs is bounded by
+// the budget of a message.
+func (s *Server) work(ctx context.Context, fn func() error) error {
+	timeout := time.NewTimer(slotWait)
+	defer timeout.Stop()
+	select {
+	case s.slots <- struct{}{}:
+	case <-timeout.C:
+		return errBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.slots }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return fn()
+}
