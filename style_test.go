@@ -26,7 +26,6 @@ const (
 var (
 	// wideLines are directories.
 	wideLines = strings.Fields(`
-		cmd/multimail
 		gate
 		httpd
 		httpd/api

@@ -8,24 +8,51 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 )
 
+// show carries out an operation and prints its answer, as JSON or by text.
+func show[In, Out any](e *environment, op api.Op[In, Out], in In, text func(Out) error) error {
+	return e.withClient(func(c *api.Client) error {
+		out, err := api.Call(e.ctx, c, op, in)
+		if err != nil {
+			return err
+		}
+		return e.print(out, func() error { return text(out) })
+	})
+}
+
+// list carries out an operation and prints the items of its answer, as a JSON
+// array or as a table with a row for each.
+func list[In, Out, Item any](e *environment, op api.Op[In, Out], in In, items func(Out) []Item,
+	head string, row func(Item) []string) error {
+	return e.withClient(func(c *api.Client) error {
+		out, err := api.Call(e.ctx, c, op, in)
+		if err != nil {
+			return err
+		}
+		return printList(e, items(out), head, row)
+	})
+}
+
+func printList[Item any](e *environment, items []Item, head string, row func(Item) []string) error {
+	return e.print(items, func() error {
+		rows := make([][]string, 0, len(items))
+		for _, x := range items {
+			rows = append(rows, row(x))
+		}
+		return e.table(head, rows)
+	})
+}
+
 type operatorCmd struct {
 	Name      *string `help:"Name of the accountable organisation." placeholder:"TEXT"`
 	Oversight *string `help:"Address that gets copies of monitored mail." placeholder:"ADDR"`
 }
 
 func (o operatorCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) (err error) {
-		var a api.Account
-		if o.Name == nil && o.Oversight == nil {
-			a, err = api.Call(e.ctx, c, api.GetAccount, api.None{})
-		} else {
-			a, err = api.Call(e.ctx, c, api.UpdateAccount, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight})
-		}
-		if err != nil {
-			return err
-		}
-		return e.print(a, func() error { return e.line("%s, oversight address %s", a.Name, a.OversightEmail) })
-	})
+	text := func(a api.Account) error { return e.line("%s, oversight address %s", a.Name, a.OversightEmail) }
+	if o.Name == nil && o.Oversight == nil {
+		return show(e, api.GetAccount, api.None{}, text)
+	}
+	return show(e, api.UpdateAccount, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight}, text)
 }
 
 type domainCmd struct {
@@ -39,13 +66,7 @@ type domainAddCmd struct {
 }
 
 func (d domainAddCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		dom, err := api.Call(e.ctx, c, api.AddDomain, api.NewDomain{Name: d.Name})
-		if err != nil {
-			return err
-		}
-		return e.print(dom, func() error { return e.records(dom) })
-	})
+	return show(e, api.AddDomain, api.NewDomain{Name: d.Name}, e.records)
 }
 
 type recordsCmd struct {
@@ -53,13 +74,7 @@ type recordsCmd struct {
 }
 
 func (d recordsCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		dom, err := api.Call(e.ctx, c, api.GetDomain, api.NameRef{Name: d.Name})
-		if err != nil {
-			return err
-		}
-		return e.print(dom, func() error { return e.records(dom) })
-	})
+	return show(e, api.GetDomain, api.NameRef{Name: d.Name}, e.records)
 }
 
 // records prints lines for a zone file.
@@ -75,20 +90,9 @@ func (e *environment) records(d api.Domain) error {
 type domainListCmd struct{}
 
 func (domainListCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		all, err := api.Call(e.ctx, c, api.ListDomains, api.None{})
-		if err != nil {
-			return err
-		}
-		l := all.Domains
-		return e.print(l, func() error {
-			rows := make([][]string, 0, len(l))
-			for _, d := range l {
-				rows = append(rows, []string{d.Name, fmt.Sprint(d.Verified), short(d.CreatedAt)})
-			}
-			return e.table("DOMAIN\tVERIFIED\tCREATED", rows)
-		})
-	})
+	return list(e, api.ListDomains, api.None{}, func(all api.Domains) []api.Domain { return all.Domains },
+		"DOMAIN\tVERIFIED\tCREATED",
+		func(d api.Domain) []string { return []string{d.Name, fmt.Sprint(d.Verified), short(d.CreatedAt)} })
 }
 
 type agentCmd struct {
@@ -105,13 +109,7 @@ type agentAddCmd struct {
 }
 
 func (a agentAddCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		p, err := api.Call(e.ctx, c, api.AddAgent, api.NewAgent{Name: a.Name, AgentRef: a.Ref})
-		if err != nil {
-			return err
-		}
-		return e.print(p, func() error { return e.line("agent %s, SMTP password %s", p.Name, p.Password) })
-	})
+	return show(e, api.AddAgent, api.NewAgent{Name: a.Name, AgentRef: a.Ref}, e.password)
 }
 
 type agentPasswordCmd struct {
@@ -119,36 +117,24 @@ type agentPasswordCmd struct {
 }
 
 func (a agentPasswordCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		p, err := api.Call(e.ctx, c, api.ResetPassword, api.NameRef{Name: a.Name})
-		if err != nil {
-			return err
-		}
-		return e.print(p, func() error { return e.line("agent %s, SMTP password %s", p.Name, p.Password) })
-	})
+	return show(e, api.ResetPassword, api.NameRef{Name: a.Name}, e.password)
+}
+
+func (e *environment) password(p api.AgentPassword) error {
+	return e.line("agent %s, SMTP password %s", p.Name, p.Password)
 }
 
 type agentListCmd struct{}
 
 func (agentListCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		all, err := api.Call(e.ctx, c, api.ListAgents, api.None{})
-		if err != nil {
-			return err
-		}
-		l := all.Agents
-		return e.print(l, func() error {
-			rows := make([][]string, 0, len(l))
-			for _, a := range l {
-				state := "active"
-				if a.Disabled {
-					state = "disabled"
-				}
-				rows = append(rows, []string{a.Name, state, a.AgentRef, short(a.CreatedAt)})
+	return list(e, api.ListAgents, api.None{}, func(all api.Agents) []api.Agent { return all.Agents },
+		"AGENT\tSTATE\tREF\tCREATED", func(a api.Agent) []string {
+			state := "active"
+			if a.Disabled {
+				state = "disabled"
 			}
-			return e.table("AGENT\tSTATE\tREF\tCREATED", rows)
+			return []string{a.Name, state, a.AgentRef, short(a.CreatedAt)}
 		})
-	})
 }
 
 type agentDisableCmd struct {
@@ -156,13 +142,8 @@ type agentDisableCmd struct {
 }
 
 func (a agentDisableCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		s, err := api.Call(e.ctx, c, api.DisableAgent, api.NameRef{Name: a.Name})
-		if err != nil {
-			return err
-		}
-		return e.print(s, func() error { return e.stopped("agent "+a.Name+" is disabled", s) })
-	})
+	return show(e, api.DisableAgent, api.NameRef{Name: a.Name},
+		func(s api.Stopped) error { return e.stopped("agent "+a.Name+" is disabled", s) })
 }
 
 type agentEnableCmd struct {
@@ -170,13 +151,8 @@ type agentEnableCmd struct {
 }
 
 func (a agentEnableCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		g, err := api.Call(e.ctx, c, api.EnableAgent, api.NameRef{Name: a.Name})
-		if err != nil {
-			return err
-		}
-		return e.print(g, func() error { return e.line("agent %s is enabled", a.Name) })
-	})
+	return show(e, api.EnableAgent, api.NameRef{Name: a.Name},
+		func(api.Agent) error { return e.line("agent %s is enabled", a.Name) })
 }
 
 type mailboxCmd struct {
@@ -193,36 +169,24 @@ type mailboxAddCmd struct {
 }
 
 func (m mailboxAddCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		b, err := api.Call(e.ctx, c, api.CreateMailbox, api.NewMailbox{Address: m.Address, Agents: m.Agent, DisplayName: m.Name})
-		if err != nil {
-			return err
-		}
-		return e.print(b, func() error { return e.line("%s is in %s", b.Address, b.OversightMode) })
-	})
+	return show(e, api.CreateMailbox, api.NewMailbox{Address: m.Address, Agents: m.Agent, DisplayName: m.Name}, e.mode)
+}
+
+func (e *environment) mode(b api.Mailbox) error {
+	return e.line("%s is in %s", b.Address, b.OversightMode)
 }
 
 type mailboxListCmd struct{}
 
 func (mailboxListCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		all, err := api.Call(e.ctx, c, api.ListMailboxes, api.None{})
-		if err != nil {
-			return err
-		}
-		l := all.Mailboxes
-		return e.print(l, func() error {
-			rows := make([][]string, 0, len(l))
-			for _, b := range l {
-				frozen := ""
-				if b.Frozen {
-					frozen = "frozen"
-				}
-				rows = append(rows, []string{b.Address, b.OversightMode, list(b.Agents), frozen})
+	return list(e, api.ListMailboxes, api.None{}, func(all api.Mailboxes) []api.Mailbox { return all.Mailboxes },
+		"MAILBOX\tMODE\tAGENTS\t", func(b api.Mailbox) []string {
+			frozen := ""
+			if b.Frozen {
+				frozen = "frozen"
 			}
-			return e.table("MAILBOX\tMODE\tAGENTS\t", rows)
+			return []string{b.Address, b.OversightMode, joined(b.Agents), frozen}
 		})
-	})
 }
 
 type mailboxModeCmd struct {
@@ -231,14 +195,9 @@ type mailboxModeCmd struct {
 }
 
 func (m mailboxModeCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		b, err := api.Call(e.ctx, c, api.UpdateMailbox, api.MailboxRequest{
-			MailboxRef: api.MailboxRef{Mailbox: m.Address}, MailboxPatch: api.MailboxPatch{OversightMode: &m.Mode}})
-		if err != nil {
-			return err
-		}
-		return e.print(b, func() error { return e.line("%s is in %s", b.Address, b.OversightMode) })
-	})
+	return show(e, api.UpdateMailbox, api.MailboxRequest{
+		MailboxRef: api.MailboxRef{Mailbox: m.Address}, MailboxPatch: api.MailboxPatch{OversightMode: &m.Mode},
+	}, e.mode)
 }
 
 type mailboxSetCmd struct {
@@ -250,15 +209,12 @@ type mailboxSetCmd struct {
 }
 
 func (m mailboxSetCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		b, err := api.Call(e.ctx, c, api.UpdateMailbox, api.MailboxRequest{MailboxRef: api.MailboxRef{Mailbox: m.Address}, MailboxPatch: api.MailboxPatch{
+	return show(e, api.UpdateMailbox, api.MailboxRequest{
+		MailboxRef: api.MailboxRef{Mailbox: m.Address},
+		MailboxPatch: api.MailboxPatch{
 			DisplayName: m.Name, OversightAddress: m.Oversight, HoldSeconds: m.Hold, AddAgents: m.Agent,
-		}})
-		if err != nil {
-			return err
-		}
-		return e.print(b, func() error { return e.line("%s is changed", b.Address) })
-	})
+		},
+	}, func(b api.Mailbox) error { return e.line("%s is changed", b.Address) })
 }
 
 type allowCmd struct {
@@ -274,14 +230,10 @@ type allowAddCmd struct {
 }
 
 func (a allowAddCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		n, err := api.Call(e.ctx, c, api.AddAllowlistEntry,
-			api.NewAllowRequest{MailboxRef: api.MailboxRef{Mailbox: a.Mailbox}, NewAllowEntry: api.NewAllowEntry{Pattern: a.Pattern, Note: a.Note}})
-		if err != nil {
-			return err
-		}
-		return e.print(n, func() error { return e.line("%s %s", n.ID, n.Pattern) })
-	})
+	return show(e, api.AddAllowlistEntry, api.NewAllowRequest{
+		MailboxRef:    api.MailboxRef{Mailbox: a.Mailbox},
+		NewAllowEntry: api.NewAllowEntry{Pattern: a.Pattern, Note: a.Note},
+	}, func(n api.AllowEntry) error { return e.line("%s %s", n.ID, n.Pattern) })
 }
 
 type allowListCmd struct {
@@ -289,20 +241,9 @@ type allowListCmd struct {
 }
 
 func (a allowListCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		all, err := api.Call(e.ctx, c, api.ListAllowlist, api.MailboxRef{Mailbox: a.Mailbox})
-		if err != nil {
-			return err
-		}
-		l := all.Entries
-		return e.print(l, func() error {
-			rows := make([][]string, 0, len(l))
-			for _, n := range l {
-				rows = append(rows, []string{n.ID, n.Pattern, n.Note, short(n.CreatedAt)})
-			}
-			return e.table("ID\tPATTERN\tNOTE\tADDED", rows)
-		})
-	})
+	return list(e, api.ListAllowlist, api.MailboxRef{Mailbox: a.Mailbox},
+		func(all api.Allowlist) []api.AllowEntry { return all.Entries }, "ID\tPATTERN\tNOTE\tADDED",
+		func(n api.AllowEntry) []string { return []string{n.ID, n.Pattern, n.Note, short(n.CreatedAt)} })
 }
 
 type allowRmCmd struct {
@@ -311,12 +252,8 @@ type allowRmCmd struct {
 }
 
 func (a allowRmCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		if _, err := api.Call(e.ctx, c, api.RemoveAllowlistEntry, api.AllowRef{MailboxRef: api.MailboxRef{Mailbox: a.Mailbox}, Entry: a.ID}); err != nil {
-			return err
-		}
-		return e.print(removed{a.ID}, func() error { return e.line("%s is off the allowlist", a.ID) })
-	})
+	return remove(e, api.RemoveAllowlistEntry,
+		api.AllowRef{MailboxRef: api.MailboxRef{Mailbox: a.Mailbox}, Entry: a.ID}, a.ID, "is off the allowlist")
 }
 
 type keyCmd struct {
@@ -348,47 +285,35 @@ func (k keyCreateCmd) Run(e *environment) error {
 		}
 	}
 	return e.withClient(func(c *api.Client) error {
-		s, err := api.Call(e.ctx, c, api.CreateAPIKey, api.NewKey{Name: k.Name, Kind: k.Kind, Owner: k.Owner, Scopes: k.Scope, Mailboxes: k.Mailbox})
+		s, err := api.Call(e.ctx, c, api.CreateAPIKey, api.NewKey{
+			Name: k.Name, Kind: k.Kind, Owner: k.Owner, Scopes: k.Scope, Mailboxes: k.Mailbox,
+		})
 		if err != nil {
 			return err
 		}
-		if k.Out != "" {
-			if err := writeNew(k.Out, s.Secret+"\n"); err != nil {
-				_, undone := api.Call(e.ctx, c, api.RevokeAPIKey, api.KeyRef{ID: s.ID})
-				return errors.Join(fmt.Errorf("the key could not be written and is revoked: %w", err), undone)
-			}
-			s.Secret = ""
+		if k.Out == "" {
+			return e.print(s, func() error { return e.line("%s", s.Secret) })
 		}
-		return e.print(s, func() error {
-			if k.Out != "" {
-				return e.line("%s %s %s, in %s", s.ID, s.Kind, s.Owner, k.Out)
-			}
-			return e.line("%s", s.Secret)
-		})
+		if err := writeNew(k.Out, s.Secret+"\n"); err != nil {
+			_, undone := api.Call(e.ctx, c, api.RevokeAPIKey, api.KeyRef{ID: s.ID})
+			return errors.Join(fmt.Errorf("the key could not be written and is revoked: %w", err), undone)
+		}
+		s.Secret = ""
+		return e.print(s, func() error { return e.line("%s %s %s, in %s", s.ID, s.Kind, s.Owner, k.Out) })
 	})
 }
 
 type keyListCmd struct{}
 
 func (keyListCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		all, err := api.Call(e.ctx, c, api.ListAPIKeys, api.None{})
-		if err != nil {
-			return err
-		}
-		l := all.Keys
-		return e.print(l, func() error {
-			rows := make([][]string, 0, len(l))
-			for _, k := range l {
-				state := "active"
-				if !k.IsActive {
-					state = "revoked"
-				}
-				rows = append(rows, []string{k.ID, k.Kind, k.Owner, list(k.Scopes), state, short(k.CreatedAt)})
+	return list(e, api.ListAPIKeys, api.None{}, func(all api.Keys) []api.Key { return all.Keys },
+		"ID\tKIND\tOWNER\tSCOPES\tSTATE\tCREATED", func(k api.Key) []string {
+			state := "active"
+			if !k.IsActive {
+				state = "revoked"
 			}
-			return e.table("ID\tKIND\tOWNER\tSCOPES\tSTATE\tCREATED", rows)
+			return []string{k.ID, k.Kind, k.Owner, joined(k.Scopes), state, short(k.CreatedAt)}
 		})
-	})
 }
 
 type keyRevokeCmd struct {
@@ -396,15 +321,20 @@ type keyRevokeCmd struct {
 }
 
 func (k keyRevokeCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		if _, err := api.Call(e.ctx, c, api.RevokeAPIKey, api.KeyRef{ID: k.ID}); err != nil {
-			return err
-		}
-		return e.print(removed{k.ID}, func() error { return e.line("%s is revoked", k.ID) })
-	})
+	return remove(e, api.RevokeAPIKey, api.KeyRef{ID: k.ID}, k.ID, "is revoked")
 }
 
 // removed is what is left to say about something that is gone.
 type removed struct {
 	ID string `json:"id"`
+}
+
+// remove carries out an operation that leaves nothing to print but an id.
+func remove[In, Out any](e *environment, op api.Op[In, Out], in In, id, what string) error {
+	return e.withClient(func(c *api.Client) error {
+		if _, err := api.Call(e.ctx, c, op, in); err != nil {
+			return err
+		}
+		return e.print(removed{id}, func() error { return e.line("%s %s", id, what) })
+	})
 }

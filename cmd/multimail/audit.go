@@ -39,7 +39,8 @@ func (a auditListCmd) Run(e *environment) error {
 		return e.print(entries, func() error {
 			rows := make([][]string, 0, len(entries))
 			for _, x := range entries {
-				rows = append(rows, []string{x.ID, short(x.Time), x.Kind, x.Mail, x.Actor.Kind + " " + x.Actor.ID, x.Hash[:min(12, len(x.Hash))]})
+				rows = append(rows, []string{x.ID, short(x.Time), x.Kind, x.Mail,
+					x.Actor.Kind + " " + x.Actor.ID, x.Hash[:min(12, len(x.Hash))]})
 			}
 			return e.table("SEQ\tTIME\tKIND\tMAIL\tACTOR\tHASH", rows)
 		})
@@ -72,7 +73,7 @@ func (a auditExportCmd) Run(e *environment) error {
 
 type auditVerifyCmd struct {
 	File  string   `arg:"" optional:"" help:"An export; - for standard input. Left out: the daemon's log."`
-	Known []string `help:"A size and root that were noted before: the log must still hold them." placeholder:"CHAIN:SIZE:ROOT"`
+	Known []string `help:"A size and root noted before: the log must still hold them." placeholder:"CHAIN:SIZE:ROOT"`
 }
 
 // checkpoints reads what was noted before: a chain alone cannot show that its
@@ -161,32 +162,17 @@ type clockCmd struct {
 
 type clockShowCmd struct{}
 
-func (clockShowCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		s, err := api.Call(e.ctx, c, api.GetClock, api.None{})
-		return e.clock(s, err)
-	})
-}
+func (clockShowCmd) Run(e *environment) error { return show(e, api.GetClock, api.None{}, e.clock) }
 
 type clockAcceptCmd struct{}
 
-func (clockAcceptCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		s, err := api.Call(e.ctx, c, api.AcceptClock, api.None{})
-		return e.clock(s, err)
-	})
-}
+func (clockAcceptCmd) Run(e *environment) error { return show(e, api.AcceptClock, api.None{}, e.clock) }
 
 // clock prints what the server says of its clock.
-func (e *environment) clock(s api.Clock, err error) error {
-	if err != nil {
-		return err
+func (e *environment) clock(s api.Clock) error {
+	if s.Trusted {
+		return e.line("trusted, it shows %s", short(s.Now))
 	}
-	return e.print(s, func() error {
-		if s.Trusted {
-			return e.line("trusted, it shows %s", short(s.Now))
-		}
-		return e.line("in doubt: %s; it shows %s. No hold expires, no scheduled mail leaves, no retry ends.",
-			printable(s.Doubt), short(s.Now))
-	})
+	return e.line("in doubt: %s; it shows %s. No hold expires, no scheduled mail leaves, no retry ends.",
+		printable(s.Doubt), short(s.Now))
 }

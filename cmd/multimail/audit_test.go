@@ -82,7 +82,7 @@ func TestAnExportThatBreaksOffFails(t *testing.T) {
 	} {
 		a := call(t, append(auditDaemon(t, c.text, `{"ok":true}`), "audit", "export")...)
 		if a.code != c.code || a.out != c.text {
-			t.Errorf("%s: exit %d, want %d: %s", name, a.code, c.code, a.talk)
+			t.Errorf("%s: exit %d, want %d: %s", name, a.code, c.code, a.stderr)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/daemon"
 	"github.com/multimail/multimail/internal/secret"
@@ -17,10 +19,17 @@ import (
 
 // Globals are the flags every command accepts.
 type Globals struct {
-	Data    string `help:"Data directory of the daemon." default:"./.multimail" env:"MULTIMAIL_DATA" type:"path" placeholder:"DIR"`
+	Data    string `help:"${data}" default:"./.multimail" env:"MULTIMAIL_DATA" type:"path" placeholder:"DIR"`
 	JSON    bool   `help:"Print JSON, stable for scripts."`
-	URL     string `help:"Base URL of a daemon elsewhere, instead of the local socket." env:"MULTIMAIL_ADMIN_URL" placeholder:"URL"`
-	KeyFile string `help:"File with the API key to act with; an approver's key decides." env:"MULTIMAIL_KEY_FILE" placeholder:"FILE"`
+	URL     string `help:"${url}" env:"MULTIMAIL_ADMIN_URL" placeholder:"URL"`
+	KeyFile string `help:"${key_file}" env:"MULTIMAIL_KEY_FILE" placeholder:"FILE"`
+}
+
+// globalsHelp is what the help says of the globals.
+var globalsHelp = kong.Vars{
+	"data":     "Data directory of the daemon.",
+	"url":      "Base URL of a daemon elsewhere, instead of the local socket.",
+	"key_file": "File with the API key to act with; an approver's key decides.",
 }
 
 // commands is the whole command line.
@@ -59,7 +68,7 @@ type environment struct {
 	ctx       context.Context
 	in        io.Reader
 	out       io.Writer // results
-	talk      io.Writer // everything else
+	stderr    io.Writer // everything else
 	globals   Globals
 	dataGiven bool              // --data stands on the command line
 	asks      func(in any) bool // whether somebody is there to be asked
@@ -96,7 +105,8 @@ func (e *environment) client() (*api.Client, error) {
 	return c, e.keepApart(c)
 }
 
-var errKeyInside = errors.New("an approver's key does not belong into the data directory: whoever reads the socket there could decide")
+var errKeyInside = errors.New("an approver's key does not belong into the data directory: " +
+	"whoever reads the socket there could decide")
 
 // keepApart refuses an approver's key from the data directory of the daemon it
 // is used with, where every program that can reach the socket finds it.
@@ -158,7 +168,7 @@ func (e *environment) withClient(fn func(c *api.Client) error) error {
 }
 
 type completionCmd struct {
-	Shell string `arg:"" optional:"" enum:"bash,zsh,fish," default:"" help:"bash, zsh or fish; left out: what SHELL names."`
+	Shell string `arg:"" optional:"" enum:"bash,zsh,fish," default:"" help:"bash, zsh or fish; or none: what SHELL names."`
 }
 
 // completionLines turn completion on; the shell then calls this program with

@@ -32,7 +32,7 @@ func (p pendingCmd) Run(e *environment) error {
 			return err
 		}
 		if more {
-			fmt.Fprintln(e.talk, "There are more: --all shows every page.")
+			fmt.Fprintln(e.stderr, "There are more: --all shows every page.")
 		}
 		if p.Watch {
 			return p.watch(e, c, items)
@@ -59,7 +59,7 @@ func (p pendingCmd) read(e *environment, c *api.Client) (items []api.Pending, mo
 func (p pendingCmd) print(e *environment, items []api.Pending, head bool) error {
 	return e.print(items, func() error {
 		if len(items) == 0 && head {
-			fmt.Fprintln(e.talk, "Nothing waits for a decision.")
+			fmt.Fprintln(e.stderr, "Nothing waits for a decision.")
 			return nil
 		}
 		rows := make([][]string, 0, len(items))
@@ -88,9 +88,9 @@ func recipients(m api.Pending) string {
 	}
 	if n := max(m.RecipientCount, len(all)); n > 3 {
 		all = all[:min(2, len(all))]
-		return fmt.Sprintf("%s and %d more", list(all), n-len(all))
+		return fmt.Sprintf("%s and %d more", joined(all), n-len(all))
 	}
-	return list(all)
+	return joined(all)
 }
 
 // watch prints what was not there before until it is interrupted.
@@ -178,7 +178,7 @@ func (a approveCmd) Run(e *environment) error {
 		if a.Yes {
 			return v, nil
 		}
-		if err := errors.Join(printReview(e.talk, r, false), printQuestion(e.talk, r)); err != nil {
+		if err := errors.Join(printReview(e.stderr, r, false), printQuestion(e.stderr, r)); err != nil {
 			return v, err
 		}
 		answer, err := in.ReadString('\n')
@@ -224,7 +224,7 @@ func (e *environment) decide(ids []string, verdict func(*api.Client, string) (ap
 		if err = e.explain(err); err != nil {
 			o.Error = err.Error()
 			if len(ids) > 1 {
-				fmt.Fprintf(e.talk, "%s: %s\n", printable(id), printable(o.Error))
+				fmt.Fprintf(e.stderr, "%s: %s\n", printable(id), printable(o.Error))
 				err = errors.New("not every mail was decided; see the lines above")
 			}
 			failed = err

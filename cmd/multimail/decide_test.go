@@ -19,12 +19,15 @@ func (s *site) mail(id string) held {
 
 func TestAnApproverIsShownTheDigestAndAskedBeforeTheMailGoes(t *testing.T) {
 	s := started(t)
-	for answer, goes := range map[string]bool{"yes\n": true, " yes \n": true, "y\n": false, "no\n": false, "YES\n": false, "": false, "\n": false} {
+	for answer, goes := range map[string]bool{
+		"yes\n": true, " yes \n": true, "y\n": false, "no\n": false, "YES\n": false, "": false, "\n": false,
+	} {
 		id := s.submit(plainMail, "ada@dest.test")
 		before := s.mail(id)
 		a := callAs(t, answer, true, "approve", id, "--data", s.data, "--key-file", s.key)
-		if !strings.Contains(a.talk, "Approve these bytes, digest "+before.Digest+"? [yes/no] ") || !strings.Contains(a.talk, "| Good morning.") {
-			t.Errorf("%q: the approver was shown\n%s", answer, a.talk)
+		question := "Approve these bytes, digest " + before.Digest + "? [yes/no] "
+		if !strings.Contains(a.stderr, question) || !strings.Contains(a.stderr, "| Good morning.") {
+			t.Errorf("%q: the approver was shown\n%s", answer, a.stderr)
 		}
 		if goes != (a.code == exitDone) || goes == (s.mail(id).State == "held") {
 			t.Errorf("%q: exit %d, the mail is %s", answer, a.code, s.mail(id).State)
@@ -105,9 +108,11 @@ func TestAnApproversKeyInTheDataDirectoryIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{in, link} {
-		s.cli("approve", id, "--yes", "--key-file", key).want(t, exitFailed, "does not belong into the data directory", "hint: move it")
+		s.cli("approve", id, "--yes", "--key-file", key).
+			want(t, exitFailed, "does not belong into the data directory", "hint: move it")
 	}
-	s.approver("key", "create", "approver", "bob", "--out", filepath.Join(s.data, "bob.key")).want(t, exitFailed, "does not belong")
+	s.approver("key", "create", "approver", "bob", "--out", filepath.Join(s.data, "bob.key")).
+		want(t, exitFailed, "does not belong")
 	if st := s.mail(id).State; st != "held" {
 		t.Errorf("the mail is %s", st)
 	}
@@ -143,7 +148,8 @@ func TestAKeyThatCannotBeWrittenIsRevoked(t *testing.T) {
 	s := started(t)
 	a := s.cli("key", "create", "agent", siteAgent, "--out", filepath.Join(s.data, "no", "such", "file"))
 	a.want(t, exitFailed, "could not be written and is revoked")
-	if out := s.cli("key", "list").want(t, exitDone).out; strings.Contains(out, "agent") && !strings.Contains(out, "revoked") {
+	out := s.cli("key", "list").want(t, exitDone).out
+	if strings.Contains(out, "agent") && !strings.Contains(out, "revoked") {
 		t.Errorf("%s", out)
 	}
 }
@@ -160,7 +166,9 @@ func TestOnlyAPersonsTerminalIsAsked(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	for name, in := range map[string]any{"a buffer": strings.NewReader(""), "the null device": null, "a pipe": r, "nothing": nil} {
+	for name, in := range map[string]any{
+		"a buffer": strings.NewReader(""), "the null device": null, "a pipe": r, "nothing": nil,
+	} {
 		if terminal(in) {
 			t.Errorf("%s is asked", name)
 		}
@@ -176,10 +184,11 @@ func TestOnlyAPersonsTerminalIsAsked(t *testing.T) {
 // However long the mail above it is, the question says what it is about.
 func TestTheQuestionRepeatsWhatMattersBelowAMailOfAnyLength(t *testing.T) {
 	s := started(t)
-	id := s.submit("Reply-To: eve@evil.test\n"+strings.Replace(plainMail, "Good morning.", strings.Repeat("line\n", 5000), 1),
+	long := strings.Replace(plainMail, "Good morning.", strings.Repeat("line\n", 5000), 1)
+	id := s.submit("Reply-To: eve@evil.test\n"+long,
 		"ada@dest.test", "spy@dest.test")
 	a := callAs(t, "no\n", true, "approve", id, "--data", s.data, "--key-file", s.key)
-	_, question, _ := strings.Cut(a.talk, "-- What you decide about\n")
+	_, question, _ := strings.Cut(a.stderr, "-- What you decide about\n")
 	for _, want := range []string{
 		"Recipient:  spy@dest.test  (BCC: To and Cc do not name it)\nRecipient:  ada@dest.test\n", "Subject:    ",
 		"Parts:      1, of which attachments: 0\n", "WARNING:    blind_recipient: spy@dest.test",

@@ -25,7 +25,8 @@ func (d devEnvCmd) Run(e *environment) error {
 		return err
 	}
 	if !found {
-		return hinted{errors.New("no dev daemon has run in " + data), "start one with `multimail serve --dev`, or name its directory with --data DIR"}
+		return hinted{errors.New("no dev daemon has run in " + data),
+			"start one with `multimail serve --dev`, or name its directory with --data DIR"}
 	}
 	if d.MCP {
 		return printMCPSettings(e, info)
@@ -45,7 +46,8 @@ func printShellSettings(e *environment, i daemon.DevInfo, data string) error {
 		return err
 	}
 	vars := [][2]string{
-		{"SSL_CERT_FILE", i.CAFile}, {"CURL_CA_BUNDLE", i.CAFile}, {"REQUESTS_CA_BUNDLE", i.CAFile}, {"NODE_EXTRA_CA_CERTS", i.CAFile},
+		{"SSL_CERT_FILE", i.CAFile}, {"CURL_CA_BUNDLE", i.CAFile},
+		{"REQUESTS_CA_BUNDLE", i.CAFile}, {"NODE_EXTRA_CA_CERTS", i.CAFile},
 		{"SMTP_HOST", host}, {"SMTP_PORT", port}, {"SMTP_TLS_PORT", tlsPort},
 		{"SMTP_USERNAME", i.Username}, {"SMTP_PASSWORD", i.Password}, {"SMTP_FROM", i.Mailbox},
 		{"MULTIMAIL_URL", i.HTTP}, {"MULTIMAIL_API_KEY", i.AgentKey}, {"MULTIMAIL_DATA", data},
@@ -90,8 +92,9 @@ func printMCPSettings(e *environment, i daemon.DevInfo) error {
 		stdio.Command, stdio.Args = "go", []string{"-C", wd, "run", "./cmd/multimail", "mcp"}
 	}
 	return e.json(map[string]any{"mcpServers": map[string]server{
-		"multimail":      stdio,
-		"multimail-http": {Type: "http", URL: i.HTTP + "/mcp", Headers: map[string]string{"Authorization": "Bearer " + i.AgentKey}},
+		"multimail": stdio,
+		"multimail-http": {Type: "http", URL: i.HTTP + "/mcp",
+			Headers: map[string]string{"Authorization": "Bearer " + i.AgentKey}},
 	}})
 }
 

@@ -18,7 +18,9 @@ func TestInitMakesEverythingOnceAndPrintsTheRecords(t *testing.T) {
 	dir := shortDir(t)
 	data, key := filepath.Join(dir, "data"), filepath.Join(dir, "key")
 	a := call(t, initArgs(data, key)...).want(t, exitDone, "The key of approver ann is in "+key)
-	for _, want := range []string{`_multimail-identity.example.test. TXT "v=MMID1; `, `._domainkey.example.test. TXT "v=DKIM1; `} {
+	for _, want := range []string{
+		`_multimail-identity.example.test. TXT "v=MMID1; `, `._domainkey.example.test. TXT "v=DKIM1; `,
+	} {
 		if !strings.Contains(a.out, want) {
 			t.Errorf("no %s in\n%s", want, a.out)
 		}
@@ -30,7 +32,7 @@ func TestInitMakesEverythingOnceAndPrintsTheRecords(t *testing.T) {
 		t.Errorf("%v, %v", fi.Mode(), err)
 	}
 	secret, err := os.ReadFile(key)
-	if err != nil || strings.Contains(a.out+a.talk, strings.TrimSpace(string(secret))) {
+	if err != nil || strings.Contains(a.out+a.stderr, strings.TrimSpace(string(secret))) {
 		t.Errorf("the secret was printed, or %v", err)
 	}
 	call(t, initArgs(data, filepath.Join(dir, "second"))...).want(t, exitFailed, "in use already")
@@ -62,18 +64,19 @@ func TestInitRefusesWhatCannotWork(t *testing.T) {
 	dir := shortDir(t)
 	data := filepath.Join(dir, "data")
 	for name, c := range map[string]struct {
-		args []string
-		code int
-		talk string
+		args   []string
+		code   int
+		stderr string
 	}{
 		"a key in the data directory": {initArgs(data, filepath.Join(data, "key")), exitFailed, "does not belong"},
-		"an oversight that is none":   {initArgs(data, filepath.Join(dir, "k"), "--oversight", "nobody"), exitUsage, "--oversight"},
-		"an operator without a name":  {initArgs(data, filepath.Join(dir, "k"), "--operator", ""), exitUsage, "error: "},
-		"a missing flag":              {[]string{"init", "--data", data}, exitUsage, "missing flags"},
+		"an oversight that is none": {initArgs(data, filepath.Join(dir, "k"), "--oversight", "nobody"),
+			exitUsage, "--oversight"},
+		"an operator without a name": {initArgs(data, filepath.Join(dir, "k"), "--operator", ""), exitUsage, "error: "},
+		"a missing flag":             {[]string{"init", "--data", data}, exitUsage, "missing flags"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if a := call(t, c.args...).want(t, c.code, c.talk); strings.Contains(a.talk, "invalid:") {
-				t.Errorf("the kind of an error: %s", a.talk)
+			if a := call(t, c.args...).want(t, c.code, c.stderr); strings.Contains(a.stderr, "invalid:") {
+				t.Errorf("the kind of an error: %s", a.stderr)
 			}
 			if _, err := os.Stat(data); err == nil {
 				t.Error("something was made")
@@ -86,8 +89,8 @@ func TestInitNamesAWrongApproverInWordsForPeople(t *testing.T) {
 	dir := shortDir(t)
 	key := filepath.Join(dir, "key")
 	a := call(t, initArgs(filepath.Join(dir, "data"), key, "--approver", "")...).want(t, exitUsage, "error: ")
-	if strings.Contains(a.talk, "501") {
-		t.Errorf("the kind of an error: %s", a.talk)
+	if strings.Contains(a.stderr, "501") {
+		t.Errorf("the kind of an error: %s", a.stderr)
 	}
 	if _, err := os.Stat(key); err == nil {
 		t.Error("a key was left")
@@ -102,7 +105,7 @@ func TestAWrongConfigurationStopsTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	with := func(old, now string) string { return strings.Replace(string(good), old, now, 1) }
-	for name, c := range map[string]struct{ text, talk string }{
+	for name, c := range map[string]struct{ text, stderr string }{
 		"an unknown key":         {"nonsense = 1\n" + string(good), "nonsense"},
 		"no certificate":         {with("tls_cert_file", "#"), "smtp.tls_cert_file"},
 		"a certificate astray":   {with("cert.pem", "lost.pem"), "smtp.tls_cert_file"},
@@ -115,7 +118,7 @@ func TestAWrongConfigurationStopsTheStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.write(c.text)
-			call(t, "serve", "--config", s.config).want(t, exitFailed, "error: ", c.talk)
+			call(t, "serve", "--config", s.config).want(t, exitFailed, "error: ", c.stderr)
 		})
 	}
 	call(t, "serve", "--config", filepath.Join(s.data, "none.toml")).want(t, exitFailed, "none.toml")

@@ -44,8 +44,8 @@ func TestKeyAndPasswordFilesThatOthersCanReadAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := call(t, "serve", "--config", s.config).want(t, exitFailed, "run: chmod 600 "+keys[0])
-	if strings.Contains(a.talk, "panic") {
-		t.Error(a.talk)
+	if strings.Contains(a.stderr, "panic") {
+		t.Error(a.stderr)
 	}
 }
 

@@ -35,14 +35,10 @@ func (m mailListCmd) Run(e *environment) error {
 			}
 		}
 		if q.Cursor != "" {
-			fmt.Fprintln(e.talk, "There are more: --all shows every page.")
+			fmt.Fprintln(e.stderr, "There are more: --all shows every page.")
 		}
-		return e.print(items, func() error {
-			rows := make([][]string, 0, len(items))
-			for _, x := range items {
-				rows = append(rows, []string{x.ID, standing(x), x.Agent, x.From, cut(x.Subject, 40), short(x.SubmittedAt)})
-			}
-			return e.table("ID\tSTATE\tAGENT\tFROM\tSUBJECT\tSUBMITTED", rows)
+		return printList(e, items, "ID\tSTATE\tAGENT\tFROM\tSUBJECT\tSUBMITTED", func(x api.Mail) []string {
+			return []string{x.ID, standing(x), x.Agent, x.From, cut(x.Subject, 40), short(x.SubmittedAt)}
 		})
 	})
 }
@@ -52,7 +48,7 @@ type mailShowCmd struct {
 }
 
 func (m mailShowCmd) Run(e *environment) error {
-	return e.one(func(c *api.Client) (api.Mail, error) { return api.Call(e.ctx, c, api.GetMail, api.MailRef{ID: m.ID}) })
+	return show(e, api.GetMail, api.MailRef{ID: m.ID}, e.mail)
 }
 
 type mailHoldCmd struct {
@@ -60,7 +56,7 @@ type mailHoldCmd struct {
 }
 
 func (m mailHoldCmd) Run(e *environment) error {
-	return e.one(func(c *api.Client) (api.Mail, error) { return api.Call(e.ctx, c, api.HoldMail, api.MailRef{ID: m.ID}) })
+	return show(e, api.HoldMail, api.MailRef{ID: m.ID}, e.mail)
 }
 
 type mailCancelCmd struct {
@@ -68,9 +64,7 @@ type mailCancelCmd struct {
 }
 
 func (m mailCancelCmd) Run(e *environment) error {
-	return e.one(func(c *api.Client) (api.Mail, error) {
-		return api.Call(e.ctx, c, api.CancelMail, api.MailRef{ID: m.ID})
-	})
+	return show(e, api.CancelMail, api.MailRef{ID: m.ID}, e.mail)
 }
 
 type mailRetryCmd struct {
@@ -78,72 +72,47 @@ type mailRetryCmd struct {
 }
 
 func (m mailRetryCmd) Run(e *environment) error {
-	return e.one(func(c *api.Client) (api.Mail, error) { return api.Call(e.ctx, c, api.RetryMail, api.MailRef{ID: m.ID}) })
+	return show(e, api.RetryMail, api.MailRef{ID: m.ID}, e.mail)
 }
 
-// one prints the standing of one mail.
-func (e *environment) one(call func(*api.Client) (api.Mail, error)) error {
-	return e.withClient(func(c *api.Client) error {
-		m, err := call(c)
-		if err != nil {
-			return err
-		}
-		return e.print(m, func() error {
-			p := newPrinter(e.out)
-			p.field("Mail", m.ID)
-			p.field("State", fmt.Sprintf("%s (rev %d)", m.State, m.Rev))
-			p.field("Digest", m.Digest)
-			p.field("From", m.From)
-			p.field("Subject", m.Subject)
-			for _, r := range m.Recipients {
-				p.field("Recipient", fmt.Sprintf("%s %s %d %s %s", r.Address, r.Status, r.Code, r.Enhanced, r.Message))
-			}
-			p.field("Basis", m.Basis)
-			p.field("Attempts", fmt.Sprintf("%d, next %s", m.Attempts, short(m.NextAttemptAt)))
-			for _, d := range m.Decisions {
-				p.field("Decision", fmt.Sprintf("%s by %s at %s %s", d.Verdict, d.By, short(d.At), d.Reason))
-			}
-			return p.err
-		})
-	})
+// mail prints the standing of one mail.
+func (e *environment) mail(m api.Mail) error {
+	p := newPrinter(e.out)
+	p.field("Mail", m.ID)
+	p.field("State", fmt.Sprintf("%s (rev %d)", m.State, m.Rev))
+	p.field("Digest", m.Digest)
+	p.field("From", m.From)
+	p.field("Subject", m.Subject)
+	for _, r := range m.Recipients {
+		p.field("Recipient", fmt.Sprintf("%s %s %d %s %s", r.Address, r.Status, r.Code, r.Enhanced, r.Message))
+	}
+	p.field("Basis", m.Basis)
+	p.field("Attempts", fmt.Sprintf("%d, next %s", m.Attempts, short(m.NextAttemptAt)))
+	for _, d := range m.Decisions {
+		p.field("Decision", fmt.Sprintf("%s by %s at %s %s", d.Verdict, d.By, short(d.At), d.Reason))
+	}
+	return p.err
 }
 
 type freezeCmd struct {
-	Scope  string `arg:"" optional:"" help:"all, agent:NAME, mailbox:ADDRESS or domain:DOMAIN; left out: list the freezes."`
+	Scope  string `arg:"" optional:"" help:"all, agent:NAME, mailbox:ADDRESS or domain:DOMAIN; or none: list the freezes."`
 	Reason string `help:"Goes to the audit log." placeholder:"TEXT"`
 }
 
 func (f freezeCmd) Run(e *environment) error {
-	return e.withClient(func(c *api.Client) error {
-		if f.Scope == "" {
-			return e.freezes(c)
-		}
-		s, err := api.Call(e.ctx, c, api.StartFreeze, api.ScopeRequest{Scope: f.Scope, Reason: f.Reason})
-		if err != nil {
-			return err
-		}
-		return e.print(s, func() error { return e.stopped(f.Scope+" is frozen", s) })
-	})
-}
-
-func (e *environment) freezes(c *api.Client) error {
-	all, err := api.Call(e.ctx, c, api.ListFreezes, api.None{})
-	if err != nil {
-		return err
+	if f.Scope == "" {
+		return list(e, api.ListFreezes, api.None{}, func(all api.Freezes) []api.Freeze { return all.Freezes },
+			"SCOPE\tBY\tREASON\tSINCE",
+			func(f api.Freeze) []string { return []string{f.Scope, f.By, f.Reason, short(f.At)} })
 	}
-	l := all.Freezes
-	return e.print(l, func() error {
-		rows := make([][]string, 0, len(l))
-		for _, f := range l {
-			rows = append(rows, []string{f.Scope, f.By, f.Reason, short(f.At)})
-		}
-		return e.table("SCOPE\tBY\tREASON\tSINCE", rows)
-	})
+	return show(e, api.StartFreeze, api.ScopeRequest{Scope: f.Scope, Reason: f.Reason},
+		func(s api.Stopped) error { return e.stopped(f.Scope+" is frozen", s) })
 }
 
 // stopped says what a stop met.
 func (e *environment) stopped(what string, s api.Stopped) error {
-	if err := e.line("%s; %d under way stopped, %d were already past their final dot", what, len(s.Stopped), len(s.Past)); err != nil {
+	err := e.line("%s; %d under way stopped, %d were already past their final dot", what, len(s.Stopped), len(s.Past))
+	if err != nil {
 		return err
 	}
 	for _, id := range s.Past {

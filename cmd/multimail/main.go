@@ -5,7 +5,7 @@
 //	multimail pending            what waits for a decision
 //	multimail approve ID         asks, showing the digest
 //
-// Results go to stdout, talk to stderr. Exit status: 0 done, 1 refused or
+// Results go to stdout, everything else to stderr. Exit status: 0 done, 1 refused or
 // failed, 2 wrong usage. An error is one line, then perhaps a hint.
 package main
 
@@ -52,8 +52,8 @@ type usageError struct{ error }
 func (u usageError) Unwrap() error { return u.error }
 
 // run is main without the process, so that tests can call it.
-func run(ctx context.Context, args []string, in io.Reader, out, talk io.Writer, getenv func(string) string) int {
-	e := &environment{ctx: ctx, in: in, out: out, talk: talk, asks: terminal, getenv: getenv}
+func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer, getenv func(string) string) int {
+	e := &environment{ctx: ctx, in: in, out: out, stderr: stderr, asks: terminal, getenv: getenv}
 	return e.run(args)
 }
 
@@ -72,24 +72,27 @@ func (e *environment) run(args []string) (code int) {
 	parser, err := kong.New(&cli,
 		kong.Name("multimail"),
 		kong.Description("Governed e-mail for AI agents."),
-		kong.Writers(e.out, e.talk),
+		kong.Writers(e.out, e.stderr),
 		kong.Exit(func(code int) { panic(exited{code}) }),
 		kong.Bind(e),
+		globalsHelp,
 		kong.Resolvers(fromEnvironment(e.getenv)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 	)
 	if err != nil {
-		fmt.Fprintln(e.talk, "error:", err)
+		fmt.Fprintln(e.stderr, "error:", err)
 		return exitUsage
 	}
 	kongplete.Complete(parser) // exits if a shell asked for it
 	kctx, err := parser.Parse(args)
 	if err != nil {
-		return report(e.talk, usageError{err})
+		return report(e.stderr, usageError{err})
 	}
 	e.globals = cli.Globals
-	e.dataGiven = slices.ContainsFunc(kctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == "data" })
-	return report(e.talk, kctx.Run())
+	e.dataGiven = slices.ContainsFunc(kctx.Path, func(p *kong.Path) bool {
+		return p.Flag != nil && p.Flag.Name == "data"
+	})
+	return report(e.stderr, kctx.Run())
 }
 
 // fromEnvironment sets flags that the command line does not from the variables
@@ -109,14 +112,14 @@ func fromEnvironment(getenv func(string) string) kong.Resolver {
 type exited struct{ code int }
 
 // report prints an error as one line, then its hint, and returns the status.
-func report(talk io.Writer, err error) int {
+func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(talk, "error:", printable(err.Error()))
+	fmt.Fprintln(stderr, "error:", printable(err.Error()))
 	var h interface{ Hint() string } // ours, or that of the daemon
 	if errors.As(err, &h) {
-		fmt.Fprintln(talk, "hint:", printable(h.Hint()))
+		fmt.Fprintln(stderr, "hint:", printable(h.Hint()))
 	}
 	var u usageError
 	if errors.As(err, &u) {

@@ -13,10 +13,10 @@ import (
 func TestExitStatuses(t *testing.T) {
 	empty := shortDir(t)
 	for _, c := range []struct {
-		name string
-		args []string
-		code int
-		talk string
+		name   string
+		args   []string
+		code   int
+		stderr string
 	}{
 		{"nothing to do is wrong usage", nil, exitUsage, "error: "},
 		{"an unknown command", []string{"fly"}, exitUsage, "error: "},
@@ -31,30 +31,33 @@ func TestExitStatuses(t *testing.T) {
 		{"a digest for two mails", []string{"approve", "A", "B", "--digest", strings.Repeat("0", 64)}, exitUsage, "one mail"},
 		{"half a digest", []string{"approve", "A", "--digest", "00"}, exitUsage, "64 lowercase hex digits"},
 		{"an approval that nobody can confirm", []string{"approve", "A"}, exitUsage, "hint: give --digest D"},
-		{"a daemon elsewhere without a key", []string{"pending", "--url", "http://127.0.0.1:1"}, exitUsage, "needs --key-file"},
+		{"a daemon elsewhere without a key", []string{"pending", "--url", "http://127.0.0.1:1"},
+			exitUsage, "needs --key-file"},
 		{"a checkpoint that is none", []string{"audit", "verify", "--known", "dev:1"}, exitUsage, "CHAIN:SIZE:ROOT"},
 		{"no daemon", []string{"pending", "--data", empty}, exitFailed, "hint: start one"},
-		{"no daemon to decide", []string{"approve", "A", "--yes", "--data", empty}, exitFailed, "no daemon answers for " + empty},
+		{"no daemon to decide", []string{"approve", "A", "--yes", "--data", empty},
+			exitFailed, "no daemon answers for " + empty},
 		{"no dev daemon", []string{"dev-env", "--data", empty}, exitFailed, "hint: start one"},
 		{"no such key file", []string{"pending", "--data", empty, "--key-file", "/nowhere/key"}, exitFailed, "/nowhere/key"},
 		{"no such export", []string{"audit", "verify", "/nowhere/log"}, exitFailed, "/nowhere/log"},
 		{"no such mail file", []string{"verify", "/nowhere/mail"}, exitFailed, "/nowhere/mail"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := call(t, c.args...).want(t, c.code, c.talk)
+			a := call(t, c.args...).want(t, c.code, c.stderr)
 			if a.out != "" {
 				t.Errorf("stdout says %q", a.out)
 			}
-			if n := strings.Count(a.talk, "\n"); n > 2 || !strings.HasPrefix(a.talk, "error: ") {
-				t.Errorf("more than an error and a hint:\n%s", a.talk)
+			if n := strings.Count(a.stderr, "\n"); n > 2 || !strings.HasPrefix(a.stderr, "error: ") {
+				t.Errorf("more than an error and a hint:\n%s", a.stderr)
 			}
 		})
 	}
 }
 
 func TestRunIsTheSameWithoutAnEnvironment(t *testing.T) {
-	var out, talk bytes.Buffer
-	if code := run(t.Context(), []string{"fly"}, strings.NewReader(""), &out, &talk, os.Getenv); code != exitUsage || out.Len() > 0 {
+	var out, stderr bytes.Buffer
+	code := run(t.Context(), []string{"fly"}, strings.NewReader(""), &out, &stderr, os.Getenv)
+	if code != exitUsage || out.Len() > 0 {
 		t.Errorf("exit %d, %s", code, &out)
 	}
 }
@@ -62,15 +65,17 @@ func TestRunIsTheSameWithoutAnEnvironment(t *testing.T) {
 func TestHelpIsAResultAndNoError(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"mail", "--help"}, {"mailbox", "mode", "-h"}} {
 		a := call(t, args...).want(t, exitDone)
-		if !strings.Contains(a.out, "Usage: multimail") || a.talk != "" {
-			t.Errorf("%v: %s%s", args, a.out, a.talk)
+		if !strings.Contains(a.out, "Usage: multimail") || a.stderr != "" {
+			t.Errorf("%v: %s%s", args, a.out, a.stderr)
 		}
 	}
 }
 
 func TestCompletionLinesAreForTheShellThatIsNamed(t *testing.T) {
 	t.Setenv("SHELL", "/usr/bin/zsh")
-	for arg, want := range map[string]string{"bash": "complete -C ", "zsh": "bashcompinit", "fish": "complete -f -c multimail", "": "bashcompinit"} {
+	for arg, want := range map[string]string{
+		"bash": "complete -C ", "zsh": "bashcompinit", "fish": "complete -f -c multimail", "": "bashcompinit",
+	} {
 		args := []string{"completion"}
 		if arg != "" {
 			args = append(args, arg)
@@ -100,15 +105,15 @@ func TestAShellIsToldWhatMayFollow(t *testing.T) {
 				t.Errorf("%q: no %s in %v", line, w, got)
 			}
 		}
-		if a.talk != "" {
-			t.Errorf("%q: the terminal shows %s", line, a.talk)
+		if a.stderr != "" {
+			t.Errorf("%q: the terminal shows %s", line, a.stderr)
 		}
 	}
 }
 
 func TestHiddenRunesInErrorsAreShownAndNotObeyed(t *testing.T) {
 	a := call(t, "pending", "--data", filepath.Join(shortDir(t), "a\x1b[2Jb\u202ec")).want(t, exitFailed)
-	harmless(t, a.talk)
+	harmless(t, a.stderr)
 }
 
 func TestTheManualNamesEveryCommand(t *testing.T) {
@@ -116,7 +121,7 @@ func TestTheManualNamesEveryCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parser, err := kong.New(&commands{}, kong.Name("multimail"))
+	parser, err := kong.New(&commands{}, kong.Name("multimail"), globalsHelp)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// printable makes one harmless line of text from strangers: controls, escapes
+// printable makes one harmless line of text that others wrote: controls, escapes
 // and bidi overrides are shown, not obeyed.
 func printable(s string) string {
 	return strings.NewReplacer("\n", `\n`, "\t", " ").Replace(mail.Neutralise(s))
@@ -109,5 +109,5 @@ func cut(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
-// list joins addresses for a line.
-func list(a []string) string { return strings.Join(a, ", ") }
+// joined makes one line of a list.
+func joined(a []string) string { return strings.Join(a, ", ") }

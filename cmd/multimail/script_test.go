@@ -66,7 +66,7 @@ func scriptState(ts *testscript.TestScript) *script { return ts.Value(scriptKey{
 func scriptMultimail(ts *testscript.TestScript, neg bool, args []string) {
 	s := scriptState(ts)
 	asked := s.answer != ""
-	e := &environment{ctx: context.Background(), in: strings.NewReader(s.answer), out: ts.Stdout(), talk: ts.Stderr(),
+	e := &environment{ctx: context.Background(), in: strings.NewReader(s.answer), out: ts.Stdout(), stderr: ts.Stderr(),
 		asks: func(any) bool { return asked }, getenv: ts.Getenv}
 	s.code, s.answer = e.run(args), ""
 	if neg != (s.code != exitDone) {

@@ -27,7 +27,7 @@ var version = "dev"
 type serveCmd struct {
 	Dev         bool          `help:"Everything embedded, on loopback, with a demo agent. No configuration."`
 	Config      string        `help:"Configuration file." type:"path" placeholder:"FILE"`
-	NextHop     string        `help:"With --dev: relay to this server instead of the capture directory." placeholder:"HOST:PORT"`
+	NextHop     string        `help:"With --dev: relay to this server, not the capture directory." placeholder:"HOST:PORT"`
 	ApprovalTTL time.Duration `help:"With --dev: how long a mail is held." placeholder:"DURATION"`
 	Ports       string        `help:"With --dev: fixed ports, or auto for free ones." enum:"fixed,auto" default:"fixed"`
 	Verbose     bool          `help:"With --dev: log every event."`
@@ -59,7 +59,8 @@ func (s serveCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	d, err := daemon.New(daemon.Options{Config: c, File: s.Config, Version: version, Log: slog.New(slog.NewJSONHandler(e.talk, nil))})
+	log := slog.New(slog.NewJSONHandler(e.stderr, nil))
+	d, err := daemon.New(daemon.Options{Config: c, File: s.Config, Version: version, Log: log})
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func (s serveCmd) dev(e *environment) error {
 	}
 	d, err := daemon.NewDev(daemon.DevOptions{
 		Data: data, NextHop: s.NextHop, Hold: s.ApprovalTTL, FreePorts: s.Ports == "auto", Version: version,
-		Log: slog.New(slog.NewTextHandler(e.talk, &slog.HandlerOptions{Level: level})),
+		Log: slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level})),
 	})
 	if err != nil {
 		return err
@@ -160,7 +161,7 @@ type initCmd struct {
 	Domain      string `help:"First sending domain." required:"" placeholder:"DOMAIN"`
 	Oversight   string `help:"Address that gets copies of monitored mail." required:"" placeholder:"ADDR"`
 	Approver    string `help:"Name of the first approver." required:"" placeholder:"NAME"`
-	ApproverKey string `help:"New file for the approver's key, outside the data directory." required:"" type:"path" placeholder:"FILE"`
+	ApproverKey string `help:"New file for the key; not in the data directory." required:"" type:"path" placeholder:"FILE"`
 	Node        string `help:"Name of this node, as in the configuration." default:"node" placeholder:"NAME"`
 }
 
@@ -180,8 +181,9 @@ func (i initCmd) Run(e *environment) error {
 		return usageError{fmt.Errorf("--oversight: %w", err)}
 	}
 	d, err := daemon.Init(e.ctx, daemon.InitOptions{
-		Data: e.globals.Data, Node: i.Node, Operator: i.Operator, Domain: i.Domain, Oversight: oversight, Approver: i.Approver,
-		SaveKey: func(key string) error { return writeNew(i.ApproverKey, key+"\n") },
+		Data: e.globals.Data, Node: i.Node, Operator: i.Operator, Domain: i.Domain, Oversight: oversight,
+		Approver: i.Approver,
+		SaveKey:  func(key string) error { return writeNew(i.ApproverKey, key+"\n") },
 	})
 	var invalid *daemon.InvalidError
 	if errors.As(err, &invalid) {
@@ -190,7 +192,7 @@ func (i initCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.talk, "The key of approver %s is in %s. Publish these records:\n", i.Approver, i.ApproverKey)
+	fmt.Fprintf(e.stderr, "The key of approver %s is in %s. Publish these records:\n", i.Approver, i.ApproverKey)
 	return e.print(d, func() error { return e.records(d) })
 }
 

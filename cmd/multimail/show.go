@@ -143,7 +143,7 @@ func (p *printer) header(r api.Review) {
 		{"Reply-To", r.Header.ReplyTo}, {"Receipt to", r.Header.ReceiptTo},
 	} {
 		if len(f.list) > 0 {
-			p.field(f.name, list(f.list))
+			p.field(f.name, joined(f.list))
 		}
 	}
 	p.field("Subject", r.Subject)

@@ -11,7 +11,8 @@ import (
 
 // hostileMail tries everything a submitter could to look like something else.
 var hostileMail = strings.NewReplacer("{octet}", "\xff", "{text}", base64.StdEncoding.EncodeToString([]byte(
-	"Hello\x1b[2J\x1b]0;owned\x07 \u202etxt.exe\u202c zero\u200bwidth\nDigest:     0000\n"))).Replace(`From: bot@example.test
+	"Hello\x1b[2J\x1b]0;owned\x07 \u202etxt.exe\u202c zero\u200bwidth\nDigest:     0000\n",
+))).Replace(`From: bot@example.test
 To: Ann <ada@dest.test>
 Cc: cc@dest.test
 Reply-To: eve@evil.test
@@ -67,8 +68,10 @@ func TestAnApproverSeesWhatAHostileMailTriesToHide(t *testing.T) {
 		"Reply-To:   eve@evil.test",
 		"Receipt to: spy@evil.test",
 		`\x1b[31m`, `\u202e`, `\u200b`,
-		"WARNING:    text_and_html_differ: ", "WARNING:    blind_recipient: hidden@dest.test", "WARNING:    reply_elsewhere: ",
-		"WARNING:    receipt_request: ", "WARNING:    not_reviewable, part 4: ", "Field:      Disposition-Notification-To: spy@evil.test",
+		"WARNING:    text_and_html_differ: ", "WARNING:    blind_recipient: hidden@dest.test",
+		"WARNING:    reply_elsewhere: ",
+		"WARNING:    receipt_request: ", "WARNING:    not_reviewable, part 4: ",
+		"Field:      Disposition-Notification-To: spy@evil.test",
 		"\nH Wire the money today.",
 		"Link:       https://evil.test/login\n            shown as: your bank.example\n" +
 			"            MAY LEAD ELSEWHERE: its text names bank.example\n",
@@ -151,7 +154,8 @@ func TestPendingListsWhoGetsTheMailAndNotWhoTheHeaderNames(t *testing.T) {
 	s := started(t)
 	s.submit("To: nobody@dest.test\n"+strings.Replace(plainMail, "To: ", "X-To: ", 1), "ada@dest.test", "spy@dest.test")
 	out := s.approver("pending").want(t, exitDone).out
-	if !strings.Contains(out, "  ada@dest.test (bcc), spy@dest.test (bcc)  ") || strings.Contains(out, "nobody@dest.test") {
+	if !strings.Contains(out, "  ada@dest.test (bcc), spy@dest.test (bcc)  ") ||
+		strings.Contains(out, "nobody@dest.test") {
 		t.Errorf("%s", out)
 	}
 }

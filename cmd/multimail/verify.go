@@ -19,7 +19,7 @@ import (
 type verifyCmd struct {
 	File        string `arg:"" help:"Mail file; - for standard input."`
 	KeyDocument string `help:"Key document to use instead of the issuer's." type:"path" placeholder:"FILE"`
-	Records     string `help:"DNS records, as domain records prints them, to use instead of DNS." type:"path" placeholder:"FILE"`
+	Records     string `help:"Records to use, not DNS: as domain records prints them." type:"path" placeholder:"FILE"`
 }
 
 // fetchTime bounds each look-up of a key.

@@ -31,8 +31,8 @@ func signedMail(t *testing.T) (eml, document, records string) {
 	}
 	must(identity.Ensure("example.com", now))
 	must(signatures.Ensure("example.com"))
-	msg, err := message.Read([]byte("From: bot@example.com\r\nTo: ann@x.test\r\nSubject: Offer\r\n\r\nSee you on Monday.\r\n"),
-		message.ReadOptions{Now: now})
+	msg, err := message.Read([]byte("From: bot@example.com\r\nTo: ann@x.test\r\nSubject: Offer\r\n\r\n"+
+		"See you on Monday.\r\n"), message.ReadOptions{Now: now})
 	must(err)
 	ref := strings.Repeat("ab", 32)
 	m := &mail.Mail{ID: mail.NewID(now), Header: msg.Header, SubmitRef: ref, SubmittedAt: now,
@@ -74,9 +74,11 @@ func TestVerifyChecksDKIMAndNamesWhatIsNotBound(t *testing.T) {
 	}{
 		{"as it left", "", "", exitDone, []string{"valid\n", "dkim           ok"}},
 		{"another Subject", "Subject: Offer", "Subject: Other", exitFailed,
-			[]string{"valid-unbound\n", "dkim           FAILED", "not bound: anybody may have written or changed Date, From (names), To (names), Subject\n"}},
+			[]string{"valid-unbound\n", "dkim           FAILED",
+				"not bound: anybody may have written or changed Date, From (names), To (names), Subject\n"}},
 		{"a bare CR", "Subject: Offer", "Subject: Offer\rX: y", exitFailed, []string{"invalid\n", "message        FAILED"}},
-		{"a field on top", "Subject: Offer", "X-Priority: 1\r\nSubject: Offer", exitDone, []string{"valid\n", "not bound: anybody may have written or changed X-Priority\n"}},
+		{"a field on top", "Subject: Offer", "X-Priority: 1\r\nSubject: Offer", exitDone,
+			[]string{"valid\n", "not bound: anybody may have written or changed X-Priority\n"}},
 	} {
 		text := strings.Replace(string(b), tt.from, tt.to, 1)
 		a := callAs(t, text, false, "verify", "-", "--key-document", document, "--records", records)
@@ -90,7 +92,7 @@ func TestVerifyChecksDKIMAndNamesWhatIsNotBound(t *testing.T) {
 }
 
 // Whoever puts a socket into the working directory would choose the keys that
-// a stranger's mail is checked with.
+// the mail of another operator is checked with.
 func TestVerifyAsksNoSocketUnlessDataIsGiven(t *testing.T) {
 	eml, document, records := signedMail(t)
 	dir := shortDir(t)

@@ -21,8 +21,8 @@ import (
 
 // answer is what a command said.
 type answer struct {
-	out, talk string
-	code      int
+	out, stderr string
+	code        int
 }
 
 // call runs a command line in this process, with nobody at the terminal.
@@ -35,22 +35,22 @@ func call(t *testing.T, args ...string) answer {
 // person's.
 func callAs(t *testing.T, in string, asks bool, args ...string) answer {
 	t.Helper()
-	var out, talk bytes.Buffer
-	e := &environment{ctx: t.Context(), in: strings.NewReader(in), out: &out, talk: &talk,
+	var out, stderr bytes.Buffer
+	e := &environment{ctx: t.Context(), in: strings.NewReader(in), out: &out, stderr: &stderr,
 		asks: func(any) bool { return asks }, getenv: os.Getenv}
 	code := e.run(args)
-	return answer{out.String(), talk.String(), code}
+	return answer{out.String(), stderr.String(), code}
 }
 
-// want fails unless the status is code and the talk says every text.
+// want fails unless the status is code and stderr has every text.
 func (a answer) want(t *testing.T, code int, texts ...string) answer {
 	t.Helper()
 	if a.code != code {
-		t.Fatalf("exit %d, want %d\n%s%s", a.code, code, a.out, a.talk)
+		t.Fatalf("exit %d, want %d\n%s%s", a.code, code, a.out, a.stderr)
 	}
 	for _, text := range texts {
-		if !strings.Contains(a.talk, text) {
-			t.Errorf("no %q in\n%s", text, a.talk)
+		if !strings.Contains(a.stderr, text) {
+			t.Errorf("no %q in\n%s", text, a.stderr)
 		}
 	}
 	return a
@@ -95,11 +95,13 @@ const (
 func setUp(t *testing.T) *site {
 	t.Helper()
 	dir := shortDir(t)
-	s := &site{T: t, data: filepath.Join(dir, "data"), key: filepath.Join(dir, "approver.key"), config: filepath.Join(dir, "config.toml")}
+	s := &site{T: t, data: filepath.Join(dir, "data"), key: filepath.Join(dir, "approver.key"),
+		config: filepath.Join(dir, "config.toml")}
 	call(t, "init", "--data", s.data, "--operator", "Example", "--domain", "example.test",
 		"--oversight", "boss@example.test", "--approver", "ann", "--approver-key", s.key).want(t, exitDone)
 	s.certificate()
-	s.write(fmt.Sprintf("data = %q\n[smtp]\nsubmission = \"\"\nsubmissions = \"127.0.0.1:0\"\ntls_cert_file = %q\ntls_key_file = %q\n"+
+	s.write(fmt.Sprintf("data = %q\n[smtp]\nsubmission = \"\"\nsubmissions = \"127.0.0.1:0\"\n"+
+		"tls_cert_file = %q\ntls_key_file = %q\n"+
 		"[http]\nlisten = \"\"\n[relay]\nsmarthost = \"127.0.0.1:1\"\n",
 		s.data, filepath.Join(dir, "tls", "cert.pem"), filepath.Join(dir, "tls", "key.pem")))
 	return s
