@@ -2,10 +2,12 @@ package multimail
 
 import (
 	"bytes"
+	"fmt"
 	"go/ast"
 	"go/constant"
 	"go/types"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -41,6 +43,30 @@ func TestEveryErrorKeepsItsWord(t *testing.T) {
 		t.Errorf("found %d of %d sentences only: the check looks past them", found, len(want))
 	}
 }
+
+// What docs/limits.md says of a limit over SMTP and HTTP is a pair of
+// docs/errors.md, which the tests of both doors hold against their tables.
+func TestTheCodesOfALimitAreThoseOfAnError(t *testing.T) {
+	errors, err := os.ReadFile("docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits, err := os.ReadFile("docs/limits.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := codePair.FindAllSubmatch(limits, -1)
+	for _, m := range pairs {
+		if row := fmt.Sprintf("| %s | %s |", m[1], m[2]); !strings.Contains(string(errors), row) {
+			t.Errorf("docs/limits.md has %s, docs/errors.md no row with %q", m[0], row)
+		}
+	}
+	if len(pairs) < 15 {
+		t.Errorf("found %d pairs only: the check looks past them", len(pairs))
+	}
+}
+
+var codePair = regexp.MustCompile(`([45][0-9]{2} [45]\.[0-9]+\.[0-9]+) / ([45][0-9]{2})`)
 
 // sentences returns the word of each error that p makes with a fixed format.
 func sentences(p *packages.Package) map[string]string {

@@ -44,6 +44,8 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{context.DeadlineExceeded, 503, "cannot do that now; try again later"},
 		{missing("mail"), 404, "no such mail"},
 		{errors.New("open /var/lib/keys/x: permission denied"), 500, "internal error"},
+		{mail.ErrInternal.Errorf("open /var/lib/keys/x"), 500, "internal error"},
+		{&mail.Error{Public: "of no kind"}, 500, "internal error"},
 	} {
 		status, body := translate(c.err)
 		if status != c.status || body.Message != c.text {

@@ -158,7 +158,16 @@ func library(t *testing.T, c net.Conn, p *tape) *bytes.Buffer {
 	return log
 }
 
-// dialGoSMTP puts the library's own server before our backend.
+// backend gives our sessions to the server of go-smtp.
+type backend struct{ s *Server }
+
+// NewSession implements smtp.Backend.
+func (b backend) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	_, secure := c.TLSConnectionState()
+	return b.s.newSession(b.s.work, host(c.Conn().RemoteAddr()), "go-smtp", secure), nil
+}
+
+// dialGoSMTP puts the library's own server before our sessions.
 func dialGoSMTP(t *testing.T, s *Server, implicit bool) *peer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -4,7 +4,7 @@
 // It is the security boundary of the product: what this parser takes for the
 // envelope and for the end of a message is what the gate judges. So it reads
 // the wire itself, strictly, and drives the Session interface of go-smtp, which
-// its backend implements (see docs/decisions/0001).
+// session.go implements (see docs/decisions/0001).
 //
 //	wire.go     lines and message data; nothing but CRLF ends them
 //	conn.go     the state machine of one connection

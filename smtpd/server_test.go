@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"reflect"
 	"runtime"
@@ -84,6 +85,8 @@ func TestTheReplyIsTheAnswerOfTheGate(t *testing.T) {
 		{"refused", mail.ErrForbidden.Errorf("no\r\n250 Ok"), 0, "550 5.7.1 no? 250 Ok\r\n"},
 		{"full", mail.ReasonDiskFull.Errorf("full"), 0, "452 4.3.1 full\r\n"},
 		{"our fault", errors.New("secret path /x"), 0, "451 4.3.0 internal error, try again later (ref "},
+		{"of no kind", &mail.Error{Public: "secret path /x"}, 0, "451 4.3.0 internal error, try again later (ref "},
+		{"a kind alone", fmt.Errorf("secret: %w", mail.ErrStale), 0, "451 4.3.0 internal error, try again later (ref "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			srv, g := build(t, options())

@@ -17,20 +17,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// backend makes sessions, for our own connections and, in tests, for the
-// server of go-smtp.
-type backend struct{ s *Server }
-
-var (
-	_ smtp.Backend     = backend{}
-	_ smtp.AuthSession = (*session)(nil)
-)
-
-// NewSession implements smtp.Backend.
-func (b backend) NewSession(c *smtp.Conn) (smtp.Session, error) {
-	_, secure := c.TLSConnectionState()
-	return b.s.newSession(b.s.work, host(c.Conn().RemoteAddr()), "go-smtp", secure), nil
-}
+var _ smtp.AuthSession = (*session)(nil)
 
 // session is what the commands of one connection mean: one principal, and one
 // transaction at a time.
