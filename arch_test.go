@@ -48,6 +48,8 @@ internal/signal:
 internal/secret:
 internal/throttle:
 internal/mailtest:
+internal/systemtest: mail gate queue audit internal/inbox internal/node internal/registry internal/store
+	internal/store/bolt
 internal/daemon: *
 cmd/multimail: mail internal/message sign audit gate/step mcpbridge httpd/api internal/config internal/daemon
 	internal/registry internal/secret
@@ -65,7 +67,7 @@ func table(text string) map[string]string {
 }
 
 // testOnly lists the packages that tests use and the program does not.
-var testOnly = []string{"internal/mailtest", "internal/store/storetest"}
+var testOnly = []string{"internal/mailtest", "internal/store/storetest", "internal/systemtest"}
 
 // wiring lists the packages above all others: they know much, and count neither
 // for the average of imports nor for unused permits.

@@ -3,19 +3,15 @@ package delivery
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate"
-	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/store/storetest"
+	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/queue"
 )
 
 // counting is a store that counts what is read in its views.
@@ -51,29 +47,20 @@ func (open) Deliver(context.Context, *mail.Mail, []byte, func(mail.Phase) error)
 }
 
 type fixture struct {
-	*testing.T
-	d    *Delivery
-	gate *gate.Gate
-	reg  *registry.Registry
-	now  time.Time
-	n    int // reads
+	*systemtest.System
+	d   *Delivery
+	now time.Time
+	n   int // reads
 
 	agents map[string]registry.Principal // by mailbox
 }
 
 func build(t *testing.T) *fixture {
-	f := &fixture{T: t, agents: map[string]registry.Principal{}, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
-	db, err := bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Reserve: 1, Now: func() time.Time { return f.now }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	log, nodes := audit.New("node"), node.New()
-	ledger := queue.New(log, "node")
-	f.reg = registry.New(log)
-	f.gate = gate.New(db, ledger, f.reg, log, nodes,
-		gate.Options{Log: slog.New(slog.DiscardHandler), SubmissionsPerMinute: 1 << 20})
-	f.d, err = New(counting{db, &f.n}, f.gate, ledger, nodes, open{}, Options{Node: "node", Workers: 8})
+	f := &fixture{agents: map[string]registry.Principal{}, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
+	f.System = systemtest.New(t, systemtest.Options{Now: func() time.Time { return f.now },
+		Gate: gate.Options{SubmissionsPerMinute: 1 << 20}})
+	var err error
+	f.d, err = New(counting{f.DB, &f.n}, f.Gate, f.Ledger, f.Nodes, open{}, Options{Node: systemtest.Node, Workers: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,37 +69,19 @@ func build(t *testing.T) *fixture {
 
 // agent returns the agent of an autonomous mailbox, both made when they are
 // asked for first.
-func (f *fixture) agent(box mail.Address) (p registry.Principal) {
+func (f *fixture) agent(box mail.Address) registry.Principal {
 	f.Helper()
 	if p, ok := f.agents[box.Key()]; ok {
 		return p
 	}
-	operator, name := registry.Socket(1000, true), "bot-"+box.Local()
-	err := f.d.db.Update(f.Context(), func(tx store.Tx) error {
-		if len(f.agents) == 0 {
-			if _, err := f.reg.AddDomain(tx, operator, box.Domain()); err != nil {
-				return err
-			}
-			boss := registry.Operator{Name: "Example", Oversight: mail.MustAddress("boss@boss.test")}
-			if err := f.reg.SetOperator(tx, operator, boss); err != nil {
-				return err
-			}
-		}
-		_, password, err := f.reg.AddAgent(tx, operator, name, "")
-		if err == nil {
-			_, err = f.reg.AddMailbox(tx, operator, box, []string{name})
-		}
-		if err == nil {
-			_, err = f.reg.SetMode(tx, operator, box, mail.Autonomous)
-		}
-		if err == nil {
-			p, err = f.reg.ByPassword(tx, name, password)
-		}
+	if len(f.agents) == 0 {
+		f.AddOperator(box.Domain(), mail.MustAddress("boss@boss.test"))
+	}
+	p, _ := f.AddAgent("bot-"+box.Local(), "", box)
+	f.Update(func(tx store.Tx) error {
+		_, err := f.Registry.SetMode(tx, f.Operator, box, mail.Autonomous)
 		return err
 	})
-	if err != nil {
-		f.Fatal(err)
-	}
 	f.agents[box.Key()] = p
 	return p
 }
@@ -125,7 +94,7 @@ func (f *fixture) ready(name string, n int, at time.Time) (ids []mail.ID) {
 	p := f.agent(box)
 	for i := range n {
 		to := mail.MustAddress(fmt.Sprintf("a@%s%d-%d.test", name[:1], at.Unix(), i))
-		r, err := f.gate.Submit(f.Context(), p, gate.Submission{Mailbox: box, Door: "smtp", NotBefore: at,
+		r, err := f.Gate.Submit(f.Context(), p, gate.Submission{Mailbox: box, Door: "smtp", NotBefore: at,
 			Raw:      []byte("From: " + name + "\r\nTo: " + to.String() + "\r\nSubject: Hello\r\n\r\nHello.\r\n"),
 			Envelope: mail.Envelope{From: box, Rcpts: []mail.Rcpt{{Addr: to}}}})
 		if err != nil {
@@ -147,7 +116,7 @@ func (f *fixture) next() *pick {
 
 // take cancels a picked mail, so that its key leaves the index as with its claim.
 func (f *fixture) take(p *pick) {
-	if _, err := f.gate.Cancel(f.Context(), registry.Socket(1000, true), p.m.ID); err != nil {
+	if _, err := f.Gate.Cancel(f.Context(), f.Operator, p.m.ID); err != nil {
 		f.Fatal(err)
 	}
 }

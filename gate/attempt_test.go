@@ -26,7 +26,7 @@ func testFreezePast(t *testing.T) {
 	var report gate.FreezeReport
 	h.hop.answer = func(mail.Address) mail.Result { // the dot is sent, the reply is not there yet
 		var err error
-		if report, err = h.g.Freeze(h.ctx, h.operator, registry.FreezeScope{Kind: "all"}, ""); err != nil {
+		if report, err = h.Gate.Freeze(h.ctx, h.Operator, registry.FreezeScope{Kind: "all"}, ""); err != nil {
 			t.Error(err)
 		}
 		return mail.Result{Delivered: true, Code: 250}
@@ -50,13 +50,13 @@ func TestTemporaryFailuresAreRetriedUntilTheLifetimeEnds(t *testing.T) {
 			m = h.mail(m.ID)
 			wait := m.NextAttempt.Sub(h.clock.Now())
 			waits = append(waits, wait)
-			h.clock.forward(wait)
+			h.clock.Forward(wait)
 		}
 		want := "[1m0s 2m0s 4m0s 8m0s 16m0s 32m0s 1h4m0s 2h8m0s 4h0m0s 4h0m0s 4h0m0s 4h0m0s]"
 		if got := fmt.Sprint(waits); got != want {
 			t.Errorf("waits %s, want %s", got, want)
 		}
-		h.clock.forward(5 * 24 * time.Hour)
+		h.clock.Forward(5 * 24 * time.Hour)
 		h.runIdle()
 		if m = h.mail(m.ID); m.State != mail.Failed || m.Attempts != 13 {
 			t.Fatalf("%s after %d attempts", m.State, m.Attempts)
@@ -94,7 +94,7 @@ func TestEachRecipientHasItsOwnResult(t *testing.T) {
 			for i := range s.Envelope.Rcpts {
 				s.Envelope.Rcpts[i].Notify = c.notify
 			}
-			r, err := h.g.Submit(h.ctx, h.agent, s)
+			r, err := h.Gate.Submit(h.ctx, h.agent, s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ func TestRetriesSendTheSameOctetsToWhoIsLeft(t *testing.T) {
 		}
 		m := h.approve(h.submit("ada@dest.test", "bob@dest.test"))
 		h.runIdle()
-		h.clock.forward(time.Hour)
+		h.clock.Forward(time.Hour)
 		h.mode(mail.Autonomous) // the stamps tell how it was released, not how it would be now
 		h.runIdle()
 		w := h.hop.sent()
@@ -156,8 +156,8 @@ func TestALostLeaseIsReadyAgain(t *testing.T) {
 	<-entered
 
 	hop2 := &hop{}
-	h.d = h.delivers(h.db, hop2, delivery.Options{Stamps: []delivery.Stamp{stamp{}}})
-	h.clock.forward(time.Minute)
+	h.d = h.delivers(h.DB, hop2, delivery.Options{Stamps: []delivery.Stamp{stamp{}}})
+	h.clock.Forward(time.Minute)
 	h.runUntil(m.ID, mail.Sent)
 	close(release)
 	stopOld()
@@ -198,7 +198,7 @@ func (failing) Stamp(context.Context, *mail.Mail, []byte) ([]byte, error) {
 func TestWithoutAStampNothingLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
-		h.d = h.delivers(h.db, h.hop, delivery.Options{Stamps: []delivery.Stamp{failing{}}})
+		h.d = h.delivers(h.DB, h.hop, delivery.Options{Stamps: []delivery.Stamp{failing{}}})
 		m := h.approve(h.submit())
 		h.runIdle()
 		if m = h.mail(m.ID); m.State != mail.Ready || m.Attempts != 0 || !m.NextAttempt.After(h.clock.Now()) || len(h.hop.sent()) != 0 {
@@ -211,24 +211,24 @@ func TestWithoutAStampNothingLeaves(t *testing.T) {
 func TestMailboxesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
-		h.d = h.delivers(h.db, h.hop, delivery.Options{Workers: 1})
+		h.d = h.delivers(h.DB, h.hop, delivery.Options{Workers: 1})
 		h.mode(mail.Autonomous)
 		for i := range 20 { // many destinations must not buy many turns
 			h.submit(fmt.Sprintf("ada@d%d.test", i))
 		}
 		small := mail.MustAddress("small@example.test")
-		h.update(func(tx store.Tx) error {
-			if _, err := h.reg.AddMailbox(tx, h.operator, small, []string{"bot"}); err != nil {
+		h.Update(func(tx store.Tx) error {
+			if _, err := h.Registry.AddMailbox(tx, h.Operator, small, []string{"bot"}); err != nil {
 				return err
 			}
-			_, err := h.reg.SetMode(tx, h.operator, small, mail.Autonomous)
+			_, err := h.Registry.SetMode(tx, h.Operator, small, mail.Autonomous)
 			return err
 		})
-		h.view(func(tx store.Tx) (err error) { h.agent, err = h.reg.Current(tx, h.agent); return err })
+		h.View(func(tx store.Tx) (err error) { h.agent, err = h.Registry.Current(tx, h.agent); return err })
 		s := h.submission("ada@dest.test")
 		s.Mailbox, s.Envelope.From = small, small
 		s.Raw = []byte(strings.Replace(text, "bot@", "small@", 1))
-		r, err := h.g.Submit(h.ctx, h.agent, s)
+		r, err := h.Gate.Submit(h.ctx, h.agent, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,8 +250,8 @@ func TestAnAttemptWhoseFinalDotWentUnansweredIsMarkedInItsEntry(t *testing.T) {
 			m := h.approve(h.submit())
 			h.runIdle()
 			found := false
-			h.view(func(tx store.Tx) error {
-				entries, err := h.log.ByMail(tx, string(m.ID))
+			h.View(func(tx store.Tx) error {
+				entries, err := h.Audit.ByMail(tx, string(m.ID))
 				for _, e := range entries {
 					r := e.Record()
 					found = found || r.Kind == audit.MailRetry

@@ -17,7 +17,7 @@ func testClockInDoubt(t *testing.T) {
 	scheduled := h.submission("ada@dest.test")
 	scheduled.NotBefore = h.clock.Now().Add(10 * 24 * time.Hour)
 	h.mode(mail.Autonomous)
-	r, err := h.g.Submit(h.ctx, h.agent, scheduled)
+	r, err := h.Gate.Submit(h.ctx, h.agent, scheduled)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,10 +25,10 @@ func testClockInDoubt(t *testing.T) {
 	retried := h.submit("bob@dest.test")
 	h.runIdle()
 
-	h.clock.forward(30 * 24 * time.Hour)
+	h.clock.Forward(30 * 24 * time.Hour)
 	h.doubt.Store(true)
 	for range 3 {
-		if err := h.g.Expire(h.ctx); err != nil {
+		if err := h.Gate.Expire(h.ctx); err != nil {
 			t.Fatal(err)
 		}
 		h.runIdle()
@@ -61,7 +61,7 @@ func testClockInDoubt(t *testing.T) {
 	}
 
 	h.doubt.Store(false)
-	if err := h.g.Expire(h.ctx); err != nil {
+	if err := h.Gate.Expire(h.ctx); err != nil {
 		t.Fatal(err)
 	}
 	h.runIdle()
@@ -84,13 +84,13 @@ func testLifetimeInDoubt(t *testing.T) {
 	m := h.submit()
 	h.runIdle()
 	h.doubt.Store(true)
-	h.clock.forward(30 * 24 * time.Hour)
+	h.clock.Forward(30 * 24 * time.Hour)
 	h.runIdle()
 	if got := h.mail(m.ID); got.State != mail.Ready || got.Attempts != 2 {
 		t.Errorf("in doubt: %s after %d attempts", got.State, got.Attempts)
 	}
 	h.doubt.Store(false)
-	h.clock.forward(24 * time.Hour)
+	h.clock.Forward(24 * time.Hour)
 	h.runIdle()
 	if got := h.mail(m.ID); got.State != mail.Failed {
 		t.Errorf("trusted: %s", got.State)
@@ -101,7 +101,7 @@ func testLifetimeInDoubt(t *testing.T) {
 func TestAnApprovalInDoubtIsTaken(t *testing.T) {
 	h := build(t)
 	m := h.submit()
-	h.clock.forward(30 * 24 * time.Hour)
+	h.clock.Forward(30 * 24 * time.Hour)
 	h.doubt.Store(true)
 	if got := h.approve(m); got.State != mail.Ready {
 		t.Errorf("the mail is %s", got.State)

@@ -11,10 +11,10 @@ import (
 )
 
 // newest returns the newest entry of the log that is not about a notice.
-func (h *house) newest() (r audit.Record) {
+func (h *fixture) newest() (r audit.Record) {
 	h.Helper()
-	h.view(func(tx store.Tx) error {
-		list, err := h.log.List(tx, 0, 2)
+	h.View(func(tx store.Tx) error {
+		list, err := h.Audit.List(tx, 0, 2)
 		if err != nil {
 			return err
 		}
@@ -40,40 +40,40 @@ func TestEveryEntryOfADecisionNamesTheKeyThatMadeIt(t *testing.T) {
 	}{
 		{audit.MailApprove, h.approver, func(p registry.Principal) error {
 			m := h.mail(held())
-			_, err := h.g.Decide(h.ctx, p, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
+			_, err := h.Gate.Decide(h.ctx, p, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
 			return err
 		}},
 		{audit.MailReject, h.approver, func(p registry.Principal) error {
-			_, err := h.g.Decide(h.ctx, p, held(), gate.Verdict{Reason: "no"})
+			_, err := h.Gate.Decide(h.ctx, p, held(), gate.Verdict{Reason: "no"})
 			return err
 		}},
 		{audit.DecideRefuse, h.approver, func(p registry.Principal) error {
-			if _, err := h.g.Decide(h.ctx, p, held(), gate.Verdict{Approve: true, Digest: "0"}); err == nil {
+			if _, err := h.Gate.Decide(h.ctx, p, held(), gate.Verdict{Approve: true, Digest: "0"}); err == nil {
 				t.Error("an approval of another digest passes")
 			}
 			return nil
 		}},
-		{audit.MailHold, h.admin, func(p registry.Principal) error { _, err := h.g.Hold(h.ctx, p, ready()); return err }},
-		{audit.MailCancel, h.admin, func(p registry.Principal) error { _, err := h.g.Cancel(h.ctx, p, held()); return err }},
-		{audit.Retry, h.admin, func(p registry.Principal) error { _, err := h.g.Retry(h.ctx, p, ready()); return err }},
-		{audit.Freeze, h.admin, func(p registry.Principal) error { _, err := h.g.Freeze(h.ctx, p, all, "x"); return err }},
-		{audit.Thaw, h.approver, func(p registry.Principal) error { return h.g.Thaw(h.ctx, p, all) }},
+		{audit.MailHold, h.admin, func(p registry.Principal) error { _, err := h.Gate.Hold(h.ctx, p, ready()); return err }},
+		{audit.MailCancel, h.admin, func(p registry.Principal) error { _, err := h.Gate.Cancel(h.ctx, p, held()); return err }},
+		{audit.Retry, h.admin, func(p registry.Principal) error { _, err := h.Gate.Retry(h.ctx, p, ready()); return err }},
+		{audit.Freeze, h.admin, func(p registry.Principal) error { _, err := h.Gate.Freeze(h.ctx, p, all, "x"); return err }},
+		{audit.Thaw, h.approver, func(p registry.Principal) error { return h.Gate.Thaw(h.ctx, p, all) }},
 		{audit.ModeLoosen, h.approver, func(p registry.Principal) error {
-			_, err := h.g.SetMode(h.ctx, p, h.box, mail.Monitored)
+			_, err := h.Gate.SetMode(h.ctx, p, h.box, mail.Monitored)
 			return err
 		}},
 		{audit.ModeTighten, h.admin, func(p registry.Principal) error {
-			_, err := h.g.SetMode(h.ctx, p, h.box, mail.GatedSend)
+			_, err := h.Gate.SetMode(h.ctx, p, h.box, mail.GatedSend)
 			return err
 		}},
 		{audit.AllowAdd, h.approver, func(p registry.Principal) (err error) {
-			allowed, err = h.g.AllowAdd(h.ctx, p, h.box, "pal@friend.test", "")
+			allowed, err = h.Gate.AllowAdd(h.ctx, p, h.box, "pal@friend.test", "")
 			return err
 		}},
 		{audit.AllowRemove, h.admin, func(p registry.Principal) error {
-			return h.g.AllowRemove(h.ctx, p, h.box, allowed.ID)
+			return h.Gate.AllowRemove(h.ctx, p, h.box, allowed.ID)
 		}},
-		{audit.AgentDisable, h.admin, func(p registry.Principal) error { _, err := h.g.DisableAgent(h.ctx, p, "bot"); return err }},
+		{audit.AgentDisable, h.admin, func(p registry.Principal) error { _, err := h.Gate.DisableAgent(h.ctx, p, "bot"); return err }},
 	} {
 		if err := c.do(c.by); err != nil {
 			t.Fatalf("%s: %v", c.kind, err)

@@ -38,11 +38,11 @@ func TestTheModeDecidesWhatBecomesOfASubmission(t *testing.T) {
 			h := build(t)
 			h.mode(c.mode)
 			if c.allow != "" {
-				if _, err := h.g.AllowAdd(h.ctx, h.operator, h.box, c.allow, ""); err != nil {
+				if _, err := h.Gate.AllowAdd(h.ctx, h.Operator, h.box, c.allow, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
-			r, err := h.g.Submit(h.ctx, h.agent, h.submission(c.to...))
+			r, err := h.Gate.Submit(h.ctx, h.agent, h.submission(c.to...))
 			var e *mail.Error
 			switch {
 			case errors.As(err, &e) && e.Word() == c.want:
@@ -83,7 +83,7 @@ func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 		{"a rejection of another digest", h.approver, gate.Verdict{Digest: other}, "stale"},
 		{"a reason without end", h.approver, gate.Verdict{Approve: true, Digest: m.Digest, Reason: strings.Repeat("x", 1001)}, "invalid"},
 	} {
-		_, err := h.g.Decide(h.ctx, c.p, m.ID, c.v)
+		_, err := h.Gate.Decide(h.ctx, c.p, m.ID, c.v)
 		if mail.WordOf(err) != c.want {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
@@ -92,10 +92,10 @@ func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 		}
 	}
 	h.approve(m)
-	if _, err := h.g.Decide(h.ctx, h.operator, m.ID, gate.Verdict{}); !errors.Is(err, mail.ErrStale) || !strings.Contains(err.Error(), "already approved by approver:ann") {
+	if _, err := h.Gate.Decide(h.ctx, h.Operator, m.ID, gate.Verdict{}); !errors.Is(err, mail.ErrStale) || !strings.Contains(err.Error(), "already approved by approver:ann") {
 		t.Errorf("a second decision: %v", err)
 	}
-	if _, err := h.g.Decide(h.ctx, h.approver, mail.NewID(h.clock.Now()), yes); !errors.Is(err, mail.ErrNotFound) {
+	if _, err := h.Gate.Decide(h.ctx, h.approver, mail.NewID(h.clock.Now()), yes); !errors.Is(err, mail.ErrNotFound) {
 		t.Errorf("an unknown id: %v", err)
 	}
 	if got := h.kinds(m.ID); got != "submit"+strings.Repeat(" decide.refuse", 8)+" approve decide.refuse" {
@@ -112,7 +112,7 @@ func TestTheFirstOfManyDecisionsWins(t *testing.T) {
 	won := 0
 	for i := range 16 {
 		wg.Go(func() {
-			_, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: i%2 == 0, Digest: m.Digest})
+			_, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: i%2 == 0, Digest: m.Digest})
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -145,15 +145,15 @@ func TestAnApprovedMailLeavesWithTheApprovalInItsStamp(t *testing.T) {
 func TestHoldsExpireAndAreNeverSent(t *testing.T) {
 	h := build(t)
 	m := h.submit()
-	h.clock.forward(7*24*time.Hour - time.Second)
-	if err := h.g.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Held {
+	h.clock.Forward(7*24*time.Hour - time.Second)
+	if err := h.Gate.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Held {
 		t.Fatalf("a second early: %v, %s", err, h.mail(m.ID).State)
 	}
-	h.clock.forward(time.Second)
-	if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+	h.clock.Forward(time.Second)
+	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("an approval at the deadline: %v", err)
 	}
-	if err := h.g.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Expired {
+	if err := h.Gate.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Expired {
 		t.Fatalf("at the deadline: %v, %s", err, h.mail(m.ID).State)
 	}
 	if n := h.notices(); len(n) != 1 || n[0].Action != "expired" || n[0].About != m.ID {
@@ -165,14 +165,14 @@ func TestHoldsExpireAndAreNeverSent(t *testing.T) {
 func TestARejectionTellsTheAuthorWhy(t *testing.T) {
 	h := build(t)
 	m := h.submit()
-	if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Reason: "too\r\nX-Evil: bold\x1b[2J"}); err != nil {
+	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Reason: "too\r\nX-Evil: bold\x1b[2J"}); err != nil {
 		t.Fatal(err)
 	}
 	n := h.notices()
 	if len(n) != 1 || n[0].Action != "rejected" || !strings.Contains(n[0].Text, "bold") || strings.ContainsAny(n[0].Text, "\x1b") {
 		t.Errorf("notices: %+v", n)
 	}
-	raw, err := h.q.Raw(h.ctx, n[0].ID)
+	raw, err := h.Queue.Raw(h.ctx, n[0].ID)
 	if err != nil || strings.Contains(string(raw), "\r\nX-Evil") {
 		t.Errorf("%v in %s", err, raw)
 	}
@@ -201,7 +201,7 @@ func TestTighteningBitesAtTheClaim(t *testing.T) {
 		if m = h.runUntil(m.ID, mail.Held); len(m.Decisions) != 0 {
 			t.Errorf("%+v", m)
 		}
-		if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+		if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
 			t.Errorf("an approval in read_only: %v", err)
 		}
 	})
@@ -213,12 +213,12 @@ func TestTighteningBitesAtTheClaim(t *testing.T) {
 	})
 	t.Run("a removed allowlist entry holds what stood on it", func(t *testing.T) {
 		h := build(t)
-		e, err := h.g.AllowAdd(h.ctx, h.operator, h.box, "ada@dest.test", "")
+		e, err := h.Gate.AllowAdd(h.ctx, h.Operator, h.box, "ada@dest.test", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := h.submit()
-		if err := h.g.AllowRemove(h.ctx, h.admin, h.box, e.ID); err != nil || m.State != mail.Ready {
+		if err := h.Gate.AllowRemove(h.ctx, h.admin, h.box, e.ID); err != nil || m.State != mail.Ready {
 			t.Fatal(err, m.State)
 		}
 		h.runUntil(m.ID, mail.Held)
@@ -228,7 +228,7 @@ func TestTighteningBitesAtTheClaim(t *testing.T) {
 func TestAlteredBytesAreHeldAndNeverSent(t *testing.T) {
 	h := build(t)
 	m := h.approve(h.submit())
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		return storetest.Records(tx).PutBody(store.Inline("raw/"+string(m.ID), []byte(strings.Replace(text, "morning", "evening", 1))))
 	})
 	h.runUntil(m.ID, mail.Held)
@@ -248,13 +248,13 @@ func TestFrozenScopesTakeNothingAndSendNothing(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := h.g.Freeze(h.ctx, h.admin, s, "test"); err != nil {
+				if _, err := h.Gate.Freeze(h.ctx, h.admin, s, "test"); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := h.g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.Is(err, mail.ErrFrozen) {
+				if _, err := h.Gate.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.Is(err, mail.ErrFrozen) {
 					t.Errorf("a submission: %v", err)
 				}
-				if err := h.g.Admit(h.ctx, h.agent, h.box, 0, nil); !errors.Is(err, mail.ErrFrozen) {
+				if err := h.Gate.Admit(h.ctx, h.agent, h.box, 0, nil); !errors.Is(err, mail.ErrFrozen) {
 					t.Errorf("MAIL FROM: %v", err)
 				}
 				h.approve(held) // a decision is not a departure
@@ -262,10 +262,10 @@ func TestFrozenScopesTakeNothingAndSendNothing(t *testing.T) {
 				if h.mail(ready.ID).State != mail.Ready || h.mail(held.ID).State != mail.Ready || len(h.hop.sent()) != 0 {
 					t.Error("something moved")
 				}
-				if err := h.g.Thaw(h.ctx, h.admin, s); err == nil {
+				if err := h.Gate.Thaw(h.ctx, h.admin, s); err == nil {
 					t.Error("an admin thawed")
 				}
-				if err := h.g.Thaw(h.ctx, h.approver, s); err != nil {
+				if err := h.Gate.Thaw(h.ctx, h.approver, s); err != nil {
 					t.Fatal(err)
 				}
 				h.runUntil(ready.ID, mail.Sent)
@@ -291,14 +291,14 @@ func TestFreezeMeetsAnAttemptUnderWay(t *testing.T) {
 			once.Do(func() {
 				go func() {
 					var err error
-					report, err = h.g.Freeze(h.ctx, h.operator, registry.FreezeScope{Kind: "all"}, "")
+					report, err = h.Gate.Freeze(h.ctx, h.Operator, registry.FreezeScope{Kind: "all"}, "")
 					done <- err
 				}()
 				// The attempt goes on only once the freeze is committed.
 				for frozen := false; !frozen; {
-					changed := h.g.PolicyChanged()
-					h.view(func(tx store.Tx) (err error) {
-						frozen, err = h.reg.Frozen(tx, "bot", h.box)
+					changed := h.Gate.PolicyChanged()
+					h.View(func(tx store.Tx) (err error) {
+						frozen, err = h.Registry.Frozen(tx, "bot", h.box)
 						return err
 					})
 					if !frozen {
@@ -315,7 +315,7 @@ func TestFreezeMeetsAnAttemptUnderWay(t *testing.T) {
 			t.Errorf("phase %d: stopped %v, past %v, sent %d", at, report.Stopped, report.Past, len(h.hop.sent()))
 		}
 		h.hop.pause = nil
-		if err := h.g.Thaw(h.ctx, h.operator, registry.FreezeScope{Kind: "all"}); err != nil {
+		if err := h.Gate.Thaw(h.ctx, h.Operator, registry.FreezeScope{Kind: "all"}); err != nil {
 			t.Fatal(err)
 		}
 		if got := h.runUntil(m.ID, mail.Sent); got.Attempts != 1 {
@@ -329,14 +329,14 @@ func TestIdempotencyKeysJoinRequests(t *testing.T) {
 	h := build(t)
 	s := h.submission("ada@dest.test")
 	s.Door, s.IdempotencyKey, s.Fingerprint = "http", "k1", "f1"
-	first, err := h.g.Submit(h.ctx, h.agent, s)
+	first, err := h.Gate.Submit(h.ctx, h.agent, s)
 	if err != nil || first.Replay {
 		t.Fatal(first, err)
 	}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			r, err := h.g.Submit(h.ctx, h.agent, s)
+			r, err := h.Gate.Submit(h.ctx, h.agent, s)
 			if err != nil || !r.Replay || r.Mail.ID != first.Mail.ID {
 				t.Errorf("%+v, %v", r, err)
 			}
@@ -345,17 +345,17 @@ func TestIdempotencyKeysJoinRequests(t *testing.T) {
 	wg.Wait()
 	other := s
 	other.Fingerprint = "f2"
-	if _, err := h.g.Submit(h.ctx, h.agent, other); !errors.Is(err, mail.ErrStale) {
+	if _, err := h.Gate.Submit(h.ctx, h.agent, other); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("the same key for another mail: %v", err)
 	}
-	if _, err := h.g.Submit(h.ctx, h.approver, s); err == nil {
+	if _, err := h.Gate.Submit(h.ctx, h.approver, s); err == nil {
 		t.Error("an approver learnt of a mail by its key")
 	}
-	h.clock.forward(24 * time.Hour)
-	if r, err := h.g.Submit(h.ctx, h.agent, s); err != nil || r.Replay {
+	h.clock.Forward(24 * time.Hour)
+	if r, err := h.Gate.Submit(h.ctx, h.agent, s); err != nil || r.Replay {
 		t.Errorf("a day later: %+v, %v", r, err)
 	}
-	all, err := h.q.All(h.ctx, "", 10)
+	all, err := h.Queue.All(h.ctx, "", 10)
 	if err != nil || len(all) != 2 {
 		t.Errorf("%d mails, %v", len(all), err)
 	}
@@ -381,16 +381,16 @@ func TestASubmissionMustBelongToItsMailbox(t *testing.T) {
 	} {
 		s := h.submission("ada@dest.test")
 		c.edit(&s)
-		_, err := h.g.Submit(h.ctx, h.agent, s)
+		_, err := h.Gate.Submit(h.ctx, h.agent, s)
 		if mail.WordOf(err) != c.want {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
 	}
-	if all, err := h.q.All(h.ctx, "", 10); err != nil || len(all) != 0 {
+	if all, err := h.Queue.All(h.ctx, "", 10); err != nil || len(all) != 0 {
 		t.Errorf("%d mails are stored, %v", len(all), err)
 	}
-	h.update(func(tx store.Tx) error { return h.reg.DisableAgent(tx, h.operator, "bot") })
-	if _, err := h.g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.Is(err, registry.ErrCredentials) {
+	h.Update(func(tx store.Tx) error { return h.Registry.DisableAgent(tx, h.Operator, "bot") })
+	if _, err := h.Gate.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.Is(err, registry.ErrCredentials) {
 		t.Errorf("a disabled agent: %v", err)
 	}
 	h.intact()
@@ -401,19 +401,19 @@ func TestCancelIsForTheAuthorAndTheOperator(t *testing.T) { synctest.Test(t, tes
 func testCancel(t *testing.T) {
 	h := build(t)
 	m := h.submit()
-	if _, err := h.g.Cancel(h.ctx, h.approver, m.ID); !errors.Is(err, mail.ErrNotFound) {
+	if _, err := h.Gate.Cancel(h.ctx, h.approver, m.ID); !errors.Is(err, mail.ErrNotFound) {
 		t.Errorf("an approver: %v", err)
 	}
 	for range 2 { // twice is no error
-		if got, err := h.g.Cancel(h.ctx, h.agent, m.ID); err != nil || got.State != mail.Cancelled {
+		if got, err := h.Gate.Cancel(h.ctx, h.agent, m.ID); err != nil || got.State != mail.Cancelled {
 			t.Errorf("the author: %v, %v", got, err)
 		}
 	}
-	if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("an approval afterwards: %v", err)
 	}
 	ready := h.approve(h.submit())
-	if got, err := h.g.Cancel(h.ctx, h.admin, ready.ID); err != nil || got.State != mail.Cancelled {
+	if got, err := h.Gate.Cancel(h.ctx, h.admin, ready.ID); err != nil || got.State != mail.Cancelled {
 		t.Errorf("an admin: %v, %v", got, err)
 	}
 	h.runIdle()
@@ -429,7 +429,7 @@ func testScheduled(t *testing.T) {
 	h := build(t)
 	s := h.submission("ada@dest.test")
 	s.NotBefore = h.clock.Now().Add(time.Hour)
-	r, err := h.g.Submit(h.ctx, h.agent, s)
+	r, err := h.Gate.Submit(h.ctx, h.agent, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,17 +441,17 @@ func testScheduled(t *testing.T) {
 	if len(h.hop.sent()) != 0 {
 		t.Error("sent before its time")
 	}
-	h.clock.forward(time.Hour)
+	h.clock.Forward(time.Hour)
 	h.runUntil(r.Mail.ID, mail.Sent)
 }
 
 func TestAnOperatorHoldsAndRetries(t *testing.T) {
 	h := build(t)
 	m := h.approve(h.submit())
-	if _, err := h.g.Hold(h.ctx, h.agent, m.ID); err == nil {
+	if _, err := h.Gate.Hold(h.ctx, h.agent, m.ID); err == nil {
 		t.Error("an agent held")
 	}
-	m, err := h.g.Hold(h.ctx, h.admin, m.ID)
+	m, err := h.Gate.Hold(h.ctx, h.admin, m.ID)
 	if err != nil || m.State != mail.Held || len(m.Decisions) != 0 {
 		t.Fatalf("%+v, %v", m, err)
 	}
@@ -459,11 +459,11 @@ func TestAnOperatorHoldsAndRetries(t *testing.T) {
 	h.hop.answer = func(mail.Address) mail.Result { return mail.Result{Code: 451, Enhanced: "4.2.0"} }
 	h.runQueue(func() bool { return strings.Contains(h.kinds(m.ID), "retry") })
 	h.hop.answer = nil
-	if _, err := h.g.Retry(h.ctx, h.admin, m.ID); err != nil {
+	if _, err := h.Gate.Retry(h.ctx, h.admin, m.ID); err != nil {
 		t.Fatal(err)
 	}
 	h.runUntil(m.ID, mail.Sent)
-	if _, err := h.g.Retry(h.ctx, h.admin, m.ID); !errors.Is(err, mail.ErrStale) {
+	if _, err := h.Gate.Retry(h.ctx, h.admin, m.ID); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("a retry of sent mail: %v", err)
 	}
 	h.intact()

@@ -12,9 +12,9 @@ import (
 )
 
 // rewrite changes the stored record of a mail behind everybody's back.
-func (h *house) rewrite(id mail.ID, change func(m *mail.Mail)) {
+func (h *fixture) rewrite(id mail.ID, change func(m *mail.Mail)) {
 	h.Helper()
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		b, err := storetest.Records(tx).Get("mail/" + string(id))
 		if err != nil {
 			return err
@@ -55,8 +55,8 @@ func TestTheClaimSendsNothingThatTheLogDoesNotBearOut(t *testing.T) {
 			if m.State != mail.Held || len(h.hop.sent()) != 0 {
 				t.Fatalf("the mail is %s, %d were sent", m.State, len(h.hop.sent()))
 			}
-			h.view(func(tx store.Tx) error {
-				entries, err := h.log.ByMail(tx, string(m.ID))
+			h.View(func(tx store.Tx) error {
+				entries, err := h.Audit.ByMail(tx, string(m.ID))
 				r := entries[len(entries)-1].Record()
 				if r.Kind != audit.MailHold || r.Facts["doubt"] == "" || r.Facts["intact"] != "false" {
 					t.Errorf("the log says %s %v", r.Kind, r.Facts)
@@ -85,7 +85,7 @@ func TestAnApprovalThatAHoldMadeVoidReleasesNothing(t *testing.T) {
 	h := build(t)
 	m := h.approve(h.submit())
 	old := m.Decisions
-	if _, err := h.g.Hold(h.ctx, h.approver, m.ID); err != nil {
+	if _, err := h.Gate.Hold(h.ctx, h.approver, m.ID); err != nil {
 		t.Fatal(err)
 	}
 	m = h.approve(h.mail(m.ID))

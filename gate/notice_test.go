@@ -37,17 +37,17 @@ func unreadable(message.Notice) []byte { return []byte("Subject: lost\r\n\r\n") 
 
 // bounced makes a mail fail for good and returns how its settling ended. The
 // gate writes through db.
-func bounced(t *testing.T, db func(*house) store.Store) (*house, *mail.Mail) {
+func bounced(t *testing.T, db func(*fixture) store.Store) (*fixture, *mail.Mail) {
 	h := build(t)
 	h.hop.answer = func(mail.Address) mail.Result {
 		return mail.Result{Permanent: true, Code: 550, Enhanced: "5.1.1", Message: "no such user"}
 	}
 	m := h.approve(h.submit())
-	whole := h.g
-	h.g = gate.New(db(h), h.ledger, h.reg, h.log, h.nodes, gate.Options{Log: quiet})
-	h.d = h.delivers(h.db, h.hop, delivery.Options{Stamps: []delivery.Stamp{stamp{}}})
+	whole := h.Gate
+	h.Gate = h.NewGate(db(h), gate.Options{})
+	h.d = h.delivers(h.DB, h.hop, delivery.Options{Stamps: []delivery.Stamp{stamp{}}})
 	m = h.runUntil(m.ID, mail.Failed, mail.Sent)
-	h.g = whole
+	h.Gate = whole
 	return h, m
 }
 
@@ -55,9 +55,9 @@ func TestACommitThatFailsNeverLosesTheAuthorsNotice(t *testing.T) {
 	for _, failures := range []int{1, 2, 3} {
 		t.Run(fmt.Sprint(failures), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h, m := bounced(t, func(h *house) store.Store {
+				h, m := bounced(t, func(h *fixture) store.Store {
 					left, claimed := failures, false
-					return flaky{h.db, func() error {
+					return flaky{h.DB, func() error {
 						if !claimed { // the first commit of the workers
 							claimed = true
 							return nil
@@ -82,7 +82,7 @@ func TestACommitThatFailsNeverLosesTheAuthorsNotice(t *testing.T) {
 
 func TestANoticeThatCannotBeBuiltIsDroppedWithAnEntry(t *testing.T) {
 	h := build(t)
-	gate.Render(h.g, unreadable)
+	gate.Render(h.Gate, unreadable)
 	h.hop.answer = func(mail.Address) mail.Result { return mail.Result{Permanent: true, Code: 550} }
 	m := h.runUntil(h.approve(h.submit()).ID, mail.Failed, mail.Sent)
 	if m.State != mail.Failed || m.Attempts != 1 {
@@ -107,7 +107,7 @@ func TestARejectionStandsWithoutItsNotice(t *testing.T) {
 	}{{unreadable, nil, mail.Rejected}, {nil, errors.New("disk"), mail.Held}} {
 		h := build(t)
 		m := h.submit()
-		g := gate.New(flaky{h.db, func() error { return c.fail }}, h.ledger, h.reg, h.log, h.nodes, gate.Options{Log: quiet})
+		g := h.NewGate(flaky{h.DB, func() error { return c.fail }}, gate.Options{})
 		if c.render != nil {
 			gate.Render(g, c.render)
 		}
@@ -125,11 +125,11 @@ func TestANoticeIsReceivedInEveryModeAndUnderAFreeze(t *testing.T) {
 			m := h.submit()
 			h.mode(mode)
 			if frozen {
-				if _, err := h.g.Freeze(h.ctx, h.operator, registry.FreezeScope{Kind: "all"}, "test"); err != nil {
+				if _, err := h.Gate.Freeze(h.ctx, h.Operator, registry.FreezeScope{Kind: "all"}, "test"); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
+			if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
 				t.Fatal(err)
 			}
 			if n := h.notices(); len(n) != 1 || n[0].About != m.ID || n[0].Action != "rejected" {
@@ -143,16 +143,16 @@ func TestANoticeIsReceivedInEveryModeAndUnderAFreeze(t *testing.T) {
 func TestANoticeIsAMailOfItsOwn(t *testing.T) {
 	h := build(t)
 	m := h.submit()
-	h.clock.forward(time.Second)
-	if _, err := h.g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
+	h.clock.Forward(time.Second)
+	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
 		t.Fatal(err)
 	}
-	all, err := h.q.All(h.ctx, "", 10)
+	all, err := h.Queue.All(h.ctx, "", 10)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%d mails, %v", len(all), err)
 	}
 	n := all[0].Mail
-	raw, err := h.q.Raw(h.ctx, n.ID)
+	raw, err := h.Queue.Raw(h.ctx, n.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,18 +162,18 @@ func TestANoticeIsAMailOfItsOwn(t *testing.T) {
 	}
 	for name, try := range map[string]func() error{
 		"approve": func() error {
-			_, err := h.g.Decide(h.ctx, h.approver, n.ID, gate.Verdict{Approve: true, Digest: n.Digest})
+			_, err := h.Gate.Decide(h.ctx, h.approver, n.ID, gate.Verdict{Approve: true, Digest: n.Digest})
 			return err
 		},
-		"hold":   func() error { _, err := h.g.Hold(h.ctx, h.admin, n.ID); return err },
-		"cancel": func() error { _, err := h.g.Cancel(h.ctx, h.admin, n.ID); return err },
-		"retry":  func() error { _, err := h.g.Retry(h.ctx, h.admin, n.ID); return err },
+		"hold":   func() error { _, err := h.Gate.Hold(h.ctx, h.admin, n.ID); return err },
+		"cancel": func() error { _, err := h.Gate.Cancel(h.ctx, h.admin, n.ID); return err },
+		"retry":  func() error { _, err := h.Gate.Retry(h.ctx, h.admin, n.ID); return err },
 	} {
 		if err := try(); !errors.Is(err, mail.ErrStale) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := h.g.Cancel(h.ctx, h.agent, n.ID); !errors.Is(err, mail.ErrNotFound) {
+	if _, err := h.Gate.Cancel(h.ctx, h.agent, n.ID); !errors.Is(err, mail.ErrNotFound) {
 		t.Errorf("its agent cancelled it: %v", err)
 	}
 	h.intact()

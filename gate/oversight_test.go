@@ -28,21 +28,21 @@ func TestAnOversightCopyThatIsOwedIsSent(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		to   []string
-		act  func(h *house, id mail.ID)
+		act  func(h *fixture, id mail.ID)
 		want mail.State
 	}{
-		{"cancel", []string{"ada@dest.test"}, func(h *house, id mail.ID) {
-			if _, err := h.g.Cancel(h.ctx, h.agent, id); !errors.Is(err, mail.ErrStale) {
+		{"cancel", []string{"ada@dest.test"}, func(h *fixture, id mail.ID) {
+			if _, err := h.Gate.Cancel(h.ctx, h.agent, id); !errors.Is(err, mail.ErrStale) {
 				h.Errorf("the agent cancelled: %v", err)
 			}
 		}, mail.Sent},
-		{"tighten", []string{"ada@dest.test"}, func(h *house, id mail.ID) {
-			if _, err := h.g.SetMode(h.ctx, h.agent, h.box, mail.GatedAll); err != nil {
+		{"tighten", []string{"ada@dest.test"}, func(h *fixture, id mail.ID) {
+			if _, err := h.Gate.SetMode(h.ctx, h.agent, h.box, mail.GatedAll); err != nil {
 				h.Fatal(err)
 			}
 		}, mail.Sent},
-		{"tighten with one recipient left", []string{"ada@dest.test", "later@dest.test"}, func(h *house, id mail.ID) {
-			if _, err := h.g.SetMode(h.ctx, h.agent, h.box, mail.GatedAll); err != nil {
+		{"tighten with one recipient left", []string{"ada@dest.test", "later@dest.test"}, func(h *fixture, id mail.ID) {
+			if _, err := h.Gate.SetMode(h.ctx, h.agent, h.box, mail.GatedAll); err != nil {
 				h.Fatal(err)
 			}
 		}, mail.Held},
@@ -61,13 +61,13 @@ func TestAnOversightCopyThatIsOwedIsSent(t *testing.T) {
 				h.runIdle()
 				c.act(h, m.ID)
 				h.hop.answer = nil
-				h.clock.forward(time.Hour)
+				h.clock.Forward(time.Hour)
 				h.runIdle()
 				last := h.hop.sent()[len(h.hop.sent())-1]
 				if strings.Join(last.to, " ") != "boss@example.test" || last.b != h.hop.sent()[0].b {
 					t.Errorf("the copy was not sent, or not alone: %v", last.to)
 				}
-				h.clock.forward(time.Hour)
+				h.clock.Forward(time.Hour)
 				h.runIdle()
 				if got := h.mail(m.ID).State; got != c.want {
 					t.Errorf("the mail is %s, want %s", got, c.want)
@@ -87,7 +87,7 @@ func TestARetryInAMailboxThatBecameMonitoredIsCopied(t *testing.T) {
 		h.runIdle()
 		h.mode(mail.Monitored)
 		h.hop.answer = nil
-		h.clock.forward(time.Hour)
+		h.clock.Forward(time.Hour)
 		h.runIdle()
 		if got := strings.Join(h.hop.sent()[0].to, " "); got != "ada@dest.test boss@example.test" {
 			t.Errorf("sent to %s", got)
@@ -115,7 +115,7 @@ func TestARefusedCopyIsTriedAgain(t *testing.T) {
 			t.Fatalf("%s after %d attempts", got.State, got.Attempts)
 		}
 		h.hop.answer = nil
-		h.clock.forward(time.Hour)
+		h.clock.Forward(time.Hour)
 		h.runIdle()
 		if h.mail(m.ID).State != mail.Sent {
 			t.Error("not sent")
@@ -131,7 +131,7 @@ func (panicky) Stamp(context.Context, *mail.Mail, []byte) ([]byte, error) { pani
 func TestAPanicInAStampIsThatMailsFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
-		h.d = h.delivers(h.db, h.hop, delivery.Options{Stamps: []delivery.Stamp{panicky{}}})
+		h.d = h.delivers(h.DB, h.hop, delivery.Options{Stamps: []delivery.Stamp{panicky{}}})
 		m := h.approve(h.submit())
 		h.runIdle()
 		if got := h.mail(m.ID); got.State != mail.Ready || !got.NextAttempt.After(h.clock.Now()) {
@@ -145,15 +145,15 @@ func TestADamagedRecordStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
 		bad, good := h.submit(), h.submit()
-		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+string(bad.ID), []byte("{")) })
-		h.clock.forward(8 * 24 * time.Hour)
-		if err := h.g.Expire(h.ctx); err != nil {
+		h.Update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+string(bad.ID), []byte("{")) })
+		h.clock.Forward(8 * 24 * time.Hour)
+		if err := h.Gate.Expire(h.ctx); err != nil {
 			t.Error(err)
 		}
 		if got := h.mail(good.ID).State; got != mail.Expired {
 			t.Errorf("the other is %s", got)
 		}
-		h.update(func(tx store.Tx) error {
+		h.Update(func(tx store.Tx) error {
 			return storetest.Records(tx).Put("lease/0000000000000000/"+string(bad.ID), nil)
 		})
 		h.runIdle()
@@ -164,13 +164,13 @@ func TestHoldingAScheduledMailThatIsLateGivesTimeToDecide(t *testing.T) {
 	h := build(t)
 	s := h.submission("ada@dest.test")
 	s.NotBefore = h.clock.Now().Add(time.Hour)
-	r, err := h.g.Submit(h.ctx, h.agent, s)
+	r, err := h.Gate.Submit(h.ctx, h.agent, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.approve(r.Mail)
-	h.clock.forward(3 * time.Hour)
-	m, err := h.g.Hold(h.ctx, h.admin, r.Mail.ID)
+	h.clock.Forward(3 * time.Hour)
+	m, err := h.Gate.Hold(h.ctx, h.admin, r.Mail.ID)
 	if err != nil || !m.ExpiresAt.After(h.clock.Now()) {
 		t.Fatalf("%v, expires %s", err, m.ExpiresAt)
 	}
@@ -192,11 +192,11 @@ func TestNamingTheOversightAddressShedsNothing(t *testing.T) {
 				}
 				m := h.submit("ada@dest.test", boss)
 				h.runIdle()
-				if _, err := h.g.Cancel(h.ctx, h.agent, m.ID); !errors.Is(err, mail.ErrStale) {
+				if _, err := h.Gate.Cancel(h.ctx, h.agent, m.ID); !errors.Is(err, mail.ErrStale) {
 					t.Errorf("the agent cancelled: %v", err)
 				}
 				h.hop.answer = nil
-				h.clock.forward(time.Hour)
+				h.clock.Forward(time.Hour)
 				h.runIdle()
 				last := h.hop.sent()[len(h.hop.sent())-1]
 				if strings.Join(last.to, " ") != "boss@example.test" || h.mail(m.ID).State != mail.Sent {

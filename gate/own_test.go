@@ -11,18 +11,18 @@ import (
 // operator's domains it names.
 func TestASignatureInAnyDomainOfTheOperatorIsRemoved(t *testing.T) {
 	h := build(t)
-	h.update(func(tx store.Tx) error {
-		_, err := h.reg.AddDomain(tx, h.operator, "brand.test")
+	h.Update(func(tx store.Tx) error {
+		_, err := h.Registry.AddDomain(tx, h.Operator, "brand.test")
 		return err
 	})
 	const foreign = "DKIM-Signature: v=1; d=service.test; b=x\r\n"
 	s := h.submission("ada@dest.test")
 	s.Raw = []byte("DKIM-Signature: v=1; d=brand.test; b=x\r\nDKIM-Signature: v=1; d=example.test; b=x\r\n" + foreign + text)
-	r, err := h.g.Submit(h.ctx, h.agent, s)
+	r, err := h.Gate.Submit(h.ctx, h.agent, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := h.q.Raw(h.ctx, r.Mail.ID)
+	raw, err := h.Queue.Raw(h.ctx, r.Mail.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,9 +16,9 @@ import (
 )
 
 // tallied compares what the store counts with what is there.
-func (h *house) tallied(at string) {
+func (h *fixture) tallied(at string) {
 	h.Helper()
-	all, err := h.q.All(h.ctx, "", 1<<20)
+	all, err := h.Queue.All(h.ctx, "", 1<<20)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -30,9 +30,9 @@ func (h *house) tallied(at string) {
 		}
 		want[s] = queue.Tally{Count: want[s].Count + 1, Octets: want[s].Octets + m.Mail.Size}
 	}
-	h.view(func(tx store.Tx) error {
+	h.View(func(tx store.Tx) error {
 		for _, s := range []mail.State{mail.Held, mail.Ready} {
-			if got, err := h.ledger.Tally(tx, h.box, mail.Outgoing, s); err != nil || got != want[s] {
+			if got, err := h.Ledger.Tally(tx, h.box, mail.Outgoing, s); err != nil || got != want[s] {
 				h.Fatalf("%s: %s: counted %+v, there are %+v (%v)", at, s, got, want[s], err)
 			}
 		}
@@ -57,7 +57,7 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 			"submit": func() {
 				s := h.submission("ada@dest.test")
 				s.Raw = []byte(text + strings.Repeat("x\r\n", r.IntN(50)))
-				if got, err := h.g.Submit(h.ctx, h.agent, s); err == nil {
+				if got, err := h.Gate.Submit(h.ctx, h.agent, s); err == nil {
 					ids = append(ids, got.Mail.ID)
 				}
 			},
@@ -65,10 +65,10 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 			"gated":      func() { h.mode(mail.GatedAll) },
 			"attempts":   h.runIdle,
 			"time passes": func() {
-				h.clock.forward(time.Duration(r.IntN(48)) * time.Hour)
+				h.clock.Forward(time.Duration(r.IntN(48)) * time.Hour)
 			},
 			"expire": func() {
-				if err := h.g.Expire(h.ctx); err != nil {
+				if err := h.Gate.Expire(h.ctx); err != nil {
 					t.Error(err)
 				}
 			},
@@ -81,11 +81,11 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 			}
 		}
 		ops["approve"] = some(func(id mail.ID) {
-			_, _ = h.g.Decide(h.ctx, h.approver, id, gate.Verdict{Approve: true, Digest: h.mail(id).Digest})
+			_, _ = h.Gate.Decide(h.ctx, h.approver, id, gate.Verdict{Approve: true, Digest: h.mail(id).Digest})
 		})
-		ops["reject"] = some(func(id mail.ID) { _, _ = h.g.Decide(h.ctx, h.approver, id, gate.Verdict{}) })
-		ops["cancel"] = some(func(id mail.ID) { _, _ = h.g.Cancel(h.ctx, h.agent, id) })
-		ops["hold"] = some(func(id mail.ID) { _, _ = h.g.Hold(h.ctx, h.operator, id) })
+		ops["reject"] = some(func(id mail.ID) { _, _ = h.Gate.Decide(h.ctx, h.approver, id, gate.Verdict{}) })
+		ops["cancel"] = some(func(id mail.ID) { _, _ = h.Gate.Cancel(h.ctx, h.agent, id) })
+		ops["hold"] = some(func(id mail.ID) { _, _ = h.Gate.Hold(h.ctx, h.Operator, id) })
 		names := []string{"submit", "submit", "submit", "approve", "approve", "reject", "cancel", "hold", "hold",
 			"autonomous", "gated", "attempts", "time passes", "expire"}
 		for range 300 {
@@ -128,7 +128,7 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 			n := 0
 			for ; n < 5 && err == nil; n++ {
 				var r gate.Receipt
-				if r, err = h.g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); err == nil {
+				if r, err = h.Gate.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); err == nil {
 					last = r.Mail
 				}
 			}
@@ -139,7 +139,7 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 			if n != 3 {
 				t.Errorf("mail %d was the first to be refused, want the third", n)
 			}
-			if _, err := h.g.Cancel(h.ctx, h.agent, last.ID); err != nil {
+			if _, err := h.Gate.Cancel(h.ctx, h.agent, last.ID); err != nil {
 				t.Fatal(err)
 			}
 			h.submit() // in the place of the one that is gone
@@ -157,7 +157,7 @@ func TestAQuotaNeverStopsADecision(t *testing.T) {
 	two := h.approve(h.submit())
 	h.submit()
 	for _, m := range []*mail.Mail{one, two} {
-		if _, err := h.g.Hold(h.ctx, h.operator, m.ID); err != nil {
+		if _, err := h.Gate.Hold(h.ctx, h.Operator, m.ID); err != nil {
 			t.Error(err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestAQuotaNeverStopsADecision(t *testing.T) {
 func TestSubmissionsOfACredentialAreLimitedOverEveryDoor(t *testing.T) {
 	h := build(t)
 	h.gates(gate.Options{SubmissionsPerMinute: 2, Now: h.clock.Now})
-	g := h.g
+	g := h.Gate
 	for i, door := range []string{"smtp", "http"} {
 		s := h.submission("ada@dest.test")
 		s.Door = door
@@ -180,7 +180,7 @@ func TestSubmissionsOfACredentialAreLimitedOverEveryDoor(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != mail.ErrRateLimited || e.Limit != mail.LimitSubmissionRate {
 		t.Errorf("beyond the limit: %v", err)
 	}
-	h.clock.forward(time.Minute)
+	h.clock.Forward(time.Minute)
 	if _, err := g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); err != nil {
 		t.Errorf("a minute later: %v", err)
 	}

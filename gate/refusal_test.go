@@ -20,23 +20,23 @@ func TestARefusalRecordsItsReasonAndTheCodesOfItsDoor(t *testing.T) {
 	submit := func(codes gate.Codes) error {
 		s := h.submission()
 		s.Codes = codes
-		_, err := h.g.Submit(h.ctx, h.agent, s)
+		_, err := h.Gate.Submit(h.ctx, h.agent, s)
 		return err
 	}
 	for reason, errs := range map[string][2]error{
-		"sender":       {h.g.Admit(h.ctx, h.agent, foreign, 0, codes), h.g.Admit(h.ctx, h.agent, foreign, 0, nil)},
+		"sender":       {h.Gate.Admit(h.ctx, h.agent, foreign, 0, codes), h.Gate.Admit(h.ctx, h.agent, foreign, 0, nil)},
 		"no_recipient": {submit(codes), submit(nil)},
 	} {
 		if mail.WordOf(errs[0]) != reason || mail.WordOf(errs[1]) != reason {
 			t.Errorf("%s: %v", reason, errs)
 		}
 	}
-	_, err := h.g.Decide(h.ctx, h.agent, h.submit().ID, gate.Verdict{})
+	_, err := h.Gate.Decide(h.ctx, h.agent, h.submit().ID, gate.Verdict{})
 	if mail.WordOf(err) != "scope" {
 		t.Errorf("a decision: %v", err)
 	}
-	h.view(func(tx store.Tx) error {
-		list, err := h.log.List(tx, 0, 6)
+	h.View(func(tx store.Tx) error {
+		list, err := h.Audit.List(tx, 0, 6)
 		if err != nil {
 			return err
 		}

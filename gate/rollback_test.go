@@ -11,10 +11,10 @@ import (
 )
 
 // about returns every key of the store outside the audit log that names a mail.
-func (h *house) about(id mail.ID) map[string][]byte {
+func (h *fixture) about(id mail.ID) map[string][]byte {
 	h.Helper()
 	out := map[string][]byte{}
-	h.view(func(tx store.Tx) error {
+	h.View(func(tx store.Tx) error {
 		return storetest.Records(tx).Scan(store.Range{}, func(key string, value []byte) error {
 			if strings.Contains(key, string(id)) && !strings.HasPrefix(key, "audit") {
 				out[key] = append([]byte(nil), value...)
@@ -32,11 +32,11 @@ func TestAWithdrawnApprovalStaysWithdrawnWhenTheRecordIsPutBack(t *testing.T) {
 	h := build(t)
 	m := h.approve(h.submit())
 	before := h.about(m.ID)
-	if _, err := h.g.Hold(h.ctx, h.approver, m.ID); err != nil {
+	if _, err := h.Gate.Hold(h.ctx, h.approver, m.ID); err != nil {
 		t.Fatal(err)
 	}
 	now := h.about(m.ID)
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		for key := range now {
 			if err := storetest.Records(tx).Delete(key); err != nil {
 				return err
@@ -78,7 +78,7 @@ func TestNothingIsDeliveredWhileEntriesAreMissing(t *testing.T) {
 func testSpoiledLog(t *testing.T, name string, spoil func(store.Tx, string) error) {
 	h := build(t)
 	m := h.approve(h.submit())
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		var keys []string
 		err := storetest.Records(tx).Scan(store.Prefix("audit/"), func(key string, _ []byte) error {
 			keys = append(keys, key)

@@ -63,17 +63,17 @@ func TestABodyThatBecameNoMailIsRemovedOnEveryPath(t *testing.T) {
 				err = errors.New("panic")
 			}
 		}()
-		g := gate.New(db, h.ledger, h.reg, h.log, h.nodes, gate.Options{Log: quiet})
+		g := h.NewGate(db, gate.Options{})
 		s := h.submission("ada@dest.test")
 		s.Raw = append(s.Raw, large...)
 		s.IdempotencyKey, s.Fingerprint = key, "f"
 		_, err = g.Submit(ctx, h.agent, s)
 		return err
 	}
-	if err := submit(h.db, h.ctx, "first"); err != nil {
+	if err := submit(h.DB, h.ctx, "first"); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(bodies(t, h.dir)); n != 1 {
+	if n := len(bodies(t, h.Dir)); n != 1 {
 		t.Fatalf("%d files for one mail", n)
 	}
 	ctx, cancel := context.WithCancel(h.ctx)
@@ -83,41 +83,41 @@ func TestABodyThatBecameNoMailIsRemovedOnEveryPath(t *testing.T) {
 		ctx context.Context
 		key string
 	}{
-		"the client is gone": {&failingStore{Store: h.db, staged: func() error { cancel(); return nil }}, ctx, ""},
-		"a panic":            {&failingStore{Store: h.db, panics: true}, h.ctx, ""},
-		"no space for it":    {&failingStore{Store: h.db, fits: full}, h.ctx, ""},
-		"refused meanwhile": {&failingStore{Store: h.db, staged: func() error {
-			h.update(func(tx store.Tx) error { return h.reg.DisableAgent(tx, h.operator, "bot") })
+		"the client is gone": {&failingStore{Store: h.DB, staged: func() error { cancel(); return nil }}, ctx, ""},
+		"a panic":            {&failingStore{Store: h.DB, panics: true}, h.ctx, ""},
+		"no space for it":    {&failingStore{Store: h.DB, fits: full}, h.ctx, ""},
+		"refused meanwhile": {&failingStore{Store: h.DB, staged: func() error {
+			h.Update(func(tx store.Tx) error { return h.Registry.DisableAgent(tx, h.Operator, "bot") })
 			return nil
 		}}, h.ctx, ""},
 	} {
 		if err := submit(c.db, c.ctx, c.key); err == nil {
 			t.Errorf("%s: submitted", name)
 		}
-		h.update(func(tx store.Tx) error { return h.reg.EnableAgent(tx, h.operator, "bot") })
-		if n := len(bodies(t, h.dir)); n != 1 {
+		h.Update(func(tx store.Tx) error { return h.Registry.EnableAgent(tx, h.Operator, "bot") })
+		if n := len(bodies(t, h.Dir)); n != 1 {
 			t.Errorf("%s: %d files, want 1", name, n)
 		}
 	}
-	again := &failingStore{Store: h.db}
+	again := &failingStore{Store: h.DB}
 	again.staged = func() error { // another request with the same key is faster
 		again.staged = nil
-		return submit(h.db, h.ctx, "twice")
+		return submit(h.DB, h.ctx, "twice")
 	}
 	if err := submit(again, h.ctx, "twice"); err != nil {
 		t.Errorf("a repetition: %v", err)
 	}
-	if n := len(bodies(t, h.dir)); n != 2 {
+	if n := len(bodies(t, h.Dir)); n != 2 {
 		t.Errorf("a repetition: %d files, want 2", n)
 	}
 }
 
 func TestASizeThatTheDiskCannotTakeIsNotAdmitted(t *testing.T) {
 	h := build(t)
-	if err := h.g.Admit(h.ctx, h.agent, h.box, 1<<60, nil); mail.WordOf(err) != "disk_full" {
+	if err := h.Gate.Admit(h.ctx, h.agent, h.box, 1<<60, nil); mail.WordOf(err) != "disk_full" {
 		t.Errorf("got %v, want disk_full", err)
 	}
-	if err := h.g.Admit(h.ctx, h.agent, h.box, 1000, nil); err != nil {
+	if err := h.Gate.Admit(h.ctx, h.agent, h.box, 1000, nil); err != nil {
 		t.Error(err)
 	}
 }

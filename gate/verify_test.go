@@ -10,14 +10,14 @@ import (
 )
 
 func TestVerifyHoldsTheRecordsAgainstTheLog(t *testing.T) {
-	for name, damage := range map[string]func(h *house, m *mail.Mail, tx store.Tx) error{
-		"a record that is gone": func(_ *house, m *mail.Mail, tx store.Tx) error {
+	for name, damage := range map[string]func(h *fixture, m *mail.Mail, tx store.Tx) error{
+		"a record that is gone": func(_ *fixture, m *mail.Mail, tx store.Tx) error {
 			return storetest.Records(tx).Delete("mail/" + string(m.ID))
 		},
-		"a record that is damaged": func(_ *house, m *mail.Mail, tx store.Tx) error {
+		"a record that is damaged": func(_ *fixture, m *mail.Mail, tx store.Tx) error {
 			return storetest.Records(tx).Put("mail/"+string(m.ID), []byte("{"))
 		},
-		"no log at all": func(_ *house, _ *mail.Mail, tx store.Tx) error {
+		"no log at all": func(_ *fixture, _ *mail.Mail, tx store.Tx) error {
 			var keys []string
 			err := storetest.Records(tx).Scan(store.Prefix("audit"), func(key string, _ []byte) error {
 				keys = append(keys, key)
@@ -34,8 +34,8 @@ func TestVerifyHoldsTheRecordsAgainstTheLog(t *testing.T) {
 		h := build(t)
 		m := h.submit()
 		h.intact()
-		h.update(func(tx store.Tx) error { return damage(h, m, tx) })
-		if r, err := h.g.VerifyLog(h.ctx); err == nil || !strings.Contains(err.Error(), string(m.ID)) {
+		h.Update(func(tx store.Tx) error { return damage(h, m, tx) })
+		if r, err := h.Gate.VerifyLog(h.ctx); err == nil || !strings.Contains(err.Error(), string(m.ID)) {
 			t.Errorf("%s: %s, %v", name, r, err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestVerifyHoldsTheRecordsAgainstTheLog(t *testing.T) {
 		h := build(t)
 		m := h.submit()
 		h.rewrite(m.ID, change)
-		if r, err := h.g.VerifyLog(h.ctx); err == nil || !strings.Contains(err.Error(), string(m.ID)) {
+		if r, err := h.Gate.VerifyLog(h.ctx); err == nil || !strings.Contains(err.Error(), string(m.ID)) {
 			t.Errorf("%s: %s, %v", name, r, err)
 		}
 	}

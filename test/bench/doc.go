@@ -1,5 +1,5 @@
 // Package bench measures what durable submission costs: MultiMail as its doors
-// and rooms stand in the daemon, beside a server that speaks the same protocol
+// and packages stand in the daemon, beside a server that speaks the same protocol
 // and keeps nothing. Both run in this process, in turns, so that a busy machine
 // slows both; the ratio says more than either rate.
 //

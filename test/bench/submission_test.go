@@ -135,7 +135,7 @@ func BenchmarkSubmission(b *testing.B) {
 	for _, conns := range []int{1, 32} {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
 			server, cl := certificates(b)
-			h := startHouse(b, server, cl)
+			h := startMultiMail(b, server, cl)
 			ours, bare := connect(b, h.target, conns), connect(b, startNull(b, server, cl), conns)
 			b.ResetTimer()
 			for i := range rounds {

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"io"
-	"log/slog"
 	"net"
 	"net/http/httptest"
 	"path/filepath"
@@ -16,15 +15,12 @@ import (
 	"github.com/emersion/go-smtp"
 	"go.etcd.io/bbolt"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate"
-	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/smtpd"
 )
 
@@ -49,12 +45,11 @@ func certificates(b *testing.B) (server, client *tls.Config) {
 	return &tls.Config{Certificates: s.TLS.Certificates}, &tls.Config{RootCAs: pool, ServerName: "example.com"}
 }
 
-// house is MultiMail in gated_send: what is submitted is stored and held.
-type house struct {
+// fixture is MultiMail in gated_send: what is submitted is stored and held.
+type fixture struct {
 	target
-	dir    string
-	before uint64 // commits that made the cast
-	db     *bolt.DB
+	*systemtest.System
+	before uint64 // commits that filled the registry
 	smtp   *smtpd.Server
 }
 
@@ -72,25 +67,20 @@ func (c credentials) ByPassword(ctx context.Context, user, password, _ string) (
 	return p, err
 }
 
-func startHouse(b *testing.B, server, client *tls.Config) *house {
+func startMultiMail(b *testing.B, server, client *tls.Config) *fixture {
 	b.Helper()
-	h := &house{dir: b.TempDir(), target: target{user: agent, client: client}}
-	quiet := slog.New(slog.DiscardHandler)
-	log := audit.New("bench")
-	reg := registry.New(log)
-	h.cast(b, reg)
-	h.before = h.commits(b)
-	h.open(b)
+	dir := b.TempDir()
+	h := &fixture{target: target{user: agent, client: client}}
+	h.password, h.before = fill(b, dir)
 	// One credential does all the work here: no rate, held mail or backlog may stop it.
 	const unlimited = 1 << 50
-	g := gate.New(h.db, queue.New(log, "bench"), reg, log, node.New(), gate.Options{
-		Log: quiet, SubmissionsPerMinute: 1 << 30,
-		HeldSize: unlimited, HeldCount: unlimited, BacklogSize: unlimited, BacklogCount: unlimited})
+	h.System = systemtest.New(b, systemtest.Options{Dir: dir, Gate: gate.Options{SubmissionsPerMinute: 1 << 30,
+		HeldSize: unlimited, HeldCount: unlimited, BacklogSize: unlimited, BacklogCount: unlimited}})
 	var err error
-	if h.smtp, err = smtpd.New(g, credentials{h.db, reg}, smtpd.Options{
+	if h.smtp, err = smtpd.New(h.Gate, credentials{h.DB, h.Registry}, smtpd.Options{
 		Hostname: "localhost", TLSConfig: server, MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000,
 		MaxPerSource: 100, MaxCommands: 500, Logins: throttle.NewLogins(10, 10, nil),
-		Messages: throttle.NewBytes(16 * 25 << 20), Log: quiet,
+		Messages: throttle.NewBytes(16 * 25 << 20), Log: systemtest.Quiet,
 	}); err != nil {
 		b.Fatal(err)
 	}
@@ -100,58 +90,35 @@ func startHouse(b *testing.B, server, client *tls.Config) *house {
 	return h
 }
 
-func (h *house) open(b *testing.B) {
+// fill makes a store with an agent and closes it again. It returns the password
+// of the agent and how many commits that took.
+func fill(b *testing.B, dir string) (password string, commits uint64) {
 	b.Helper()
-	var err error
-	if h.db, err = bolt.Open(bolt.Options{Dir: h.dir, Create: true}); err != nil {
+	s := systemtest.New(b, systemtest.Options{Dir: dir})
+	s.AddOperator("example.test", mail.MustAddress("boss@example.test"))
+	_, password = s.AddAgent(agent, "", mail.MustAddress(mailbox))
+	if err := s.DB.Close(); err != nil {
 		b.Fatal(err)
 	}
-}
-
-// cast fills the registry and closes the store again.
-func (h *house) cast(b *testing.B, reg *registry.Registry) {
-	b.Helper()
-	h.open(b)
-	me := registry.Socket(1000, true)
-	err := h.db.Update(b.Context(), func(tx store.Tx) error {
-		if err := reg.SetOperator(tx, me, registry.Operator{Name: "Example",
-			Oversight: mail.MustAddress("boss@example.test")}); err != nil {
-			return err
-		}
-		if _, err := reg.AddDomain(tx, me, "example.test"); err != nil {
-			return err
-		}
-		var err error
-		if _, h.password, err = reg.AddAgent(tx, me, agent, ""); err != nil {
-			return err
-		}
-		_, err = reg.AddMailbox(tx, me, mail.MustAddress(mailbox), []string{agent})
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := h.db.Close(); err != nil {
-		b.Fatal(err)
-	}
+	return password, commitsOf(b, dir)
 }
 
 // stop ends the server and returns how many commits the load took.
-func (h *house) stop(b *testing.B) uint64 {
+func (h *fixture) stop(b *testing.B) uint64 {
 	b.Helper()
 	if err := h.smtp.Shutdown(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	if err := h.db.Close(); err != nil {
+	if err := h.DB.Close(); err != nil {
 		b.Fatal(err)
 	}
-	return h.commits(b) - h.before
+	return commitsOf(b, h.Dir) - h.before
 }
 
-// commits reads the number of commits from the closed store.
-func (h *house) commits(b *testing.B) (n uint64) {
+// commitsOf reads the number of commits from a closed store.
+func commitsOf(b *testing.B, dir string) (n uint64) {
 	b.Helper()
-	db, err := bbolt.Open(filepath.Join(h.dir, "multimail.db"), 0o600, &bbolt.Options{ReadOnly: true})
+	db, err := bbolt.Open(filepath.Join(dir, "multimail.db"), 0o600, &bbolt.Options{ReadOnly: true})
 	if err != nil {
 		b.Fatal(err)
 	}
