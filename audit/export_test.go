@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"strings"
-
 	"github.com/multimail/multimail/internal/store"
 )
 
@@ -16,12 +14,7 @@ func Kinds() []Kind {
 }
 
 // Facts lists the facts that every entry of a kind has.
-func Facts(k Kind) []string {
-	if d := k.declaration(); d != nil {
-		return strings.Fields(d.must)
-	}
-	return nil
-}
+func Facts(k Kind) []string { return rules[k].must }
 
 // Head returns how many entries the chain has and the hash of the newest.
 func (l *Log) Head(tx store.Tx) (size uint64, hash Hash, err error) {

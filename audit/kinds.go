@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -134,56 +135,76 @@ var declarations = [...]declaration{
 	{StoreStart, "a daemon started on this store", "version", "", ""},
 }
 
+// rule is a declaration as records are checked against it.
+type rule struct {
+	must           []string
+	facts, private names
+}
+
+// rules are the declarations, taken apart once: every entry is checked.
+var rules = func() map[Kind]rule {
+	out := map[Kind]rule{}
+	for _, d := range declarations {
+		out[d.kind] = rule{must: strings.Fields(d.must),
+			facts: namesOf(d.must, d.may), private: namesOf(d.private, anyPrivate)}
+	}
+	return out
+}()
+
+// names are the single names and the families of a list.
+type names struct {
+	single   map[string]bool
+	families []string
+}
+
+func namesOf(lists ...string) names {
+	n := names{single: map[string]bool{}}
+	for name := range strings.FieldsSeq(strings.Join(lists, " ")) {
+		if family, ok := strings.CutSuffix(name, "#"); ok {
+			n.families = append(n.families, family)
+		} else {
+			n.single[name] = true
+		}
+	}
+	return n
+}
+
+// has reports whether a name is declared, itself or by its family.
+func (n names) has(name string) bool {
+	return n.single[name] || slices.ContainsFunc(n.families, func(family string) bool {
+		number, ok := strings.CutPrefix(name, family)
+		return ok && number != "" && len(number) <= 6 && strings.Trim(number, "0123456789") == ""
+	})
+}
+
 // Known reports whether the kind belongs to the vocabulary.
-func (k Kind) Known() bool { return k.declaration() != nil }
+func (k Kind) Known() bool {
+	_, ok := rules[k]
+	return ok
+}
 
 // Transition reports whether the kind changes a mail. It is a matter of the
 // name, so that it holds for kinds of other versions too.
 func (k Kind) Transition() bool { return strings.HasPrefix(string(k), "mail.") }
 
-func (k Kind) declaration() *declaration {
-	for i := range declarations {
-		if declarations[i].kind == k {
-			return &declarations[i]
-		}
-	}
-	return nil
-}
-
 // check refuses a record with a fact or a private field that its kind does not
 // declare, or without one that it must have. What is read from a log is not
 // held against this: old entries keep what was declared in their time.
-func (d *declaration) check(r Record) error {
-	for name := range strings.FieldsSeq(d.must) {
+func (l rule) check(r Record) error {
+	for _, name := range l.must {
 		if _, ok := r.Facts[name]; !ok {
 			return fmt.Errorf("the fact %q is missing", name)
 		}
 	}
 	for name := range r.Facts {
-		if !declares(d.must, name) && !declares(d.may, name) {
+		if !l.facts.has(name) {
 			return fmt.Errorf("the fact %q is not declared", name)
 		}
 	}
 	for name := range r.Private {
-		if !declares(d.private, name) && !declares(anyPrivate, name) {
+		if !l.private.has(name) {
 			return fmt.Errorf("the private field %q is not declared", name)
 		}
 	}
 	return nil
-}
-
-// declares reports whether a list of names has this one, itself or by its family.
-func declares(names, name string) bool {
-	for n := range strings.FieldsSeq(names) {
-		family, ok := strings.CutSuffix(n, "#")
-		if n == name || ok && strings.HasPrefix(name, family) && isNumber(name[len(family):]) {
-			return true
-		}
-	}
-	return false
-}
-
-// isNumber reports whether s is a number of up to six digits.
-func isNumber(s string) bool {
-	return s != "" && len(s) <= 6 && strings.Trim(s, "0123456789") == ""
 }

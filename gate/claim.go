@@ -15,9 +15,6 @@ import (
 	"github.com/multimail/multimail/queue"
 )
 
-// system is the actor of what no principal asked for.
-var system = audit.Actor{Kind: "system", ID: "system"}
-
 // terms are the record that stamps are made from, and who gets a copy.
 type terms struct {
 	release mail.Release
@@ -144,7 +141,7 @@ func (g *Gate) claim(tx store.Tx, c *Candidate, m *mail.Mail, l Lease) (step.Out
 		return step.Outcome{}, "", ErrTerms
 	}
 	out, err := g.move(tx, m, queue.Change{
-		Event: step.Claim, Facts: facts, Actor: system, Extra: because(doubt),
+		Event: step.Claim, Facts: facts, Actor: audit.System, Extra: because(doubt),
 		Apply: func(m *mail.Mail, _ audit.Ref) { applyClaim(m, tx.Now(), now.copy, l) },
 	})
 	if err == nil && out.State == mail.Sending && out.Verdict == step.Done && m.Release == nil {

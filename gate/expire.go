@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -74,7 +75,7 @@ func (g *Gate) expire(tx store.Tx, id mail.ID) error {
 		return err
 	}
 	out, err := g.move(tx, m, queue.Change{Event: step.Expire, Facts: facts,
-		Actor: system})
+		Actor: audit.System})
 	if err == nil && out.Verdict != step.Done {
 		err = mail.ErrStale // somebody decided in the meantime
 	}

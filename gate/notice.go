@@ -75,7 +75,7 @@ func (g *Gate) putNotice(tx store.Tx, n message.Notice) error {
 	if read, err := message.ParseNotice(raw); err != nil || read.About != m.ID || read.Action != n.Action {
 		g.o.Log.Error("notice dropped", "mail", m.ID, "action", n.Action, "err", err)
 		_, err = g.log.Append(tx, audit.Record{Kind: audit.NoticeDrop, Mail: string(m.ID), Rev: m.Rev,
-			Digest: string(m.Digest), Actor: system, Facts: map[string]string{"action": n.Action}})
+			Digest: string(m.Digest), Actor: audit.System, Facts: map[string]string{"action": n.Action}})
 		return err
 	}
 	in := &mail.Mail{
@@ -99,7 +99,7 @@ func (g *Gate) putNotice(tx store.Tx, n message.Notice) error {
 // receive puts an incoming mail.
 func (g *Gate) receive(tx store.Tx, m *mail.Mail, raw []byte, facts step.Facts) error {
 	out, err := g.q.Put(tx, m, store.Inline(queue.RawKey(m.ID), raw), queue.Change{
-		Event: step.Submit, Facts: facts, Actor: system,
+		Event: step.Submit, Facts: facts, Actor: audit.System,
 		Extra: map[string]string{"about": string(m.Notice.About), "action": m.Notice.Action},
 		Apply: func(m *mail.Mail, ref audit.Ref) { m.SubmitRef = ref.String() },
 	})

@@ -52,7 +52,7 @@ func (g *Gate) endAttempt(tx store.Tx, m *mail.Mail, before []mail.Rcpt, c queue
 	if c.Facts, err = g.Facts(tx, m); err != nil {
 		return err
 	}
-	c.Actor = system
+	c.Actor = audit.System
 	if _, err = g.move(tx, m, c); err != nil {
 		return err
 	}

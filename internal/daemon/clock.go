@@ -77,7 +77,7 @@ func (w *clockwork) record(ctx context.Context) error {
 		if doubt == "" {
 			kind, why = audit.ClockTrust, w.doubt
 		}
-		_, err := w.log.Append(tx, audit.Record{Kind: kind, Actor: audit.Actor{Kind: "system", ID: "system"},
+		_, err := w.log.Append(tx, audit.Record{Kind: kind, Actor: audit.System,
 			Facts: map[string]string{"doubt": why}})
 		return err
 	})

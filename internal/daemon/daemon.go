@@ -197,7 +197,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 // either; the daemon still starts, so that the log can be verified.
 func (d *Daemon) recordStart(ctx context.Context) {
 	err := d.db.Update(ctx, func(tx store.Tx) error {
-		_, err := d.audit.Append(tx, audit.Record{Kind: audit.StoreStart, Actor: audit.Actor{Kind: "system", ID: "system"},
+		_, err := d.audit.Append(tx, audit.Record{Kind: audit.StoreStart, Actor: audit.System,
 			Facts: map[string]string{"version": d.o.Version}})
 		return err
 	})

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,6 +14,9 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/mailtest"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -66,6 +70,59 @@ func TestADaemonServesUntilItsContextEndsAndCanBeStartedAgain(t *testing.T) {
 			t.Error("the API still listens")
 		}
 	}
+}
+
+// Who reads the log later learns which program decided; and whoever edited the
+// file between two starts is found by a verification.
+func TestAStartIsRecordedAndAnEditedSettingIsFound(t *testing.T) {
+	c := initialised(t)
+	run := func(check func(*api.Client)) {
+		d, err := New(Options{Config: c, Version: "v1.2", Log: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		err = d.Run(ctx, func() error {
+			defer stop()
+			check(api.Socket(d.Addresses().Socket))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(func(a *api.Client) {
+		log, err := api.Call(t.Context(), a, api.GetAuditLog, api.AuditQuery{})
+		if err != nil || len(log.Entries) == 0 {
+			t.Fatalf("%+v %v", log, err)
+		}
+		if e := log.Entries[0]; e.Kind != "store.start" || e.Facts["version"] != "v1.2" {
+			t.Errorf("the newest entry is %+v", e)
+		}
+		if r, err := api.Call(t.Context(), a, api.VerifyAuditLog, api.None{}); err != nil || !r.OK || r.Settings == 0 {
+			t.Errorf("%+v %v", r, err)
+		}
+	})
+	db, err := bolt.Open(bolt.Options{Dir: c.Data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(t.Context(), func(tx store.Tx) error {
+		o, err := storetest.Records(tx).Get("registry/operator")
+		if err != nil {
+			return err
+		}
+		return storetest.Records(tx).Put("registry/operator", bytes.ReplaceAll(o, []byte("boss@"), []byte("eve@")))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	run(func(a *api.Client) {
+		r, err := api.Call(t.Context(), a, api.VerifyAuditLog, api.None{})
+		if err != nil || r.OK || !strings.Contains(r.Error, "oversight address of the operator") {
+			t.Errorf("%+v %v", r, err)
+		}
+	})
 }
 
 func TestAnErrorWhileStartingEndsTheDaemon(t *testing.T) {
