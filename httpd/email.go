@@ -51,7 +51,7 @@ func (s *Server) ownMail(ctx context.Context, c caller, m *mail.Mail) (out api.E
 		return out, err
 	}
 	var seen message.Content
-	err := s.work(ctx, func() error {
+	err := s.work(ctx, c, func() error {
 		raw, err := s.o.Queue.Raw(ctx, m.ID)
 		seen = message.NewContent(raw, maxText)
 		return err
@@ -98,7 +98,7 @@ func (s *Server) received(ctx context.Context, c caller, box mail.Address, id ma
 	}
 	var text string
 	if err == nil {
-		err = s.work(ctx, func() error {
+		err = s.work(ctx, c, func() error {
 			raw, err := s.o.Queue.Raw(ctx, id)
 			text = cutText(message.NewReview(raw).Text())
 			return err

@@ -21,6 +21,7 @@ type caller struct {
 	registry.Principal        // zero for a public operation
 	door               string // "http", or what calls in-process
 	tls                bool   // nobody on the way could read along
+	heavy              bool   // the operation may take a turn; see work
 }
 
 // serve makes the handler of the operations that share a method and a path.
@@ -44,6 +45,7 @@ func (s *Server) answer(variants []binding, w http.ResponseWriter, r *http.Reque
 		return invalid("a GET request takes no body")
 	}
 	b, c := variantOf(variants, query), caller{door: "http", tls: r.TLS != nil}
+	c.heavy = b.op.Heavy
 	if !b.op.Public {
 		if c.Principal, err = s.authenticate(r); err != nil {
 			return err

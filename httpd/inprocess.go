@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 
@@ -46,8 +47,12 @@ func (i inProcess) Do(ctx context.Context, op *api.Operation, in any) (any, erro
 }
 
 func (i inProcess) do(ctx context.Context, op *api.Operation, in any) (out any, err error) {
+	b, ok := i.s.bound[op]
+	if !ok || b.call == nil {
+		return nil, fmt.Errorf("httpd: %s cannot be called in-process", op.Name)
+	}
 	from, _ := ctx.Value(originKey{}).(origin)
-	c := caller{door: i.door, tls: from.tls}
+	c := caller{door: i.door, tls: from.tls, heavy: op.Heavy}
 	host, _, err := net.SplitHostPort(from.addr)
 	if err != nil {
 		host = ""
@@ -60,7 +65,7 @@ func (i inProcess) do(ctx context.Context, op *api.Operation, in any) (out any, 
 		return in, faultOf(err)
 	}
 	err = i.s.perform(ctx, op, c, read, func(ctx context.Context, in any) error {
-		out, err = i.s.bound[op].call(ctx, c, in)
+		out, err = b.call(ctx, c, in)
 		return err
 	})
 	return out, err

@@ -72,7 +72,7 @@ func (s *Server) review(ctx context.Context, c caller, in api.MailRef) (out api.
 	if err := s.noteRead(ctx, c, m.ID, "review"); err != nil {
 		return out, err
 	}
-	seen, err := s.reviewed(ctx, m)
+	seen, err := s.reviewed(ctx, c, m)
 	if err != nil {
 		return out, err
 	}

@@ -65,11 +65,11 @@ func (c *reviews) put(d mail.Digest, r *message.Review) {
 }
 
 // reviewed returns the review of a mail, which is made once.
-func (s *Server) reviewed(ctx context.Context, m *mail.Mail) (seen *message.Review, err error) {
+func (s *Server) reviewed(ctx context.Context, c caller, m *mail.Mail) (seen *message.Review, err error) {
 	if seen = s.reviews.get(m.Digest); seen != nil {
 		return seen, nil
 	}
-	err = s.work(ctx, func() error {
+	err = s.work(ctx, c, func() error {
 		if seen = s.reviews.get(m.Digest); seen != nil {
 			return nil // made while this one waited
 		}

@@ -161,7 +161,7 @@ func (s *Server) submission(ctx context.Context, c caller, box mail.Address, d a
 		return sub, err
 	}
 	var raw []byte
-	err = s.work(ctx, func() (err error) {
+	err = s.work(ctx, c, func() (err error) {
 		raw, err = message.Compose(message.Draft{
 			From: box, FromName: from, To: lists[0], Cc: lists[1],
 			Subject: d.Subject, Markdown: d.Markdown, Attachments: files,

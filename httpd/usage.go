@@ -34,7 +34,7 @@ func (s *Server) usage(ctx context.Context, c caller, in api.UsageQuery) (out ap
 	}
 	u := api.Usage{From: from.UTC(), To: to.UTC()}
 	left := maxUsageScan
-	err = s.work(ctx, func() error {
+	err = s.work(ctx, c, func() error {
 		for _, box := range boxes {
 			if err := s.count(ctx, box, &u, &left); err != nil {
 				return err

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"runtime"
 	"sync"
@@ -86,7 +87,10 @@ func newSlots() chan struct{} { return make(chan struct{}, max(2, runtime.GOMAXP
 // work runs fn once it is its turn. It does not run fn for a client that is
 // gone, nor when its turn does not come in time; what fn costs is bounded by
 // the budget of a message.
-func (s *Server) work(ctx context.Context, fn func() error) error {
+func (s *Server) work(ctx context.Context, c caller, fn func() error) error {
+	if !c.heavy {
+		return errors.New("httpd: the operation is not marked as heavy in the table")
+	}
 	timeout := time.NewTimer(slotWait)
 	defer timeout.Stop()
 	select {

@@ -53,6 +53,7 @@ type Operation struct {
 	Also    []int  // other statuses of an answer that is no error; see [Outcome]
 	Submits bool   // hands a mail over: its body may have the size of one, and its refusal is an entry of its own
 	Waits   string // query member that makes the request wait; such requests are limited
+	Heavy   bool   // takes a turn among the requests that read or write whole mails
 	Variant string // query member that chooses this entry among those of the same method and path
 
 	Tool *Tool // nil: no tool of MCP

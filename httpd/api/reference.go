@@ -63,6 +63,12 @@ func (o *Operation) reference(b *strings.Builder, types map[string]reflect.Type)
 	if o.Audit != "" {
 		fmt.Fprintf(b, "The audit log records a refusal as `%s`.\n", o.Audit)
 	}
+	if o.Heavy {
+		b.WriteString("It takes a turn among the requests that read or write whole mails, and is answered 503 where none comes in time.\n")
+	}
+	if o.Waits != "" {
+		b.WriteString("One principal may have a few such requests waiting; a further one is answered 429.\n")
+	}
 	rows := slices.DeleteFunc(slices.Clone(o.members), func(m member) bool { return m.place == inTool })
 	if len(rows) > 0 {
 		b.WriteString("\n| member | in | type | |\n|---|---|---|---|\n")

@@ -48,12 +48,12 @@ var (
 
 	SendAny = Add[SendAnyRequest, Receipt](Operations, Operation{
 		Name: "send_any", Method: "POST", Path: "/v1/send", Scopes: []string{ScopeSend},
-		Status: 202, Also: []int{200}, Submits: true,
+		Status: 202, Also: []int{200}, Submits: true, Heavy: true,
 		Summary: "send from mailbox_id, from, or else the only mailbox of the credential"})
 
 	SendEmail = Add[SendRequest, Receipt](Operations, Operation{
 		Name: "send_email", Method: "POST", Path: "/v1/mailboxes/{id}/send", Scopes: []string{ScopeSend},
-		Status: 202, Also: []int{200}, Submits: true,
+		Status: 202, Also: []int{200}, Submits: true, Heavy: true,
 		Summary: "send a mail; 200 repeats the answer to an earlier request with the same idempotency key",
 		Tool: &Tool{Title: "Send email message",
 			Arguments: map[string]string{
@@ -76,6 +76,7 @@ var (
 	ReadEmail = Add[EmailRequest, Email](Operations, Operation{
 		Name: "read_email", Method: "GET", Path: "/v1/mailboxes/{id}/emails/{email}", Scopes: []string{ScopeRead},
 		Waits:   "wait_seconds",
+		Heavy:   true,
 		Summary: "one mail or notice, at once or when its status has changed; reading marks a notice as read",
 		Tool: &Tool{Title: "Read email message", Idempotent: true, Answer: EmailFacts{},
 			Arguments: map[string]string{
@@ -99,6 +100,7 @@ var (
 
 	GetUsage = Add[UsageQuery, Usage](Operations, Operation{
 		Name: "get_usage", Method: "GET", Path: "/v1/usage", Scopes: []string{ScopeRead},
+		Heavy:   true,
 		Summary: "what the credential's mailboxes did",
 		Tool: &Tool{Title: "Get usage summary", ReadOnly: true, Idempotent: true,
 			Description: "Count what the mailboxes of this key sent and received in the last 30 days."}})
@@ -151,6 +153,7 @@ var (
 
 	ReviewEmail = Add[MailRef, Review](Operations, Operation{
 		Name: "review_email", Method: "GET", Path: "/v1/oversight/pending/{id}", Scopes: []string{ScopeOversight, ScopeOversightRead},
+		Heavy:   true,
 		Summary: "all that an approver should see of one mail, whatever its state"})
 
 	GetRawEmail = Add[MailRef, Octets](Operations, Operation{
