@@ -2,7 +2,7 @@ package message
 
 // budget bounds what is made of one message, in octets that are left. Whoever
 // decodes, copies or shows a part of it asks first, so that no nesting,
-// encoding or repetition makes a small message dear: what a mail costs grows
+// encoding or repetition makes a small message expensive: what a mail costs grows
 // with its size alone.
 type budget struct {
 	built   int // decoded forms: parts, nested messages, text, links, header values

@@ -80,10 +80,10 @@ func TestAMessageCannotMakeTheViewBuildManyTimesItsSize(t *testing.T) {
 		if size := answerSize(r); size > 4*len(raw)+2*buildSlack {
 			t.Errorf("%s: %d octets answer %d", name, size, len(raw))
 		}
-		told := slices.ContainsFunc(r.Parts, func(p Part) bool {
+		reported := slices.ContainsFunc(r.Parts, func(p Part) bool {
 			return !p.Reviewable && strings.HasSuffix(p.Why, whyWork)
 		})
-		if !told {
+		if !reported {
 			t.Errorf("%s: no part is marked as too much work", name)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // costly are mails of about n octets that are cheap to send and, for a careless
-// reader, dear to look at.
+// reader, expensive to show.
 func costly(n int) map[string][]byte {
 	fill := func(s string) string { return strings.Repeat(s, n/len(s)) }
 	page := func(s string) []byte { return mailWith("Content-Type: text/html; charset=utf-8\n\n" + s + "\n") }

@@ -231,7 +231,7 @@ func (c *cursor) endCode(e openTag) {
 // endLink takes what ends a link; its target must stand in the source as it is
 // in the page.
 func (c *cursor) endLink(e openTag) {
-	said := c.source[e.at:c.at]
+	written := c.source[e.at:c.at]
 	switch e.mark {
 	case "[":
 		if !isWebTarget(e.href) {
@@ -239,7 +239,7 @@ func (c *cursor) endLink(e openTag) {
 		}
 		c.take("](" + e.href + ")")
 	default:
-		if e.href != said && e.href != "mailto:"+said && (e.mark != "" || e.href != "http://"+said) || !isWebTarget(e.href) {
+		if e.href != written && e.href != "mailto:"+written && (e.mark != "" || e.href != "http://"+written) || !isWebTarget(e.href) {
 			c.bad = true
 		}
 		if e.mark != "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// Limits of Read. They are laws of the house, not settings.
+// Limits of Read. They are fixed, not settings.
 const (
 	MaxLine   = 998       // octets of a line without its CRLF (RFC 5322, section 2.1.1)
 	MaxHeader = 256 << 10 // octets of the header
@@ -113,7 +113,7 @@ func isVisible(c byte) bool { return c != ' ' && mail.IsPrintable(rune(c)) }
 const errEightBit = "a header field holds 8-bit characters; use encoded-words (RFC 2047)"
 
 // malformed says why strict and tolerant readers would see different things in
-// this field, or "". It judges the form that Read lets pass (LAW 9).
+// this field, or "". It judges the form that Read lets pass (invariant 9).
 func (f field) malformed() string {
 	line, rest, _ := bytes.Cut(f.raw, []byte("\r\n"))
 	colon := bytes.IndexByte(line, ':')

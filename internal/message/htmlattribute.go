@@ -16,7 +16,7 @@ func (p *page) judge(t html.Token) element {
 	if !certainElements[t.Data] {
 		own = "element " + cutText(t.Data, maxNoted)
 		if !otherElements[t.Data] {
-			p.stick(own)
+			p.hideRest(own)
 		}
 	} else if t.Data == "title" {
 		own = "element title"
@@ -27,20 +27,20 @@ func (p *page) judge(t html.Token) element {
 		}
 	}
 	note(p.moved(t.Data))
-	look := newLook(t.Data, around)
+	styling := newStyling(t.Data, around)
 	seen := map[string]bool{}
 	for _, a := range t.Attr {
 		if seen[a.Key] { // the first counts, for some
 			note("attribute " + cutText(a.Key, maxNoted) + " twice")
 		}
 		seen[a.Key] = true
-		note(p.attribute(t.Data, a, look))
+		note(p.attribute(t.Data, a, styling))
 	}
-	note(look.judge(p, &e))
+	note(styling.judge(p, &e))
 	if e.note == "" {
 		e.note = own
 	}
-	e.classed = e.classed || look.classed
+	e.classed = e.classed || styling.classed
 	p.collect(t)
 	return e
 }
@@ -48,18 +48,18 @@ func (p *page) judge(t html.Token) element {
 // maxNoted bounds a name in a note, in runes.
 const maxNoted = 40
 
-// attribute judges one attribute; what it sets goes to look.
-func (p *page) attribute(name string, a html.Attribute, look *look) (why string) {
+// attribute judges one attribute; what it sets goes to styling.
+func (p *page) attribute(name string, a html.Attribute, styling *styling) (why string) {
 	v := strings.ToLower(strings.TrimSpace(a.Val))
 	if !onlyASCII(a.Val) && !freeAttributes[a.Key] { // some letters beyond ASCII fold into it
 		return "attribute " + cutText(a.Key, maxNoted)
 	}
 	switch a.Key {
 	case "style":
-		return look.style(v)
+		return styling.style(v)
 	case "name", "content":
 		if name == "meta" && (strings.Contains(v, "color-scheme") || strings.Contains(v, "dark")) {
-			p.stick("colours of a dark screen")
+			p.hideRest("colours of a dark screen")
 			return "attribute " + a.Key
 		}
 	case "align":
@@ -71,13 +71,13 @@ func (p *page) attribute(name string, a html.Attribute, look *look) (why string)
 			return "attribute rowspan"
 		}
 	case "class", "id":
-		look.classed = true
+		styling.classed = true
 		return ""
 	case "bgcolor":
-		return look.background(v, "attribute bgcolor")
+		return styling.background(v, "attribute bgcolor")
 	case "color", "text":
 		if name == "font" && a.Key == "color" || name == "body" && a.Key == "text" {
-			return look.foreground(v, "attribute "+a.Key)
+			return styling.foreground(v, "attribute "+a.Key)
 		}
 	case "link", "vlink", "alink":
 		if c, ok := parseColour(v); ok && name == "body" && c.dark() && len(p.linkColours) < 8 {
@@ -86,7 +86,7 @@ func (p *page) attribute(name string, a html.Attribute, look *look) (why string)
 		}
 	case "size":
 		if name == "font" {
-			return look.fontSize(v)
+			return styling.fontSize(v)
 		}
 	case "alt", "title":
 		return ""

@@ -25,7 +25,7 @@ type page struct {
 	frames   map[string]bool // html and body, once they were there
 	classed  bool            // html or body has a class or an id
 	whole    string          // why nothing of the page is certainly shown
-	stuck    string          // why nothing that follows is
+	rest     string          // why nothing that follows is
 	ifs      int             // conditional comments that show what follows to some programs
 	sheet    sheet
 	remarks  []string // what may change it all
@@ -39,11 +39,11 @@ type page struct {
 // cut is where another stretch of text begins in the output.
 type cut struct {
 	at int
-	like
+	marking
 }
 
-// like is what may hide a stretch of text.
-type like struct {
+// marking is what may hide a stretch of text.
+type marking struct {
 	note    string // why it is not certainly shown
 	classed bool   // a rule for a class or an id may apply
 	shaded  bool   // a colour from a style sheet may make it vanish
@@ -121,7 +121,7 @@ func (p *page) text(s string) {
 		note = "text between the cells of a table"
 	}
 	p.begun = p.begun || note == "" && strings.TrimSpace(s) != ""
-	p.say(like{note: note, classed: e.classed, shaded: e.shaded()}, s)
+	p.write(marking{note: note, classed: e.classed, shaded: e.shaded()}, s)
 }
 
 // why says why text in e is not certainly shown.
@@ -129,8 +129,8 @@ func (p *page) why(e element) string {
 	switch {
 	case e.note != "":
 		return e.note
-	case p.stuck != "":
-		return p.stuck
+	case p.rest != "":
+		return p.rest
 	case p.ifs > 0:
 		return "conditional comment"
 	}
@@ -142,15 +142,15 @@ func (p *page) aside(note, s string) {
 	if strings.TrimSpace(s) != "" {
 		p.addLinks(textLinks(s))
 		p.out.space = true
-		p.say(like{note: note}, s)
+		p.write(marking{note: note}, s)
 		p.out.space = true
 	}
 }
 
-// say appends s to the stretch before it, if that is like it, or begins another.
-func (p *page) say(l like, s string) {
-	if n := len(p.cuts); strings.Trim(s, " \t\r\n\f") != "" && (n == 0 || p.cuts[n-1].like != l) {
-		p.cuts = append(p.cuts, cut{p.out.b.Len(), l})
+// write appends s to the stretch before it, if that has the same marking, or begins another.
+func (p *page) write(m marking, s string) {
+	if n := len(p.cuts); strings.Trim(s, " \t\r\n\f") != "" && (n == 0 || p.cuts[n-1].marking != m) {
+		p.cuts = append(p.cuts, cut{p.out.b.Len(), m})
 	}
 	p.out.write(s)
 }
@@ -189,18 +189,18 @@ func (p *page) remark(s string) {
 	}
 }
 
-// judged returns the kind and the note of what is like l.
-func (p *page) judged(l like) (SegmentKind, string) {
+// judged returns the kind and the note of what has the marking m.
+func (p *page) judged(m marking) (SegmentKind, string) {
 	switch {
-	case l.note != "":
-		return SegmentHidden, l.note
+	case m.note != "":
+		return SegmentHidden, m.note
 	case p.whole != "":
 		return SegmentHidden, p.whole
 	case p.sheet.whole:
 		return SegmentHidden, hiddenBySheet
-	case p.sheet.names && (l.classed || p.classed):
+	case p.sheet.names && (m.classed || p.classed):
 		return SegmentHidden, hiddenBySheet + ", by a class or an id"
-	case p.sheet.colours && l.shaded:
+	case p.sheet.colours && m.shaded:
 		return SegmentHidden, hiddenBySheet + ", by a colour"
 	}
 	return SegmentHTML, strings.Join(p.remarks, "; ")
@@ -211,9 +211,9 @@ func (p *page) eachSegment(yield func(kind SegmentKind, note, text string)) {
 	text := p.out.b.String()
 	for i := 0; i < len(p.cuts); {
 		from := p.cuts[i].at
-		kind, note := p.judged(p.cuts[i].like)
+		kind, note := p.judged(p.cuts[i].marking)
 		for i++; i < len(p.cuts); i++ {
-			if k, n := p.judged(p.cuts[i].like); k != kind || n != note {
+			if k, n := p.judged(p.cuts[i].marking); k != kind || n != note {
 				break
 			}
 		}
@@ -235,18 +235,18 @@ func (p *page) start(t html.Token) {
 		p.links[p.link].Why = "its text goes through a table"
 	}
 	if in := parents[t.Data]; in != nil && !in[p.top().name] {
-		p.stick("element " + t.Data + " outside of a table")
+		p.hideRest("element " + t.Data + " outside of a table")
 	}
 	e := p.judge(t)
-	if p.stuck != "" && rawElements[t.Data] && p.whole == "" { // what is inside may be read as tags, body among them
-		p.whole = p.stuck
+	if p.rest != "" && rawElements[t.Data] && p.whole == "" { // what is inside may be read as tags, body among them
+		p.whole = p.rest
 	}
 	switch {
 	case t.Data == "html" || t.Data == "body":
 		p.frame(e)
 	case t.Data == "head" || voidElements[t.Data]:
 	case len(p.open) >= maxOpen:
-		p.stick("elements nested too deep")
+		p.hideRest("elements nested too deep")
 	default:
 		p.open = append(p.open, e)
 	}
@@ -280,10 +280,10 @@ func (p *page) frame(e element) {
 	p.body = e
 }
 
-// stick marks all that follows.
-func (p *page) stick(why string) {
-	if p.stuck == "" {
-		p.stuck = why
+// hideRest marks all that follows.
+func (p *page) hideRest(why string) {
+	if p.rest == "" {
+		p.rest = why
 	}
 }
 

@@ -62,7 +62,7 @@ func (s *sheet) rule(selector, body string) {
 	if certainElements[selector] {
 		name = selector
 	}
-	l := newLook(name, element{size: normalSize})
+	l := newStyling(name, element{size: normalSize})
 	l.sheet = true
 	why := l.style(body)
 	s.colours = s.colours || l.hasFG || l.hasBG

@@ -7,8 +7,8 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// look is what the attributes of one start tag set.
-type look struct {
+// styling is what the attributes of one start tag set.
+type styling struct {
 	element string
 	around  element
 	classed bool
@@ -21,8 +21,8 @@ type look struct {
 	linkFG  bool    // a link has the colour around it
 }
 
-func newLook(name string, around element) *look {
-	l := &look{element: name, around: around, size: around.size}
+func newStyling(name string, around element) *styling {
+	l := &styling{element: name, around: around, size: around.size}
 	switch name { // as browsers do
 	case "small", "h5":
 		l.size *= 0.83
@@ -47,7 +47,7 @@ const (
 
 // style judges a style attribute in lower case, or the declarations of a rule,
 // and names the first property that may change what is shown.
-func (l *look) style(v string) (why string) {
+func (l *styling) style(v string) (why string) {
 	// What a comment is depends on strings, and what a string is on comments.
 	if strings.ContainsAny(v, `\{}@&`) || strings.Contains(v, "/*") || !onlyASCII(v) {
 		return "style with an escape"
@@ -72,7 +72,7 @@ func (l *look) style(v string) (why string) {
 }
 
 // property judges one declaration.
-func (l *look) property(key, val string) bool {
+func (l *styling) property(key, val string) bool {
 	switch key {
 	case "color":
 		if val == "inherit" {
@@ -103,7 +103,7 @@ func (l *look) property(key, val string) bool {
 }
 
 // foreground sets the colour of text.
-func (l *look) foreground(v, why string) string {
+func (l *styling) foreground(v, why string) string {
 	c, ok := parseColour(v)
 	if !ok || l.hasFG && c != l.fg || l.sheet && !c.dark() {
 		return why
@@ -113,7 +113,7 @@ func (l *look) foreground(v, why string) string {
 }
 
 // background sets the colour behind text.
-func (l *look) background(v, why string) string {
+func (l *styling) background(v, why string) string {
 	c, ok := parseColour(v)
 	if !ok || l.hasBG && c != l.bg || l.sheet && !c.light() {
 		return why
@@ -123,7 +123,7 @@ func (l *look) background(v, why string) string {
 }
 
 // fontSize takes the size attribute of font.
-func (l *look) fontSize(v string) string {
+func (l *styling) fontSize(v string) string {
 	n, err := strconv.Atoi(strings.TrimPrefix(v, "+"))
 	if err != nil || n < -7 || n > 7 {
 		return "attribute size"
@@ -135,7 +135,7 @@ func (l *look) fontSize(v string) string {
 	return ""
 }
 
-func (l *look) fontSizeStyle(v string) bool {
+func (l *styling) fontSizeStyle(v string) bool {
 	switch v {
 	case "inherit":
 		return true
@@ -169,7 +169,7 @@ func (l *look) fontSizeStyle(v string) bool {
 // judge says why the colours and the size of what is inside may not be seen, and
 // passes them on to e. Only dark text on a light background is certainly seen:
 // where a background is painted, and whether, differs between programs.
-func (l *look) judge(p *page, e *element) (why string) {
+func (l *styling) judge(p *page, e *element) (why string) {
 	e.size = l.size
 	if l.line > 0 {
 		e.line = l.line

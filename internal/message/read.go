@@ -30,7 +30,7 @@ type Message struct {
 	TextHash string         // equal for mails that say the same, "" for one that says nothing
 }
 
-// Read validates a message and fixes its canonical bytes (LAW 3). It removes
+// Read validates a message and fixes its canonical bytes (invariant 3). It removes
 // Bcc, Resent-Bcc, Return-Path, every X-MultiMail field and what only a
 // receiver or the operator may state (see strip), adds Message-ID and Date on
 // top when they are missing, a CRLF at the end when the last line lacks it, as
@@ -39,7 +39,7 @@ type Message struct {
 // yields the same bytes. Raw may share memory with raw.
 //
 // Every refusal is an *Error with a 5xx code. Read never repairs: what two mail
-// systems could read in two ways does not come in (LAW 9).
+// systems could read in two ways does not come in (invariant 9).
 func Read(raw []byte, o ReadOptions) (*Message, error) {
 	if len(raw) > 0 && raw[len(raw)-1] != '\n' {
 		raw = append(raw[:len(raw):len(raw)], '\r', '\n')

@@ -13,24 +13,24 @@ type Review struct {
 	// Address fields, one address an item.
 	From, Sender, To, Cc, ReplyTo []string
 
-	Receipt  []string  // who is told when the mail is read or delivered
+	Receipt  []string  // who gets a notice when the mail is read or delivered
 	Segments []Segment // what the mail says, in its order; a page that only repeats text is left out
 	Differ   bool      // the HTML may show something else than the text
 	Links    []Link    // every link in HTML and text, in order, no duplicates
 	Parts    []Part    // every leaf part, attached messages, and containers that are not sound
 	Fields   []Field   // header fields of the mail and of its parts
 	Date     time.Time // of the Date field, zero when it is malformed
-	Warnings []Warning // what must be told before a decision
+	Warnings []Warning // what an approver must know before a decision
 }
 
 // Text returns what the text parts say, attached messages included.
-func (r *Review) Text() string { return r.say(SegmentText) }
+func (r *Review) Text() string { return r.join(SegmentText) }
 
 // HTML returns what the HTML parts say where text does not stand for them.
-func (r *Review) HTML() string { return r.say(SegmentHTML) }
+func (r *Review) HTML() string { return r.join(SegmentHTML) }
 
-// say joins the segments of one kind.
-func (r *Review) say(kind SegmentKind) string {
+// join joins the segments of one kind.
+func (r *Review) join(kind SegmentKind) string {
 	var texts []string
 	for _, s := range r.Segments {
 		if s.Kind == kind && s.Text != "" {

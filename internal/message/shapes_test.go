@@ -8,7 +8,7 @@ import (
 )
 
 // Shape is a kind of mail that grows: cheap to send and, for a careless reader,
-// dear to look at.
+// expensive to show.
 type Shape struct {
 	Name   string
 	Octets int                // of the smallest size that is measured

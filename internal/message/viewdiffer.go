@@ -1,8 +1,8 @@
 package message
 
-// say remembers a leaf that is shown, its lines ended by LF; doubtful is one
+// remember keeps a leaf that is shown, its lines ended by LF; doubtful is one
 // that readers decode in more than one way.
-func (v *viewer) say(e *entity, source string, doubtful bool) {
+func (v *viewer) remember(e *entity, source string, doubtful bool) {
 	if v.sources == nil {
 		v.sources, v.doubtful = map[*entity]string{}, map[*entity]bool{}
 	}
@@ -44,8 +44,8 @@ func (v *viewer) compareIn(e *entity, loose func(*entity)) {
 		loose = func(*entity) {}
 		var groups [][]*entity
 		for _, p := range e.parts {
-			if said := v.said(p); len(said) > 0 {
-				groups = append(groups, said)
+			if shown := v.shownLeaves(p); len(shown) > 0 {
+				groups = append(groups, shown)
 			} else {
 				v.review.Differ = true // a form that is not text may be the one that is shown
 			}
@@ -59,14 +59,14 @@ func (v *viewer) compareIn(e *entity, loose func(*entity)) {
 
 func (v *viewer) has(e *entity) bool { _, ok := v.sources[e]; return ok }
 
-// said returns the shown leaves under e; of an alternative, those of the first.
-func (v *viewer) said(e *entity) []*entity {
+// shownLeaves returns the shown leaves under e; of an alternative, those of the first.
+func (v *viewer) shownLeaves(e *entity) []*entity {
 	if v.has(e) {
 		return []*entity{e}
 	}
 	var out []*entity
 	for _, p := range e.parts {
-		out = append(out, v.said(p)...)
+		out = append(out, v.shownLeaves(p)...)
 		if e.kind == "multipart/alternative" && len(out) > 0 {
 			break
 		}
@@ -76,7 +76,7 @@ func (v *viewer) said(e *entity) []*entity {
 
 // compareGroups compares the first of several groups of leaves with each of
 // the others. Only one plain text alone can stand for one page alone: all else
-// is shown beside it and differs, as far as anybody can tell.
+// is shown beside it and counts as different.
 func (v *viewer) compareGroups(groups [][]*entity) {
 	if len(groups) < 2 {
 		return

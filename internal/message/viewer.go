@@ -50,7 +50,7 @@ func (v *viewer) finish() {
 	if r.Differ {
 		v.warn.Add(WarnDiffer, "", "the HTML may show something else than the text")
 	}
-	told := map[[2]string]bool{} // hidden text, once for each reason in a part
+	reported := map[[2]string]bool{} // hidden text, once for each reason in a part
 	for _, d := range v.shown {
 		if d.page != nil && v.covered[d.page] && !v.marked[d.page] && d.Kind != SegmentOutside {
 			continue
@@ -58,8 +58,8 @@ func (v *viewer) finish() {
 		r.Segments = append(r.Segments, d.Segment)
 		switch d.Kind {
 		case SegmentHidden:
-			if reason := [2]string{d.Part, d.Note}; !told[reason] {
-				told[reason] = true
+			if reason := [2]string{d.Part, d.Note}; !reported[reason] {
+				reported[reason] = true
 				v.warn.Add(WarnHidden, d.Part, "text that some mail programs do not show: %s", d.Note)
 			}
 		case SegmentOutside:

@@ -6,7 +6,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// receiptFields ask the recipient's side to tell somebody about the mail.
+// receiptFields ask the recipient's side to send somebody a notice of the mail.
 var receiptFields = []string{
 	"disposition-notification-to", "return-receipt-to", "x-confirm-reading-to",
 	"generate-delivery-report", "errors-to", "notice-requested-upon-delivery-to",

@@ -57,7 +57,7 @@ func (v *viewer) leaf(e *entity) {
 		v.add(e, SegmentText, note, text)
 		v.link(e, textLinks(text))
 		if note == "" {
-			v.say(e, text, v.doubts())
+			v.remember(e, text, v.doubts())
 		}
 		return
 	}
@@ -66,7 +66,7 @@ func (v *viewer) leaf(e *entity) {
 	}
 	v.page(e, note, renderHTML(text))
 	if note == "" {
-		v.say(e, text, v.doubts())
+		v.remember(e, text, v.doubts())
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// WarningCode names one thing an approver must be told before a decision. The
+// WarningCode names one thing that an approver must know before a decision. The
 // list is closed; docs/cli.md has a row for each.
 type WarningCode string
 
