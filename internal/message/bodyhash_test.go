@@ -82,7 +82,8 @@ func FuzzBodyHash(f *testing.F) {
 
 func BenchmarkBodyHash(b *testing.B) {
 	for name, line := range map[string]string{
-		"text": "The quick brown fox jumps over the lazy dog and comes back.\r\n", "base64": strings.Repeat("Abc/", 19) + "\r\n",
+		"text":   "The quick brown fox jumps over the lazy dog and comes back.\r\n",
+		"base64": strings.Repeat("Abc/", 19) + "\r\n",
 	} {
 		raw := []byte("From: bot@a.test\r\n\r\n" + strings.Repeat(line, (1<<20)/len(line)))
 		b.Run(name, func(b *testing.B) {

@@ -29,19 +29,24 @@ func TestReadNamesEveryLimitItEnforces(t *testing.T) {
 		{mail.LimitLineLength, head("\r\n" + repeat("a", 998) + "\r\n"), head("\r\n" + repeat("a", 999) + "\r\n")},
 		{mail.LimitHeaderOctets, head(strings.Repeat("X: "+repeat("a", 900)+"\r\n", 280) + "\r\n"),
 			head(strings.Repeat("X: "+repeat("a", 900)+"\r\n", 290) + "\r\n")},
-		{mail.LimitHeaderFields, head(strings.Repeat("X:\r\n", MaxFields-1) + "\r\n"), head(strings.Repeat("X:\r\n", MaxFields) + "\r\n")},
+		{mail.LimitHeaderFields, head(strings.Repeat("X:\r\n", MaxFields-1) + "\r\n"),
+			head(strings.Repeat("X:\r\n", MaxFields) + "\r\n")},
 		{mail.LimitFieldOctets, head("X: " + strings.Repeat(repeat("a", 900)+"\r\n ", 72) + "a\r\n\r\n"),
 			head("X: " + strings.Repeat(repeat("a", 900)+"\r\n ", 73) + "a\r\n\r\n")},
 		{mail.LimitFieldLines, head("X: a" + strings.Repeat("\r\n a", MaxFieldLines-1) + "\r\n\r\n"),
 			head("X: a" + strings.Repeat("\r\n a", MaxFieldLines) + "\r\n\r\n")},
 		{mail.LimitSubjectOctets, head("Subject: " + repeat("a", 900) + "\r\n " + repeat("b", 97) + "\r\n\r\n"),
 			head("Subject: " + repeat("a", 900) + "\r\n " + repeat("b", 98) + "\r\n\r\n")},
-		{mail.LimitSubjectOctets, head("Subject: " + strings.Repeat("=?utf-8?b?w6TDpMOkw6TDpMOkw6TDpMOkw6Q=?=\r\n ", 49) + "\r\n\r\n"[2:]),
+		{mail.LimitSubjectOctets, head("Subject: " + strings.Repeat("=?utf-8?b?w6TDpMOkw6TDpMOkw6TDpMOkw6Q=?=\r\n ", 49) +
+			"\r\n\r\n"[2:]),
 			head("Subject: " + strings.Repeat("=?utf-8?b?w6TDpMOkw6TDpMOkw6TDpMOkw6Q=?=\r\n ", 50) + "x\r\n\r\n")},
-		{mail.LimitHeaderAddresses, head(list("To", 500) + list("Cc", 499) + "\r\n"), head(list("To", 500) + list("Cc", 500) + "\r\n")},
+		{mail.LimitHeaderAddresses, head(list("To", 500) + list("Cc", 499) + "\r\n"),
+			head(list("To", 500) + list("Cc", 500) + "\r\n")},
 		{mail.LimitHeaderAddresses, head(list("Reply-To", 999) + "\r\n"), head(list("Reply-To", 1000) + "\r\n")},
-		{mail.LimitHeaderAddresses, head(list("Errors-To", 999) + "\r\n"), head(strings.Repeat("Errors-To: a@b.test\r\n", 500) + list("Return-Receipt-To", 500) + "\r\n")},
-		{mail.LimitReceivedHops, head(strings.Repeat("Received: x\r\n", MaxHops) + "\r\n"), head(strings.Repeat("Received: x\r\n", MaxHops+1) + "\r\n")},
+		{mail.LimitHeaderAddresses, head(list("Errors-To", 999) + "\r\n"),
+			head(strings.Repeat("Errors-To: a@b.test\r\n", 500) + list("Return-Receipt-To", 500) + "\r\n")},
+		{mail.LimitReceivedHops, head(strings.Repeat("Received: x\r\n", MaxHops) + "\r\n"),
+			head(strings.Repeat("Received: x\r\n", MaxHops+1) + "\r\n")},
 		{mail.LimitMIMEDepth, deep(50), deep(51)},
 		{mail.LimitMIMEParts, string(wide(999)), string(wide(1000))},
 		{mail.LimitMessageWork, string(mailWith(boxed(1<<20, 8))), string(mailWith(quoted(4<<20, 20)))},
@@ -73,7 +78,8 @@ func TestAMessageCannotMakeTheViewBuildManyTimesItsSize(t *testing.T) {
 		"octets that are shown as escapes":    mailWith("\n" + repeat(repeat("\xff\xfe\x80\xff", 900)+"\n", n)),
 		"controls that are shown as escapes":  mailWith("\n" + repeat(repeat("\x01\x02\x03\x04", 900)+"\n", n)),
 		"file names that JSON escapes": mailWith(mixed(n*3/4, "Content-Disposition: attachment;\n filename=\""+
-			repeat(repeat("<", 900)+"\n ", 1900)+"\"\nContent-Type: a/b;\n name=\""+repeat(repeat("&", 900)+"\n ", 1900)+"\"\n", "x")),
+			repeat(repeat("<", 900)+"\n ", 1900)+"\"\nContent-Type: a/b;\n name=\""+repeat(repeat("&", 900)+"\n ", 1900)+
+			"\"\n", "x")),
 		"characters that JSON escapes": mailWith("\n" + repeat(repeat("<&>", 900)+"\n", n)),
 	} {
 		r := NewReview(raw)
@@ -95,20 +101,27 @@ func TestOrdinaryMailsFitTheBudget(t *testing.T) {
 	b64 := func(s string) string { return wrap64([]byte(s)) }
 	forwarded := "\n" + repeat("A forwarded line of text.\n", n)
 	for range 4 {
-		forwarded = "Content-Type: multipart/mixed; boundary=" + fmt.Sprintf("b%d", len(forwarded)) + "\n\n--" + fmt.Sprintf("b%d", len(forwarded)) +
+		forwarded = "Content-Type: multipart/mixed; boundary=" + fmt.Sprintf("b%d", len(forwarded)) + "\n\n--" +
+			fmt.Sprintf("b%d", len(forwarded)) +
 			"\nContent-Type: message/rfc822\n\n" + forwarded + "\n--" + fmt.Sprintf("b%d", len(forwarded)) + "--\n"
 	}
 	part := func(head, body string) string { return "--b\nContent-Type: " + head + "\n\n" + body + "\n" }
 	for name, raw := range map[string][]byte{
-		"text":                   mailWith("Content-Type: text/plain; charset=utf-8\n\n" + repeat("Grüße aus Köln, wie verabredet.\n", n)),
-		"text in base64":         mailWith("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n" + b64(repeat("東京タワーの写真\r\n", n))),
-		"Thai in one octet each": mailWith("Content-Type: text/plain; charset=windows-874\n\n" + repeat("\xb7\xb4\xca\xcd\xba \xb7\xb4\xca\xcd\xba\n", n)),
-		"links":                  mailWith("\n" + distinct(n)),
-		"a page in base64":       mailWith("Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: base64\n\n" + b64(repeat("<p>word <a href='https://a.test/x'>bold</a></p>\r\n", n))),
-		"forwarded four times":   mailWith(forwarded),
+		"text": mailWith("Content-Type: text/plain; charset=utf-8\n\n" +
+			repeat("Grüße aus Köln, wie verabredet.\n", n)),
+		"text in base64": mailWith(
+			"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n" +
+				b64(repeat("東京タワーの写真\r\n", n))),
+		"Thai in one octet each": mailWith("Content-Type: text/plain; charset=windows-874\n\n" +
+			repeat("\xb7\xb4\xca\xcd\xba \xb7\xb4\xca\xcd\xba\n", n)),
+		"links": mailWith("\n" + distinct(n)),
+		"a page in base64": mailWith("Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: base64\n\n" +
+			b64(repeat("<p>word <a href='https://a.test/x'>bold</a></p>\r\n", n))),
+		"forwarded four times": mailWith(forwarded),
 		"text, page and a file": mailWith("Content-Type: multipart/mixed; boundary=b\n\n" +
 			part("text/plain", repeat("word bold\n", n/20)) + part("text/html", repeat("<p>word <b>bold</b></p>\n", n/10)) +
-			part("application/pdf\nContent-Transfer-Encoding: base64", base64.StdEncoding.EncodeToString([]byte("x"))+"\n"+b64(repeat("x", n))[77:]) + "--b--\n"),
+			part("application/pdf\nContent-Transfer-Encoding: base64",
+				base64.StdEncoding.EncodeToString([]byte("x"))+"\n"+b64(repeat("x", n))[77:]) + "--b--\n"),
 	} {
 		if _, err := Read(raw, readOptions); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -64,7 +64,8 @@ func TestComposedMailSaysWhatTheDraftSays(t *testing.T) {
 			t.Errorf("part %+v of %q", p, a.Name)
 		}
 	}
-	if refs := Fields(raw, "References"); refs[0] != "<0@x.test> <1@x.test>" || Fields(raw, "In-Reply-To")[0] != "<1@x.test>" {
+	if refs := Fields(raw, "References"); refs[0] != "<0@x.test> <1@x.test>" ||
+		Fields(raw, "In-Reply-To")[0] != "<1@x.test>" {
 		t.Errorf("references %q", refs)
 	}
 }
@@ -115,8 +116,8 @@ func TestComposedMailIsReadByGoMessage(t *testing.T) {
 func TestComposeKeepsAwkwardTextToTheOctet(t *testing.T) {
 	for _, s := range []string{
 		"", "a", " a ", "a  b", strings.Repeat("ä", 200), strings.Repeat("word ", 80), strings.Repeat("x", 500),
-		"=?utf-8?q?not=20one?=", "tab is refused elsewhere", "a:b;c,d@e <f>", `"quoted" \ back`, "日本語の件名です" + strings.Repeat("あ", 60),
-		"trailing ", "emoji 👩‍💻 family",
+		"=?utf-8?q?not=20one?=", "tab is refused elsewhere", "a:b;c,d@e <f>", `"quoted" \ back`,
+		"日本語の件名です" + strings.Repeat("あ", 60), "trailing ", "emoji 👩‍💻 family",
 	} {
 		d := draft()
 		d.Subject = s
@@ -134,7 +135,8 @@ func TestComposeKeepsAwkwardTextToTheOctet(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", "a", "a\r\nb", "a\nb\rc", "From x\n.\n..\n", strings.Repeat("x", 3000), "trailing blank \n\t\n", "ä" + strings.Repeat("x", 300),
+		"", "a", "a\r\nb", "a\nb\rc", "From x\n.\n..\n", strings.Repeat("x", 3000), "trailing blank \n\t\n",
+		"ä" + strings.Repeat("x", 300),
 		strings.Repeat("ä", 3000), "--=_\n", "\x1b[2J", strings.Repeat("a b ", 300), "no end of line",
 	} {
 		d := draft()
@@ -149,9 +151,10 @@ func TestComposeKeepsAwkwardTextToTheOctet(t *testing.T) {
 func TestReviewOfAComposedMailNeverDiffers(t *testing.T) {
 	for _, s := range []string{
 		"1. a\n1. b\n3. c", "- [x] done\n- [ ] todo", "| a | b |\n|---|---|\n| 1 | 2 |", "```go\nfunc()\n```", "    code",
-		"[ref][1]\n\n[1]: http://x.test 'title'", "![alt](http://x.test/i.png)", "<b>raw</b> <script>x</script>", "a &amp; b &copy;",
-		"~~gone~~ `code` ***x***", "> quote\n> more", "# H\n---\n***", "[x](javascript:alert(1))", "https://x.test/a_b_c and mail@x.test",
-		"\\*not\\* emphasised", "<!-- comment -->", "", "footnote[^1]\n\n[^1]: x", "Ünïcödé “quotes”",
+		"[ref][1]\n\n[1]: http://x.test 'title'", "![alt](http://x.test/i.png)", "<b>raw</b> <script>x</script>",
+		"a &amp; b &copy;", "~~gone~~ `code` ***x***", "> quote\n> more", "# H\n---\n***", "[x](javascript:alert(1))",
+		"https://x.test/a_b_c and mail@x.test", "\\*not\\* emphasised", "<!-- comment -->", "", "footnote[^1]\n\n[^1]: x",
+		"Ünïcödé “quotes”",
 	} {
 		d := draft()
 		d.Markdown = s
@@ -220,7 +223,8 @@ func TestRawHTMLAndScriptLinksStayOutOfThePage(t *testing.T) {
 }
 
 func TestComposeRefusesControlsAndNamesTheField(t *testing.T) {
-	for _, bad := range []string{"a\rb", "a\nb", "a\r\nBcc: x@y.test", "a\x00b", "a\tb", "a\x7f", "a\u0085b", "a\u2028b", "a\xffb", "\x1b[2J"} {
+	for _, bad := range []string{"a\rb", "a\nb", "a\r\nBcc: x@y.test", "a\x00b", "a\tb", "a\x7f", "a\u0085b", "a\u2028b",
+		"a\xffb", "\x1b[2J"} {
 		for field, set := range map[string]func(*Draft){
 			"from name":       func(d *Draft) { d.FromName = bad },
 			"subject":         func(d *Draft) { d.Subject = bad },
@@ -291,7 +295,8 @@ func TestComposeIsDeterministicAndNamesNoRecipientItWasNotTold(t *testing.T) {
 
 func TestAttachedMessageIsSentAsOctets(t *testing.T) {
 	d := draft()
-	d.Attachments = []Attachment{{Name: "m.eml", Type: "message/rfc822", Data: []byte("Bcc: x@y.test\n\nhi\n")}, {Data: []byte("x")}}
+	d.Attachments = []Attachment{{Name: "m.eml", Type: "message/rfc822", Data: []byte("Bcc: x@y.test\n\nhi\n")},
+		{Data: []byte("x")}}
 	r := NewReview(composed(t, d))
 	if p := r.Parts[2]; p.Type != "application/octet-stream" || p.Name != "m.eml" || p.Size != 18 {
 		t.Errorf("%+v", p)

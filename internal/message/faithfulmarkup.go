@@ -239,7 +239,8 @@ func (c *cursor) endLink(e openTag) {
 		}
 		c.take("](" + e.href + ")")
 	default:
-		if e.href != written && e.href != "mailto:"+written && (e.mark != "" || e.href != "http://"+written) || !isWebTarget(e.href) {
+		if e.href != written && e.href != "mailto:"+written && (e.mark != "" || e.href != "http://"+written) ||
+			!isWebTarget(e.href) {
 			c.bad = true
 		}
 		if e.mark != "" {

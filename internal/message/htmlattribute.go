@@ -132,7 +132,8 @@ var plainAttributes = func() map[string]func(element, v string) bool {
 	out["dir"] = one("ltr") // what a page without it has
 	out["face"] = func(_, v string) bool { return plainFonts(v) }
 	out["type"] = func(element, v string) bool {
-		return element == "style" && v == "text/css" || element == "blockquote" && v == "cite" || element == "ul" && set("disc circle square")[v]
+		return element == "style" && v == "text/css" || element == "blockquote" && v == "cite" ||
+			element == "ul" && set("disc circle square")[v]
 	}
 	return out
 }()

@@ -31,9 +31,10 @@ var certainElements = set("html head body meta link base style title " +
 // otherElements are read alike by every program, and are shown by some alone,
 // in another order, or with another meaning. What is neither among these nor
 // among those above may change how the rest of the page is read.
-var otherElements = set("del s strike ins sup sub bdo bdi mark canvas audio video dialog details summary object embed " +
-	"map area picture source track param ruby rb rt rp label fieldset legend time dfn data button textarea input " +
-	"iframe script progress meter output marquee slot")
+var otherElements = set("del s strike ins sup sub bdo bdi mark canvas audio video dialog details summary " +
+	"object embed map area picture source track param ruby rb rt rp label fieldset " +
+	"legend time dfn data button textarea input iframe script progress meter output " +
+	"marquee slot")
 
 func set(names string) map[string]bool {
 	out := map[string]bool{}
@@ -52,15 +53,17 @@ var (
 
 // blocks are the elements whose end tag ends those. Any other end tag must
 // meet its own element: browsers ignore it when a block is in between.
-var blocks = set("p div ul ol li dl dt dd pre blockquote center section article header footer main nav address figure " +
-	"figcaption table caption colgroup thead tbody tfoot tr td th h1 h2 h3 h4 h5 h6")
+var blocks = set("p div ul ol li dl dt dd pre blockquote center section article header footer main " +
+	"nav address figure figcaption table caption colgroup thead tbody tfoot tr td th h1 " +
+	"h2 h3 h4 h5 h6")
 
 // endedBy names the open elements that a start tag ends, when they are the
 // innermost ones. A cell outside of a table is no cell, so it ends no p.
 var endedBy = func() map[string]map[string]bool {
 	out := map[string]map[string]bool{}
-	for _, n := range strings.Fields("p div ul ol dl h1 h2 h3 h4 h5 h6 pre blockquote center section article header footer " +
-		"main nav address figure figcaption hr") { // but no table: in old pages it stands in p
+	for _, n := range strings.Fields(
+		"p div ul ol dl h1 h2 h3 h4 h5 h6 pre blockquote center section article header footer " +
+			"main nav address figure figcaption hr") { // but no table: in old pages it stands in p
 		out[n] = set("p")
 	}
 	cell, row, group := set("td th"), set("tr td th"), set("tbody thead tfoot colgroup tr td th")

@@ -17,7 +17,8 @@ func (p *page) collectLinks(t html.Token) {
 				p.linkAlt += " " + v
 			}
 		case "rel":
-			if rel := strings.ToLower(v); t.Data == "link" && (strings.Contains(rel, "sheet") || strings.Contains(rel, "import")) {
+			if rel := strings.ToLower(v); t.Data == "link" &&
+				(strings.Contains(rel, "sheet") || strings.Contains(rel, "import")) {
 				p.remark(remarkSheet)
 				p.sheet.whole = true
 			}

@@ -47,7 +47,8 @@ func (s *sheet) read(css string) {
 
 // rule judges one rule.
 func (s *sheet) rule(selector, body string) {
-	if strings.Contains(body, "{") || strings.ContainsAny(selector, `;}"'`) || strings.Count(body, `"`)%2+strings.Count(body, `'`)%2 > 0 {
+	if strings.Contains(body, "{") || strings.ContainsAny(selector, `;}"'`) ||
+		strings.Count(body, `"`)%2+strings.Count(body, `'`)%2 > 0 {
 		s.whole = true
 		return
 	}

@@ -86,12 +86,13 @@ func (l *styling) property(key, val string) bool {
 		return l.fontSizeStyle(val)
 	case "height", "min-height":
 		n, ok := pixels(val)
-		return val == "auto" && key == "height" || ok && (growsAnyway[l.element] || key == "min-height") && n >= 0 && n <= maxWidth
+		return val == "auto" && key == "height" ||
+			ok && (growsAnyway[l.element] || key == "min-height") && n >= 0 && n <= maxWidth
 	}
 	switch key {
 	case "display": // another one parts words or joins them
-		return val == "block" && (blocks[l.element] && !tableParts[l.element] && l.element != "table" || l.element == "img") ||
-			val == "inline" && inlines[l.element]
+		block := blocks[l.element] && !tableParts[l.element] && l.element != "table" || l.element == "img"
+		return val == "block" && block || val == "inline" && inlines[l.element]
 	case "line-height":
 		if px, ok := pixels(val); ok && px > 0 && strings.Trim(val, "0123456789.") == "px" {
 			l.line = px
@@ -283,8 +284,8 @@ func each(f func(string) bool) func(string) bool {
 	}
 }
 
-var borderWords = set("none solid dashed dotted double inset outset groove ridge hidden thin medium thick initial currentcolor " +
-	"transparent")
+var borderWords = set("none solid dashed dotted double inset outset groove ridge hidden thin medium thick initial " +
+	"currentcolor transparent")
 
 func border(v string) bool {
 	for _, x := range strings.Fields(strings.ReplaceAll(v, ", ", ",")) {
@@ -355,13 +356,15 @@ func splitNumber(v string) (n float64, unit string) {
 // fonts are known to have letters that look like what they are.
 var fonts = func() map[string]bool {
 	out := map[string]bool{}
-	for _, f := range strings.Split("arial,helvetica,helvetica neue,sans-serif,serif,monospace,system-ui,ui-sans-serif,calibri,"+
-		"calibri light,cambria,candara,consolas,constantia,corbel,times,times new roman,georgia,verdana,geneva,tahoma,"+
-		"trebuchet ms,lucida grande,lucida sans unicode,lucida sans,lucida console,courier,courier new,segoe ui,roboto,open sans,lato,"+
-		"montserrat,inter,source sans pro,noto sans,ubuntu,cantarell,oxygen,menlo,monaco,garamond,palatino,palatino linotype,"+
-		"book antiqua,century gothic,gill sans,optima,aptos,aptos_embeddedfont,aptos_msfontservice,aptos display,arial black,"+
-		"arial narrow,-apple-system,blinkmacsystemfont,sf pro text,sf pro display,san francisco,liberation sans,dejavu sans,"+
-		"cambria math,inherit,initial,mangal,simsun,ms mincho,ms gothic,yu gothic,yu mincho", ",") {
+	for _, f := range strings.Split(
+		"arial,helvetica,helvetica neue,sans-serif,serif,monospace,system-ui,ui-sans-serif,calibri,calibri light,"+
+			"cambria,candara,consolas,constantia,corbel,times,times new roman,georgia,verdana,geneva,tahoma,"+
+			"trebuchet ms,lucida grande,lucida sans unicode,lucida sans,lucida console,courier,courier new,segoe ui,"+
+			"roboto,open sans,lato,montserrat,inter,source sans pro,noto sans,ubuntu,cantarell,oxygen,menlo,monaco,"+
+			"garamond,palatino,palatino linotype,book antiqua,century gothic,gill sans,optima,aptos,"+
+			"aptos_embeddedfont,aptos_msfontservice,aptos display,arial black,arial narrow,-apple-system,"+
+			"blinkmacsystemfont,sf pro text,sf pro display,san francisco,liberation sans,dejavu sans,cambria math,"+
+			"inherit,initial,mangal,simsun,ms mincho,ms gothic,yu gothic,yu mincho", ",") {
 		out[f] = true
 	}
 	return out

@@ -53,10 +53,13 @@ func collectHidden(n *html.Node, hidden bool, words map[string]bool) {
 }
 
 var (
-	treeElements = strings.Fields("p div span b a i ul ol li dl dt dd table tr td th tbody thead caption colgroup col font h1 h6 pre " +
-		"section center blockquote br hr img del sup form button ruby rt rb object marquee label canvas title style textarea script " +
-		"iframe svg math select option template noscript noframes frameset body html head x-own xmp details dialog o:p input plaintext " +
-		"nobr big small code address figure figcaption fieldset applet desc foreignObject mi mtext annotation-xml")
+	treeElements = strings.Fields(
+		"p div span b a i ul ol li dl dt dd table tr td th tbody thead caption colgroup col font h1 h6 pre " +
+			"section center blockquote br hr img del sup form button ruby rt rb object marquee label canvas title style " +
+			"textarea script " +
+			"iframe svg math select option template noscript noframes frameset body html head x-own xmp details dialog o:p " +
+			"input plaintext " +
+			"nobr big small code address figure figcaption fieldset applet desc foreignObject mi mtext annotation-xml")
 	commonElements = strings.Fields("p div span b a ul li dl dd table tr td tbody font h1 del form")
 )
 

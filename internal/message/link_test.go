@@ -9,9 +9,11 @@ import (
 // Nothing is taken for a part of a link that programs show beside it.
 func TestALinkEndsAtEveryBlankAndControl(t *testing.T) {
 	for _, blank := range []string{
-		" ", "\t", "\n", "\r", "\v", "\f", "\x1b", "\x7f", "\u0085", "\u00a0", "\u00ad", "\u034f", "\u061c", "\u115f", "\u1680",
-		"\u180e", "\u2000", "\u2003", "\u2009", "\u200a", "\u200b", "\u200c", "\u200d", "\u200e", "\u2028", "\u2029", "\u202e",
-		"\u202f", "\u205f", "\u2060", "\u2066", "\u2800", "\u3000", "\u3164", "\ufeff", "\U000e0041", "\xff", "<", ">", "\"", "`", "|",
+		" ", "\t", "\n", "\r", "\v", "\f", "\x1b", "\x7f", "\u0085", "\u00a0", "\u00ad", "\u034f", "\u061c", "\u115f",
+		"\u1680", "\u180e", "\u2000", "\u2003", "\u2009", "\u200a", "\u200b", "\u200c", "\u200d", "\u200e", "\u2028",
+		"\u2029", "\u202e",
+		"\u202f", "\u205f", "\u2060", "\u2066", "\u2800", "\u3000",
+		"\u3164", "\ufeff", "\U000e0041", "\xff", "<", ">", "\"", "`", "|",
 	} {
 		for _, link := range []string{"https://x.test/a", "www.x.test/a", "mailto:a@x.test"} {
 			got := textLinks("see " + link + blank + "pay-500 now")
@@ -57,22 +59,25 @@ func TestALinkThatMayLeadElsewhereIsFlagged(t *testing.T) {
 		{"https://a@b@evil.test", "", "before the host evil.test"},
 		{"//bank.example@evil.test", "", "before the host"},
 		{`https://evil.test\@bank.example/`, "bank.example", "backslash"}, {`https:\\evil.test`, "", "slashes"},
-		{`\\evil.test`, "", "backslash"}, {`/\evil.test`, "", "backslash"},
-		{"https:evil.test", "", "slashes"}, {"https:/evil.test", "", "slashes"}, {"https:///evil.test", "", "slashes"},
+		{`\\evil.test`, "", "backslash"}, {`/\evil.test`, "", "backslash"}, {"https:evil.test", "", "slashes"},
+		{"https:/evil.test", "", "slashes"}, {"https:///evil.test", "", "slashes"},
 		{"https://%65vil.test/", "", "percent-encoded"}, {"https://bank.example%2eevil.test/", "", "percent-encoded"},
-		{"mailto:ann%40bank.example@evil%2etest", "", "percent-encoded"},
-		{"http://2130706433/", "", "number"}, {"http://0x7f.1/", "", "number"}, {"http://017700000001", "", "number"},
-		{"http://127.0.0.1/", "", "number"}, {"http://[::1]/", "", "number"}, {"http://1.2.3.4.:80/", "", "number"},
-		{"http://①②⑦.1/", "", "number"},
+		{"mailto:ann%40bank.example@evil%2etest", "", "percent-encoded"}, {"http://2130706433/", "", "number"},
+		{"http://0x7f.1/", "", "number"}, {"http://017700000001", "", "number"}, {"http://127.0.0.1/", "", "number"},
+		{"http://[::1]/", "", "number"}, {"http://1.2.3.4.:80/", "", "number"}, {"http://①②⑦.1/", "", "number"},
 		{"javascript:alert(1)", "x", "scheme javascript"}, {"JavaScript:alert(1)", "x", "scheme javascript"},
 		{" \x01javascript:alert(1)", "x", "scheme javascript"}, {"java\tscript:alert(1)", "x", "line ends or tabs"},
-		{"data:text/html,x", "x", "scheme data"}, {"vbscript:x", "x", "scheme vbscript"}, {"file:///etc/passwd", "x", "scheme file"},
-		{"blob:x", "x", "scheme blob"}, {"view-source:x", "x", "scheme view-source"}, {"ms-word:ofe|u|x", "x", "scheme ms-word"},
+		{"data:text/html,x", "x", "scheme data"}, {"vbscript:x", "x", "scheme vbscript"},
+		{"file:///etc/passwd", "x", "scheme file"}, {"blob:x", "x", "scheme blob"},
+		{"view-source:x", "x", "scheme view-source"}, {"ms-word:ofe|u|x", "x", "scheme ms-word"},
 		{"https://bank.example:80x@/", "", "before the host"}, {"https://bank.example:80x/", "", "port"},
 		{"https://bank.example;evil.test/", "", "malformed"},
-		{"https://evil.test/", "Site:bank.example", "names bank.example"}, {"https://evil.test/", "bank.example$", "names bank.example"},
-		{"https://evil.test/", "bank.example@home", "names bank.example"}, {"https://evil.test/", "https://10.0.0.1/", "names 10.0.0.1"},
-		{"https://evil.test/", "ceo@bank.example", "names bank.example"}, {"mailto:first.last@bank.example", "first.last@bank.example", ""},
+		{"https://evil.test/", "Site:bank.example", "names bank.example"},
+		{"https://evil.test/", "bank.example$", "names bank.example"},
+		{"https://evil.test/", "bank.example@home", "names bank.example"},
+		{"https://evil.test/", "https://10.0.0.1/", "names 10.0.0.1"},
+		{"https://evil.test/", "ceo@bank.example", "names bank.example"},
+		{"mailto:first.last@bank.example", "first.last@bank.example", ""},
 		{"https://a.test/", strings.Repeat("a.test ", 10) + "bank.example", "many hosts"},
 		{"mailto:ceo@bank.example?bcc=x@evil.test", "ceo@bank.example", "more than one address"},
 		{"mailto:x@evil.test,y@bank.example", "y@bank.example", "more than one address"},
@@ -112,9 +117,11 @@ func TestEveryAttributeThatHoldsALinkIsListed(t *testing.T) {
 		{"<table background=http://t.test>", "{http://t.test  }"}, {"<q cite=http://t.test>", "{http://t.test  }"},
 		{"<p ping=http://t.test>", "{http://t.test  }"}, {"<img srcset='http://t.test 1x'>", "{http://t.test  }"},
 		{"<svg><a xlink:href=http://t.test>", "{http://t.test  }"}, {"<object data=http://t.test>", "{http://t.test  }"},
-		{"<p style='background:url(http://t.test)'>", "{http://t.test  }"}, {"<style>a{b:url(http://t.test)}</style>", "{http://t.test  }"},
+		{"<p style='background:url(http://t.test)'>", "{http://t.test  }"},
+		{"<style>a{b:url(http://t.test)}</style>", "{http://t.test  }"},
 		{"<style>@import 'http://t.test';</style>", "{http://t.test  }"},
-		{"<link rel=stylesheet href=http://t.test>", "{http://t.test  }"}, {"<iframe src=http://t.test>", "{http://t.test  }"},
+		{"<link rel=stylesheet href=http://t.test>", "{http://t.test  }"},
+		{"<iframe src=http://t.test>", "{http://t.test  }"},
 		{"<!--[if mso]><a href='http://t.test/'>x</a><![endif]-->", "{http://t.test/  }"},
 		{"<iframe srcdoc='<a href=\"http://t.test\">x</a>'>", "{http://t.test  }"},
 	} {
@@ -133,7 +140,8 @@ func TestEveryAttributeThatHoldsALinkIsListed(t *testing.T) {
 
 // The same target behind two texts is two links; a bare one beside it is none.
 func TestALinkIsListedWithEveryTextThatStandsForIt(t *testing.T) {
-	r := NewReview(mailWith("Content-Type: text/html\n\nhttp://t.test/ <a href=http://t.test/>a</a> <a href=http://t.test/>bank.example</a>" +
+	r := NewReview(mailWith("Content-Type: text/html\n\nhttp://t.test/ <a href=http://t.test/>a</a> " +
+		"<a href=http://t.test/>bank.example</a>" +
 		" <a href=http://t.test/>a</a> http://t.test/"))
 	want := "[{http://t.test/ a } {http://t.test/ bank.example its text names bank.example}]"
 	if got := fmt.Sprint(r.Links); got != want {

@@ -24,7 +24,8 @@ func checkLink(target, text string) string {
 		return why
 	}
 	if low := strings.ToLower(target); strings.HasPrefix(low, "mailto:") &&
-		(strings.ContainsAny(low, ",;") || strings.Contains(low, "cc=") || strings.Contains(low, "to=") || strings.Contains(low, "%2c")) {
+		(strings.ContainsAny(low, ",;") || strings.Contains(low, "cc=") || strings.Contains(low, "to=") ||
+			strings.Contains(low, "%2c")) {
 		return "it may write to more than one address"
 	}
 	hosts := textHosts(text)
@@ -142,7 +143,8 @@ func textHosts(text string) []string {
 	// Whatever cannot stand in a host name parts two, but for the sign after a
 	// local part.
 	pieces := strings.FieldsFunc(norm.NFKC.String(text), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) && r != '.' && r != '-' && r != '_' && r != '@' &&
+		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) &&
+			r != '.' && r != '-' && r != '_' && r != '@' &&
 			r != '\u3002' // an ideographic full stop, which browsers take for a dot
 	})
 	var out []string

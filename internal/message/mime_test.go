@@ -46,7 +46,8 @@ func TestReadCapsDepthAndNumberOfParts(t *testing.T) {
 		{"999 parts and their container", wide(999), ""},
 		{"1000 parts and their container", wide(1000), "more than 1000"},
 		{"100000 parts", wide(100000), "more than 1000"},
-		{"messages in messages", mailWith(strings.Repeat("Content-Type: message/rfc822\n\n", 51) + "\nx\n"), "nested more than 50"},
+		{"messages in messages", mailWith(strings.Repeat("Content-Type: message/rfc822\n\n", 51) + "\nx\n"),
+			"nested more than 50"},
 		{"a deep message in base64", mailWith("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" +
 			wrap64(nested(60))), "nested more than 50"},
 	} {

@@ -135,7 +135,8 @@ func TestTextIsShownInEveryReading(t *testing.T) {
 		{"Windows under the name of Latin 1", plain + "iso-8859-1", "\x93a\x94", "“a” | \\x93a\\x94"},
 		{"8-bit octets without a charset", "Content-Type: text/plain", "caf\xe9", "café"},
 		{"a page that contradicts", page + "iso-8859-1", "<meta charset=koi8-r>\xf0\xd2\xc9", "ðÒÉ | При"},
-		{"a page that declares UTF-7", page + "utf-8", "<meta http-equiv=Content-Type content='text/html; charset=utf-7'>+AFAAQQBZ-",
+		{"a page that declares UTF-7", page + "utf-8",
+			"<meta http-equiv=Content-Type content='text/html; charset=utf-7'>+AFAAQQBZ-",
 			"+AFAAQQBZ- | PAY"},
 		{"a page whose octets are the same", page + "us-ascii", "<meta charset=utf-8>abc", "abc"},
 		{"a byte order mark that contradicts", plain + "windows-1252", "\xef\xbb\xbf\xc3\xa9", "ï»¿Ã© | \\ufeffé"},
@@ -274,8 +275,9 @@ func TestABareCRInTheHeaderOfAPartIsDoubted(t *testing.T) {
 
 func TestAFileNameThatIsAPathADeviceOrOverLongIsFlaggedOnEveryDoor(t *testing.T) {
 	for _, name := range []string{
-		"../a", "/etc/passwd", `a\b`, "C:a", "a.txt:b.exe", "..", ".", "...", " ", "..%2fa", "a%5Cb", "a／b", "a＼b", "a∕b", "a：b",
-		"CON", "con.txt", "nul", "Aux .pdf", "COM1", "com¹.txt", "LPT9.pdf", "CONIN$", "prn.",
+		"../a", "/etc/passwd", `a\b`, "C:a", "a.txt:b.exe", "..", ".", "...", " ",
+		"..%2fa", "a%5Cb", "a／b", "a＼b", "a∕b",
+		"a：b", "CON", "con.txt", "nul", "Aux .pdf", "COM1", "com¹.txt", "LPT9.pdf", "CONIN$", "prn.",
 		strings.Repeat("a", 256), "a.exe.", "a.exe ", " a.exe", "a\u202efdp.exe", "=?utf-8?q?a=2Eexe?=",
 	} {
 		if CheckFileName(name) == "" {
@@ -294,7 +296,8 @@ func TestAFileNameThatIsAPathADeviceOrOverLongIsFlaggedOnEveryDoor(t *testing.T)
 			t.Errorf("%q: %+v %v", name, p, r.Warnings)
 		}
 	}
-	for _, name := range []string{"a.pdf", "Why?.pdf", "console.txt", "com.txt", "com10", "a..b", ".profile", "50% off.pdf", "é ü.pdf", "it's.pdf", `a"b.pdf`, "a*b", strings.Repeat("é", 127)} {
+	for _, name := range []string{"a.pdf", "Why?.pdf", "console.txt", "com.txt", "com10",
+		"a..b", ".profile", "50% off.pdf", "é ü.pdf", "it's.pdf", `a"b.pdf`, "a*b", strings.Repeat("é", 127)} {
 		if why := CheckFileName(name); why != "" {
 			t.Errorf("%q %s", name, why)
 		}

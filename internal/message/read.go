@@ -102,7 +102,8 @@ func checkLines(raw []byte) error {
 		case cr != i-1:
 			return errBare("CR", n)
 		case i-1 > MaxLine:
-			return mail.ReasonContent.Errorf("line %d is longer than 998 octets; encode it as quoted-printable or base64", n).Over(mail.LimitLineLength)
+			return mail.ReasonContent.Errorf("line %d is longer than 998 octets; "+
+				"encode it as quoted-printable or base64", n).Over(mail.LimitLineLength)
 		}
 		raw = raw[i+1:]
 	}
@@ -226,7 +227,8 @@ func (m *Message) readFields(fields []field) error {
 		}
 	}
 	if m.Hops > MaxHops {
-		return mail.ReasonLoop.Errorf("more than %d Received fields; the mail is in a loop", MaxHops).Over(mail.LimitReceivedHops)
+		return mail.ReasonLoop.Errorf("more than %d Received fields; the mail is in a loop", MaxHops).
+			Over(mail.LimitReceivedHops)
 	}
 	if addresses > MaxAddresses {
 		return mail.ReasonContent.Errorf("more than %d addresses in the header; write to fewer at a time",

@@ -71,7 +71,8 @@ func TestReadStripsAndCompletes(t *testing.T) {
 		{"a Bcc in the body stays", complete + "Bcc: a@x.test\r\n", complete + "Bcc: a@x.test\r\n"},
 		{"the last line gets the CRLF that DATA would give it", complete + "end", complete + "end\r\n"},
 		{"everything else stays to the octet",
-			"x-odd:\t a \r\n  b\t\r\nX-Odd:\r\n" + complete + " \r\n\r\n\r\n", "x-odd:\t a \r\n  b\t\r\nX-Odd:\r\n" + complete + " \r\n\r\n\r\n"},
+			"x-odd:\t a \r\n  b\t\r\nX-Odd:\r\n" + complete + " \r\n\r\n\r\n",
+			"x-odd:\t a \r\n  b\t\r\nX-Odd:\r\n" + complete + " \r\n\r\n\r\n"},
 	} {
 		m, err := Read([]byte(tt.in), readOptions)
 		if err != nil {

@@ -58,8 +58,8 @@ type Part struct {
 func NewReview(raw []byte) *Review {
 	left := newBudget(len(raw))
 	root, _ := parseMIME(raw, left)
-	v := &viewer{review: &Review{}, root: root, own: ownDomain(root), left: left, seen: map[string]int{}, marked: map[*entity]bool{},
-		messages: map[*entity]bool{}}
+	v := &viewer{review: &Review{}, root: root, own: ownDomain(root), left: left, seen: map[string]int{},
+		marked: map[*entity]bool{}, messages: map[*entity]bool{}}
 	v.header(root)
 	v.otherHeader(root)
 	v.visit(root)

@@ -106,7 +106,8 @@ func TestDifferTellsWhetherTextAndHTMLSayTheSame(t *testing.T) {
 		{"a comment", "a", "<p>a<!-- b --></p>", true, true},
 		{"Markdown and its page", "1. a\n2. b\n\n[c](http://x.test)\n", htmlFrame("<ol>\n<li>a</li>\n<li>b</li>\n</ol>\n" +
 			"<p><a href=\"http://x.test\">c</a></p>\n"), false, false},
-		{"Markdown and a page like it", "[c](http://x.test)", htmlFrame("<p><a href=\"http://y.test\">c</a></p>\n"), true, true},
+		{"Markdown and a page like it", "[c](http://x.test)", htmlFrame("<p><a href=\"http://y.test\">c</a></p>\n"), true,
+			true},
 		{"empty text", "", "<p>a</p>", true, true},
 		{"empty page", "a", "", true, true},
 	} {
@@ -174,18 +175,26 @@ func TestPartsThatReadersDisagreeAboutAreNotReviewable(t *testing.T) {
 		{"unknown encoding", "Content-Transfer-Encoding: x-enc\n\nx\n", "transfer encoding is unknown"},
 		{"damaged base64", "Content-Transfer-Encoding: base64\n\nYQ=!\n", "base64 is damaged"},
 		{"two base64 texts in one", "Content-Transfer-Encoding: base64\n\nYQ==\nYQ==\n", "base64 is damaged"},
-		{"damaged quoted-printable", "Content-Transfer-Encoding: quoted-printable\n\n=78\x1b\n", "quoted-printable is damaged"},
-		{"Content-Type with two charsets", "Content-Type: text/plain; charset=utf-8; charset=utf-7\n\nx\n", "Content-Type is malformed"},
-		{"two boundaries", "Content-Type: multipart/mixed; boundary=a; boundary=b\n\n--a\n\nx\n--a--\n", "Content-Type is malformed"},
+		{"damaged quoted-printable", "Content-Transfer-Encoding: quoted-printable\n\n=78\x1b\n",
+			"quoted-printable is damaged"},
+		{"Content-Type with two charsets", "Content-Type: text/plain; charset=utf-8; charset=utf-7\n\nx\n",
+			"Content-Type is malformed"},
+		{"two boundaries", "Content-Type: multipart/mixed; boundary=a; boundary=b\n\n--a\n\nx\n--a--\n",
+			"Content-Type is malformed"},
 		{"no boundary", "Content-Type: multipart/mixed\n\nx\n", "no boundary"},
 		{"boundary that never comes", "Content-Type: multipart/mixed; boundary=b\n\nx\n", "never appears"},
 		{"last boundary missing", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n", "last boundary is missing"},
-		{"boundary line with a tail", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b tail\n\ny\n--b--\n", "looks like a boundary"},
-		{"encoded multipart", "Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\n\nx\n--b--\n", "must not have a transfer encoding"},
-		{"part header without a colon", "Content-Type: multipart/mixed; boundary=b\n\n--b\nshown?\n\nx\n--b--\n", "header is malformed"},
+		{"boundary line with a tail", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b tail\n\ny\n--b--\n",
+			"looks like a boundary"},
+		{"encoded multipart",
+			"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\n\nx\n--b--\n",
+			"must not have a transfer encoding"},
+		{"part header without a colon", "Content-Type: multipart/mixed; boundary=b\n\n--b\nshown?\n\nx\n--b--\n",
+			"header is malformed"},
 		{"part with two encodings", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Transfer-Encoding: 7bit\n" +
 			"Content-Transfer-Encoding: base64\n\nYQ==\n--b--\n", "more than one Content-Transfer-Encoding"},
-		{"malformed file name", "Content-Disposition: attachment; filename=a b.pdf\n\nx\n", "Content-Disposition is malformed"},
+		{"malformed file name", "Content-Disposition: attachment; filename=a b.pdf\n\nx\n",
+			"Content-Disposition is malformed"},
 		{"message in pieces", "Content-Type: message/partial; id=x; number=1; total=2\n\nx\n", "elsewhere"},
 		{"opaque signature", "Content-Type: application/pkcs7-mime\n\nx\n", "encrypted or signed"},
 		{"winmail.dat", "Content-Type: application/ms-tnef\n\nx\n", "container"},
@@ -201,7 +210,8 @@ func TestPartsThatReadersDisagreeAboutAreNotReviewable(t *testing.T) {
 		if !strings.Contains(why, tt.why) || (why == "") != (tt.why == "") {
 			t.Errorf("%s: why %q, want %q", tt.name, why, tt.why)
 		}
-		if strings.Contains(tt.mime, "\nx\n") && !strings.Contains(r.Text(), "x") && len(r.Parts) > 0 && !r.Parts[0].Attachment {
+		if strings.Contains(tt.mime, "\nx\n") && !strings.Contains(r.Text(), "x") && len(r.Parts) > 0 &&
+			!r.Parts[0].Attachment {
 			t.Errorf("%s: the text is not shown: %+v", tt.name, r)
 		}
 	}
@@ -214,8 +224,10 @@ func TestEveryNameOfAnAttachmentIsShown(t *testing.T) {
 		{"continued", "Content-Disposition: attachment; filename*0=\"inv\";\n filename*1=\".exe\"", "inv.exe"},
 		{"continued and encoded", "Content-Disposition: attachment;\n filename*0*=utf-8''inv%2e; filename*1=exe", "inv.exe"},
 		{"encoded-word", `Content-Disposition: attachment; filename="=?utf-8?q?inv=2Eexe?="`, "inv.exe"},
-		{"two forms", `Content-Disposition: attachment; filename="a.pdf"; filename*=utf-8''b.exe`, "b.exe (also named a.pdf)"},
-		{"two fields", "Content-Type: x/y; name=\"b.exe\"\nContent-Disposition: attachment; filename=a.pdf", "a.pdf (also named b.exe)"},
+		{"two forms", `Content-Disposition: attachment; filename="a.pdf"; filename*=utf-8''b.exe`,
+			"b.exe (also named a.pdf)"},
+		{"two fields", "Content-Type: x/y; name=\"b.exe\"\nContent-Disposition: attachment; filename=a.pdf",
+			"a.pdf (also named b.exe)"},
 		{"the same twice", "Content-Type: x/y; name=\"a.pdf\"\nContent-Disposition: attachment; filename=a.pdf", "a.pdf"},
 		{"direction override", `Content-Disposition: attachment; filename*=utf-8''inv%E2%80%AEfdp.exe`, `inv\u202efdp.exe`},
 		{"line break", `Content-Disposition: attachment; filename*=utf-8''a%0D%0Ab`, `a\x0d\x0ab`},
@@ -248,7 +260,8 @@ func TestReviewShowsAddressesAsReadersWouldAndNothingHides(t *testing.T) {
 
 func TestLinksAreListedOnceInOrderWithTheTrueHost(t *testing.T) {
 	r := NewReview(alternatives("see HTTP://a.test/x, (mailto:m@a.test) www.b.test. ftp://c.test/?q=1&r=2 http:// x://",
-		`<a href=" http://pаypal.com/ ">x</a><a href="javascript:alert(1)">y</a><img srcset="http://i.test/1 1x, http://i.test/2 2x">`+
+		`<a href=" http://pаypal.com/ ">x</a><a href="javascript:alert(1)">y</a>`+
+			`<img srcset="http://i.test/1 1x, http://i.test/2 2x">`+
 			`<p style="background:url('http://s.test/s')"><a href="HTTP://a.test/x">z</a><base href=//base.test>`+
 			`<meta http-equiv=refresh content="0; URL='http://r.test/'"> http://bare.test`))
 	want := []string{"HTTP://a.test/x", "mailto:m@a.test", "www.b.test", "ftp://c.test/?q=1&r=2",

@@ -55,7 +55,8 @@ func Shapes() []Shape {
 	}
 	for name, make := range sources {
 		out = append(out, Shape{Name: name, Octets: draftSize, Draft: func(n int) Draft {
-			return Draft{From: mail.MustAddress("bot@a.test"), To: []mail.Address{mail.MustAddress("ann@x.test")}, Markdown: make(n)}
+			return Draft{From: mail.MustAddress("bot@a.test"), To: []mail.Address{mail.MustAddress("ann@x.test")},
+				Markdown: make(n)}
 		}})
 	}
 	return out
@@ -118,43 +119,73 @@ var bodies = map[string]func(n int) string{
 	"attached messages": func(n int) string {
 		return mixed(n, "Content-Type: message/rfc822\n", "From: a@b.test\nTo: c@d.test\nSubject: =?utf-8?q?x?=\n\nx")
 	},
-	"digest":                  func(n int) string { return strings.Replace(mixed(n, "", "Subject: x\n\nx"), "mixed", "digest", 1) },
+	"digest": func(n int) string {
+		return strings.Replace(mixed(n, "", "Subject: x\n\nx"), "mixed", "digest", 1)
+	},
 	"stray lines in a part":   func(n int) string { return mixed(n, strings.Repeat("a\nb:\n", 100), "x") },
 	"one part of stray lines": func(n int) string { return firstPart(repeat("a\n", n)) },
 	"addresses of a part": func(n int) string {
 		return "Content-Type: message/rfc822\n\nTo: " + repeat("a@b.test,\n ", n) + "x\n\nx"
 	},
-	"parameters of a part":    func(n int) string { return firstPart("Content-Type: text/plain" + repeat(";\n a=b", n)) },
-	"semicolons of a part":    func(n int) string { return firstPart("Content-Disposition: attachment" + repeat(";\n ;", n)) },
+	"parameters of a part": func(n int) string { return firstPart("Content-Type: text/plain" + repeat(";\n a=b", n)) },
+	"semicolons of a part": func(n int) string {
+		return firstPart("Content-Disposition: attachment" + repeat(";\n ;", n))
+	},
 	"octets outside UTF-8":    func(n int) string { return "\n" + rows("\xff\xfe\x80", n) },
 	"controls":                func(n int) string { return "\n" + rows("\x01\x02\x7f", n) },
 	"invisible characters":    func(n int) string { return typed("text/plain; charset=utf-8", rows("\u200b\u202e", n)) },
 	"characters JSON escapes": func(n int) string { return "\n" + rows("<&>\"", n) },
-	"a legacy charset":        func(n int) string { return typed("text/plain; charset=windows-874", rows("\xb7\xb4\xca", n)) },
-	"UTF-16": func(n int) string {
-		return "Content-Type: text/plain; charset=utf-16le\nContent-Transfer-Encoding: base64\n\n" + wrap64([]byte(repeat("a\x00\x71\x67", n*3/4)))
+	"a legacy charset": func(n int) string {
+		return typed("text/plain; charset=windows-874", rows("\xb7\xb4\xca", n))
 	},
-	"ISO-2022-JP":              func(n int) string { return typed("text/plain; charset=iso-2022-jp", repeat("\x1b$B%\x1b(Ba\n", n)) },
-	"blank lines":              func(n int) string { return "\n" + repeat("\n", n/2) + "x" },
-	"blanks":                   func(n int) string { return "\n" + rows(" \t", n) },
-	"runs of base64":           func(n int) string { return "Content-Transfer-Encoding: base64\n\n" + repeat("QQ==\n", n) },
-	"base64 that is none":      func(n int) string { return "Content-Transfer-Encoding: base64\n\n" + repeat("=!=?\n", n) },
-	"damaged quoted-printable": func(n int) string { return "Content-Transfer-Encoding: quoted-printable\n\n" + repeat("=4=\t \n", n) },
-	"links without blanks":     func(n int) string { return "\n" + repeat(repeat("http://", 980)+"\n", n) },
+	"UTF-16": func(n int) string {
+		return "Content-Type: text/plain; charset=utf-16le\nContent-Transfer-Encoding: base64\n\n" +
+			wrap64([]byte(repeat("a\x00\x71\x67", n*3/4)))
+	},
+	"ISO-2022-JP": func(n int) string {
+		return typed("text/plain; charset=iso-2022-jp", repeat("\x1b$B%\x1b(Ba\n", n))
+	},
+	"blank lines": func(n int) string { return "\n" + repeat("\n", n/2) + "x" },
+	"blanks":      func(n int) string { return "\n" + rows(" \t", n) },
+	"runs of base64": func(n int) string {
+		return "Content-Transfer-Encoding: base64\n\n" +
+			repeat("QQ==\n", n)
+	},
+	"base64 that is none": func(n int) string {
+		return "Content-Transfer-Encoding: base64\n\n" +
+			repeat("=!=?\n", n)
+	},
+	"damaged quoted-printable": func(n int) string {
+		return "Content-Transfer-Encoding: quoted-printable\n\n" +
+			repeat("=4=\t \n", n)
+	},
+	"links without blanks": func(n int) string { return "\n" + repeat(repeat("http://", 980)+"\n", n) },
 	"hosts in other letters": func(n int) string {
 		return typed("text/plain; charset=utf-8", strings.ReplaceAll(distinct(n), ".test", "é.test"))
 	},
 	"page of links": func(n int) string {
 		return typed("text/html", repeat("<a href=http://x.test/>http://y.test/</a>\n", n))
 	},
-	"page of hidden stretches":    func(n int) string { return typed("text/html", repeat("a<s>b</s>\n", n)) },
-	"page of unmatched ends":      func(n int) string { return typed("text/html", repeat("<li></div><dd></b>\n", n)) },
-	"page of unknown attributes":  func(n int) string { return typed("text/html", "<p "+repeat("a1=b ", n/80)+">"+repeat("<p x=y>z\n", n)) },
-	"page of inline styles":       func(n int) string { return typed("text/html", repeat("<p style='margin:0;color:#000;x:y'>z\n", n)) },
-	"page of one style":           func(n int) string { return typed("text/html", "<p style='"+repeat("margin:0;\n", n)+"'>z") },
-	"page of one sheet":           func(n int) string { return typed("text/html", "<style>"+repeat("a,.b{c:d}}/**/\n", n)+"</style>z") },
-	"page of open links":          func(n int) string { return typed("text/html", repeat("<a href=http://a.test>b.test\n", n)) },
-	"page of one link":            func(n int) string { return typed("text/html", "<a href=http://a.test>"+repeat("b.test \n", n)) },
+	"page of hidden stretches": func(n int) string { return typed("text/html", repeat("a<s>b</s>\n", n)) },
+	"page of unmatched ends":   func(n int) string { return typed("text/html", repeat("<li></div><dd></b>\n", n)) },
+	"page of unknown attributes": func(n int) string {
+		return typed("text/html", "<p "+repeat("a1=b ", n/80)+">"+repeat("<p x=y>z\n", n))
+	},
+	"page of inline styles": func(n int) string {
+		return typed("text/html", repeat("<p style='margin:0;color:#000;x:y'>z\n", n))
+	},
+	"page of one style": func(n int) string {
+		return typed("text/html", "<p style='"+repeat("margin:0;\n", n)+"'>z")
+	},
+	"page of one sheet": func(n int) string {
+		return typed("text/html", "<style>"+repeat("a,.b{c:d}}/**/\n", n)+"</style>z")
+	},
+	"page of open links": func(n int) string {
+		return typed("text/html", repeat("<a href=http://a.test>b.test\n", n))
+	},
+	"page of one link": func(n int) string {
+		return typed("text/html", "<a href=http://a.test>"+repeat("b.test \n", n))
+	},
 	"page of conditional comment": func(n int) string { return typed("text/html", repeat("<!--[if a]><!-->b\n", n)) },
 	"page of distinct links": func(n int) string {
 		var b strings.Builder
@@ -219,7 +250,8 @@ var fieldsOf = map[string]struct {
 		return "Subject: a" + repeat("\n"+strings.Repeat(" \t", 30)+"b", n)
 	}},
 	"file name in pieces": {fieldSize4, func(n int) string {
-		return "Content-Disposition: attachment" + strings.ReplaceAll(strings.ReplaceAll(parameters(n), "name", "filename"), "\r", "")
+		return "Content-Disposition: attachment" +
+			strings.ReplaceAll(strings.ReplaceAll(parameters(n), "name", "filename"), "\r", "")
 	}},
 }
 

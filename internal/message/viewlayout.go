@@ -17,7 +17,8 @@ func (e *entity) relaid(data []byte, text string) (note, laid string) {
 	case "text/calendar", "text/vcard", "text/x-vcard", "text/directory":
 		note, laid = "folded lines joined", unfoldLines(text)
 	}
-	if note == "" && strings.Contains(string(data), "\x1b(J") && strings.HasPrefix(charsetName(e.typ.first("charset")), "iso-2022-jp") {
+	if note == "" && strings.Contains(string(data), "\x1b(J") &&
+		strings.HasPrefix(charsetName(e.typ.first("charset")), "iso-2022-jp") {
 		note, laid = "Roman letters of JIS X 0201", strings.NewReplacer(`\`, "¥", "~", "‾").Replace(text)
 	}
 	if unixLines(laid) == unixLines(text) {

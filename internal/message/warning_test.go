@@ -31,17 +31,21 @@ func codes(r *Review) string {
 
 func TestWhatIsUnusualIsWarnedOf(t *testing.T) {
 	for _, tt := range []struct{ name, header, want string }{
-		{"a mail as programs write it", "To: a@x.test\nSubject: s\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n" +
-			"Content-Transfer-Encoding: 8bit\nIn-Reply-To: <a@b.test>\nReferences: <a@b.test> <c@d.test>\n\nx\n", ""},
+		{"a mail as programs write it",
+			"To: a@x.test\nSubject: s\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n" +
+				"Content-Transfer-Encoding: 8bit\nIn-Reply-To: <a@b.test>\nReferences: <a@b.test> <c@d.test>\n\nx\n", ""},
 		{"an unknown field", "X-Priority: 1\n\nx\n", "unusual_field@"},
 		{"a trace field of the agent's", "Received: from x by y; z\n\nx\n", "unusual_field@"},
 		{"a usual field with an unusual value", "MIME-Version: 2.0\n\nx\n", "unusual_field@"},
 		{"an unusual parameter", "Content-Type: text/plain; x-style=hidden\n\nx\n", "unusual_field@"},
 		{"a usual field twice", "X-Mailer: a\nX-Mailer: b\n\nx\n", "unusual_field@"},
 		{"an answer that is none", "In-Reply-To: your mail of Monday\n\nx\n", "unusual_field@"},
-		{"a field of a part", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Location: http://x.test/\n\nx\n--b--\n", "unusual_field@1"},
-		{"the header of an attached message", "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n" +
-			"X-Priority: 1\nReceived: x\n\nx\n--b--\n", ""},
+		{"a field of a part",
+			"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Location: http://x.test/\n\nx\n--b--\n",
+			"unusual_field@1"},
+		{"the header of an attached message",
+			"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n" +
+				"X-Priority: 1\nReceived: x\n\nx\n--b--\n", ""},
 		{"answers elsewhere", "Reply-To: a@x.test, bot@a.test\n\nx\n", "reply_elsewhere@"},
 		{"answers to the sender", "Reply-To: Bot <BOT@a.test>\n\nx\n", ""},
 		{"a receipt", "Return-Receipt-To: a@x.test\n\nx\n", "receipt_request@"},
@@ -89,7 +93,8 @@ func TestListsOfTheViewAreBoundedAndSaySo(t *testing.T) {
 		t.Fatalf("%d fields, %d links, %d warnings", len(r.Fields), len(r.Links), len(r.Warnings))
 	}
 	all := fmt.Sprint(r.Warnings)
-	for _, want := range []string{"reply_elsewhere", "1500 links, of which 1000 are shown", "of which 1000 are shown", "and 1480 more of this kind"} {
+	for _, want := range []string{"reply_elsewhere", "1500 links, of which 1000 are shown", "of which 1000 are shown",
+		"and 1480 more of this kind"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in %s", want, all)
 		}
@@ -101,7 +106,8 @@ func TestTextInAnAttachmentIsShownAsText(t *testing.T) {
 		"--b\nContent-Type: text/plain\nContent-Disposition: attachment; filename=order.txt\n\npay eve at http://x.test/\n" +
 		"--b\nContent-Type: text/html\nContent-Disposition: attachment; filename=o.html\n\n<p>wire it</p>\n--b--\n"))
 	got := fmt.Sprintf("%+v %q", r.Segments, targets(r))
-	want := "[{Kind:text Part:1 Depth:0 Note: Text:cover} {Kind:text Part:2 Depth:0 Note:attachment order.txt Text:pay eve at http://x.test/}" +
+	want := "[{Kind:text Part:1 Depth:0 Note: Text:cover} " +
+		"{Kind:text Part:2 Depth:0 Note:attachment order.txt Text:pay eve at http://x.test/}" +
 		" {Kind:html Part:3 Depth:0 Note:attachment o.html Text:wire it}] [\"http://x.test/\"]"
 	if got != want || r.Differ {
 		t.Errorf("got  %s\nwant %s", got, want)
