@@ -6,7 +6,7 @@ import (
 
 // Address is a mailbox address (RFC 5321, section 4.1.2), parsed once. Every
 // envelope, log line and page is written from this type, never from the
-// client's string (LAW 9): what the gate judged is what the wire carries.
+// client's string (invariant 9): what the gate judged is what the wire carries.
 //
 // The zero Address is the null sender. Addresses are comparable; Key folds case.
 type Address struct {
@@ -113,16 +113,6 @@ func IsDotAtom(s string) bool {
 		}
 	}
 	return true
-}
-
-// IsAtext reports whether c may stand in an atom (RFC 5322, 3.2.3).
-func IsAtext(c byte) bool {
-	return IsAlnum(c) || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
-}
-
-// IsAlnum reports whether c is an ASCII letter or digit.
-func IsAlnum(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
 // ParseDomain accepts a dotted domain name of letters, digits and inner

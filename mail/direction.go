@@ -36,10 +36,3 @@ func (d *Direction) UnmarshalText(b []byte) error {
 	}
 	return fmt.Errorf("mail: unknown direction %q", b)
 }
-
-// Notice says that an incoming mail is a delivery status notification of this
-// installation (RFC 3464) about a mail that an agent submitted.
-type Notice struct {
-	About  ID     `json:"about"`
-	Action string `json:"action"` // RFC 3464, 2.3.3: failed, relayed; ours beside it: rejected, expired
-}

@@ -1,6 +1,6 @@
 package mail
 
-// Phase is the moment of a delivery at which policy is asked once more (LAW 11).
+// Phase is the moment of a delivery at which policy is asked once more (invariant 11).
 type Phase int
 
 // The two moments.

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// LAW 2: the table is written out a second time, edge by edge, so that a
+// Invariant 2: the table is written out a second time, edge by edge, so that a
 // change of Edges has to be made twice to go unnoticed.
 func TestStateTableHasExactlyTheseEdges(t *testing.T) {
 	want := map[[2]State]string{

@@ -1,0 +1,53 @@
+package mail
+
+import (
+	"time"
+)
+
+// Envelope is who the mail goes to and who hears of failures (RFC 5321, 2.3.1).
+type Envelope struct {
+	From  Address `json:"from"`            // MAIL FROM; zero only for a delivery notice
+	Body  string  `json:"body,omitempty"`  // "7BIT", "8BITMIME" or "" (RFC 6152)
+	Ret   string  `json:"ret,omitempty"`   // "FULL", "HDRS" or "" (RFC 3461, 4.3)
+	EnvID string  `json:"envid,omitempty"` // decoded ENVID (RFC 3461, 4.4)
+	Rcpts []Rcpt  `json:"rcpts"`           // in the order they were given, no duplicates
+}
+
+// Standing is how far one recipient has got.
+type Standing string
+
+// The standings of a recipient.
+const (
+	Pending   Standing = "pending"
+	Delivered Standing = "delivered"
+	Bounced   Standing = "bounced"
+)
+
+// Rcpt is one envelope recipient with its own standing.
+type Rcpt struct {
+	Addr     Address  `json:"addr"`
+	Notify   []string `json:"notify,omitempty"` // NEVER, or any of SUCCESS FAILURE DELAY (RFC 3461, 4.1)
+	ORcpt    string   `json:"orcpt,omitempty"`  // "rfc822;user@host", decoded (RFC 3461, 4.2)
+	Copy     bool     `json:"copy,omitempty"`   // added by the claim for the oversight address; outside the digest
+	Owed     bool     `json:"owed,omitempty"`   // the oversight address, which the author named too; outside the digest
+	Standing Standing `json:"standing"`
+	Result   *Result  `json:"result,omitempty"` // of the last attempt
+}
+
+// Watches reports whether the recipient is the oversight address of a
+// monitored mail, added by the claim or named by the author.
+func (r Rcpt) Watches() bool { return r.Copy || r.Owed }
+
+// Result is what one attempt did for one recipient.
+type Result struct {
+	Addr      Address   `json:"addr"`
+	Delivered bool      `json:"delivered,omitempty"`
+	Permanent bool      `json:"permanent,omitempty"` // meaningful when not Delivered
+	Code      int       `json:"code,omitempty"`      // SMTP reply code, 0 when there was no reply
+	Enhanced  string    `json:"enhanced,omitempty"`  // RFC 3463
+	Message   string    `json:"message,omitempty"`   // the next hop's words, one line, printable ASCII
+	Remote    string    `json:"remote,omitempty"`    // host:port that answered
+	Uncertain bool      `json:"uncertain,omitempty"` // the final dot was sent and no reply was read
+	Stopped   bool      `json:"stopped,omitempty"`   // policy stopped the attempt before the final dot
+	At        time.Time `json:"at"`
+}

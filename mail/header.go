@@ -1,0 +1,35 @@
+package mail
+
+// Header is what the fields of the canonical bytes say, decoded.
+type Header struct {
+	From        Address   `json:"from"`
+	To          []Address `json:"to,omitempty"`
+	Cc          []Address `json:"cc,omitempty"`
+	Subject     string    `json:"subject"`
+	MessageID   string    `json:"message_id"` // without brackets
+	Attachments int       `json:"attachments,omitempty"`
+}
+
+// maxNamed is how many addresses of To, and of Cc, a record keeps.
+const maxNamed = 100
+
+// Cut returns h with long lists of addresses shortened, and how many it left
+// out, so that no record and no list of records grows with them; the bytes say
+// all of them. Who is in the envelope stays: see Mail.Hidden.
+func (h Header) Cut(env Envelope) (short Header, more int) {
+	rcpts := map[string]bool{}
+	for _, r := range env.Rcpts {
+		rcpts[r.Addr.Key()] = true
+	}
+	for _, list := range []*[]Address{&h.To, &h.Cc} {
+		var kept []Address
+		for i, a := range *list {
+			if i < maxNamed || rcpts[a.Key()] {
+				kept = append(kept, a)
+			}
+		}
+		more += len(*list) - len(kept)
+		*list = kept
+	}
+	return h, more
+}
