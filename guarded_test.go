@@ -299,3 +299,31 @@ func (m imported) Import(path string) (*types.Package, error) {
 	}
 	return m[path], nil
 }
+
+// builders are the only packages that put a gate together. What changes its
+// constructor changes two calls.
+var builders = []string{"internal/daemon", "internal/systemtest"}
+
+func TestTheGateIsBuiltByTheDaemonAndForTestsInOnePlace(t *testing.T) {
+	calls := map[string]int{}
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok || sel.Sel.Name != "New" {
+				return true
+			}
+			if id, ok := sel.X.(*ast.Ident); ok && id.Name == "gate" {
+				calls[s.dir]++
+				if !slices.Contains(builders, s.dir) {
+					t.Errorf("%s builds a gate: use internal/systemtest", s.fset.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	}
+	for _, dir := range builders {
+		if calls[dir] != 1 {
+			t.Errorf("%s builds a gate in %d places, want 1", dir, calls[dir])
+		}
+	}
+}

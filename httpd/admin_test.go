@@ -3,6 +3,7 @@ package httpd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -180,15 +181,18 @@ func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
 
 func TestALogThatWasChangedIsNotOK(t *testing.T) {
 	h := newFixture(t)
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		var key string
 		var line []byte
 		err := storetest.Records(tx).Scan(store.Prefix("audit/"), func(k string, v []byte) error {
-			key, line = k, bytes.Replace(v, []byte("domain.add"), []byte("domain.odd"), 1)
-			return store.Stop
+			if bytes.Contains(v, []byte("domain.add")) {
+				key, line = k, bytes.Replace(v, []byte("domain.add"), []byte("domain.odd"), 1)
+				return store.Stop
+			}
+			return nil
 		})
-		if err != nil {
-			return err
+		if err != nil || key == "" {
+			return errors.Join(err, errors.New("no entry was found to change"))
 		}
 		return storetest.Records(tx).Put(key, line)
 	})
@@ -214,7 +218,7 @@ func (o *once) View(ctx context.Context, fn func(store.Tx) error) error {
 // An export that breaks off cannot pass for a whole one.
 func TestAnExportThatBreaksOffDoesNotVerify(t *testing.T) {
 	h := newFixture(t)
-	h.s.o.Store = &once{Store: h.db} // that read is for the key
+	h.s.o.Store = &once{Store: h.DB} // that read is for the key
 	got := h.want(200, "admin", "GET", "/v1/audit-log/export", "")
 	if _, err := audit.Verify(strings.NewReader(got.body), audit.Options{}); err == nil {
 		t.Errorf("it verifies: %s", got.body)

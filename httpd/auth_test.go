@@ -108,7 +108,7 @@ func TestTheSocketHandlerWithoutAPeerWantsAKey(t *testing.T) {
 
 func TestNothingIsServedFromAStoreThatFails(t *testing.T) {
 	h := newFixture(t)
-	if err := h.db.Close(); err != nil {
+	if err := h.DB.Close(); err != nil {
 		t.Fatal(err)
 	}
 	r := h.do("sender", "GET", "/v1/mailboxes", "")

@@ -235,7 +235,7 @@ func TestUsageCountsTheStore(t *testing.T) {
 	if u.From, u.To = (time.Time{}), (time.Time{}); u != want {
 		t.Errorf("got %+v", u)
 	}
-	h.clock.advance(90 * 24 * time.Hour)
+	h.clock.Forward(90 * 24 * time.Hour)
 	h.approved()
 	u = into[api.Usage](h, h.want(200, "reader", "GET", "/v1/usage", ""))
 	if u.EmailsSent != 0 || u.EmailsReceived != 0 || u.OversightActions != 1 {

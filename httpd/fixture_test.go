@@ -10,23 +10,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/dkim"
-	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
-	"github.com/multimail/multimail/internal/inbox"
-	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/queue"
 )
 
 const (
@@ -35,36 +30,13 @@ const (
 	ada   = "ada@b.example"   // who gets mail
 )
 
-// clock goes on by a millisecond each time it is read, so that ids sort.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(time.Millisecond)
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// fixture is everything behind the door, real but for keys and the next hop.
+// fixture is a door before a real system; only keys and the next hop are the
+// test's.
 type fixture struct {
+	*systemtest.System
 	t     *testing.T
-	clock *clock
-	db    *bolt.DB
-	log   *audit.Log
-	reg   *registry.Registry
-	box   *inbox.Inbox
-	queue *queue.Reader
+	clock *systemtest.Clock
 	d     *delivery.Delivery
-	gate  *gate.Gate
 	logs  *bytes.Buffer
 
 	s, dev *Server
@@ -73,7 +45,7 @@ type fixture struct {
 }
 
 // nextHop takes everything.
-type nextHop struct{ clock *clock }
+type nextHop struct{ clock *systemtest.Clock }
 
 func (nextHop) Free(*mail.Mail) bool              { return true }
 func (nextHop) Freed() <-chan struct{}            { return nil }
@@ -109,25 +81,18 @@ func (dkimKeys) Records(domain string) ([]dkim.Record, error) {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	h := &fixture{t: t, clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	// A millisecond each time it is read, so that ids sort.
+	clock := systemtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Millisecond)
+	h := &fixture{System: systemtest.New(t, systemtest.Options{Now: clock.Now}), t: t, clock: clock,
 		keys: map[string]string{}, ids: map[string]string{}, logs: &bytes.Buffer{}}
 	var err error
-	if h.db, err = bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Now: h.clock.Now}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.db.Close() })
-	quiet := slog.New(slog.DiscardHandler)
-	h.log = audit.New("node")
-	ledger, nodes := queue.New(h.log, "node"), node.New()
-	h.queue = queue.NewReader(h.db, ledger, quiet)
-	h.reg, h.box = registry.New(h.log), inbox.New(ledger)
-	h.gate = gate.New(h.db, ledger, h.reg, h.log, nodes, gate.Options{Log: quiet})
-	h.d, err = delivery.New(h.db, h.gate, ledger, nodes, nextHop{h.clock}, delivery.Options{Node: "node", Log: quiet})
+	h.d, err = delivery.New(h.DB, h.Gate, h.Ledger, h.Nodes, nextHop{h.clock},
+		delivery.Options{Node: systemtest.Node, Log: systemtest.Quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.populate()
-	o := Options{Gate: h.gate, Queue: h.queue, Registry: h.reg, Store: h.db, Audit: h.log, Inbox: h.box,
+	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.DB, Audit: h.Audit, Inbox: h.Inbox,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{},
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
 		MaxPerSource: 100, RequestsPerMinute: 1200,
@@ -145,17 +110,11 @@ func newFixture(t *testing.T) *fixture {
 // populate adds a domain, two agents with a mailbox each, and a key of every kind.
 func (h *fixture) populate() {
 	h.t.Helper()
+	h.AddOperator("a.example", mail.MustAddress("eve@a.example"))
+	for agent, box := range map[string]string{"bot": bot, "other": other} {
+		h.AddAgent(agent, "ref-"+agent, mail.MustAddress(box))
+	}
 	socket := registry.Socket(1000, false)
-	h.update(func(tx store.Tx) error {
-		_, err := h.reg.AddDomain(tx, socket, "a.example")
-		err = errors.Join(err, h.reg.SetOperator(tx, socket, registry.Operator{Name: "Example", Oversight: mail.MustAddress("eve@a.example")}))
-		for agent, box := range map[string]string{"bot": bot, "other": other} {
-			_, _, e1 := h.reg.AddAgent(tx, socket, agent, "ref-"+agent)
-			_, e2 := h.reg.AddMailbox(tx, socket, mail.MustAddress(box), []string{agent})
-			err = errors.Join(err, e1, e2)
-		}
-		return err
-	})
 	for name, q := range map[string]registry.KeyRequest{
 		"reader":   {Kind: registry.KindAgent, Owner: "bot", Scopes: []registry.Scope{registry.ScopeRead}},
 		"sender":   {Kind: registry.KindAgent, Owner: "bot", Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
@@ -170,8 +129,8 @@ func (h *fixture) populate() {
 
 func (h *fixture) key(name string, by registry.Principal, q registry.KeyRequest) {
 	h.t.Helper()
-	h.update(func(tx store.Tx) error {
-		k, secret, err := h.reg.AddKey(tx, by, q)
+	h.Update(func(tx store.Tx) error {
+		k, secret, err := h.Registry.AddKey(tx, by, q)
 		h.keys[name], h.ids[name] = secret, k.ID
 		return err
 	})
@@ -179,18 +138,11 @@ func (h *fixture) key(name string, by registry.Principal, q registry.KeyRequest)
 
 func (h *fixture) principal(name string) (p registry.Principal) {
 	h.t.Helper()
-	h.update(func(tx store.Tx) (err error) {
-		p, err = h.reg.ByKey(tx, h.keys[name])
+	h.Update(func(tx store.Tx) (err error) {
+		p, err = h.Registry.ByKey(tx, h.keys[name])
 		return err
 	})
 	return p
-}
-
-func (h *fixture) update(fn func(store.Tx) error) {
-	h.t.Helper()
-	if err := h.db.Update(context.Background(), fn); err != nil {
-		h.t.Fatal(err)
-	}
 }
 
 // reply is what the door answered.
@@ -276,8 +228,8 @@ func (h *fixture) deliver() {
 	done := make(chan error, 1)
 	go func() { done <- h.d.Run(ctx, context.Background()) }()
 	for {
-		moved := h.queue.Changed()
-		n, err := h.queue.Counts(ctx)
+		moved := h.Queue.Changed()
+		n, err := h.Queue.Counts(ctx)
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -308,8 +260,8 @@ func (h *fixture) rejected() (mailID, noticeID string) {
 // entries returns the audit log, newest first.
 func (h *fixture) entries() (list []audit.Record) {
 	h.t.Helper()
-	err := h.db.View(context.Background(), func(tx store.Tx) error {
-		all, err := h.log.List(tx, 0, 1000)
+	err := h.DB.View(context.Background(), func(tx store.Tx) error {
+		all, err := h.Audit.List(tx, 0, 1000)
 		list = nil
 		for _, e := range all {
 			list = append(list, e.Record())
@@ -325,7 +277,7 @@ func (h *fixture) entries() (list []audit.Record) {
 // stored counts the mails that were submitted.
 func (h *fixture) stored() int {
 	h.t.Helper()
-	all, err := h.queue.All(context.Background(), "", 1000)
+	all, err := h.Queue.All(context.Background(), "", 1000)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestADamagedMailIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 	h := newFixture(t)
 	first, bad, last := h.held().ID, h.held().ID, h.held().ID
 	for _, b := range broken {
-		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+bad, []byte(b)) })
+		h.Update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+bad, []byte(b)) })
 		for as, target := range map[string]string{
 			"approver": "/v1/oversight/pending", "socket": "/v1/oversight/pending?limit=100",
 			"admin": "/v1/mails", "reader": emailsOf,
@@ -47,7 +47,7 @@ func TestADamagedMailIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 		}
 		h.want(200, "reader", "GET", "/v1/usage", "")
 	}
-	h.update(func(tx store.Tx) error { return storetest.Records(tx).Delete("mail/" + bad) }) // its index entries stay
+	h.Update(func(tx store.Tx) error { return storetest.Records(tx).Delete("mail/" + bad) }) // its index entries stay
 	if l := into[api.PendingList](h, h.want(200, "approver", "GET", "/v1/oversight/pending", "")); len(l.Emails) != 3 {
 		t.Errorf("a record that is gone: %+v", l)
 	}
@@ -58,7 +58,7 @@ func TestADamagedNoticeIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 	_, bad := h.rejected()
 	_, good := h.rejected()
 	for _, b := range broken {
-		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+bad, []byte(b)) })
+		h.Update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+bad, []byte(b)) })
 		l := into[api.Emails](h, h.want(200, "reader", "GET", emailsOf+"?direction=inbound", ""))
 		if len(l.Emails) != 2 || l.Emails[0].ID != good || l.Emails[0].Damaged || l.Emails[1].ID != bad || !l.Emails[1].Damaged {
 			t.Errorf("%q: %+v", b, l)
@@ -74,7 +74,7 @@ func TestADamagedMailboxHidesNoMailFromItsApprover(t *testing.T) {
 	h := newFixture(t)
 	id := h.held().ID
 	var keys []string
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		keys = nil
 		return storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error {
 			if strings.HasPrefix(k, "registry/mailbox/") {
@@ -86,7 +86,7 @@ func TestADamagedMailboxHidesNoMailFromItsApprover(t *testing.T) {
 	if len(keys) == 0 {
 		t.Fatal("no record of a mailbox was found")
 	}
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		for _, k := range keys {
 			if err := storetest.Records(tx).Put(k, []byte("{")); err != nil {
 				return err
@@ -107,7 +107,7 @@ func TestADamagedAuditEntryHidesNoOther(t *testing.T) {
 	h.held()
 	before := into[api.AuditLog](h, h.want(200, "admin", "GET", "/v1/audit-log?limit=100", ""))
 	var entry, open string
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		return storetest.Records(tx).Scan(store.Range{}, func(k string, _ []byte) error {
 			switch {
 			case strings.HasPrefix(k, "audit/node/"):
@@ -122,7 +122,7 @@ func TestADamagedAuditEntryHidesNoOther(t *testing.T) {
 		t.Fatalf("entry %q, openings %q", entry, open)
 	}
 	for n, key := range []string{entry, open} {
-		h.update(func(tx store.Tx) error { return storetest.Records(tx).Put(key, []byte("{")) })
+		h.Update(func(tx store.Tx) error { return storetest.Records(tx).Put(key, []byte("{")) })
 		l := into[api.AuditLog](h, h.want(200, "admin", "GET", "/v1/audit-log?limit=100", ""))
 		damaged := 0
 		for _, e := range l.Entries {
@@ -143,7 +143,7 @@ func TestEveryListIsBoundedByOctetsAndGoesOnAtItsCursor(t *testing.T) {
 		r := h.held()
 		want = append(want, r.ID)
 		// A record from before the limits of a submission.
-		h.update(func(tx store.Tx) error {
+		h.Update(func(tx store.Tx) error {
 			b, err := storetest.Records(tx).Get("mail/" + r.ID)
 			if err != nil {
 				return err
@@ -186,7 +186,7 @@ func TestEveryListIsBoundedByOctetsAndGoesOnAtItsCursor(t *testing.T) {
 func TestOneItemThatNoPageHoldsIsListedAsDamaged(t *testing.T) {
 	h := newFixture(t)
 	id := h.held().ID
-	h.update(func(tx store.Tx) error {
+	h.Update(func(tx store.Tx) error {
 		b, err := storetest.Records(tx).Get("mail/" + id)
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ func TestADecisionNamesWhatWasSeen(t *testing.T) {
 			if got.status != c.want || !strings.Contains(got.body, c.text) {
 				t.Errorf("got %d %s", got.status, got.body)
 			}
-			if m, err := h.queue.Mail(context.Background(), mail.ID(r.ID)); err != nil || m.State != mail.Held {
+			if m, err := h.Queue.Mail(context.Background(), mail.ID(r.ID)); err != nil || m.State != mail.Held {
 				t.Fatalf("the mail is %v, %v", m, err)
 			}
 		})
@@ -79,7 +79,7 @@ func TestReadingChangesNothing(t *testing.T) {
 			h.do("dev", "HEAD", target, "")
 		}
 	}
-	if m, err := h.queue.Mail(context.Background(), mail.ID(r.ID)); err != nil || m.State != mail.Held || m.Rev != r1(h, r.ID) {
+	if m, err := h.Queue.Mail(context.Background(), mail.ID(r.ID)); err != nil || m.State != mail.Held || m.Rev != r1(h, r.ID) {
 		t.Errorf("got %v, %v", m, err)
 	}
 }

@@ -43,7 +43,7 @@ func TestFailedKeysAreCountedPerSource(t *testing.T) {
 			t.Fatalf("try %d on loopback: %d", i, got)
 		}
 	}
-	h.clock.advance(time.Minute)
+	h.clock.Forward(time.Minute)
 	for range 30 { // those that succeed are not counted
 		if got := h.from("192.0.2.1:1", h.keys["reader"]); got != 200 {
 			t.Fatalf("a minute later: %d", got)
@@ -66,7 +66,7 @@ func TestRequestsOfAKeyAreLimited(t *testing.T) {
 		t.Errorf("another key: %d", got)
 	}
 	h.want(200, "socket", "GET", "/v1/whoami", "")
-	h.clock.advance(12 * time.Second)
+	h.clock.Forward(12 * time.Second)
 	if got := h.from("192.0.2.1:1", h.keys["reader"]); got != 200 {
 		t.Errorf("later: %d", got)
 	}

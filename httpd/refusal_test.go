@@ -143,7 +143,7 @@ func TestNobodyFillsTheLogWithRefusals(t *testing.T) {
 	if e := h.entries(); e[0].Actor.ID != "agent:other" {
 		t.Errorf("another agent's refusal is left out: %+v", e[0])
 	}
-	h.clock.advance(time.Minute)
+	h.clock.Forward(time.Minute)
 	h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
 	e := h.entries()
 	if len(e)-before != 63 || e[0].Kind != audit.PolicyRefuse || e[1].Kind != audit.RefuseOmit || e[1].Facts["omitted"] != "40" || e[1].Actor.ID != "agent:bot" {
@@ -158,7 +158,7 @@ func TestWhatWasLeftOutIsCountedWhenTheDaemonStops(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	if err := h.gate.Run(ctx); err != nil {
+	if err := h.Gate.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if e := h.entries()[0]; e.Kind != audit.RefuseOmit || e.Facts["omitted"] != "1" {

@@ -16,7 +16,7 @@ import (
 // submit brings a mail to the gate as SMTP does.
 func (h *fixture) submit(env mail.Envelope, raw string) mail.ID {
 	h.t.Helper()
-	r, err := h.gate.Submit(context.Background(), h.principal("sender"), gate.Submission{
+	r, err := h.Gate.Submit(context.Background(), h.principal("sender"), gate.Submission{
 		Mailbox: mail.MustAddress(strings.ToLower(env.From.String())), Envelope: env, Door: "smtp",
 		Raw: []byte(strings.ReplaceAll(raw, "\n", "\r\n"))})
 	if err != nil {
@@ -86,7 +86,7 @@ func TestTheMailboxIsSpelledAsItIsAndNotAsTheAgentWrites(t *testing.T) {
 	if list.Emails[0].From != bot {
 		t.Errorf("the list has %s", list.Emails[0].From)
 	}
-	if m, err := h.queue.Mail(context.Background(), id); err != nil || m.Envelope.From.String() != bot {
+	if m, err := h.Queue.Mail(context.Background(), id); err != nil || m.Envelope.From.String() != bot {
 		t.Errorf("MAIL FROM is %s, %v", m.Envelope.From, err)
 	}
 }
@@ -128,7 +128,7 @@ func TestAMailThatRepeatsAnEarlierOneSaysSo(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
-	h.clock.advance(8 * 24 * time.Hour)
+	h.clock.Forward(8 * 24 * time.Hour)
 	if got := warned(h.review(send("ada@b.example carl@b.example", "<p>Please pay 10 EUR.")), message.WarnRepeat); got != nil {
 		t.Errorf("after 8 days: %s", got)
 	}

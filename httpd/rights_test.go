@@ -111,30 +111,30 @@ func (h *fixture) fill(n int, parts ...string) []string {
 		with = append(with, "{notice}", id)
 	}
 	approver := h.principal("approver")
-	h.update(func(tx store.Tx) (err error) {
+	h.Update(func(tx store.Tx) (err error) {
 		if has("{entry}") {
-			e, err := h.reg.AllowAdd(tx, approver, mail.MustAddress(bot), fmt.Sprintf("e%d@b.example", n), "")
+			e, err := h.Registry.AllowAdd(tx, approver, mail.MustAddress(bot), fmt.Sprintf("e%d@b.example", n), "")
 			if err != nil {
 				return err
 			}
 			with = append(with, "{entry}", e.ID)
 		}
 		if has("{+gated}") {
-			_, err = h.reg.SetMode(tx, approver, mail.MustAddress(bot), mail.GatedSend)
+			_, err = h.Registry.SetMode(tx, approver, mail.MustAddress(bot), mail.GatedSend)
 		}
 		if has("{agent}") {
-			_, _, err = h.reg.AddAgent(tx, registry.Socket(0, false), fmt.Sprintf("temp%d", n), "")
+			_, _, err = h.Registry.AddAgent(tx, registry.Socket(0, false), fmt.Sprintf("temp%d", n), "")
 			with = append(with, "{agent}", fmt.Sprintf("temp%d", n))
 		}
 		if has("{key}") {
-			k, _, err := h.reg.AddKey(tx, registry.Socket(0, false), registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot"})
+			k, _, err := h.Registry.AddKey(tx, registry.Socket(0, false), registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot"})
 			if err != nil {
 				return err
 			}
 			with = append(with, "{key}", k.ID)
 		}
 		if has("{+frozen}") {
-			err = h.reg.Freeze(tx, approver, registry.FreezeScope{Kind: registry.FreezeAll}, "")
+			err = h.Registry.Freeze(tx, approver, registry.FreezeScope{Kind: registry.FreezeAll}, "")
 		}
 		return err
 	})
@@ -207,7 +207,7 @@ func TestAnApproverOfOneMailboxSeesNoOther(t *testing.T) {
 	h.want(404, "narrow", "GET", "/v1/oversight/pending/"+mine.ID, "")
 	h.want(404, "narrow", "POST", "/v1/oversight/decide", `{"email_id":"`+mine.ID+`","action":"reject"}`)
 	h.want(200, "narrow", "POST", "/v1/oversight/decide", `{"email_id":"`+theirs.ID+`","action":"reject"}`)
-	if m, err := h.queue.Mail(context.Background(), mail.ID(mine.ID)); err != nil || m.State != mail.Held {
+	if m, err := h.Queue.Mail(context.Background(), mail.ID(mine.ID)); err != nil || m.State != mail.Held {
 		t.Errorf("got %v, %v", m.State, errors.Join(err))
 	}
 }

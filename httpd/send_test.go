@@ -124,7 +124,7 @@ func TestADraftBecomesTheMailItDescribes(t *testing.T) {
 		"subject":"Grüße","markdown":"# Hi\n\n[here](https://b.example/x)","attachments":[{"name":"a.txt","content_base64":"` +
 		base64.StdEncoding.EncodeToString([]byte("file words")) + `","content_type":"text/plain"}]}`
 	r := into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/mailboxes/"+bot+"/send", body))
-	m, err := h.queue.Mail(context.Background(), mail.ID(r.ID))
+	m, err := h.Queue.Mail(context.Background(), mail.ID(r.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestADraftBecomesTheMailItDescribes(t *testing.T) {
 	if id, _, _ := strings.Cut(m.Header.MessageID, "@"); id != r.ID {
 		t.Errorf("the Message-ID of %s is %s", r.ID, m.Header.MessageID)
 	}
-	raw, err := h.queue.Raw(context.Background(), m.ID)
+	raw, err := h.Queue.Raw(context.Background(), m.ID)
 	if err != nil || bytes.Contains(raw, []byte("boss@")) || bytes.Contains(bytes.ToLower(raw), []byte("\nbcc")) {
 		t.Errorf("%v: the bytes show a blind copy:\n%s", err, raw)
 	}
@@ -178,7 +178,7 @@ func TestStatusesSayWhereAMailStands(t *testing.T) {
 	if r.Status != api.StatusScheduled {
 		t.Errorf("got %+v", r)
 	}
-	h.clock.advance(31 * 24 * time.Hour)
+	h.clock.Forward(31 * 24 * time.Hour)
 	if e := into[api.Email](h, h.want(200, "reader", "GET", "/v1/mailboxes/"+bot+"/emails/"+r.ID, "")); e.Status != api.StatusQueued {
 		t.Errorf("got %+v", e)
 	}
@@ -256,7 +256,7 @@ func TestRefusalsOfTheGateHaveTheirStatus(t *testing.T) {
 func TestTheDoorIsNamedByTheWayInAlone(t *testing.T) {
 	h := newFixture(t)
 	door := func(id string) string {
-		m, err := h.queue.Mail(context.Background(), mail.ID(id))
+		m, err := h.Queue.Mail(context.Background(), mail.ID(id))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func TestTheDoorIsNamedByTheWayInAlone(t *testing.T) {
 
 func TestHealthIsDegradedWhileTheStoreCanTakeNothing(t *testing.T) {
 	h := newFixture(t)
-	h.s.o.Store = sick{h.db}
+	h.s.o.Store = sick{h.DB}
 	if r := h.do("nobody", "GET", "/health", ""); r.status != 503 || !strings.Contains(r.body, `"degraded"`) {
 		t.Errorf("got %d %s", r.status, r.body)
 	}

@@ -99,7 +99,7 @@ func (q watched) watch(moved <-chan struct{}, stop func()) (<-chan struct{}, fun
 func TestAShutdownSendsHomeWhoWaits(t *testing.T) {
 	h := newFixture(t)
 	id, waits := h.held().ID, make(chan struct{}, 10)
-	h.s.o.Queue = watched{h.queue, waits, make(chan struct{}, 10)}
+	h.s.o.Queue = watched{h.Queue, waits, make(chan struct{}, 10)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func TestAMailSentOverHTTPSIsRecordedAsSubmittedOverTLS(t *testing.T) {
 		t.Fatalf("%d %s, %v", resp.StatusCode, body, err)
 	}
 	id := into[api.Receipt](h, reply{body: string(body)}).ID
-	m, err := h.queue.Mail(t.Context(), mail.ID(id))
+	m, err := h.Queue.Mail(t.Context(), mail.ID(id))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func TestAWaiterCostsNothingUntilItsOwnMailMoves(t *testing.T) {
 	h := newFixture(t)
 	id := h.held().ID
 	reads, waits, ends := make(chan struct{}, 100), make(chan struct{}, 100), make(chan struct{}, 100)
-	h.s.o.Queue = watched{counted{h.queue, reads}, waits, ends}
+	h.s.o.Queue = watched{counted{h.Queue, reads}, waits, ends}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := h.waiting(ctx, "reader", emailsOf+"/"+id+"?wait_seconds=45", 1)
@@ -62,7 +62,7 @@ func TestAWaiterCostsNothingUntilItsOwnMailMoves(t *testing.T) {
 func TestAWaiterForMailIsWokenByItsOwnInboxAlone(t *testing.T) {
 	h := newFixture(t)
 	waits, ends := make(chan struct{}, 100), make(chan struct{}, 100)
-	h.s.o.Queue = watched{h.queue, waits, ends}
+	h.s.o.Queue = watched{h.Queue, waits, ends}
 	done := h.waiting(context.Background(), "other", "/v1/mailboxes/"+other+"/wait?timeout_seconds=120", 1)
 	<-waits
 	h.rejected() // a notice for bot
@@ -78,7 +78,7 @@ func TestAWaiterForMailIsWokenByItsOwnInboxAlone(t *testing.T) {
 func TestWaitersAreCountedPerPrincipal(t *testing.T) {
 	h := newFixture(t)
 	waits, ends := make(chan struct{}, 100), make(chan struct{}, 100)
-	h.s.o.Queue = watched{h.queue, waits, ends}
+	h.s.o.Queue = watched{h.Queue, waits, ends}
 	id := h.held().ID
 	ctx, cancel := context.WithCancel(context.Background())
 	done := h.waiting(ctx, "reader", emailsOf+"/"+id+"?wait_seconds=45", maxWaiters/2)
@@ -113,7 +113,7 @@ func TestAWaiterIsGoneWithItsClient(t *testing.T) {
 	h := newFixture(t)
 	id := h.held().ID
 	waits, ends := make(chan struct{}, 10), make(chan struct{}, 10)
-	h.s.o.Queue = watched{h.queue, waits, ends}
+	h.s.o.Queue = watched{h.Queue, waits, ends}
 	base := listen(t, h.s)
 	for _, target := range []string{emailsOf + "/" + id + "?wait_seconds=45", "/v1/mailboxes/" + bot + "/wait?timeout_seconds=120"} {
 		c, err := net.Dial("tcp", base[len("http://"):])
