@@ -61,7 +61,7 @@ type ChainReport struct {
 	Size   uint64 `json:"size"`
 	Head   Hash   `json:"head"`          // of the newest entry
 	Root   Hash   `json:"root,omitzero"` // RFC 6962 tree hash over all entries; none without the beginning
-	Erased int    `json:"erased"`        // commitments without an opening: erased, or exported without
+	Erased int    `json:"erased"`        // commitments without an opening: exported without
 }
 
 // Checkpoint is what an earlier report said of a chain, kept where nobody who

@@ -139,7 +139,7 @@ func (e AllowEntry) facts() details {
 	return details{"allow": e.ID, "covers": covers}
 }
 
-// private is what an audit entry says of e until it is erased.
+// private is what an audit entry says of e beside the chain.
 func (e AllowEntry) private(addr mail.Address) details {
 	return details{"mailbox": addr.String(), "pattern": e.Pattern, "note": e.Note}
 }

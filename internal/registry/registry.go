@@ -104,7 +104,7 @@ type details map[string]string
 
 // note appends the audit entry of a write. What could point at a person (an
 // address, an approver's name, a reason, the credential used) goes to private,
-// where it can be erased without breaking the chain.
+// which stands beside the chain.
 func (r *Registry) note(
 	tx store.Tx, actor Principal, kind audit.Kind, facts, private details,
 ) error {

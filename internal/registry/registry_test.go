@@ -154,7 +154,7 @@ func TestListsAreInOrder(t *testing.T) {
 }
 
 // What could point at a person stands only among the openings, which can be
-// erased; the leaves stay for ever.
+// kept apart; the leaves stay for ever.
 func TestNoLeafOfTheLogNamesAPersonOrAnAddress(t *testing.T) {
 	h := open(t)
 	ann := h.holder("approver", "ann-approver", nil, "oversight")
