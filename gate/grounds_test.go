@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -90,6 +91,19 @@ func TestAnApprovalThatAHoldMadeVoidReleasesNothing(t *testing.T) {
 	}
 	m = h.approve(h.mail(m.ID))
 	h.rewrite(m.ID, func(m *mail.Mail) { m.Decisions = old })
+	if m = h.runUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Held {
+		t.Errorf("the mail is %s", m.State)
+	}
+}
+
+// Whoever takes the name out of an approval could put another one into the record.
+func TestAnApprovalWhoseNameIsGoneReleasesNothing(t *testing.T) {
+	h := build(t)
+	m := h.approve(h.submit())
+	d := m.Decisions[0]
+	h.Update(func(tx store.Tx) error {
+		return storetest.Records(tx).Delete(fmt.Sprintf("audit-open/%s/%016x", d.Chain, d.Seq))
+	})
 	if m = h.runUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Held {
 		t.Errorf("the mail is %s", m.State)
 	}
