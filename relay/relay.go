@@ -3,7 +3,7 @@
 //
 // It reads a [mail.Mail] and its canonical bytes and changes neither. Whether
 // there is another attempt, and when, is for the queue to decide: this package
-// only tells temporary from permanent, because it alone saw the reply.
+// only says temporary or permanent, because it alone saw the reply.
 //
 //	c, err := relay.New(relay.Options{Hostname: "mail.a.test", Smarthost: "relay.a.test:587", …})
 //	results := c.Deliver(ctx, m, raw, func(mail.Phase) error { return nil })

@@ -39,7 +39,7 @@ func TestTheSlotOfADestinationIsFreeWhenItsOwnRecipientsAreDone(t *testing.T) {
 		select {
 		case <-freed:
 		default:
-			t.Error("nobody was told that a slot is free")
+			t.Error("OnFree was not called for a free slot")
 		}
 		if !ok {
 			t.Fatal("the slot of x.test is taken")

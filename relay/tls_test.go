@@ -47,7 +47,7 @@ func TestOpportunisticTLSUsesWhatIsOffered(t *testing.T) {
 			Opportunistic, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Cut: true})}, ok, 2},
 		{"opportunistic after injected plaintext",
-			Opportunistic, nextHop{TLS: certs.good, Glue: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
+			Opportunistic, nextHop{TLS: certs.good, Inject: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
 	})
 }
 
@@ -72,7 +72,7 @@ func TestRequiredTLSSendsNothingWithoutAVerifiedPeer(t *testing.T) {
 			Required, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtSTARTTLS, mailtest.Fault{Reset: true})}, "temporary 0 4.7.5", 1},
 		{"required after injected plaintext",
-			Required, nextHop{TLS: certs.good, Glue: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
+			Required, nextHop{TLS: certs.good, Inject: "250 injected\r\n"}, "temporary 0 4.7.5", 1},
 		{"required after an EHLO that fails in TLS",
 			Required, nextHop{TLS: certs.good,
 				Faults: at(mailtest.AtEHLO, mailtest.Fault{Cut: true, Skip: 1})}, "temporary 0 4.4.2", 1},

@@ -62,14 +62,14 @@ type NextHopOptions struct {
 
 	TLS         *tls.Config // offers STARTTLS
 	ImplicitTLS bool        // speaks TLS from the first octet instead
-	Glue        string      // plaintext glued to the 220 of STARTTLS
+	Inject      string      // plaintext injected behind the 220 of STARTTLS
 	BrokenTLS   bool        // offers STARTTLS and then speaks no TLS
 
 	Username, Password string // AUTH PLAIN is offered and required
 
 	Refuse  bool       // nothing listens at Addr
 	Pipe    bool       // no socket: only Dial reaches it, which suits testing/synctest
-	Reached func(Step) // is told of every step, before the reply
+	Reached func(Step) // called at every step, before the reply
 }
 
 // Transaction is what came after one DATA.

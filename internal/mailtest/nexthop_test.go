@@ -78,7 +78,7 @@ func TestNextHopKeepsWhatCameBeforeABreak(t *testing.T) {
 	}
 }
 
-func TestNextHopFailsWhenItIsToldTo(t *testing.T) {
+func TestNextHopFailsAsConfigured(t *testing.T) {
 	h := NewNextHop(t, NextHopOptions{Faults: map[Step]Fault{
 		AtMAIL: {Reply: "451 4.7.1 later", Skip: 1, Times: 1}, AtQUIT: {Cut: true}}})
 	c, err := smtp.Dial(h.Addr())

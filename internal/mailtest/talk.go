@@ -27,7 +27,7 @@ type talk struct {
 	over    bool
 }
 
-// usual are the extensions of a next hop that was told nothing.
+// usual are the extensions of a next hop without settings.
 var usual = [...]string{"PIPELINING", "SIZE 67108864", "8BITMIME", "DSN", "ENHANCEDSTATUSCODES"}
 
 func (t *talk) run() {
@@ -152,9 +152,9 @@ func (t *talk) greet(verb string) {
 }
 
 func (t *talk) answerSTARTTLS() {
-	t.reply("220 2.0.0 go ahead" + strings.TrimSuffix("\r\n"+t.hop.o.Glue, "\r\n"))
+	t.reply("220 2.0.0 go ahead" + strings.TrimSuffix("\r\n"+t.hop.o.Inject, "\r\n"))
 	if t.hop.o.BrokenTLS {
-		t.r.ReadByte() // of the handshake; sent at once, it would be glued to the 220
+		t.r.ReadByte() // of the handshake; sent at once, it would come with the 220
 		t.reply("this is not TLS")
 		t.over = true
 		return
