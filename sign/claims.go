@@ -157,7 +157,7 @@ type binding struct {
 
 // readBinding reads a header; bodyHash is that of the body below it.
 func readBinding(header []byte, bodyHash string) (b binding, err error) {
-	value, err := one(header, "From")
+	value, err := message.OneField(header, "From")
 	if err != nil {
 		return b, err
 	}
@@ -165,7 +165,7 @@ func readBinding(header []byte, bodyHash string) (b binding, err error) {
 	if err != nil {
 		return b, err
 	}
-	if value, err = one(header, "Message-ID"); err != nil {
+	if value, err = message.OneField(header, "Message-ID"); err != nil {
 		return b, err
 	}
 	id, err := message.ParseMessageID(value)
@@ -177,18 +177,9 @@ func readBinding(header []byte, bodyHash string) (b binding, err error) {
 		recipients: hashRecipients(header), ai: strings.Join(message.Fields(header, aiHeader), ", "),
 	}
 	if dates := message.Fields(header, "Date"); len(dates) == 1 {
-		b.date = parseDate(dates[0])
+		b.date = message.ParseDate(dates[0])
 	}
 	return b, nil
-}
-
-// one returns the value of a field that must be there exactly once.
-func one(raw []byte, name string) (string, error) {
-	values := message.Fields(raw, name)
-	if len(values) != 1 {
-		return "", fmt.Errorf("the message has %d %s fields instead of one", len(values), name)
-	}
-	return values[0], nil
 }
 
 // hashRecipients returns the hash of the addresses in To and Cc, never of Bcc.
@@ -206,19 +197,4 @@ func hashRecipients(raw []byte) string {
 	}
 	slices.Sort(keys)
 	return shortHash(strings.Join(keys, "\n"))
-}
-
-// parseDate reads the date-time of RFC 5322, section 3.3; zero when it cannot.
-func parseDate(s string) time.Time {
-	s, _, _ = strings.Cut(s, "(")
-	s = strings.TrimSpace(s)
-	for _, layout := range []string{
-		"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700",
-		"Mon, 2 Jan 2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04 -0700",
-	} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t
-		}
-	}
-	return time.Time{}
 }

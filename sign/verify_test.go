@@ -215,20 +215,3 @@ func TestDetailsDoNotActOnATerminal(t *testing.T) {
 		}
 	}
 }
-
-func TestDatesInTheFormsThatMailHas(t *testing.T) {
-	want := time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)
-	for s, ok := range map[string]bool{
-		"Wed, 4 Mar 2026 10:00:00 +0000":        true,
-		"Wed, 04 Mar 2026 11:00:00 +0100 (CET)": true,
-		"4 Mar 2026 10:00:00 +0000":             true,
-		"Wed, 4 Mar 2026 10:00:00 GMT":          true,
-		"Wed, 4 Mar 2026 10:00 +0000":           true,
-		"2026-03-04T10:00:00Z":                  false,
-		"":                                      false,
-	} {
-		if got := parseDate(s); got.Equal(want) != ok || !ok && !got.IsZero() {
-			t.Errorf("%q: %v", s, got)
-		}
-	}
-}

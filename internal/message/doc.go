@@ -16,7 +16,8 @@
 // used.
 //
 // The bytes are read at the door: read.go, with header.go (fields and limits),
-// strip.go (fields that an agent may not set), addressfield.go and messageid.go.
+// strip.go (fields that an agent may not set), addressfield.go, messageid.go and
+// date.go.
 // mime.go cuts the MIME tree within budget.go; param.go and paramvalue.go read
 // parameters, partname.go the names of files, encodedword.go encoded-words,
 // transfer.go and charset.go what a part holds. texthash.go and bodyhash.go hash

@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -49,6 +50,15 @@ func Fields(raw []byte, name string) []string {
 		}
 	}
 	return out
+}
+
+// OneField returns the value of a field that must stand in raw exactly once.
+func OneField(raw []byte, name string) (string, error) {
+	values := Fields(raw, name)
+	if len(values) != 1 {
+		return "", fmt.Errorf("the message has %d %s fields instead of one", len(values), name)
+	}
+	return values[0], nil
 }
 
 // field is one header field as it stands in the bytes.

@@ -53,7 +53,7 @@ func (n Notice) Render() []byte {
 	line("From: Mail Delivery System <postmaster@%s>", domain)
 	line("To: <%s>", m.Mailbox)
 	line("Subject: %s", n.Subject())
-	line("Date: %s", n.Now.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+	line("Date: %s", n.Now.UTC().Format(dateLayout))
 	line("Message-ID: <%s@%s>", id, domain)
 	line("Auto-Submitted: auto-replied")
 	line("X-MultiMail-About: %s", m.ID)
@@ -109,7 +109,7 @@ func (n Notice) status(line func(string, ...any)) {
 	if m.Envelope.EnvID != "" {
 		line("Original-Envelope-Id: %s", xtext(m.Envelope.EnvID))
 	}
-	line("Arrival-Date: %s", m.SubmittedAt.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+	line("Arrival-Date: %s", m.SubmittedAt.UTC().Format(dateLayout))
 	for _, r := range n.Rcpts {
 		line("")
 		if r.ORcpt != "" {
@@ -141,7 +141,7 @@ func (n Notice) status(line func(string, ...any)) {
 func xtext(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
-		if c > ' ' && c <= '~' && c != '+' && c != '=' {
+		if isVisible(c) && c != '+' && c != '=' {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "+%02X", c)
@@ -157,7 +157,7 @@ var noticeActions = [...]string{"failed", "delayed", "delivered", "relayed", "re
 // ParseNotice reads the header of a notice; what stands in its body, such as
 // the header of the mail it is about, counts for nothing.
 func ParseNotice(raw []byte) (mail.Notice, error) {
-	id, err := only(raw, "X-MultiMail-About")
+	id, err := OneField(raw, "X-MultiMail-About")
 	if err != nil {
 		return mail.Notice{}, err
 	}
@@ -165,7 +165,7 @@ func ParseNotice(raw []byte) (mail.Notice, error) {
 	if err != nil {
 		return mail.Notice{}, fmt.Errorf("notice: %w", err)
 	}
-	action, err := only(raw, "X-MultiMail-Action")
+	action, err := OneField(raw, "X-MultiMail-Action")
 	if err != nil {
 		return mail.Notice{}, err
 	}
@@ -173,13 +173,4 @@ func ParseNotice(raw []byte) (mail.Notice, error) {
 		return mail.Notice{}, fmt.Errorf("notice: unknown action %q", action)
 	}
 	return mail.Notice{About: about, Action: action}, nil
-}
-
-// only returns the value of a field that stands there exactly once.
-func only(raw []byte, name string) (string, error) {
-	v := Fields(raw, name)
-	if len(v) != 1 {
-		return "", fmt.Errorf("notice: %d fields %s", len(v), name)
-	}
-	return strings.TrimSpace(v[0]), nil
 }

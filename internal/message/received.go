@@ -7,9 +7,6 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// dateLayout is the date-time of RFC 5322, section 3.3.
-const dateLayout = "Mon, 02 Jan 2006 15:04:05 -0700"
-
 // Received returns the trace field for a mail that this installation took (RFC
 // 5321, section 4.4). It names no client: where an agent runs is nobody's
 // business but the operator's, and the audit log has it.

@@ -2,7 +2,6 @@ package message
 
 import (
 	"strings"
-	"time"
 
 	"github.com/multimail/multimail/mail"
 )
@@ -81,26 +80,7 @@ func isIDList(v string) bool {
 	return true
 }
 
-func isDate(v string) bool { _, ok := parseDate(v); return ok }
-
-// parseDate reads a Date field in the forms of RFC 5322, section 3.3, that
-// mail programs write: with or without the day, the seconds and the zone's name.
-func parseDate(v string) (time.Time, bool) {
-	if i := strings.LastIndex(v, " ("); i > 0 && strings.HasSuffix(v, ")") && len(v)-i <= 40 {
-		v = v[:i]
-	}
-	for _, day := range []string{"Mon, ", ""} {
-		for _, clock := range []string{"15:04:05", "15:04"} {
-			for _, zone := range []string{"-0700", "MST"} {
-				t, err := time.Parse(day+"2 Jan 2006 "+clock+" "+zone, v)
-				if err == nil && (zone != "MST" || oneOf("GMT", "UT", "UTC")(t.Location().String())) {
-					return t, true
-				}
-			}
-		}
-	}
-	return time.Time{}, false
-}
+func isDate(v string) bool { return !ParseDate(v).IsZero() }
 
 // listFields lists the header fields of an entity. Those of an attached message
 // act on nobody, so that none of them is unusual.

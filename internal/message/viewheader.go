@@ -15,7 +15,7 @@ var receiptFields = []string{
 func (v *viewer) header(e *entity) {
 	r := v.review
 	r.Subject = mail.NeutralLine(decodeWords(e.field("subject")))
-	r.Date, _ = parseDate(e.field("date"))
+	r.Date = ParseDate(e.field("date"))
 	r.From = e.addresses("from")
 	r.Sender = e.addresses("sender")
 	r.To = e.addresses("to")
