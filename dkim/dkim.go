@@ -10,7 +10,7 @@
 // The header is compared in its relaxed form and so is the body, whose hash is
 // equal to bh in the identity header. That header must be there before this
 // stamp, and is covered like the others: no mail leaves with a DKIM signature
-// and without its identity (LAW 7).
+// and without its identity (invariant 7).
 //
 //	keys := dkim.OpenKeys(dir, dkim.Options{})
 //	err := keys.Ensure("example.com")             // when the domain is configured
@@ -194,7 +194,7 @@ func fold(pieces []string) string {
 
 // check has the signatures of a signed mail verified by other code than that
 // which made them, from its bytes and against the records the domain publishes:
-// a mail that nobody could verify is a mail sent unsigned (LAW 7). That code
+// a mail that nobody could verify is a mail sent unsigned (invariant 7). That code
 // copies a folded field once for each of its lines, so it gets the fields
 // unfolded, which relaxed form does not tell apart (RFC 6376, section 3.4.2).
 func check(keys []*key, signed io.Reader) error {

@@ -200,7 +200,7 @@ func TestLongDomainsDoNotMakeLongLines(t *testing.T) {
 	}
 }
 
-// LAW 7: every row makes a mail that must not be signed.
+// Invariant 7: every row makes a mail that must not be signed.
 func TestNothingIsSignedOnDoubt(t *testing.T) {
 	h := newFixture(t, Options{})
 	for _, tt := range []struct {

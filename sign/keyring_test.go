@@ -84,7 +84,7 @@ func TestEnsureRefusesNamesThatAreNoDomains(t *testing.T) {
 	}
 }
 
-// LAW 7: a key that cannot be trusted is never replaced, and nothing is signed.
+// Invariant 7: a key that cannot be trusted is never replaced, and nothing is signed.
 func TestADamagedKeyFileIsAnErrorAndStaysAsItIs(t *testing.T) {
 	h := newFixture(t)
 	good, err := os.ReadFile(h.path())

@@ -94,7 +94,7 @@ func NewStamper(k *Keyring) *Stamper { return &Stamper{keys: k} }
 // it the X-AI-Generated field. It says nothing that m.Release and raw do not
 // say, the body hash of the record included, which DKIM checks; and it fails
 // rather than leave anything out but rh: without a key, a release or the entry
-// that the release refers to there is no stamp (LAW 7). Two stamps of the same
+// that the release refers to there is no stamp (invariant 7). Two stamps of the same
 // release differ in their signature, so a stamp is made once and stored.
 func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, error) {
 	line, err := s.stamp(m, raw)

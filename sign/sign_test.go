@@ -71,7 +71,7 @@ func TestAStockLibraryChecksTheTokenWithTheDocumentAlone(t *testing.T) {
 	}
 }
 
-// LAW 7: every row makes a mail that must not be stamped.
+// Invariant 7: every row makes a mail that must not be stamped.
 func TestNothingIsStampedOnDoubt(t *testing.T) {
 	h := newFixture(t)
 	other := OpenKeys(t.TempDir())

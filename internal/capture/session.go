@@ -64,7 +64,7 @@ func quoted(addr string) string {
 }
 
 // idOf returns the id in the trace field this project writes, or "unknown". It
-// becomes a file name, so it is an id or nothing (LAW 9).
+// becomes a file name, so it is an id or nothing (invariant 9).
 func idOf(raw []byte) string {
 	for _, v := range message.Fields(raw, "Received") {
 		f := strings.Fields(v) // by HOST (MultiMail) with PROTOCOL id ID; DATE

@@ -415,7 +415,7 @@ func (h *daemon) auditEntries(id string) (list []auditEntry) {
 	return list
 }
 
-// A mail is the same mail whichever door it came through (LAW 8).
+// A mail is the same mail whichever door it came through (invariant 8).
 func TestMCPAndSMTPEndInTheSameMailAndTheSameAuditLog(t *testing.T) {
 	h := start(t)
 	agent := h.mcp(h.dev.AgentKey)
