@@ -42,6 +42,12 @@ func (v *verifier) state(into map[string]stated, e Entry) {
 	}
 }
 
+// CheckSettings compares the settings of the store with the log, which it does not
+// verify. The error is a *Fault where they differ.
+func (l *Log) CheckSettings(ctx context.Context, db store.Store, s *Settings) error {
+	return newVerifier(Options{Settings: s}).checkSettings(ctx, db)
+}
+
 // checkSettings compares the settings of the store with the log, both ways. What
 // was appended since the entries were read is read in the same transaction.
 func (v *verifier) checkSettings(ctx context.Context, db store.Store) error {
@@ -50,7 +56,7 @@ func (v *verifier) checkSettings(ctx context.Context, db store.Store) error {
 	}
 	return db.View(ctx, func(tx store.Tx) error {
 		log := maps.Clone(v.stated)
-		if err := v.tail(tx, log); err != nil {
+		if err := v.tail(ctx, tx, log); err != nil {
 			return err
 		}
 		records, err := v.o.Settings.Recorded(tx)
@@ -69,7 +75,7 @@ func (v *verifier) checkSettings(ctx context.Context, db store.Store) error {
 }
 
 // tail takes in the entries behind those that were read.
-func (v *verifier) tail(tx store.Tx, into map[string]stated) error {
+func (v *verifier) tail(ctx context.Context, tx store.Tx, into map[string]stated) error {
 	known, err := endsIn(tx)
 	if err != nil {
 		return err
@@ -80,6 +86,9 @@ func (v *verifier) tail(tx store.Tx, into map[string]stated) error {
 			behind.From = entryKey(name, c.tree.size)
 		}
 		err := space.Scan(tx, behind, func(key string, line []byte) error {
+			if err := ctx.Err(); err != nil {
+				return err // the log may be long
+			}
 			e, err := load(tx, key, line)
 			if err == nil {
 				v.state(into, e)

@@ -181,6 +181,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	serve("delivery", func() error { defer close(deliveryDone); return d.delivery.Run(qctx, work) })
 	serve("gate", func() error { return d.gate.Run(work) })
 	go d.supervise(work)
+	go d.checkSettings(qctx)
 
 	err := d.announce(ready)
 	if err == nil {
@@ -203,6 +204,16 @@ func (d *Daemon) recordStart(ctx context.Context) {
 	})
 	if err != nil {
 		d.o.Log.Error("start", "err", err)
+	}
+}
+
+// checkSettings reports settings that somebody changed in the file of the stopped
+// daemon. They stay in force: whoever decides sees which they are and sets them
+// right.
+func (d *Daemon) checkSettings(ctx context.Context) {
+	err := d.gate.CheckSettings(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
+		d.o.Log.Error("settings differ from the audit log", "err", err)
 	}
 }
 

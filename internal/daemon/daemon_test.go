@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/config"
@@ -76,8 +77,9 @@ func TestADaemonServesUntilItsContextEndsAndCanBeStartedAgain(t *testing.T) {
 // file between two starts is found by a verification.
 func TestAStartIsRecordedAndAnEditedSettingIsFound(t *testing.T) {
 	c := initialised(t)
+	warned := make(lines, 100)
 	run := func(check func(*api.Client)) {
-		d, err := New(Options{Config: c, Version: "v1.2", Log: quiet})
+		d, err := New(Options{Config: c, Version: "v1.2", Log: slog.New(slog.NewTextHandler(warned, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +124,35 @@ func TestAStartIsRecordedAndAnEditedSettingIsFound(t *testing.T) {
 		if err != nil || r.OK || !strings.Contains(r.Error, "oversight address of the operator") {
 			t.Errorf("%+v %v", r, err)
 		}
+		if !warned.have("settings differ from the audit log") {
+			t.Error("the start reports nothing")
+		}
 	})
+}
+
+// lines is a log that drops what nobody reads.
+type lines chan string
+
+// have waits for a line with a text in it.
+func (l lines) have(text string) bool {
+	for over := time.After(time.Minute); ; {
+		select {
+		case line := <-l:
+			if strings.Contains(line, text) {
+				return true
+			}
+		case <-over:
+			return false
+		}
+	}
+}
+
+func (l lines) Write(b []byte) (int, error) {
+	select {
+	case l <- string(b):
+	default:
+	}
+	return len(b), nil
 }
 
 func TestAnErrorWhileStartingEndsTheDaemon(t *testing.T) {
