@@ -84,7 +84,7 @@ func TestRecipientsSelectsByStandingAndKeepsCopies(t *testing.T) {
 	}
 }
 
-func TestHiddenTellsBlindCopies(t *testing.T) {
+func TestHiddenFindsBlindCopies(t *testing.T) {
 	m := Mail{Header: Header{To: []Address{MustAddress("Ann@x.test")}, Cc: []Address{MustAddress("bob@x.test")}}}
 	for addr, want := range map[string]bool{"ann@X.test": false, "BOB@x.test": false, "eve@x.test": true} {
 		if got := m.Hidden(MustAddress(addr)); got != want {

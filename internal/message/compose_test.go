@@ -113,7 +113,7 @@ func TestComposedMailIsReadByGoMessage(t *testing.T) {
 	}
 }
 
-func TestComposeKeepsAwkwardTextToTheOctet(t *testing.T) {
+func TestComposeKeepsUnusualTextToTheOctet(t *testing.T) {
 	for _, s := range []string{
 		"", "a", " a ", "a  b", strings.Repeat("ä", 200), strings.Repeat("word ", 80), strings.Repeat("x", 500),
 		"=?utf-8?q?not=20one?=", "tab is refused elsewhere", "a:b;c,d@e <f>", `"quoted" \ back`,
@@ -276,7 +276,7 @@ func wantRefusal(t *testing.T, field, value string, set func(*Draft)) {
 	}
 }
 
-func TestComposeIsDeterministicAndNamesNoRecipientItWasNotTold(t *testing.T) {
+func TestComposeIsDeterministicAndNamesTheGivenRecipientsAlone(t *testing.T) {
 	d := draft()
 	a, b := composed(t, d), composed(t, d)
 	if !bytes.Equal(a, b) {

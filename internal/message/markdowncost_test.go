@@ -38,7 +38,7 @@ func mixture(r *rand.Rand, n int, words bool) string {
 
 // Text of any composition costs no more than a multiple of plain words, and four
 // times as much of it about four times as much.
-func TestNoMixtureOfMarkupIsDearToCompose(t *testing.T) {
+func TestNoMixtureOfMarkupIsExpensiveToCompose(t *testing.T) {
 	const n = 16 << 10
 	words, why := mailtest.Grow(composing(strings.Repeat("word ", 4*n/5)))
 	if why != "" {

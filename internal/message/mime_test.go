@@ -33,7 +33,7 @@ func wide(n int) []byte {
 	return mailWith("Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\nx\n", n) + "--b--\n")
 }
 
-// Bug 47 of the field: the caps stand before anything that is not linear.
+// The limits stand before anything whose cost is not linear.
 func TestReadCapsDepthAndNumberOfParts(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -127,7 +127,7 @@ func TestGeneratedMessageIDFallsBackToTheSendersDomain(t *testing.T) {
 	}
 }
 
-// Bugs 1, 2 and 22 of the field: only CRLF ends a line.
+// Only CRLF ends a line: by other line ends a second mail is smuggled in.
 func TestReadRefusesOctetsThatSmuggle(t *testing.T) {
 	head := "From: bot@a.test\r\n\r\n"
 	for _, tt := range []struct{ name, raw, say string }{
@@ -220,7 +220,7 @@ func TestReadRefusesMalformedMessageIDs(t *testing.T) {
 	}
 }
 
-// The forms A8 to A19 of espoofer, and the bugs 19, 23, 26 and 27 of the field.
+// Forms of From that parsers read in two ways; some are those of espoofer.
 func TestReadRefusesEveryFromThatIsNotOnePlainAddress(t *testing.T) {
 	for _, from := range []string{
 		"", "<>", "bot", "bot@localhost", "bot@a.test bot@a.test",

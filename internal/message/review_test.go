@@ -89,7 +89,7 @@ func alternatives(text, page string) []byte {
 		text + "\n--b\nContent-Type: text/html; charset=utf-8\n\n" + page + "\n--b--\n")
 }
 
-func TestDifferTellsWhetherTextAndHTMLSayTheSame(t *testing.T) {
+func TestDifferSaysWhetherTextAndHTMLSayTheSame(t *testing.T) {
 	for _, tt := range []struct {
 		name, text, page string
 		differ, shown    bool
