@@ -27,10 +27,7 @@ var (
 	// wideLines are directories.
 	wideLines = strings.Fields(`
 		gate
-		httpd
-		httpd/api
 		internal/message
-		mcpbridge
 		queue
 	`)
 	// longFunctions are "directory.Function".
@@ -38,8 +35,6 @@ var (
 		gate.TestTalliesAreWhatIsThere
 		gate.submit
 		gate.testClockInDoubt
-		httpd.TestADraftThatIsRefusedLeavesAnEntryAndNoMail
-		httpd.TestAnswersKeepTheirForm
 		internal/message.TestALinkThatMayLeadElsewhereIsFlagged
 	`)
 )

@@ -22,7 +22,8 @@ func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
 		{"a mode that is none", "admin", `{"display_name":"X","oversight_mode":"free"}`, 400},
 		{"a mode it may not set", "admin", `{"display_name":"X","oversight_mode":"autonomous"}`, 403},
 		{"a name it may not set", "reader", `{"display_name":"X","oversight_mode":"gated_all"}`, 403},
-		{"an address that is none", "dev", `{"display_name":"X","oversight_mode":"gated_all","oversight_address":"eve"}`, 400},
+		{"an address that is none", "dev", `{"display_name":"X","oversight_mode":"gated_all",` +
+			`"oversight_address":"eve"}`, 400},
 		{"an agent that is not here", "dev", `{"display_name":"X","oversight_mode":"gated_all","add_agents":["ghost"]}`, 404},
 		{"a hold too long", "dev", `{"oversight_mode":"gated_all","hold_seconds":99999999}`, 400},
 		{"a hold below nothing", "dev", `{"oversight_mode":"gated_all","hold_seconds":-1}`, 400},
@@ -36,11 +37,14 @@ func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
 		})
 	}
 	m := into[api.Mailbox](h, h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot,
-		`{"display_name":"X","oversight_mode":"monitored","oversight_address":"max@a.example","hold_seconds":60,"add_agents":["other"]}`))
-	if m.DisplayName != "X" || m.OversightMode != "monitored" || m.OversightAddress != "max@a.example" || m.HoldSeconds != 60 || len(m.Agents) != 2 {
+		`{"display_name":"X","oversight_mode":"monitored","oversight_address":"max@a.example","hold_seconds":60,`+
+			`"add_agents":["other"]}`))
+	if m.DisplayName != "X" || m.OversightMode != "monitored" || m.OversightAddress != "max@a.example" ||
+		m.HoldSeconds != 60 || len(m.Agents) != 2 {
 		t.Errorf("got %+v", m)
 	}
-	m = into[api.Mailbox](h, h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot, `{"oversight_address":"","hold_seconds":0}`))
+	m = into[api.Mailbox](h, h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot,
+		`{"oversight_address":"","hold_seconds":0}`))
 	if m.OversightAddress != "" || m.HoldSeconds != 7*24*3600 || m.OversightMode != "monitored" {
 		t.Errorf("got %+v", m)
 	}
@@ -87,7 +91,8 @@ func TestAgentsComeAndGo(t *testing.T) {
 
 func TestAKeyIsShownOnceAndLimitedAsAsked(t *testing.T) {
 	h := newFixture(t)
-	k := into[api.KeySecret](h, h.want(201, "admin", "POST", "/v1/api-keys", `{"name":"n","kind":"agent","owner":"bot","scopes":["send"],"mailboxes":["`+bot+`"]}`))
+	k := into[api.KeySecret](h, h.want(201, "admin", "POST", "/v1/api-keys",
+		`{"name":"n","kind":"agent","owner":"bot","scopes":["send"],"mailboxes":["`+bot+`"]}`))
 	h.keys["fresh"] = k.Secret
 	h.want(202, "fresh", "POST", "/v1/send", draft)
 	h.want(403, "fresh", "GET", "/v1/mailboxes", "")
@@ -110,7 +115,8 @@ func TestAnAdminListsCancelsRetriesAndHoldsMail(t *testing.T) {
 	h := newFixture(t)
 	held, ready := h.held().ID, h.approved().ID
 	for query, want := range map[string]string{
-		"": ready + " " + held, "?state=held": held, "?state=ready": ready, "?state=sent": "", "?mailbox=" + other: "", "?mailbox=" + bot + "&limit=1": ready,
+		"": ready + " " + held, "?state=held": held, "?state=ready": ready, "?state=sent": "", "?mailbox=" +
+			other: "", "?mailbox=" + bot + "&limit=1": ready,
 	} {
 		list := into[api.Mails](h, h.want(200, "admin", "GET", "/v1/mails"+query, ""))
 		var got []string
@@ -123,10 +129,12 @@ func TestAnAdminListsCancelsRetriesAndHoldsMail(t *testing.T) {
 	}
 	h.want(409, "admin", "POST", "/v1/mails/"+held+"/retry", "")
 	h.want(200, "admin", "POST", "/v1/mails/"+ready+"/retry", "")
-	if m := into[api.Mail](h, h.want(200, "admin", "POST", "/v1/mails/"+ready+"/hold", "")); m.State != "held" || len(m.Decisions) != 0 {
+	if m := into[api.Mail](h, h.want(200, "admin", "POST", "/v1/mails/"+ready+"/hold", "")); m.State != "held" ||
+		len(m.Decisions) != 0 {
 		t.Errorf("got %+v", m)
 	}
-	if m := into[api.Mail](h, h.want(200, "admin", "POST", "/v1/mails/"+held+"/cancel", "")); m.State != "cancelled" || m.Status != "cancelled" {
+	m := into[api.Mail](h, h.want(200, "admin", "POST", "/v1/mails/"+held+"/cancel", ""))
+	if m.State != "cancelled" || m.Status != "cancelled" {
 		t.Errorf("got %+v", m)
 	}
 }
@@ -138,7 +146,8 @@ func TestAFreezeAnswersWithWhatItStopped(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	f := into[api.Freezes](h, h.want(200, "watcher", "GET", "/v1/freezes", ""))
-	if len(f.Freezes) != 1 || f.Freezes[0].Scope != "all" || f.Freezes[0].Reason != "drill" || f.Freezes[0].By != "admin:root" {
+	if len(f.Freezes) != 1 || f.Freezes[0].Scope != "all" || f.Freezes[0].Reason != "drill" ||
+		f.Freezes[0].By != "admin:root" {
 		t.Errorf("got %+v", f)
 	}
 	h.want(404, "admin", "POST", "/v1/freeze", `{"scope":"agent:ghost"}`)
@@ -150,7 +159,8 @@ func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
 	h.rejected()
 	var all []api.AuditEntry
 	for cursor, n := "", 0; n == 0 || cursor != ""; n++ {
-		page := into[api.AuditLog](h, h.want(200, "admin", "GET", "/v1/audit-log?limit=7"+map[bool]string{true: "&cursor=" + cursor}[cursor != ""], ""))
+		page := into[api.AuditLog](h, h.want(200, "admin", "GET",
+			"/v1/audit-log?limit=7"+map[bool]string{true: "&cursor=" + cursor}[cursor != ""], ""))
 		all, cursor = append(all, page.Entries...), page.Cursor
 	}
 	if n := len(h.entries()); len(all) != n || all[0].ID == all[1].ID || all[n-1].ID != "0" {
@@ -163,7 +173,8 @@ func TestTheAuditLogIsListedExportedAndVerified(t *testing.T) {
 		t.Errorf("got %+v", all[1])
 	}
 	report := into[api.AuditReport](h, h.want(200, "admin", "POST", "/v1/audit-log/verify", ""))
-	if !report.OK || len(report.Chains) != 1 || report.Chains[0].Size != uint64(len(all)) || report.Chains[0].Head != all[0].Hash {
+	if !report.OK || len(report.Chains) != 1 || report.Chains[0].Size != uint64(len(all)) ||
+		report.Chains[0].Head != all[0].Hash {
 		t.Errorf("got %+v", report)
 	}
 	open := h.want(200, "admin", "GET", "/v1/audit-log/export?openings=1", "")

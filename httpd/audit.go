@@ -64,7 +64,9 @@ func entryOf(e audit.Entry) api.AuditEntry {
 
 // auditExport streams the log. A stream that breaks off must not pass for
 // a whole one, so it ends in a line that no entry has.
-func (s *Server) auditExport(ctx context.Context, c caller, in api.ExportQuery, w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) auditExport(
+	ctx context.Context, c caller, in api.ExportQuery, w http.ResponseWriter, _ *http.Request,
+) error {
 	out := &steady{w: w, stall: s.stall}
 	h := w.Header()
 	h.Set("Content-Type", "application/jsonl")

@@ -48,7 +48,8 @@ func (s *Server) principal(ctx context.Context, secret, ip string) (registry.Pri
 		return registry.Principal{}, errNoKey
 	}
 	if wait := s.o.Logins.Wait(ip); wait > 0 {
-		return registry.Principal{}, tooFast(mail.LimitFailedLoginsSource, wait, "too many requests with a key that is not valid")
+		return registry.Principal{}, tooFast(mail.LimitFailedLoginsSource, wait,
+			"too many requests with a key that is not valid")
 	}
 	var p registry.Principal
 	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {

@@ -17,7 +17,8 @@ func TestAClockInDoubtIsShownAndAccepted(t *testing.T) {
 	h := newFixture(t)
 	clock := &doubted{"it jumped by 1h0m0s"}
 	h.s.o.Clock = clock
-	if r := h.want(200, "nobody", "GET", "/health", ""); !strings.Contains(r.body, `"clock":"in doubt"`) || strings.Contains(r.body, "jumped") {
+	if r := h.want(200, "nobody", "GET", "/health", ""); !strings.Contains(r.body, `"clock":"in doubt"`) ||
+		strings.Contains(r.body, "jumped") {
 		t.Errorf("health says %s", r.body)
 	}
 	if c := into[api.Clock](h, h.want(200, "watcher", "GET", "/v1/clock", "")); c.Trusted || c.Doubt != clock.why {

@@ -80,9 +80,11 @@ func TestAFilterSkipsManyThatDoNotFit(t *testing.T) {
 func TestANoticeIsReadByItsAgentAlone(t *testing.T) {
 	h := newFixture(t)
 	about, notice := h.rejected()
-	for _, c := range []struct{ as, status string }{{"socket", "unread"}, {"reader", "read"}, {"reader", "read"}, {"socket", "read"}} {
+	for _, c := range []struct{ as, status string }{{"socket", "unread"}, {"reader", "read"}, {"reader", "read"},
+		{"socket", "read"}} {
 		e := into[api.Email](h, h.want(200, c.as, "GET", emailsOf+"/"+notice, ""))
-		if e.Status != c.status || e.About != about || e.ThreadID != about || e.Action != "rejected" || !strings.Contains(e.Text, "not now") {
+		if e.Status != c.status || e.About != about || e.ThreadID != about || e.Action != "rejected" ||
+			!strings.Contains(e.Text, "not now") {
 			t.Errorf("%s: got %+v", c.as, e)
 		}
 	}
@@ -115,7 +117,8 @@ func TestAnAgentLearnsTheVerdictButNotWhoGaveIt(t *testing.T) {
 	h := newFixture(t)
 	rejected, _ := h.rejected()
 	r := h.want(200, "reader", "GET", emailsOf+"/"+rejected, "")
-	if e := into[api.Email](h, r); e.Decision == nil || e.Decision.Verdict != "rejected" || e.Decision.Reason != "not now" || strings.Contains(r.body, "eve") {
+	if e := into[api.Email](h, r); e.Decision == nil || e.Decision.Verdict != "rejected" ||
+		e.Decision.Reason != "not now" || strings.Contains(r.body, "eve") {
 		t.Errorf("got %s", r.body)
 	}
 	id := h.approved().ID
@@ -143,7 +146,8 @@ func TestCancellingTwiceIsNoError(t *testing.T) {
 	h := newFixture(t)
 	id := h.held().ID
 	for range 2 {
-		if r := into[api.Receipt](h, h.want(200, "sender", "POST", emailsOf+"/"+id+"/cancel", "")); r.Status != api.StatusCancelled {
+		r := into[api.Receipt](h, h.want(200, "sender", "POST", emailsOf+"/"+id+"/cancel", ""))
+		if r.Status != api.StatusCancelled {
 			t.Errorf("got %+v", r)
 		}
 	}
@@ -164,7 +168,8 @@ func TestAWaitEndsWithTheDecision(t *testing.T) {
 			h.s.Handler().ServeHTTP(w, h.request("reader", "GET", emailsOf+"/"+r.ID+"?wait_seconds=45", ""))
 			got <- reply{w.Code, w.Header(), w.Body.String()}
 		}()
-		h.want(200, "approver", "POST", "/v1/oversight/decide", `{"email_id":"`+r.ID+`","action":"`+verdict+`","digest":"`+r.Digest+`"}`)
+		h.want(200, "approver", "POST", "/v1/oversight/decide",
+			`{"email_id":"`+r.ID+`","action":"`+verdict+`","digest":"`+r.Digest+`"}`)
 		if e := into[api.Email](h, <-got); e.Decision == nil || e.Status == api.StatusHeld {
 			t.Errorf("got %+v", e)
 		}
@@ -245,7 +250,8 @@ func TestUsageCountsTheStore(t *testing.T) {
 	if u.From, u.To = (time.Time{}), (time.Time{}); u != want {
 		t.Errorf("got %+v", u)
 	}
-	if u := into[api.Usage](h, h.want(200, "other", "GET", "/v1/usage?from=2026-01-01T00:00:00Z", "")); u.EmailsSent+u.EmailsReceived+u.OversightActions != 0 {
+	u = into[api.Usage](h, h.want(200, "other", "GET", "/v1/usage?from=2026-01-01T00:00:00Z", ""))
+	if u.EmailsSent+u.EmailsReceived+u.OversightActions != 0 {
 		t.Errorf("another's usage: %+v", u)
 	}
 }

@@ -29,7 +29,8 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{registry.ErrForbidden, 403, "this credential may not do that"},
 		{registry.ErrInvalid, 400, "malformed request"},
 		{mail.ReasonReadOnly.Errorf("this mailbox is read_only"), 403, "this mailbox is read_only"},
-		{mail.ReasonSelf.Errorf("who submits a mail can never decide over it"), 403, "who submits a mail can never decide over it"},
+		{mail.ReasonSelf.Errorf("who submits a mail can never decide over it"), 403,
+			"who submits a mail can never decide over it"},
 		{mail.ReasonAddress.Errorf("malformed address"), 400, "malformed address"},
 		{mail.ReasonContent.Errorf("too deep"), 400, "too deep"},
 		{mail.ErrTooLarge.Errorf("message too large"), 413, "message too large"},
@@ -65,7 +66,8 @@ func TestTheCauseOfAnInternalErrorIsInTheLogAlone(t *testing.T) {
 		t.Errorf("got %d %s", r.status, r.body)
 	}
 	logged := h.logs.String()
-	if !strings.Contains(logged, "/secret/path") || !strings.Contains(logged, "ref="+e.Ref) || strings.Count(logged, "\n") != 1 {
+	if !strings.Contains(logged, "/secret/path") || !strings.Contains(logged, "ref="+e.Ref) ||
+		strings.Count(logged, "\n") != 1 {
 		t.Errorf("log: %s", logged)
 	}
 }
@@ -94,12 +96,16 @@ func TestQueriesAreReadStrictly(t *testing.T) {
 	h := newFixture(t)
 	for _, target := range []string{
 		"/v1/mailboxes?x=1", "/v1/mailboxes/" + bot + "/emails?limit=1&limit=2", "/v1/mailboxes/" + bot + "/emails?limit=0",
-		"/v1/mailboxes/" + bot + "/emails?limit=101", "/v1/mailboxes/" + bot + "/emails?limit=ten", "/v1/mailboxes/" + bot + "/emails?Limit=1",
-		"/v1/mailboxes/" + bot + "/emails?cursor=x", "/v1/mailboxes/" + bot + "/emails?since_id=x", "/v1/mailboxes/" + bot + "/emails?%zz",
+		"/v1/mailboxes/" + bot + "/emails?limit=101", "/v1/mailboxes/" +
+			bot + "/emails?limit=ten", "/v1/mailboxes/" + bot + "/emails?Limit=1",
+		"/v1/mailboxes/" + bot + "/emails?cursor=x", "/v1/mailboxes/" +
+			bot + "/emails?since_id=x", "/v1/mailboxes/" + bot + "/emails?%zz",
 		"/v1/mailboxes/" + bot + "/emails?status=odd", "/v1/mailboxes/" + bot + "/emails?direction=up",
 		"/v1/mailboxes/" + bot + "/wait?timeout_seconds=4", "/v1/mailboxes/" + bot + "/wait?timeout_seconds=121",
-		"/v1/usage?from=yesterday", "/v1/usage?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", "/v1/usage?from=2020-01-01T00:00:00Z",
-		"/v1/mails?state=new", "/v1/mails?mailbox=x", "/v1/audit-log?cursor=0", "/v1/audit-log?limit=101", "/v1/audit-log/export?openings=yes",
+		"/v1/usage?from=yesterday", "/v1/usage?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", "/v1/usage?from=202" +
+			"0-01-01T00:00:00Z",
+		"/v1/mails?state=new", "/v1/mails?mailbox=x", "/v1/audit-log?cursor=0", "/v1/audit-log?limit=101", "/v1/audit-" +
+			"log/export?openings=yes",
 		"/v1/audit-log/export?since=x",
 	} {
 		if r := h.do("socket", "GET", target, ""); r.status != 400 {
@@ -107,13 +113,16 @@ func TestQueriesAreReadStrictly(t *testing.T) {
 		}
 	}
 	id := h.held().ID
-	for _, target := range []string{"/v1/mailboxes/" + bot + "/emails/" + id + "?wait_seconds=46", "/v1/oversight/pending/" + id + "?raw=yes"} {
+	for _, target := range []string{"/v1/mailboxes/" + bot + "/emails/" + id + "?wait_seconds=46",
+		"/v1/oversight/pending/" + id + "?raw=yes"} {
 		if r := h.do("socket", "GET", target, ""); r.status != 400 {
 			t.Errorf("%s: got %d %s", target, r.status, r.body)
 		}
 	}
-	for _, target := range []string{"/v1/mailboxes/bot", "/v1/mailboxes/nobody@a.example", "/v1/mails/x", "/v1/mails/01KDYAK34R2RTZM19FTWVYEZ1W",
-		"/v1/mailboxes/" + bot + "/emails/x", "/v1/mailboxes/" + bot + "/emails/01KDYAK34R2RTZM19FTWVYEZ1W", "/v1/domains/b.example",
+	for _, target := range []string{"/v1/mailboxes/bot", "/v1/mailboxes/nobody@a.example", "/v1/mails/x",
+		"/v1/mails/01KDYAK34R2RTZM19FTWVYEZ1W",
+		"/v1/mailboxes/" + bot + "/emails/x", "/v1/mailboxes/" +
+			bot + "/emails/01KDYAK34R2RTZM19FTWVYEZ1W", "/v1/domains/b.example",
 		"/v1/oversight/pending/..%2f..%2fx"} {
 		if r := h.do("socket", "GET", target, ""); r.status != 404 {
 			t.Errorf("%s: got %d %s", target, r.status, r.body)

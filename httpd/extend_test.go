@@ -82,12 +82,14 @@ func TestAnOperationThatIsAddedToTheTableIsEverywhere(t *testing.T) {
 		t.Errorf("the client gets %+v, %v", got, err)
 	}
 	doc := h.want(200, "nobody", "GET", "/swagger.json", "").body
-	for _, want := range []string{`"/v1/mailboxes/{id}/greeting"`, `"operationId": "greet"`, `"greeting": {`, `"maximum": 3`} {
+	for _, want := range []string{`"/v1/mailboxes/{id}/greeting"`, `"operationId": "greet"`, `"greeting": {`,
+		`"maximum": 3`} {
 		if !strings.Contains(doc, want) {
 			t.Errorf("swagger.json has no %s", want)
 		}
 	}
-	if page := string(table.Reference()); !strings.Contains(page, "### greet\n") || !strings.Contains(page, "| `text` | text | the greeting |") {
+	if page := string(table.Reference()); !strings.Contains(page, "### greet\n") ||
+		!strings.Contains(page, "| `text` | text | the greeting |") {
 		t.Error("docs/api.md has nothing of it")
 	}
 	checkGreetTool(t, srv.URL+"/mcp", h.keys["reader"])
@@ -97,7 +99,8 @@ func TestAnOperationThatIsAddedToTheTableIsEverywhere(t *testing.T) {
 func checkGreetTool(t *testing.T, url, key string) {
 	t.Helper()
 	c, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(),
-		&mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: keyed(key)}, DisableStandaloneSSE: true}, nil)
+		&mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: keyed(key)},
+			DisableStandaloneSSE: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +114,8 @@ func checkGreetTool(t *testing.T, url, key string) {
 		t.Errorf("the tool answers %s, %v", data, err)
 	}
 	for _, bad := range []string{`{}`, `{"name":"Ada","times":4}`, `{"Name":"Ada"}`} {
-		if r, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "greet", Arguments: json.RawMessage(bad)}); err != nil || !r.IsError {
+		if r, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "greet",
+			Arguments: json.RawMessage(bad)}); err != nil || !r.IsError {
 			t.Errorf("the tool takes %s: %v", bad, err)
 		}
 	}

@@ -116,15 +116,19 @@ func (h *fixture) populate() {
 	}
 	socket := registry.Socket(1000, false)
 	for name, q := range map[string]registry.KeyRequest{
-		"reader":   {Kind: registry.KindAgent, Owner: "bot", Scopes: []registry.Scope{registry.ScopeRead}},
-		"sender":   {Kind: registry.KindAgent, Owner: "bot", Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
-		"other":    {Kind: registry.KindAgent, Owner: "other", Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
-		"admin":    {Kind: registry.KindAdmin, Owner: "root", Scopes: []registry.Scope{registry.ScopeAdmin}},
-		"approver": {Kind: registry.KindApprover, Owner: "eve", Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}},
+		"reader": {Kind: registry.KindAgent, Owner: "bot", Scopes: []registry.Scope{registry.ScopeRead}},
+		"sender": {Kind: registry.KindAgent, Owner: "bot",
+			Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
+		"other": {Kind: registry.KindAgent, Owner: "other",
+			Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
+		"admin": {Kind: registry.KindAdmin, Owner: "root", Scopes: []registry.Scope{registry.ScopeAdmin}},
+		"approver": {Kind: registry.KindApprover, Owner: "eve",
+			Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}},
 	} {
 		h.key(name, socket, q)
 	}
-	h.key("watcher", h.principal("approver"), registry.KeyRequest{Kind: registry.KindApprover, Owner: "max", Scopes: []registry.Scope{registry.ScopeOversightRead}})
+	h.key("watcher", h.principal("approver"),
+		registry.KeyRequest{Kind: registry.KindApprover, Owner: "max", Scopes: []registry.Scope{registry.ScopeOversightRead}})
 }
 
 func (h *fixture) key(name string, by registry.Principal, q registry.KeyRequest) {
@@ -217,7 +221,8 @@ func (h *fixture) held() api.Receipt {
 func (h *fixture) approved() api.Receipt {
 	h.t.Helper()
 	r := h.held()
-	h.want(200, "approver", "POST", "/v1/oversight/decide", `{"email_id":"`+r.ID+`","action":"approve","digest":"`+r.Digest+`"}`)
+	h.want(200, "approver", "POST", "/v1/oversight/decide",
+		`{"email_id":"`+r.ID+`","action":"approve","digest":"`+r.Digest+`"}`)
 	return r
 }
 

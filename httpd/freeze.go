@@ -80,7 +80,8 @@ func (s *Server) acceptClock(ctx context.Context, c caller, _ api.None) (out api
 	if doubt == "" {
 		return s.clockState(), nil
 	}
-	err := s.o.Gate.Note(ctx, c.Principal, audit.Record{Kind: audit.ClockAccept, Facts: map[string]string{"doubt": doubt, "door": c.door}})
+	err := s.o.Gate.Note(ctx, c.Principal, audit.Record{Kind: audit.ClockAccept,
+		Facts: map[string]string{"doubt": doubt, "door": c.door}})
 	if err != nil {
 		return out, err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,58 +56,66 @@ func golden(t *testing.T, name string, body []byte) {
 	}
 }
 
+// answers are requests with the name of the golden file of their answer. Words in
+// capitals are replaced.
+var answers = []struct {
+	name, as, method, target, body string
+	status                         int
+}{
+	{"health", "nobody", "GET", "/health", "", 200},
+	{"receipt-idempotent-first", "sender", "POST", "/v1/send", `IDEM`, 202},
+	{"receipt-idempotent", "sender", "POST", "/v1/send", `IDEM`, 200},
+	{"emails", "reader", "GET", emailsOf + "?limit=4&status=rejected", "", 200},
+	{"email-held", "reader", "GET", emailsOf + "/HELD", "", 200},
+	{"email-queued", "reader", "GET", emailsOf + "/QUEUED", "", 200},
+	{"email-sent", "reader", "GET", emailsOf + "/SENT", "", 200},
+	{"email-rejected", "reader", "GET", emailsOf + "/REJECTED", "", 200},
+	{"wait", "reader", "GET", "/v1/mailboxes/" + bot + "/wait", "", 200},
+	{"email-notice", "reader", "GET", emailsOf + "/NOTICE", "", 200},
+	{"usage", "reader", "GET", "/v1/usage?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z", "", 200},
+	{"pending", "approver", "GET", "/v1/oversight/pending?limit=1", "", 200},
+	{"review", "approver", "GET", "/v1/oversight/pending/HELD", "", 200},
+	{"cancel", "sender", "POST", emailsOf + "/HELD/cancel", "", 200},
+	{"whoami", "reader", "GET", "/v1/whoami", "", 200},
+	{"mailboxes", "reader", "GET", "/v1/mailboxes", "", 200},
+	{"mailbox-added", "admin", "POST", "/v1/mailboxes",
+		`{"address":"new@a.example","agents":["bot"],"display_name":"New"}`, 201},
+	{"mailbox-patched", "dev", "PATCH", "/v1/mailboxes/new@a.example", `{"oversight_address":"max@a.example"}`, 200},
+	{"allow-added", "approver", "POST", "/v1/mailboxes/new@a.example/allowlist",
+		`{"pattern":"*@b.example","note":"n"}`, 201},
+	{"allowlist", "reader", "GET", "/v1/mailboxes/new@a.example/allowlist", "", 200},
+	{"account", "admin", "GET", "/v1/account", "", 200},
+	{"domain-added", "admin", "POST", "/v1/domains", `{"name":"b.example"}`, 201},
+	{"domains", "admin", "GET", "/v1/domains", "", 200},
+	{"agent-added", "admin", "POST", "/v1/agents", `{"name":"new"}`, 201},
+	{"agents", "admin", "GET", "/v1/agents", "", 200},
+	{"key-added", "admin", "POST", "/v1/api-keys", `{"kind":"agent","owner":"new"}`, 201},
+	{"mail", "admin", "GET", "/v1/mails/SENT", "", 200},
+	{"mails", "admin", "GET", "/v1/mails?state=rejected", "", 200},
+	{"freeze", "admin", "POST", "/v1/freeze", `{"scope":"all","reason":"drill"}`, 200},
+	{"freezes", "admin", "GET", "/v1/freezes", "", 200},
+	{"thaw", "approver", "POST", "/v1/thaw", `{"scope":"all"}`, 200},
+	{"audit-log", "admin", "GET", "/v1/audit-log?limit=1", "", 200},
+	{"error", "sender", "POST", "/v1/send", `{}`, 400},
+	{"error-hint", "approver", "POST", decidePath, `{"email_id":"HELD","action":"approve"}`, 400},
+}
+
 // The JSON of every answer is a promise; a change of one is seen here.
 func TestAnswersKeepTheirForm(t *testing.T) {
 	h := newFixture(t)
-	const full = `{"to":["ada@b.example"],"cc":["carl@b.example"],"bcc":["boss@c.example"],"subject":"Hello","markdown":"[here](https://b.example/)",` +
-		`"attachments":[{"name":"a.txt","content_base64":"YQ==","content_type":"text/plain"}],"send_at":"2026-01-31T08:00:00Z"}`
+	const full = `{"to":["ada@b.example"],"cc":["carl@b.example"],"bcc":["boss@c.example"],"subject":"Hello",` +
+		`"markdown":"[here](https://b.example/)",` +
+		`"attachments":[{"name":"a.txt","content_base64":"YQ==","content_type":"text/plain"}],` +
+		`"send_at":"2026-01-31T08:00:00Z"}`
 	receipt := h.want(202, "sender", "POST", "/v1/send", full)
 	held := into[api.Receipt](h, receipt).ID
 	rejected, notice := h.rejected()
 	sent := h.approved()
 	h.deliver()
-	idem := edit("idempotency_key", "k")
-	queued := h.approved()
-	for _, c := range []struct {
-		name, as, method, target, body string
-		status                         int
-	}{
-		{"health", "nobody", "GET", "/health", "", 200},
-		{"receipt-idempotent-first", "sender", "POST", "/v1/send", idem, 202},
-		{"receipt-idempotent", "sender", "POST", "/v1/send", idem, 200},
-		{"emails", "reader", "GET", emailsOf + "?limit=4&status=rejected", "", 200},
-		{"email-held", "reader", "GET", emailsOf + "/" + held, "", 200},
-		{"email-queued", "reader", "GET", emailsOf + "/" + queued.ID, "", 200},
-		{"email-sent", "reader", "GET", emailsOf + "/" + sent.ID, "", 200},
-		{"email-rejected", "reader", "GET", emailsOf + "/" + rejected, "", 200},
-		{"wait", "reader", "GET", "/v1/mailboxes/" + bot + "/wait", "", 200},
-		{"email-notice", "reader", "GET", emailsOf + "/" + notice, "", 200},
-		{"usage", "reader", "GET", "/v1/usage?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z", "", 200},
-		{"pending", "approver", "GET", "/v1/oversight/pending?limit=1", "", 200},
-		{"review", "approver", "GET", "/v1/oversight/pending/" + held, "", 200},
-		{"cancel", "sender", "POST", emailsOf + "/" + held + "/cancel", "", 200},
-		{"whoami", "reader", "GET", "/v1/whoami", "", 200},
-		{"mailboxes", "reader", "GET", "/v1/mailboxes", "", 200},
-		{"mailbox-added", "admin", "POST", "/v1/mailboxes", `{"address":"new@a.example","agents":["bot"],"display_name":"New"}`, 201},
-		{"mailbox-patched", "dev", "PATCH", "/v1/mailboxes/new@a.example", `{"oversight_address":"max@a.example"}`, 200},
-		{"allow-added", "approver", "POST", "/v1/mailboxes/new@a.example/allowlist", `{"pattern":"*@b.example","note":"n"}`, 201},
-		{"allowlist", "reader", "GET", "/v1/mailboxes/new@a.example/allowlist", "", 200},
-		{"account", "admin", "GET", "/v1/account", "", 200},
-		{"domain-added", "admin", "POST", "/v1/domains", `{"name":"b.example"}`, 201},
-		{"domains", "admin", "GET", "/v1/domains", "", 200},
-		{"agent-added", "admin", "POST", "/v1/agents", `{"name":"new"}`, 201},
-		{"agents", "admin", "GET", "/v1/agents", "", 200},
-		{"key-added", "admin", "POST", "/v1/api-keys", `{"kind":"agent","owner":"new"}`, 201},
-		{"mail", "admin", "GET", "/v1/mails/" + sent.ID, "", 200},
-		{"mails", "admin", "GET", "/v1/mails?state=rejected", "", 200},
-		{"freeze", "admin", "POST", "/v1/freeze", `{"scope":"all","reason":"drill"}`, 200},
-		{"freezes", "admin", "GET", "/v1/freezes", "", 200},
-		{"thaw", "approver", "POST", "/v1/thaw", `{"scope":"all"}`, 200},
-		{"audit-log", "admin", "GET", "/v1/audit-log?limit=1", "", 200},
-		{"error", "sender", "POST", "/v1/send", `{}`, 400},
-		{"error-hint", "approver", "POST", decidePath, `{"email_id":"` + held + `","action":"approve"}`, 400},
-	} {
-		r := h.want(c.status, c.as, c.method, c.target, c.body)
+	named := strings.NewReplacer("HELD", held, "REJECTED", rejected, "NOTICE", notice, "SENT", sent.ID,
+		"QUEUED", h.approved().ID, "IDEM", edit("idempotency_key", "k"))
+	for _, c := range answers {
+		r := h.want(c.status, c.as, c.method, named.Replace(c.target), named.Replace(c.body))
 		golden(t, c.name, []byte(r.body))
 	}
 	golden(t, "receipt", []byte(receipt.body))

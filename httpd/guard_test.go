@@ -55,7 +55,8 @@ func TestAnswersArePrivate(t *testing.T) {
 	h := newFixture(t)
 	for _, target := range []string{"/v1/mailboxes", "/v1/nothing", "/health"} {
 		r := h.do("sender", "GET", target, "")
-		if r.header.Get("Cache-Control") != "no-store" || r.header.Get("Content-Type") != "application/json" || r.header.Get("Access-Control-Allow-Origin") != "" {
+		if r.header.Get("Cache-Control") != "no-store" || r.header.Get("Content-Type") != "application/json" ||
+			r.header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: %v", target, r.header)
 		}
 	}

@@ -27,7 +27,8 @@ func TestAValueIsHandedOverInProcessWithoutACopy(t *testing.T) {
 	if err := h.s.mount(table, append(h.s.bindings(), bind(op, take))); err != nil {
 		t.Fatal(err)
 	}
-	in := api.SendRequest{Mailbox: bot, Draft: api.Draft{Attachments: []api.Attachment{{ContentBase64: strings.Repeat("A", size)}}}}
+	files := []api.Attachment{{ContentBase64: strings.Repeat("A", size)}}
+	in := api.SendRequest{Mailbox: bot, Draft: api.Draft{Attachments: files}}
 	c := h.s.InProcess("mcp")(h.keys["sender"])
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -45,7 +46,8 @@ func TestWhatIsNotJSONIsNotCalledInProcess(t *testing.T) {
 	c := h.s.InProcess("mcp")(h.keys["admin"])
 	for _, op := range []*api.Operation{
 		api.ExportAuditLog.Operation,
-		api.Add[api.None, api.Done](&api.Table{}, api.Operation{Name: "x", Method: "GET", Path: "/x", Summary: "x"}).Operation,
+		api.Add[api.None, api.Done](&api.Table{},
+			api.Operation{Name: "x", Method: "GET", Path: "/x", Summary: "x"}).Operation,
 	} {
 		_, err := c.Do(t.Context(), op, api.None{})
 		var e *api.Error
@@ -66,7 +68,8 @@ func TestValuesInProcessHaveDefaultsAndBounds(t *testing.T) {
 	for _, limit := range []int{-1, 101} {
 		_, err := api.Call(t.Context(), c, api.GetAuditLog, api.AuditQuery{Limit: limit})
 		var e *api.Error
-		if !errors.As(err, &e) || e.Status != http.StatusBadRequest || e.Message != "limit must be a whole number from 1 to 100" {
+		if !errors.As(err, &e) || e.Status != http.StatusBadRequest ||
+			e.Message != "limit must be a whole number from 1 to 100" {
 			t.Errorf("%d: %v", limit, err)
 		}
 	}

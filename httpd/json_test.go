@@ -11,48 +11,52 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 )
 
+var strictJSON = []struct {
+	name, body, want string // want is the error, "" for none
+}{
+	{"a draft", `{"to":["a@b.c"],"subject":"s","markdown":"m"}`, ""},
+	{"null counts as left out", `{"to":["a@b.c"],"cc":null,"send_at":null}`, ""},
+	{"blanks around", " \r\n\t{} \n", ""},
+	{"an attachment", `{"attachments":[{"name":"a","content_base64":"","content_type":"b"}]}`, ""},
+
+	{"nothing", ``, "the body ends before its JSON value does"},
+	{"half", `{"to":["a@b.c"`, "the body ends before its JSON value does"},
+	{"an array", `[]`, "the body must be an object"},
+	{"a string", `"x"`, "the body must be an object"},
+	{"null", `null`, "the body must be an object"},
+	{"two values", `{} {}`, "the body goes on after its JSON value"},
+	{"rubbish behind", `{}x`, "the body goes on after its JSON value"},
+	{"not JSON", `{to:[]}`, "the body is not JSON, at octet 3"},
+	{"not UTF-8", "{\"subject\":\"\xff\"}", "the body is not UTF-8"},
+	{"a byte order mark", "\ufeff{}", "the body is not JSON, at octet 1"},
+
+	{"an unknown name", `{"too":[]}`, `the body has a member that is not known here: "too"`},
+	{"a name in another case", `{"To":["a@b.c"]}`, `the body has a member that is not known here: "To"`},
+	{"a name with a long s", `{"ſubject":"x"}`, `the body has a member that is not known here: "ſubject"`},
+	{"a name with a Kelvin sign", `{"mar\u212adown":"x"}`,
+		`the body has a member that is not known here: "mar` + "\u212a" + `down"`},
+	{"a name twice", `{"to":["a@b.c"],"to":["e@b.c"]}`, `the body has the member "to" twice`},
+	{"a name twice, once in escapes", `{"to":["a@b.c"],"\u0074o":["e@b.c"]}`, `the body has the member "to" twice`},
+	{"a name twice, once null", `{"bcc":null,"bcc":["e@b.c"]}`, `the body has the member "bcc" twice`},
+	{"a name twice, further in", `{"attachments":[{"name":"a","name":"b"}]}`,
+		`attachments[0] has the member "name" twice`},
+	{"an unknown name further in", `{"attachments":[{"Name":"a"}]}`,
+		`attachments[0] has a member that is not known here: "Name"`},
+
+	{"a string for an array", `{"to":"a@b.c,e@b.c"}`, "to must be an array"},
+	{"an array in an array", `{"to":[["a@b.c"]]}`, "to[0] must be a string"},
+	{"an object in an array", `{"to":[{"email":"a@b.c"}]}`, "to[0] must be a string"},
+	{"null in an array", `{"to":[null]}`, "to[0] must be a string"},
+	{"an array for a string", `{"subject":["a"]}`, "subject must be a string"},
+	{"a number for a string", `{"subject":1}`, "subject must be a string"},
+	{"true for a string", `{"subject":true}`, "subject must be a string"},
+	{"an object for a string", `{"markdown":{}}`, "markdown must be a string"},
+	{"a string for an object", `{"attachments":["a"]}`, "attachments[0] must be an object"},
+	{"nesting without end", `{"to":` + strings.Repeat(`[`, 100_000), "to[0] must be a string"},
+}
+
 func TestStrictJSON(t *testing.T) {
-	deep := strings.Repeat(`[`, 100_000)
-	for _, c := range []struct {
-		name, body, want string // want is the error, "" for none
-	}{
-		{"a draft", `{"to":["a@b.c"],"subject":"s","markdown":"m"}`, ""},
-		{"null counts as left out", `{"to":["a@b.c"],"cc":null,"send_at":null}`, ""},
-		{"blanks around", " \r\n\t{} \n", ""},
-		{"an attachment", `{"attachments":[{"name":"a","content_base64":"","content_type":"b"}]}`, ""},
-
-		{"nothing", ``, "the body ends before its JSON value does"},
-		{"half", `{"to":["a@b.c"`, "the body ends before its JSON value does"},
-		{"an array", `[]`, "the body must be an object"},
-		{"a string", `"x"`, "the body must be an object"},
-		{"null", `null`, "the body must be an object"},
-		{"two values", `{} {}`, "the body goes on after its JSON value"},
-		{"rubbish behind", `{}x`, "the body goes on after its JSON value"},
-		{"not JSON", `{to:[]}`, "the body is not JSON, at octet 3"},
-		{"not UTF-8", "{\"subject\":\"\xff\"}", "the body is not UTF-8"},
-		{"a byte order mark", "\ufeff{}", "the body is not JSON, at octet 1"},
-
-		{"an unknown name", `{"too":[]}`, `the body has a member that is not known here: "too"`},
-		{"a name in another case", `{"To":["a@b.c"]}`, `the body has a member that is not known here: "To"`},
-		{"a name with a long s", `{"ſubject":"x"}`, `the body has a member that is not known here: "ſubject"`},
-		{"a name with a Kelvin sign", `{"mar\u212adown":"x"}`, `the body has a member that is not known here: "mar` + "\u212a" + `down"`},
-		{"a name twice", `{"to":["a@b.c"],"to":["e@b.c"]}`, `the body has the member "to" twice`},
-		{"a name twice, once in escapes", `{"to":["a@b.c"],"\u0074o":["e@b.c"]}`, `the body has the member "to" twice`},
-		{"a name twice, once null", `{"bcc":null,"bcc":["e@b.c"]}`, `the body has the member "bcc" twice`},
-		{"a name twice, further in", `{"attachments":[{"name":"a","name":"b"}]}`, `attachments[0] has the member "name" twice`},
-		{"an unknown name further in", `{"attachments":[{"Name":"a"}]}`, `attachments[0] has a member that is not known here: "Name"`},
-
-		{"a string for an array", `{"to":"a@b.c,e@b.c"}`, "to must be an array"},
-		{"an array in an array", `{"to":[["a@b.c"]]}`, "to[0] must be a string"},
-		{"an object in an array", `{"to":[{"email":"a@b.c"}]}`, "to[0] must be a string"},
-		{"null in an array", `{"to":[null]}`, "to[0] must be a string"},
-		{"an array for a string", `{"subject":["a"]}`, "subject must be a string"},
-		{"a number for a string", `{"subject":1}`, "subject must be a string"},
-		{"true for a string", `{"subject":true}`, "subject must be a string"},
-		{"an object for a string", `{"markdown":{}}`, "markdown must be a string"},
-		{"a string for an object", `{"attachments":["a"]}`, "attachments[0] must be an object"},
-		{"nesting without end", `{"to":` + deep, "to[0] must be a string"},
-	} {
+	for _, c := range strictJSON {
 		t.Run(c.name, func(t *testing.T) {
 			var d api.Draft
 			err := faultOf(api.Parse([]byte(c.body), &d))
@@ -144,7 +148,8 @@ func TestABodyMustSayThatItIsJSON(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		draft, `{}`, `{"to":["a@b.c"],"To":["e@b.c"]}`, `{"to":["a@b.c"],"\u0074o":[]}`, `{"subject":"\ud800"}`,
-		`{"attachments":[{"name":"a","content_base64":"AA==","content_type":"b/c"},null]}`, `{"to":null}`, "{\"\u017fubject\":\"x\"}",
+		`{"attachments":[{"name":"a","content_base64":"AA==","content_type":"b/c"},null]}`, `{"to":null}`, "{\"\u017fu" +
+			"bject\":\"x\"}",
 	} {
 		f.Add([]byte(s))
 	}

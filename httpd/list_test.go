@@ -14,7 +14,8 @@ import (
 )
 
 // broken are bytes that no record can be read from, or only another thing.
-var broken = []string{"", "{", "null", "{}", `{"id":"01JAAAAAAAAAAAAAAAAAAAAAAA"}`, "\x00\xff", strings.Repeat("[", 1000)}
+var broken = []string{"", "{", "null", "{}", `{"id":"01JAAAAAAAAAAAAAAAAAAAAAAA"}`, "\x00\xff",
+	strings.Repeat("[", 1000)}
 
 func TestADamagedMailIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 	h := newFixture(t)
@@ -60,7 +61,8 @@ func TestADamagedNoticeIsListedAsDamagedAndHidesNoOther(t *testing.T) {
 	for _, b := range broken {
 		h.Update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+bad, []byte(b)) })
 		l := into[api.Emails](h, h.want(200, "reader", "GET", emailsOf+"?direction=inbound", ""))
-		if len(l.Emails) != 2 || l.Emails[0].ID != good || l.Emails[0].Damaged || l.Emails[1].ID != bad || !l.Emails[1].Damaged {
+		if len(l.Emails) != 2 || l.Emails[0].ID != good || l.Emails[0].Damaged || l.Emails[1].ID != bad ||
+			!l.Emails[1].Damaged {
 			t.Errorf("%q: %+v", b, l)
 		}
 		if w := into[api.Waited](h, h.want(200, "reader", "GET", "/v1/mailboxes/"+bot+"/wait", "")); ids(w.Emails) != good {
@@ -149,7 +151,8 @@ func TestEveryListIsBoundedByOctetsAndGoesOnAtItsCursor(t *testing.T) {
 				return err
 			}
 			long := strings.Repeat("s", 60_000+i)
-			return storetest.Records(tx).Put("mail/"+r.ID, []byte(strings.Replace(string(b), `"subject":"Hello"`, `"subject":"`+long+`"`, 1)))
+			return storetest.Records(tx).Put("mail/"+r.ID,
+				[]byte(strings.Replace(string(b), `"subject":"Hello"`, `"subject":"`+long+`"`, 1)))
 		})
 	}
 	for as, target := range map[string]string{
@@ -191,7 +194,8 @@ func TestOneItemThatNoPageHoldsIsListedAsDamaged(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return storetest.Records(tx).Put("mail/"+id, []byte(strings.Replace(string(b), `"subject":"Hello"`, `"subject":"`+strings.Repeat("s", 2<<20)+`"`, 1)))
+		return storetest.Records(tx).Put("mail/"+id,
+			[]byte(strings.Replace(string(b), `"subject":"Hello"`, `"subject":"`+strings.Repeat("s", 2<<20)+`"`, 1)))
 	})
 	l := into[api.PendingList](h, h.want(200, "approver", "GET", "/v1/oversight/pending", ""))
 	if len(l.Emails) != 1 || l.Emails[0].ID != id || !l.Emails[0].Damaged {

@@ -83,7 +83,9 @@ func (s *Server) review(ctx context.Context, c caller, in api.MailRef) (out api.
 }
 
 // rawReview writes the canonical bytes.
-func (s *Server) rawReview(ctx context.Context, c caller, in api.MailRef, w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) rawReview(
+	ctx context.Context, c caller, in api.MailRef, w http.ResponseWriter, _ *http.Request,
+) error {
 	m, err := s.mailFor(ctx, c, in.ID)
 	if err != nil {
 		return err

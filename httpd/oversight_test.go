@@ -36,7 +36,8 @@ func TestADecisionNamesWhatWasSeen(t *testing.T) {
 		{"a digest in capitals", verdict(r, "approve", strings.ToUpper(r.Digest), ""), 400, "digest"},
 		{"no action", `{"email_id":"` + r.ID + `"}`, 400, "action must be"},
 		{"an action that is none", verdict(r, "approved", r.Digest, ""), 400, "action must be"},
-		{"two actions", `{"email_id":"` + r.ID + `","action":"approve","decision":"reject","digest":"` + r.Digest + `"}`, 400, "differ"},
+		{"two actions", `{"email_id":"` + r.ID +
+			`","action":"approve","decision":"reject","digest":"` + r.Digest + `"}`, 400, "differ"},
 		{"no mail", `{"action":"reject"}`, 404, "no such mail"},
 		{"a reason without end", verdict(r, "reject", "", strings.Repeat("x", 1001)), 400, "reason"},
 	} {
@@ -74,12 +75,14 @@ func TestReadingChangesNothing(t *testing.T) {
 	h := newFixture(t)
 	r := h.held()
 	for range 3 {
-		for _, target := range []string{"/v1/oversight/decide?email_id=" + r.ID + "&action=approve&digest=" + r.Digest, "/v1/oversight/pending/" + r.ID, "/v1/oversight/pending"} {
+		for _, target := range []string{"/v1/oversight/decide?email_id=" +
+			r.ID + "&action=approve&digest=" + r.Digest, "/v1/oversight/pending/" + r.ID, "/v1/oversight/pending"} {
 			h.do("dev", "GET", target, "")
 			h.do("dev", "HEAD", target, "")
 		}
 	}
-	if m, err := h.Queue.Mail(context.Background(), mail.ID(r.ID)); err != nil || m.State != mail.Held || m.Rev != r1(h, r.ID) {
+	if m, err := h.Queue.Mail(context.Background(), mail.ID(r.ID)); err != nil || m.State != mail.Held ||
+		m.Rev != r1(h, r.ID) {
 		t.Errorf("got %v, %v", m, err)
 	}
 }
@@ -96,7 +99,8 @@ func TestPendingIsPagedOldestFirst(t *testing.T) {
 	}
 	var got []string
 	for cursor, n := "", 0; n == 0 || cursor != ""; n++ {
-		page := into[api.PendingList](h, h.want(200, "watcher", "GET", "/v1/oversight/pending?limit=2"+map[bool]string{true: "&cursor=" + cursor}[cursor != ""], ""))
+		page := into[api.PendingList](h, h.want(200, "watcher", "GET",
+			"/v1/oversight/pending?limit=2"+map[bool]string{true: "&cursor=" + cursor}[cursor != ""], ""))
 		for _, v := range page.Emails {
 			got = append(got, v.ID)
 		}
@@ -111,9 +115,11 @@ func TestPendingIsPagedOldestFirst(t *testing.T) {
 // move a terminal or turn the text around made visible.
 func TestAReviewNeutralisesWhatOthersWrote(t *testing.T) {
 	h := newFixture(t)
-	r := into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/send", strings.Replace(edit("markdown", "harmless\u202e \x1b[2J"), "Hello", "He\u202ello", 1)))
+	r := into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/send",
+		strings.Replace(edit("markdown", "harmless\u202e \x1b[2J"), "Hello", "He\u202ello", 1)))
 	for _, target := range []string{"/v1/oversight/pending/" + r.ID, "/v1/oversight/pending"} {
-		if got := h.want(200, "approver", "GET", target, ""); strings.ContainsAny(got.body, "\u202e\x1b") || strings.Contains(got.body, `\u001b`) {
+		if got := h.want(200, "approver", "GET", target, ""); strings.ContainsAny(got.body, "\u202e\x1b") ||
+			strings.Contains(got.body, `\u001b`) {
 			t.Errorf("got %s", got.body)
 		}
 	}

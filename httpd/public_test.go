@@ -19,7 +19,8 @@ func TestKeyDocumentsAreForEveryone(t *testing.T) {
 	if r.status != 200 || !strings.Contains(r.body, `"kid":"a.example"`) {
 		t.Errorf("the only domain: got %d %s", r.status, r.body)
 	}
-	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "public, max-age=86400", "Access-Control-Allow-Origin": "*", "Vary": "Host"} {
+	for name, want := range map[string]string{"Content-Type": "application/json",
+		"Cache-Control": "public, max-age=86400", "Access-Control-Allow-Origin": "*", "Vary": "Host"} {
 		if got := r.header.Get(name); got != want {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -27,7 +28,9 @@ func TestKeyDocumentsAreForEveryone(t *testing.T) {
 	if again := ask(key, "a.example", r.header.Get("ETag")); again.status != 304 || again.body != "" {
 		t.Errorf("got %d %s", again.status, again.body)
 	}
-	if set := ask("/.well-known/jwks.json", "a.example", ""); set.body != `{"keys":[{"kty":"EC","kid":"a.example"}]}` || set.header.Get("Content-Type") != "application/jwk-set+json" {
+	set := ask("/.well-known/jwks.json", "a.example", "")
+	if set.body != `{"keys":[{"kty":"EC","kid":"a.example"}]}` ||
+		set.header.Get("Content-Type") != "application/jwk-set+json" {
 		t.Errorf("got %s", set.body)
 	}
 	h.want(201, "admin", "POST", "/v1/domains", `{"name":"z.example"}`)

@@ -19,7 +19,8 @@ var attempts = []struct {
 	op, method, target, body string
 	may                      string // who is not refused
 }{
-	{"decide", "POST", "/v1/oversight/decide", `{"email_id":"{held}","action":"approve","digest":"{digest}"}`, "approver dev"},
+	{"decide", "POST", "/v1/oversight/decide", `{"email_id":"{held}","action":"approve","digest":"{digest}"}`,
+		"approver dev"},
 	{"decide", "POST", "/v1/oversight/decide", `{"email_id":"{held}","action":"approve"}`, ""},
 	{"decide", "POST", "/v1/oversight/decide", `{"email_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","action":"reject"}`, ""},
 	{"mailbox.set", "PATCH", "/v1/mailboxes/bot@a.example", `{"oversight_mode":"autonomous"}`, "approver dev"},
@@ -64,7 +65,8 @@ func TestEveryRefusedOperationLeavesExactlyOneEntry(t *testing.T) {
 					kind = audit.DecideRefuse
 				}
 				r := e[0]
-				if r.Kind != kind || r.Facts["op"] != o.op || r.Facts["code"] == "" || r.Facts["door"] != door || r.Actor.ID == "" ||
+				if r.Kind != kind || r.Facts["op"] != o.op || r.Facts["code"] == "" || r.Facts["door"] != door ||
+					r.Actor.ID == "" ||
 					r.Private["credential"] != h.ids[who] {
 					t.Errorf("%s: %s as %s: %+v", door, o.op, who, r)
 				}
@@ -101,7 +103,8 @@ func (h *fixture) operation(r *http.Request, body string) (found *api.Operation,
 		mux.HandleFunc(op.Route(), func(_ http.ResponseWriter, r *http.Request) {
 			var err error
 			found = op
-			if in, err = op.Decode(api.Request{Path: r.PathValue, Query: r.URL.Query(), Header: r.Header, Body: []byte(body)}); err != nil {
+			if in, err = op.Decode(api.Request{Path: r.PathValue, Query: r.URL.Query(), Header: r.Header,
+				Body: []byte(body)}); err != nil {
 				h.t.Fatal(err)
 			}
 		})
@@ -146,7 +149,8 @@ func TestNobodyFillsTheLogWithRefusals(t *testing.T) {
 	h.clock.Forward(time.Minute)
 	h.want(403, "sender", "POST", "/v1/thaw", `{"scope":"all"}`)
 	e := h.entries()
-	if len(e)-before != 63 || e[0].Kind != audit.PolicyRefuse || e[1].Kind != audit.RefuseOmit || e[1].Facts["omitted"] != "40" || e[1].Actor.ID != "agent:bot" {
+	if len(e)-before != 63 || e[0].Kind != audit.PolicyRefuse || e[1].Kind != audit.RefuseOmit ||
+		e[1].Facts["omitted"] != "40" || e[1].Actor.ID != "agent:bot" {
 		t.Errorf("%d entries, the newest %+v, %+v", len(e)-before, e[0], e[1])
 	}
 }

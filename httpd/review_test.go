@@ -49,10 +49,12 @@ func rcpts(list ...string) (out []mail.Rcpt) {
 
 func TestAReviewShowsEveryDeliveryOption(t *testing.T) {
 	h := newFixture(t)
-	env := mail.Envelope{From: mail.MustAddress(bot), Ret: "FULL", EnvID: "q\x1b1", Rcpts: rcpts("ada@b.example", "boss@c.example")}
+	env := mail.Envelope{From: mail.MustAddress(bot), Ret: "FULL", EnvID: "q\x1b1",
+		Rcpts: rcpts("ada@b.example", "boss@c.example")}
 	env.Rcpts[0].Notify = []string{"NEVER"}
 	env.Rcpts[1].ORcpt = "rfc822;eve@d.example"
-	r := h.review(h.submit(env, "From: "+bot+"\nTo: ada@b.example, carl@b.example\nDate: Mon, 05 Jan 2026 03:04:05 +0000\n\nHello\n"))
+	r := h.review(h.submit(env, "From: "+bot+
+		"\nTo: ada@b.example, carl@b.example\nDate: Mon, 05 Jan 2026 03:04:05 +0000\n\nHello\n"))
 	if o := r.Options; o.Ret != "FULL" || o.EnvID != `q\x1b1` || o.HoldFor == "" || o.HoldEnds.IsZero() {
 		t.Errorf("got %+v", o)
 	}
@@ -60,7 +62,8 @@ func TestAReviewShowsEveryDeliveryOption(t *testing.T) {
 		t.Errorf("got %+v", r.Recipients)
 	}
 	for code, want := range map[message.WarningCode]string{
-		message.WarnDelivery: "[NOTIFY=NEVER for ada@b.example ORCPT=rfc822;eve@d.example for boss@c.example RET=FULL ENVID=q\\x1b1]",
+		message.WarnDelivery: "[NOTIFY=NEVER for ada@b.example ORCPT=rfc822;eve@d.example for boss@c.example RET=FULL " +
+			"ENVID=q\\x1b1]",
 		message.WarnBlind:    "[boss@c.example gets it, and To and Cc do not say so]",
 		message.WarnNoRcpt:   "[carl@b.example stands in To or Cc and does not get it]",
 		message.WarnDate:     "[Date says 2026-01-05T03:04:05Z; it was submitted at 2026-01-02T03:04:05Z]",
@@ -79,7 +82,8 @@ func TestTheMailboxIsSpelledAsItIsAndNotAsTheAgentWrites(t *testing.T) {
 	id := h.submit(mail.Envelope{From: mail.MustAddress(odd), Rcpts: rcpts("ada@b.example")},
 		"From: Bot <"+odd+">\nTo: ada@b.example\n\nHello\n")
 	r := h.review(id)
-	if r.From != bot || r.Mailbox != bot || fmt.Sprint(warned(r, message.WarnSpelling)) != "[the mailbox is "+bot+"; the mail spells it Bot <"+odd+">]" {
+	if r.From != bot || r.Mailbox != bot ||
+		fmt.Sprint(warned(r, message.WarnSpelling)) != "[the mailbox is "+bot+"; the mail spells it Bot <"+odd+">]" {
 		t.Errorf("from %s, mailbox %s, %+v", r.From, r.Mailbox, r.Warnings)
 	}
 	list := into[api.PendingList](h, h.want(200, "approver", "GET", "/v1/oversight/pending", ""))
@@ -129,7 +133,8 @@ func TestAMailThatRepeatsAnEarlierOneSaysSo(t *testing.T) {
 		}
 	}
 	h.clock.Forward(8 * 24 * time.Hour)
-	if got := warned(h.review(send("ada@b.example carl@b.example", "<p>Please pay 10 EUR.")), message.WarnRepeat); got != nil {
+	if got := warned(h.review(send("ada@b.example carl@b.example", "<p>Please pay 10 EUR.")),
+		message.WarnRepeat); got != nil {
 		t.Errorf("after 8 days: %s", got)
 	}
 }
@@ -137,7 +142,8 @@ func TestAMailThatRepeatsAnEarlierOneSaysSo(t *testing.T) {
 func TestOnlyTheNewestMailsAreComparedForARepetition(t *testing.T) {
 	h := newFixture(t)
 	send := func(text string) mail.ID {
-		return h.submit(mail.Envelope{From: mail.MustAddress(bot), Rcpts: rcpts("ada@b.example")}, "From: "+bot+"\n\n"+text+"\n")
+		return h.submit(mail.Envelope{From: mail.MustAddress(bot), Rcpts: rcpts("ada@b.example")},
+			"From: "+bot+"\n\n"+text+"\n")
 	}
 	send("pay")
 	for range repeatMails - 1 {

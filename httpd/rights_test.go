@@ -23,9 +23,10 @@ var rights = []struct {
 	route, target, body string
 	want                string // by principal, as everyone lists them
 }{
-	//                                                                             nobo read send othe watc appr admi sock dev
+	// Columns: nobo read send othe watc appr admi sock dev
 	{"GET /health", "/health", "", "200 200 200 200 200 200 200 200 200"},
-	{"GET /.well-known/multimail-signing-key", "/.well-known/multimail-signing-key", "", "200 200 200 200 200 200 200 200 200"},
+	{"GET /.well-known/multimail-signing-key", "/.well-known/multimail-signing-key", "",
+		"200 200 200 200 200 200 200 200 200"},
 	{"GET /.well-known/jwks.json", "/.well-known/jwks.json", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /swagger.json", "/swagger.json", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /metrics", "/metrics", "", "401 403 403 403 403 403 200 200 200"},
@@ -34,29 +35,44 @@ var rights = []struct {
 	{"POST /v1/send", "/v1/send", draft, "401 403 202 202 403 403 403 403 403"},
 	{"POST /v1/mailboxes/{id}/send", "/v1/mailboxes/bot@a.example/send", draft, "401 403 202 403 403 403 403 403 403"},
 	{"GET /v1/mailboxes/{id}/emails", "/v1/mailboxes/bot@a.example/emails", "", "401 200 200 404 403 403 403 200 200"},
-	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/bot@a.example/emails/{held}", "", "401 200 200 404 403 403 403 200 200"},
-	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/bot@a.example/emails/{notice}", "", "401 200 200 404 403 403 403 200 200"},
-	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/other@a.example/emails/{held}", "", "401 404 404 404 403 403 403 404 404"},
-	{"POST /v1/mailboxes/{id}/emails/{email}/cancel", "/v1/mailboxes/bot@a.example/emails/{held}/cancel", "", "401 403 200 404 403 403 403 403 403"},
-	{"GET /v1/mailboxes/{id}/wait", "/v1/mailboxes/bot@a.example/wait{+notice}", "", "401 200 200 404 403 403 403 200 200"},
+	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/bot@a.example/emails/{held}", "",
+		"401 200 200 404 403 403 403 200 200"},
+	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/bot@a.example/emails/{notice}", "",
+		"401 200 200 404 403 403 403 200 200"},
+	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/other@a.example/emails/{held}", "",
+		"401 404 404 404 403 403 403 404 404"},
+	{"POST /v1/mailboxes/{id}/emails/{email}/cancel", "/v1/mailboxes/bot@a.example/emails/{held}/cancel", "",
+		"401 403 200 404 403 403 403 403 403"},
+	{"GET /v1/mailboxes/{id}/wait", "/v1/mailboxes/bot@a.example/wait{+notice}", "",
+		"401 200 200 404 403 403 403 200 200"},
 	{"GET /v1/usage", "/v1/usage", "", "401 200 200 200 403 403 403 200 200"},
 
 	{"GET /v1/mailboxes", "/v1/mailboxes", "", "401 200 200 200 200 200 200 200 200"},
-	{"POST /v1/mailboxes", "/v1/mailboxes", `{"address":"m{n}@a.example","agents":["bot"]}`, "401 403 403 403 403 403 201 201 201"},
+	{"POST /v1/mailboxes", "/v1/mailboxes", `{"address":"m{n}@a.example","agents":["bot"]}`,
+		"401 403 403 403 403 403 201 201 201"},
 	{"GET /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", "", "401 200 200 404 200 200 200 200 200"},
-	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example{+gated}", `{"oversight_mode":"read_only"}`, "401 200 200 404 403 200 200 200 200"},
-	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example{+gated}", `{"oversight_mode":"autonomous"}`, "401 403 403 404 403 200 403 403 200"},
-	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"display_name":"Bot {n}"}`, "401 403 403 404 403 403 200 200 200"},
-	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"oversight_address":"eve{n}@a.example"}`, "401 403 403 404 403 200 403 403 200"},
-	{"GET /v1/mailboxes/{id}/allowlist", "/v1/mailboxes/bot@a.example/allowlist", "", "401 200 200 404 200 200 200 200 200"},
-	{"POST /v1/mailboxes/{id}/allowlist", "/v1/mailboxes/bot@a.example/allowlist", `{"pattern":"p{n}@b.example"}`, "401 403 403 403 403 201 403 403 201"},
-	{"DELETE /v1/mailboxes/{id}/allowlist/{entry}", "/v1/mailboxes/bot@a.example/allowlist/{entry}", "", "401 200 200 404 403 200 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example{+gated}", `{"oversight_mode":"read_only"}`,
+		"401 200 200 404 403 200 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example{+gated}", `{"oversight_mode":"autonomous"}`,
+		"401 403 403 404 403 200 403 403 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"display_name":"Bot {n}"}`,
+		"401 403 403 404 403 403 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"oversight_address":"eve{n}@a.example"}`,
+		"401 403 403 404 403 200 403 403 200"},
+	{"GET /v1/mailboxes/{id}/allowlist", "/v1/mailboxes/bot@a.example/allowlist", "",
+		"401 200 200 404 200 200 200 200 200"},
+	{"POST /v1/mailboxes/{id}/allowlist", "/v1/mailboxes/bot@a.example/allowlist", `{"pattern":"p{n}@b.example"}`,
+		"401 403 403 403 403 201 403 403 201"},
+	{"DELETE /v1/mailboxes/{id}/allowlist/{entry}", "/v1/mailboxes/bot@a.example/allowlist/{entry}", "",
+		"401 200 200 404 403 200 200 200 200"},
 
 	{"GET /v1/oversight/pending", "/v1/oversight/pending", "", "401 403 403 403 200 200 403 200 200"},
 	{"GET /v1/oversight/pending/{id}", "/v1/oversight/pending/{held}", "", "401 403 403 403 200 200 403 200 200"},
 	{"GET /v1/oversight/pending/{id}", "/v1/oversight/pending/{held}?raw=1", "", "401 403 403 403 200 200 403 200 200"},
-	{"POST /v1/oversight/decide", "/v1/oversight/decide", `{"email_id":"{held}","action":"approve","digest":"{digest}"}`, "401 403 403 403 403 200 403 403 200"},
-	{"POST /v1/oversight/decide", "/v1/oversight/decide", `{"email_id":"{held}","decision":"reject"}`, "401 403 403 403 403 200 403 403 200"},
+	{"POST /v1/oversight/decide", "/v1/oversight/decide",
+		`{"email_id":"{held}","action":"approve","digest":"{digest}"}`, "401 403 403 403 403 200 403 403 200"},
+	{"POST /v1/oversight/decide", "/v1/oversight/decide", `{"email_id":"{held}","decision":"reject"}`,
+		"401 403 403 403 403 200 403 403 200"},
 
 	{"GET /v1/account", "/v1/account", "", "401 200 200 200 200 200 200 200 200"},
 	{"PATCH /v1/account", "/v1/account", `{"name":"Example {n}"}`, "401 403 403 403 403 403 200 200 200"},
@@ -70,9 +86,12 @@ var rights = []struct {
 	{"POST /v1/agents/{name}/enable", "/v1/agents/{agent}/enable", "", "401 403 403 403 403 200 403 403 200"},
 	{"POST /v1/agents/{name}/password", "/v1/agents/{agent}/password", "", "401 403 403 403 403 403 200 200 200"},
 	{"GET /v1/api-keys", "/v1/api-keys", "", "401 403 403 403 403 200 200 200 200"},
-	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"agent","owner":"bot","scopes":["read","send"]}`, "401 403 403 403 403 403 201 201 201"},
-	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"admin","owner":"root{n}","scopes":["admin"]}`, "401 403 403 403 403 403 201 201 201"},
-	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"approver","owner":"boss{n}","scopes":["oversight"]}`, "401 403 403 403 403 201 403 403 201"},
+	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"agent","owner":"bot","scopes":["read","send"]}`,
+		"401 403 403 403 403 403 201 201 201"},
+	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"admin","owner":"root{n}","scopes":["admin"]}`,
+		"401 403 403 403 403 403 201 201 201"},
+	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"approver","owner":"boss{n}","scopes":["oversight"]}`,
+		"401 403 403 403 403 201 403 403 201"},
 	{"DELETE /v1/api-keys/{id}", "/v1/api-keys/{key}", "", "401 403 403 403 403 200 200 200 200"},
 	{"GET /v1/mails", "/v1/mails", "", "401 403 403 403 403 403 200 200 200"},
 	{"GET /v1/mails/{id}", "/v1/mails/{held}", "", "401 403 403 403 403 403 200 200 200"},
@@ -127,7 +146,8 @@ func (h *fixture) fill(n int, parts ...string) []string {
 			with = append(with, "{agent}", fmt.Sprintf("temp%d", n))
 		}
 		if has("{key}") {
-			k, _, err := h.Registry.AddKey(tx, registry.Socket(0, false), registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot"})
+			k, _, err := h.Registry.AddKey(tx, registry.Socket(0, false),
+				registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot"})
 			if err != nil {
 				return err
 			}
@@ -163,7 +183,12 @@ func TestEveryoneIsAnsweredWhatTheTableOfRightsSays(t *testing.T) {
 
 func TestTheTableOfRightsCoversEveryOperation(t *testing.T) {
 	for _, op := range api.Operations.Operations() {
-		if !slices.ContainsFunc(rights, func(row struct{ route, target, body, want string }) bool { return row.route == op.Route() }) {
+		if !slices.ContainsFunc(rights, func(row struct {
+			route, target, body,
+			want string
+		}) bool {
+			return row.route == op.Route()
+		}) {
 			t.Errorf("%s is not in the table", op)
 		}
 	}
@@ -197,7 +222,8 @@ func TestARevokedKeyEndsAtOnce(t *testing.T) {
 func TestAnApproverOfOneMailboxSeesNoOther(t *testing.T) {
 	h := newFixture(t)
 	h.key("narrow", h.principal("approver"), registry.KeyRequest{Kind: registry.KindApprover, Owner: "nan",
-		Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}, Mailboxes: []mail.Address{mail.MustAddress(other)}})
+		Scopes: []registry.Scope{registry.ScopeOversight,
+			registry.ScopeOversightRead}, Mailboxes: []mail.Address{mail.MustAddress(other)}})
 	mine := h.held()
 	theirs := into[api.Receipt](h, h.want(202, "other", "POST", "/v1/send", draft))
 	list := into[api.PendingList](h, h.want(200, "narrow", "GET", "/v1/oversight/pending", ""))

@@ -62,7 +62,9 @@ func (s *Server) send(ctx context.Context, c caller, in api.SendRequest) (api.Re
 }
 
 // sendFrom hands a draft to the gate.
-func (s *Server) sendFrom(ctx context.Context, c caller, name string, h api.KeyHeader, d api.Draft) (out api.Receipt, _ error) {
+func (s *Server) sendFrom(
+	ctx context.Context, c caller, name string, h api.KeyHeader, d api.Draft,
+) (out api.Receipt, _ error) {
 	if h.Key != "" {
 		if d.IdempotencyKey != "" && d.IdempotencyKey != h.Key {
 			return s.refuseDraft(ctx, c, invalid("the header Idempotency-Key and idempotency_key differ; give one"))

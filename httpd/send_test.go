@@ -42,50 +42,59 @@ func many(n int) (list []string) {
 	return list
 }
 
+const inject = "b@b.example\r\nBcc: y@y.example"
+
+var refusedDrafts = []struct {
+	name, body string
+	want       int
+	text       string
+}{
+	{"a line break in to", edit("to", []string{inject}), 400, "to[0]: "},
+	{"a line break in cc", edit("cc", []string{inject}), 400, "cc[0]: "},
+	{"a line break in bcc", edit("bcc", []string{inject}), 400, "bcc[0]: "},
+	{"a line break in subject", edit("subject", "Hello\r\nBcc: y@y.example"), 400, "subject"},
+	{"a line feed in subject", edit("subject", "Hello\nBcc: y@y.example"), 400, "subject"},
+	{"a carriage return in subject", edit("subject", "Hello\rBcc: y@y.example"), 400, "subject"},
+	{"a NUL in subject", edit("subject", "Hello\x00"), 400, "subject"},
+	{"a line separator in subject", edit("subject", "Hello\u2028Bcc: y@y.example"), 400, "subject"},
+	{"a NUL in markdown", edit("markdown", "a\x00b"), 400, "markdown"},
+	{"a line break in a file's name", edit("attachments", file("a\r\nb", "AA==", "text/plain")), 400,
+		"attachments[0].name"},
+	{"a line break in a file's type", edit("attachments", file("a", "AA==", "text/plain\r\nX: y")), 400,
+		"attachments[0].content_type"},
+	{"a line break in a file's content", edit("attachments", file("a", "AA\r\n==", "text/plain")), 400,
+		"attachments[0].content_base64"},
+	{"a type that is none", edit("attachments", file("a", "AA==", "text")), 400, ""},
+	{"content that is not base64", edit("attachments", file("a", "AA=", "text/plain")), 400,
+		"attachments[0].content_base64"},
+	{"a file without a name", edit("attachments", file("", "AA==", "text/plain")), 400, "attachments[0].name"},
+	{"a line break in the key", edit("idempotency_key", "a\r\nb"), 400, "idempotency_key"},
+	{"a line break in the time", edit("send_at", "2026-01-31T08:00:00Z\r\n"), 400, "send_at"},
+	{"one string of addresses", `{"to":"a@x.example,b@y.example","subject":"s","markdown":"m"}`, 400,
+		"to must be an array"},
+	{"two addresses in one", edit("to", []string{"a@x.example,b@y.example"}), 400, "to[0]"},
+	{"a name around the address", edit("to", []string{"Ada <ada@b.example>"}), 400, "to[0]"},
+	{"a local part that routes on", edit("to", []string{`"a>,<y@y.example"@b.example`}), 400, "to[0]"},
+	{"nobody", edit("to", []string{}), 400, "to must name"},
+	{"too many", edit("to", many(51)), 400, "to has more than 50"},
+	{"too many blind copies", edit("bcc", many(51)), 400, "bcc has more than 50"},
+	{"too many in all", `{"to":` + list(50, "t") +
+		`,"cc":` + list(50, "c") + `,"bcc":` + list(1, "b") + `,"subject":"s","markdown":"m"}`, 400, "recipients"},
+	{"a subject too long", edit("subject", strings.Repeat("x", 999)), 400, "subject"},
+	{"markdown too long", edit("markdown", strings.Repeat("x", 262_145)), 400, "markdown"},
+	{"nothing to say", edit("markdown", ""), 400, "markdown"},
+	{"a time without a zone", edit("send_at", "2026-01-31T08:00:00"), 400, "send_at"},
+	{"a time in another zone", edit("send_at", "2026-01-31T08:00:00+01:00"), 400, "send_at"},
+	{"a time past", edit("send_at", "2025-12-31T08:00:00Z"), 400, "in the past"},
+	{"a time too far ahead", edit("send_at", "2027-02-01T08:00:00Z"), 400, "a year ahead"},
+	{"a member that is unknown", edit("oversight_mode", "autonomous"), 400, "not known here"},
+	{"a door of its own", edit("door", "smtp"), 400, "not known here"},
+	{"a mailbox beside the path", edit("mailbox_id", other), 400, "the path names the mailbox"},
+}
+
 func TestADraftThatIsRefusedLeavesAnEntryAndNoMail(t *testing.T) {
 	h := newFixture(t)
-	inject := "b@b.example\r\nBcc: y@y.example"
-	for _, c := range []struct {
-		name, body string
-		want       int
-		text       string
-	}{
-		{"a line break in to", edit("to", []string{inject}), 400, "to[0]: "},
-		{"a line break in cc", edit("cc", []string{inject}), 400, "cc[0]: "},
-		{"a line break in bcc", edit("bcc", []string{inject}), 400, "bcc[0]: "},
-		{"a line break in subject", edit("subject", "Hello\r\nBcc: y@y.example"), 400, "subject"},
-		{"a line feed in subject", edit("subject", "Hello\nBcc: y@y.example"), 400, "subject"},
-		{"a carriage return in subject", edit("subject", "Hello\rBcc: y@y.example"), 400, "subject"},
-		{"a NUL in subject", edit("subject", "Hello\x00"), 400, "subject"},
-		{"a line separator in subject", edit("subject", "Hello\u2028Bcc: y@y.example"), 400, "subject"},
-		{"a NUL in markdown", edit("markdown", "a\x00b"), 400, "markdown"},
-		{"a line break in a file's name", edit("attachments", file("a\r\nb", "AA==", "text/plain")), 400, "attachments[0].name"},
-		{"a line break in a file's type", edit("attachments", file("a", "AA==", "text/plain\r\nX: y")), 400, "attachments[0].content_type"},
-		{"a line break in a file's content", edit("attachments", file("a", "AA\r\n==", "text/plain")), 400, "attachments[0].content_base64"},
-		{"a type that is none", edit("attachments", file("a", "AA==", "text")), 400, ""},
-		{"content that is not base64", edit("attachments", file("a", "AA=", "text/plain")), 400, "attachments[0].content_base64"},
-		{"a file without a name", edit("attachments", file("", "AA==", "text/plain")), 400, "attachments[0].name"},
-		{"a line break in the key", edit("idempotency_key", "a\r\nb"), 400, "idempotency_key"},
-		{"a line break in the time", edit("send_at", "2026-01-31T08:00:00Z\r\n"), 400, "send_at"},
-		{"one string of addresses", `{"to":"a@x.example,b@y.example","subject":"s","markdown":"m"}`, 400, "to must be an array"},
-		{"two addresses in one", edit("to", []string{"a@x.example,b@y.example"}), 400, "to[0]"},
-		{"a name around the address", edit("to", []string{"Ada <ada@b.example>"}), 400, "to[0]"},
-		{"a local part that routes on", edit("to", []string{`"a>,<y@y.example"@b.example`}), 400, "to[0]"},
-		{"nobody", edit("to", []string{}), 400, "to must name"},
-		{"too many", edit("to", many(51)), 400, "to has more than 50"},
-		{"too many blind copies", edit("bcc", many(51)), 400, "bcc has more than 50"},
-		{"too many in all", `{"to":` + list(50, "t") + `,"cc":` + list(50, "c") + `,"bcc":` + list(1, "b") + `,"subject":"s","markdown":"m"}`, 400, "recipients"},
-		{"a subject too long", edit("subject", strings.Repeat("x", 999)), 400, "subject"},
-		{"markdown too long", edit("markdown", strings.Repeat("x", 262_145)), 400, "markdown"},
-		{"nothing to say", edit("markdown", ""), 400, "markdown"},
-		{"a time without a zone", edit("send_at", "2026-01-31T08:00:00"), 400, "send_at"},
-		{"a time in another zone", edit("send_at", "2026-01-31T08:00:00+01:00"), 400, "send_at"},
-		{"a time past", edit("send_at", "2025-12-31T08:00:00Z"), 400, "in the past"},
-		{"a time too far ahead", edit("send_at", "2027-02-01T08:00:00Z"), 400, "a year ahead"},
-		{"a member that is unknown", edit("oversight_mode", "autonomous"), 400, "not known here"},
-		{"a door of its own", edit("door", "smtp"), 400, "not known here"},
-		{"a mailbox beside the path", edit("mailbox_id", other), 400, "the path names the mailbox"},
-	} {
+	for _, c := range refusedDrafts {
 		t.Run(c.name, func(t *testing.T) {
 			before := len(h.entries())
 			r := h.do("sender", "POST", "/v1/mailboxes/"+bot+"/send", c.body)
@@ -121,7 +130,8 @@ func TestADraftBecomesTheMailItDescribes(t *testing.T) {
 	h := newFixture(t)
 	h.want(200, "admin", "PATCH", "/v1/mailboxes/"+bot, `{"display_name":"Bot the First"}`)
 	body := `{"to":["ada@b.example","Ada@B.example"],"cc":["carl@b.example"],"bcc":["boss@c.example","ada@b.example"],
-		"subject":"Grüße","markdown":"# Hi\n\n[here](https://b.example/x)","attachments":[{"name":"a.txt","content_base64":"` +
+		"subject":"Grüße","markdown":"# Hi\n\n[here](https://b.example/x)",
+		"attachments":[{"name":"a.txt","content_base64":"` +
 		base64.StdEncoding.EncodeToString([]byte("file words")) + `","content_type":"text/plain"}]}`
 	r := into[api.Receipt](h, h.want(202, "sender", "POST", "/v1/mailboxes/"+bot+"/send", body))
 	m, err := h.Queue.Mail(context.Background(), mail.ID(r.ID))
@@ -149,13 +159,15 @@ func TestADraftBecomesTheMailItDescribes(t *testing.T) {
 		t.Errorf("no display name:\n%s", raw)
 	}
 	v := into[api.Review](h, h.want(200, "approver", "GET", "/v1/oversight/pending/"+r.ID, ""))
-	if v.Subject != "Grüße" || len(v.Bcc) != 1 || v.Bcc[0] != "boss@c.example" || !v.Recipients[2].Hidden || v.Recipients[0].Hidden {
+	if v.Subject != "Grüße" || len(v.Bcc) != 1 || v.Bcc[0] != "boss@c.example" || !v.Recipients[2].Hidden ||
+		v.Recipients[0].Hidden {
 		t.Errorf("got %+v", v)
 	}
 	if len(v.Parts) != 3 || !v.Parts[2].Attachment || v.Parts[2].Name != "a.txt" || len(v.Links) != 1 {
 		t.Errorf("got %+v %v", v.Parts, v.Links)
 	}
-	if raw2 := h.want(200, "approver", "GET", "/v1/oversight/pending/"+r.ID+"?raw=1", ""); raw2.body != string(raw) || raw2.header.Get("Content-Type") != "message/rfc822" {
+	raw2 := h.want(200, "approver", "GET", "/v1/oversight/pending/"+r.ID+"?raw=1", "")
+	if raw2.body != string(raw) || raw2.header.Get("Content-Type") != "message/rfc822" {
 		t.Errorf("the raw view differs")
 	}
 	e := into[api.Email](h, h.want(200, "sender", "GET", "/v1/mailboxes/"+bot+"/emails/"+r.ID, ""))
@@ -166,7 +178,8 @@ func TestADraftBecomesTheMailItDescribes(t *testing.T) {
 
 func TestStatusesSayWhereAMailStands(t *testing.T) {
 	h := newFixture(t)
-	if r := h.held(); r.Status != api.StatusHeld || !strings.Contains(r.Message, "do not send it again") || r.ThreadID != r.ID {
+	if r := h.held(); r.Status != api.StatusHeld || !strings.Contains(r.Message, "do not send it again") ||
+		r.ThreadID != r.ID {
 		t.Errorf("got %+v", r)
 	}
 	h.want(200, "approver", "PATCH", "/v1/mailboxes/"+bot, `{"oversight_mode":"autonomous"}`)
@@ -179,12 +192,14 @@ func TestStatusesSayWhereAMailStands(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 	h.clock.Forward(31 * 24 * time.Hour)
-	if e := into[api.Email](h, h.want(200, "reader", "GET", "/v1/mailboxes/"+bot+"/emails/"+r.ID, "")); e.Status != api.StatusQueued {
+	if e := into[api.Email](h, h.want(200, "reader", "GET", "/v1/mailboxes/"+bot+"/emails/"+r.ID,
+		"")); e.Status != api.StatusQueued {
 		t.Errorf("got %+v", e)
 	}
 	m := &mail.Mail{}
 	for state, want := range map[mail.State]string{
-		mail.Held: "pending_send_approval", mail.Ready: "queued", mail.Sending: "queued", mail.Sent: "sent", mail.Failed: "send_failed",
+		mail.Held: "pending_send_approval", mail.Ready: "queued", mail.Sending: "queued", mail.Sent: "sent",
+		mail.Failed:   "send_failed",
 		mail.Rejected: "rejected", mail.Cancelled: "cancelled", mail.Expired: "expired",
 	} {
 		if *m = (mail.Mail{State: state}); statusWord(m, h.clock.Now()) != want {
@@ -203,12 +218,15 @@ func TestAnIdempotencyKeyJoinsRequests(t *testing.T) {
 		t.Errorf("got %+v and %+v", first, again)
 	}
 	h.want(200, "approver", "POST", "/v1/oversight/decide", `{"email_id":"`+first.ID+`","action":"reject"}`)
-	if r := into[api.Receipt](h, h.want(200, "sender", "POST", "/v1/send", body)); r.ID != first.ID || r.Status != api.StatusRejected {
+	if r := into[api.Receipt](h, h.want(200, "sender", "POST", "/v1/send", body)); r.ID != first.ID ||
+		r.Status != api.StatusRejected {
 		t.Errorf("after the decision: %+v", r)
 	}
 	changed := strings.Replace(body, "Hello", "Other", 1)
 	h.want(http.StatusConflict, "sender", "POST", "/v1/mailboxes/"+bot+"/send", changed)
-	h.want(http.StatusForbidden, "other", "POST", "/v1/mailboxes/"+bot+"/send", body) // a key of another's mailbox learns nothing
+	// A key of another mailbox learns nothing.
+	h.want(http.StatusForbidden, "other", "POST", "/v1/mailboxes/"+bot+"/send",
+		body)
 	if r := into[api.Receipt](h, h.want(202, "other", "POST", "/v1/send", body)); r.ID == first.ID {
 		t.Error("two mailboxes share a key")
 	}
@@ -247,7 +265,8 @@ func TestRefusalsOfTheGateHaveTheirStatus(t *testing.T) {
 	h.want(403, "sender", "POST", "/v1/send", draft)
 	h.want(404, "approver", "POST", "/v1/thaw", `{"scope":"mailbox:`+bot+`"}`)
 	h.want(400, "approver", "POST", "/v1/thaw", `{"scope":"everything"}`)
-	h.want(413, "other", "POST", "/v1/send", edit("attachments", file("a", strings.Repeat("AAAA", 6_700_000), "text/plain")))
+	h.want(413, "other", "POST", "/v1/send",
+		edit("attachments", file("a", strings.Repeat("AAAA", 6_700_000), "text/plain")))
 	if h.stored() != 0 {
 		t.Error("something was stored")
 	}
@@ -273,7 +292,8 @@ func TestTheDoorIsNamedByTheWayInAlone(t *testing.T) {
 	if err != nil || door(got.ID) != "mcp" {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if _, err := api.Call(context.Background(), dial(""), api.ListMailboxes, api.None{}); err == nil || err.(*api.Error).Status != 401 {
+	if _, err := api.Call(context.Background(), dial(""), api.ListMailboxes, api.None{}); err == nil ||
+		err.(*api.Error).Status != 401 {
 		t.Errorf("in-process without a key: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -59,11 +59,13 @@ func TestTheSocketKnowsItsUser(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 	var e *api.Error
-	if _, err := api.Call(ctx, c, api.SendAny, api.SendAnyRequest{Draft: api.Draft{}}); !errors.As(err, &e) || e.Status != 403 {
+	if _, err := api.Call(ctx, c, api.SendAny, api.SendAnyRequest{Draft: api.Draft{}}); !errors.As(err, &e) ||
+		e.Status != 403 {
 		t.Errorf("the socket sends: %v", err)
 	}
 	c.Key = h.keys["sender"]
-	if _, err := api.Call(ctx, c, api.SendAny, api.SendAnyRequest{Draft: api.Draft{To: []string{ada}, Subject: "s", Markdown: "m"}}); err != nil {
+	if _, err := api.Call(ctx, c, api.SendAny,
+		api.SendAnyRequest{Draft: api.Draft{To: []string{ada}, Subject: "s", Markdown: "m"}}); err != nil {
 		t.Errorf("a key on the socket: %v", err)
 	}
 	if err := errors.Join(h.s.Shutdown(ctx), <-done, h.s.Shutdown(ctx)); err != nil {
@@ -108,7 +110,8 @@ func TestAShutdownSendsHomeWhoWaits(t *testing.T) {
 	go func() { done <- h.s.Serve(l) }()
 	c := api.New("http://"+l.Addr().String(), h.keys["reader"])
 	go func() {
-		w, err := api.Call(context.Background(), c, api.WaitForEmail, api.WaitQuery{MailboxRef: api.MailboxRef{Mailbox: bot}, TimeoutSeconds: 120})
+		w, err := api.Call(context.Background(), c, api.WaitForEmail,
+			api.WaitQuery{MailboxRef: api.MailboxRef{Mailbox: bot}, TimeoutSeconds: 120})
 		if w.Found {
 			err = errors.New("found what is not there")
 		}

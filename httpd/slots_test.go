@@ -17,7 +17,8 @@ func TestWorkThatFindsNoTurnIsRefusedInTime(t *testing.T) {
 		if status, _ := translate(err); status != 503 || time.Since(start) != slotWait {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
-		if err := s.work(context.Background(), caller{}, func() error { t.Error("ran without a turn"); return nil }); err == nil {
+		if err := s.work(context.Background(), caller{},
+			func() error { t.Error("ran without a turn"); return nil }); err == nil {
 			t.Error("an operation works that is not marked as heavy")
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -28,7 +29,8 @@ func TestWorkThatFindsNoTurnIsRefusedInTime(t *testing.T) {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 		<-s.slots
-		if err := s.work(context.Background(), caller{heavy: true}, func() error { return nil }); err != nil || len(s.slots) != 0 {
+		if err := s.work(context.Background(), caller{heavy: true}, func() error { return nil }); err != nil ||
+			len(s.slots) != 0 {
 			t.Errorf("got %v, %d turns taken", err, len(s.slots))
 		}
 	})

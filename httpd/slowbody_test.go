@@ -23,7 +23,8 @@ func TestABodyWithoutACredentialIsNotWaitedFor(t *testing.T) {
 			go func() { done <- srv.Serve(l) }()
 			c := l.dial()
 			start := time.Now()
-			fmt.Fprintf(c, "POST /v1/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n%s\r\n", auth)
+			fmt.Fprintf(c, "POST /v1/send HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+
+				"1000\r\n%s\r\n", auth)
 			r := bufio.NewReader(c)
 			resp, err := http.ReadResponse(r, nil)
 			if err != nil || resp.StatusCode != http.StatusUnauthorized {

@@ -20,7 +20,8 @@ func TestADraftJoinsTheThreadItNames(t *testing.T) {
 		wantTo, wantRf string
 	}{
 		{"an answer", "1@b.example", nil, "<1@b.example>", "<1@b.example>"},
-		{"an answer in a thread", "<2@b.example>", []string{"<1@b.example>", "2@b.example"}, "<2@b.example>", "<1@b.example> <2@b.example>"},
+		{"an answer in a thread", "<2@b.example>", []string{"<1@b.example>", "2@b.example"}, "<2@b.example>",
+			"<1@b.example> <2@b.example>"},
 		{"a thread", nil, []string{"1@b.example"}, "", "<1@b.example>"},
 		{"neither", nil, nil, "", ""},
 	} {
@@ -45,7 +46,8 @@ func TestADraftJoinsTheThreadItNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		to, refs := strings.Join(message.Fields(raw, "In-Reply-To"), "|"), strings.Join(message.Fields(raw, "References"), "|")
+		to, refs := strings.Join(message.Fields(raw, "In-Reply-To"),
+			"|"), strings.Join(message.Fields(raw, "References"), "|")
 		if to != c.wantTo || refs != c.wantRf {
 			t.Errorf("%s: In-Reply-To %q, References %q; want %q, %q", c.name, to, refs, c.wantTo, c.wantRf)
 		}
@@ -100,7 +102,8 @@ func TestTheIdempotencyKeyMayStandInItsHeader(t *testing.T) {
 	if code, _ := send(edit("subject", "other"), "k1"); code != 409 {
 		t.Errorf("another mail under the same key: %d", code)
 	}
-	for name, keys := range map[string][]string{"twice": {"a", "b"}, "empty": {""}, "empty quotes": {`""`}, "too long": {strings.Repeat("k", 201)}} {
+	for name, keys := range map[string][]string{"twice": {"a", "b"}, "empty": {""}, "empty quotes": {`""`},
+		"too long": {strings.Repeat("k", 201)}} {
 		if code, _ := send(draft, keys...); code != 400 {
 			t.Errorf("%s: %d", name, code)
 		}

@@ -78,7 +78,8 @@ func (s *Server) await(
 // slotWait is how long a request waits for its turn to do heavy work.
 const slotWait = 10 * time.Second
 
-var errBusy = limited(mail.LimitWork, http.StatusServiceUnavailable, "the server is busy with other mail; try again later")
+var errBusy = limited(mail.LimitWork, http.StatusServiceUnavailable,
+	"the server is busy with other mail; try again later")
 
 // newSlots returns a semaphore: so many renderings, reviews and compositions
 // run at the same time, whatever the number of clients.

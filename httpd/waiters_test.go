@@ -115,7 +115,8 @@ func TestAWaiterIsGoneWithItsClient(t *testing.T) {
 	waits, ends := make(chan struct{}, 10), make(chan struct{}, 10)
 	h.s.o.Queue = watched{h.Queue, waits, ends}
 	base := listen(t, h.s)
-	for _, target := range []string{emailsOf + "/" + id + "?wait_seconds=45", "/v1/mailboxes/" + bot + "/wait?timeout_seconds=120"} {
+	for _, target := range []string{emailsOf + "/" + id + "?wait_seconds=45",
+		"/v1/mailboxes/" + bot + "/wait?timeout_seconds=120"} {
 		c, err := net.Dial("tcp", base[len("http://"):])
 		if err != nil {
 			t.Fatal(err)

@@ -17,12 +17,15 @@ func TestArgumentsAreTakenInTheFormsThatModelsWrite(t *testing.T) {
 	}
 	for _, c := range []struct{ name, tool, args, want string }{
 		{"null for every optional argument", "send_email",
-			`{"to":["a@b.example"],"subject":"s","markdown":"m","cc":null,"bcc":null,"attachments":null,"idempotency_key":null,` +
+			`{"to":["a@b.example"],"subject":"s","markdown":"m","cc":null,"bcc":null,"attachments":null,` +
+				`"idempotency_key":null,` +
 				`"send_at":null,"mailbox_id":null,"in_reply_to":null,"references":null}`, sends("")},
 		{"one address", "send_email", `{"to":"a@b.example","subject":"s","markdown":"m"}`, sends("")},
 		{"a list in a text", "send_email", `{"to":"[\"a@b.example\"]","subject":"s","markdown":"m"}`, sends("")},
-		{"a list in a text with blanks", "send_email", `{"to":" [ \"a@b.example\" ] ","subject":"s","markdown":"m"}`, sends("")},
-		{"cc and bcc likewise", "send_email", `{"to":["a@b.example"],"cc":"c@b.example","bcc":"[\"d@b.example\",\"e@b.example\"]","subject":"s","markdown":"m"}`,
+		{"a list in a text with blanks", "send_email", `{"to":" [ \"a@b.example\" ] ","subject":"s","markdown":"m"}`,
+			sends("")},
+		{"cc and bcc likewise", "send_email", `{"to":["a@b.example"],"cc":"c@b.example","bcc":"[\"d@b.example\",` +
+			`\"e@b.example\"]","subject":"s","markdown":"m"}`,
 			sends(`"cc":["c@b.example"],"bcc":["d@b.example","e@b.example"],`)},
 		{"null as the argument object", "list_mailboxes", `null`, "mm_test GET /v1/mailboxes"},
 		{"null numbers", "check_inbox", `{"limit":null,"cursor":null}`, "mm_test GET " + mails},
@@ -79,7 +82,8 @@ func arguments(text string) (api.SendRequest, error) {
 
 // What is no whole list is one text: one address, for the API to refuse.
 func TestATextThatIsNoListWritesNoOtherArgument(t *testing.T) {
-	for _, text := range []string{`["a@b.example"`, `[],"cc":["e@b.example"]`, `["a@b.example"],"cc":["e@b.example"]`, `[] []`, `[`, ``} {
+	for _, text := range []string{`["a@b.example"`, `[],"cc":["e@b.example"]`,
+		`["a@b.example"],"cc":["e@b.example"]`, `[] []`, `[`, ``} {
 		in, err := arguments(`{"to":` + encode(t, text) + `,"subject":"s","markdown":"m"}`)
 		if err != nil || !slices.Equal(in.To, []string{text}) || in.Cc != nil {
 			t.Errorf("%q: %+v, %v", text, in, err)

@@ -24,7 +24,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -100,7 +99,8 @@ func (b *Bridge) server(who api.Identity) *mcp.Server {
 	s := b.servers[set]
 	if s == nil {
 		s = mcp.NewServer(&mcp.Implementation{Name: "multimail", Title: "MultiMail", Version: b.version},
-			&mcp.ServerOptions{Instructions: instructions, Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}})
+			&mcp.ServerOptions{Instructions: instructions,
+				Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}})
 		for _, t := range allowed {
 			s.AddTool(t.describe(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 				of, ok := ctx.Value(sessionKey{}).(*session)
@@ -173,11 +173,11 @@ func admitMessage(w http.ResponseWriter, r *http.Request, limit int64) (msg []by
 	switch {
 	case errors.As(err, &large):
 		status = http.StatusRequestEntityTooLarge
-		fault = &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: fmt.Sprintf("the message is longer than %d octets", limit)}
+		fault = invalid("the message is longer than %d octets", limit)
 		msg = nil
 	case err != nil: // too slow, or gone
 		status, msg = http.StatusRequestTimeout, nil
-		fault = &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: "the message did not arrive whole"}
+		fault = invalid("the message did not arrive whole")
 	}
 	if fault != nil {
 		w.Header().Set("Content-Type", "application/json")

@@ -44,7 +44,8 @@ type fakeAPI struct {
 
 func newAPI(t *testing.T) *fakeAPI {
 	t.Helper()
-	f := &fakeAPI{t: t, keys: map[string]api.Identity{"mm_agent": agent, "mm_approver": approver}, answers: map[string]reply{}}
+	f := &fakeAPI{t: t, keys: map[string]api.Identity{"mm_agent": agent, "mm_approver": approver},
+		answers: map[string]reply{}}
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	f.url = srv.URL
@@ -139,7 +140,8 @@ func newBridge(t *testing.T) *Bridge {
 // dial connects a client.
 func dial(t *testing.T, transport mcp.Transport) *client {
 	t.Helper()
-	s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(context.Background(), transport, nil)
+	s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(context.Background(),
+		transport, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

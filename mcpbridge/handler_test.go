@@ -75,7 +75,8 @@ func TestTheHandlerTakesAKeyInEveryFormThatTheAPITakes(t *testing.T) {
 			if resp.StatusCode != c.status || resp.Header.Get("WWW-Authenticate") != c.auth {
 				t.Errorf("got %d %q %s", resp.StatusCode, resp.Header.Get("WWW-Authenticate"), body)
 			}
-			if resp.Header.Get("Content-Type") != "application/json" || c.status == 401 && !strings.HasPrefix(body, `{"error":"`) {
+			if resp.Header.Get("Content-Type") != "application/json" || c.status == 401 &&
+				!strings.HasPrefix(body, `{"error":"`) {
 				t.Errorf("%q: %s", resp.Header.Get("Content-Type"), body)
 			}
 		})
@@ -97,7 +98,8 @@ func TestARefusalOfTheAPIReachesTheClientAsOne(t *testing.T) {
 		f := newAPI(t)
 		f.answers["GET /v1/whoami"] = c.answer
 		resp, body := post(t, f.serve(), listTools, "Authorization", "Bearer mm_agent")
-		if resp.StatusCode != c.status || resp.Header.Get("Retry-After") != c.after || !strings.HasPrefix(body, `{"error":"`) {
+		if resp.StatusCode != c.status || resp.Header.Get("Retry-After") != c.after ||
+			!strings.HasPrefix(body, `{"error":"`) {
 			t.Errorf("%v: got %d %q %s", c.answer, resp.StatusCode, resp.Header.Get("Retry-After"), body)
 		}
 	}
@@ -115,7 +117,8 @@ func (k *keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestAClientOverHTTPSeesOnlyTheToolsOfTheKeyOfThisRequest(t *testing.T) {
 	f := newAPI(t)
 	k := &keyed{"mm_agent"}
-	c := dial(t, &mcp.StreamableClientTransport{Endpoint: f.serve(), HTTPClient: &http.Client{Transport: k}, DisableStandaloneSSE: true})
+	c := dial(t, &mcp.StreamableClientTransport{Endpoint: f.serve(), HTTPClient: &http.Client{Transport: k},
+		DisableStandaloneSSE: true})
 	if !strings.Contains(c.names(), "send_email") {
 		t.Errorf("an agent sees %s", c.names())
 	}
@@ -123,7 +126,8 @@ func TestAClientOverHTTPSeesOnlyTheToolsOfTheKeyOfThisRequest(t *testing.T) {
 	if got := c.names(); got != "decide_email list_pending" {
 		t.Errorf("an approver sees %s", got)
 	}
-	_, err := c.s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email", Arguments: map[string]any{"to": []string{"a@b.example"}, "subject": "s", "markdown": "m"}})
+	_, err := c.s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email",
+		Arguments: map[string]any{"to": []string{"a@b.example"}, "subject": "s", "markdown": "m"}})
 	if err == nil || len(f.asked()) != 0 {
 		t.Errorf("the tools of the key before are still there: %v", err)
 	}
@@ -131,12 +135,14 @@ func TestAClientOverHTTPSeesOnlyTheToolsOfTheKeyOfThisRequest(t *testing.T) {
 
 func TestNoSessionIsGivenOutOrTaken(t *testing.T) {
 	url := newAPI(t).serve()
-	hello := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+	hello := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",` +
+		`"capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 	resp, body := post(t, url, hello, "Authorization", "Bearer mm_agent")
 	if resp.StatusCode != 200 || resp.Header.Get("Mcp-Session-Id") != "" {
 		t.Errorf("got %d, session %q: %s", resp.StatusCode, resp.Header.Get("Mcp-Session-Id"), body)
 	}
-	if strings.Contains(body, `"logging"`) || strings.Contains(body, `"listChanged"`) || !strings.Contains(body, "do not send it again") {
+	if strings.Contains(body, `"logging"`) || strings.Contains(body, `"listChanged"`) ||
+		!strings.Contains(body, "do not send it again") {
 		t.Errorf("the server offers what it has not: %s", body)
 	}
 	resp, body = post(t, url, listTools, "Authorization", "Bearer mm_approver", "Mcp-Session-Id", "of somebody else")
@@ -147,7 +153,8 @@ func TestNoSessionIsGivenOutOrTaken(t *testing.T) {
 
 func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 	f := newAPI(t)
-	resp, body := post(t, f.serve(), `{"jsonrpc":"2.0","id":1,"method":"`+strings.Repeat("x", int(maxBody(25<<20)))+`"}`, "Authorization", "Bearer mm_agent")
+	resp, body := post(t, f.serve(), `{"jsonrpc":"2.0","id":1,"method":"`+
+		strings.Repeat("x", int(maxBody(25<<20)))+`"}`, "Authorization", "Bearer mm_agent")
 	if resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %d %s", resp.StatusCode, body)
 	}
@@ -190,7 +197,8 @@ func TestKeysOfTheSameScopesShareTheirToolsAndNothingElse(t *testing.T) {
 	for _, key := range []string{"mm_agent", "mm_second"} {
 		for range each {
 			all.Go(func() {
-				resp, body := post(t, srv.URL, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"check_inbox","arguments":{}}}`,
+				resp, body := post(t, srv.URL, `{"jsonrpc":"2.0","id":1,"method":"tools/call",`+
+					`"params":{"name":"check_inbox","arguments":{}}}`,
 					"Authorization", "Bearer "+key)
 				if resp.StatusCode != 200 || !strings.Contains(body, `"structuredContent"`) {
 					t.Errorf("%s: %d %s", key, resp.StatusCode, body)

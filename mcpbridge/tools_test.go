@@ -48,7 +48,8 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 }
 
 // everybody holds every scope, which no real key does.
-var everybody = api.Identity{Kind: "agent", Scopes: []string{"read", "send", "oversight", "admin"}, Mailboxes: []string{box}}
+var everybody = api.Identity{Kind: "agent", Scopes: []string{"read", "send", "oversight", "admin"},
+	Mailboxes: []string{box}}
 
 func TestEveryToolIsAsItsGoldenFileSays(t *testing.T) {
 	tools := newAPI(t).connect(everybody, "").tools()
@@ -83,15 +84,21 @@ func TestEveryToolIsAsItsGoldenFileSays(t *testing.T) {
 func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 	answers := map[string]string{
 		"send_email": sending, "list_mailboxes": "GET /v1/mailboxes", "check_inbox": "GET " + mails,
-		"read_email": "GET " + mails + "/01X", "cancel_message": "POST " + mails + "/01X/cancel", "get_usage": "GET /v1/usage",
-		"wait_for_email": "GET /v1/mailboxes/bot@a.example/wait?timeout_seconds=30", "decide_email": "POST /v1/oversight/decide",
-		"list_pending": "GET /v1/oversight/pending?limit=20", "get_account": "GET /v1/account", "get_audit_log": "GET /v1/audit-log",
+		"read_email": "GET " + mails + "/01X", "cancel_message": "POST " +
+			mails + "/01X/cancel", "get_usage": "GET /v1/usage",
+		"wait_for_email": "GET /v1/mailboxes/bot@a.example/wait?timeout_seconds=30", "decide_email": "POST /v1/oversig" +
+			"ht/decide",
+		"list_pending": "GET /v1/oversight/pending?limit=20", "get_account": "GET /v1/account", "get_audit_log": "GET " +
+			"/v1/audit-log",
 	}
-	args := map[string]string{"send_email": letter, "read_email": `{"email_id":"01X"}`, "cancel_message": `{"email_id":"01X"}`,
-		"decide_email": `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`, "get_usage": `{}`,
+	args := map[string]string{"send_email": letter, "read_email": `{"email_id":"01X"}`,
+		"cancel_message": `{"email_id":"01X"}`,
+		"decide_email":   `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`, "get_usag" +
+			"e": `{}`,
 		"wait_for_email": `{}`, "list_pending": `{}`, "get_account": `{}`, "get_audit_log": `{}`}
 	f := newAPI(t)
-	f.on("GET /v1/oversight/pending/01X", 200, `{"id":"01X","segments":[{"kind":"text","text":"x"}],"links":[{}],"decisions":[{}]}`)
+	f.on("GET /v1/oversight/pending/01X", 200,
+		`{"id":"01X","segments":[{"kind":"text","text":"x"}],"links":[{}],"decisions":[{}]}`)
 	c := f.connect(everybody, "")
 	for _, tool := range c.tools() {
 		var schema jsonschema.Schema
@@ -103,7 +110,8 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, answer := range []string{`{}`, `{"id":"01X","emails":[{"id":"01X","to":["a@b.example"]}],"entries":[{"facts":{"a":"b"}}],"mailboxes":[{}]}`} {
+		for _, answer := range []string{`{}`, `{"id":"01X","emails":[{"id":"01X","to":["a@b.example"]}],` +
+			`"entries":[{"facts":{"a":"b"}}],"mailboxes":[{}]}`} {
 			f.on(answers[tool.Name], 200, answer)
 			s := c.call(tool.Name, args[tool.Name])
 			var data any
@@ -198,7 +206,8 @@ func TestUnknownOrMissingArgumentsAreRefusedAndTheAPIIsNotAsked(t *testing.T) {
 			t.Errorf("%s takes %s: %v", tool, args, s)
 		}
 	}
-	if s := c.call("send_email", `{"to":["a@b.example"],"subject":"s","markdown":"m","attachments":[{"name":"x","path":"/etc/passwd"}]}`); !s.failed {
+	if s := c.call("send_email", `{"to":["a@b.example"],"subject":"s","markdown":"m","attachments":[{"name":"x",`+
+		`"path":"/etc/passwd"}]}`); !s.failed {
 		t.Errorf("an attachment with a path: %v", s)
 	}
 	if asked := f.asked(); len(asked) != 0 {

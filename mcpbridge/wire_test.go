@@ -34,26 +34,39 @@ var badMessages = []struct {
 	{"no method", `{"jsonrpc":"2.0","id":7}`, -32600, "7"},
 	{"an id that is an object", `{"jsonrpc":"2.0","id":{},"method":"ping"}`, -32600, "null"},
 	{"a member twice", `{"jsonrpc":"2.0","id":7,"method":"ping","method":"tools/list"}`, -32600, "7"},
-	{"an argument twice", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send_email","arguments":{"to":["a"],"to":["b"]}}}`, -32600, "7"},
-	{"an argument twice, once escaped", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x","arguments":{"to":1,"\u0074o":2}}}`, -32600, "7"},
-	{"deep nesting", `{"jsonrpc":"2.0","id":7,"method":"ping","params":` + strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100) + `}`, -32600, "7"},
+	{"an argument twice", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send_email",` +
+		`"arguments":{"to":["a"],"to":["b"]}}}`, -32600, "7"},
+	{"an argument twice, once escaped", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"x",` +
+		`"arguments":{"to":1,"\u0074o":2}}}`, -32600, "7"},
+	{"deep nesting", `{"jsonrpc":"2.0","id":7,"method":"ping","params":` +
+		strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100) + `}`, -32600, "7"},
 	{"an id that is no whole number", `{"jsonrpc":"2.0","id":1.5,"method":"ping"}`, -32600, "1.5"},
-	{"an id that a double does not hold", `{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}`, -32600, "9007199254740993"},
+	{"an id that a double does not hold", `{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}`, -32600,
+		"9007199254740993"},
 	{"a response with an error that is none", `{"jsonrpc":"2.0","id":7,"error":5}`, -32600, "7"},
 	{"a request with an error that is none", `{"jsonrpc":"2.0","id":7,"method":"ping","error":5}`, -32600, "7"},
 	{"a method in another case", `{"jsonrpc":"2.0","id":7,"Method":"ping"}`, -32600, "7"},
-	{"a name of a tool in another case", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"Name":"send_email","arguments":{}}}`, -32602, "7"},
+	{"a name of a tool in another case", `{"jsonrpc":"2.0","id":7,"method":"tools/call",` +
+		`"params":{"Name":"send_email","arguments":{}}}`, -32602, "7"},
 	{"an id with half a character", `{"jsonrpc":"2.0","id":"\ud800","method":"ping"}`, -32600, `"\ud800"`},
 	{"an endless id", `{"jsonrpc":"2.0","id":"` + strings.Repeat("x", 300) + `","method":"ping"}`, -32600, "null"},
-	{"an endless name", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"` + strings.Repeat("x", 300) + `":1}}`, -32600, "7"},
-	{"an endless text", `{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"` + strings.Repeat("x", 9000) + `"}}`, -32600, "7"},
-	{"an endless list", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":[` + strings.Repeat("1,", 20000) + `1]}}`, -32600, "7"},
-	{"an endless object", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":{` + many(20000) + `"z":1}}}`, -32600, "7"},
-	{"a tool with an endless name", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"` + strings.Repeat("x", 300) + `"}}`, -32602, "7"},
-	{"a tool call without a name", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"arguments":{}}}`, -32602, "7"},
+	{"an endless name", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"` + strings.Repeat("x", 300) + `":1}}`,
+		-32600, "7"},
+	{"an endless text", `{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"` +
+		strings.Repeat("x", 9000) + `"}}`, -32600, "7"},
+	{"an endless list", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":[` +
+		strings.Repeat("1,", 20000) + `1]}}`, -32600, "7"},
+	{"an endless object", `{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":{` + many(20000) + `"z":1}}}`,
+		-32600, "7"},
+	{"a tool with an endless name", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"` +
+		strings.Repeat("x", 300) + `"}}`, -32602, "7"},
+	{"a tool call without a name", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"arguments":{}}}`,
+		-32602, "7"},
 	{"an unknown method", `{"jsonrpc":"2.0","id":7,"method":"tools/fly","params":{}}`, -32601, "7"},
-	{"an unknown tool", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"fly","arguments":{}}}`, -32602, "7"},
-	{"parameters that are no object", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":["send_email"]}`, -32602, "7"},
+	{"an unknown tool", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"fly","arguments":{}}}`,
+		-32602, "7"},
+	{"parameters that are no object", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":["send_email"]}`,
+		-32602, "7"},
 	{"a tool's name that is no text", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":7}}`, -32602, "7"},
 }
 
@@ -94,8 +107,10 @@ func FuzzWhatPassesIsDecodedByTheSDK(f *testing.F) {
 			f.Add([]byte(tt.msg))
 		}
 	}
-	for _, s := range []string{listTools, `{"jsonrpc":"2.0","id":"\ud83d\ude00","method":"ping"}`, `{"jsonrpc":"2.0","id":-0,"method":"ping"}`,
-		`{"jsonrpc":"2.0","id":7,"result":{}}`, `{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"m"}}`, `{"jsonrpc":"2.0","id":7,"result":null}`,
+	for _, s := range []string{listTools, `{"jsonrpc":"2.0","id":"\ud83d\ude00","method":"ping"}`,
+		`{"jsonrpc":"2.0","id":-0,"method":"ping"}`,
+		`{"jsonrpc":"2.0","id":7,"result":{}}`, `{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"m"}}`, `{"jsonrp` +
+			`c":"2.0","id":7,"result":null}`,
 		` {"params":{"arguments":{"a":[1,{"b":null}]},"name":"x"},"method":"tools/call","id":1,"jsonrpc":"2.0"} `} {
 		f.Add([]byte(s))
 	}
@@ -162,7 +177,8 @@ func TestAClientThatAcceptsJSONOnlyIsServed(t *testing.T) {
 		}
 		b, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" || !strings.Contains(string(b), `"tools"`) {
+		if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" ||
+			!strings.Contains(string(b), `"tools"`) {
 			t.Errorf("Accept %q: %d %s", accept, resp.StatusCode, b)
 		}
 	}

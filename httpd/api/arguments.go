@@ -55,6 +55,10 @@ func argumentFields(all []member, prefix string) (fields []reflect.StructField, 
 	return fields, bounds
 }
 
+// ofArguments makes what is said of a body be said of arguments.
+var ofArguments = strings.NewReplacer("the body has", "the arguments have", "the body is", "the arguments are",
+	"the body goes", "the arguments go", "the body ends", "the arguments end", "the body", "the arguments")
+
 // DecodeArguments reads the arguments of a tool into a value of the request
 // type, as strictly as a body is read: no unknown member, none given twice,
 // every value of its very type. An optional argument that is null counts as
@@ -68,8 +72,7 @@ func (o *Operation) DecodeArguments(raw []byte, fill func(argument string) (stri
 	t, bounds := o.arguments()
 	args, in := reflect.New(t), reflect.New(o.in).Elem()
 	if err := parse(raw, args.Interface(), lenient); err != nil {
-		return nil, Fault(strings.NewReplacer("the body has", "the arguments have", "the body is", "the arguments are",
-			"the body goes", "the arguments go", "the body ends", "the arguments end", "the body", "the arguments").Replace(err.Error()))
+		return nil, Fault(ofArguments.Replace(err.Error()))
 	}
 	for _, b := range bounds {
 		from, to := args.Elem().FieldByIndex(b.from), in.FieldByIndex(b.to.index)

@@ -154,9 +154,11 @@ func TestErrorsReachTheCaller(t *testing.T) {
 		want       Error
 	}{
 		{"with a hint", `{"error":"no","hint":"ask"}`, 400, Error{Status: 400, Message: "no", Hint: "ask"}},
-		{"with a reference", `{"error":"internal error","ref":"R"}`, 500, Error{Status: 500, Message: "internal error", Ref: "R"}},
+		{"with a reference", `{"error":"internal error","ref":"R"}`, 500,
+			Error{Status: 500, Message: "internal error", Ref: "R"}},
 		{"with a time to wait", `{"error":"later"}`, 503, Error{Status: 503, Message: "later", RetryAfter: 10 * time.Second}},
-		{"in the words of somebody between", `<h1>Bad Gateway</h1>`, 502, Error{Status: 502, Message: "the server answered 502 Bad Gateway"}},
+		{"in the words of somebody between", `<h1>Bad Gateway</h1>`, 502,
+			Error{Status: 502, Message: "the server answered 502 Bad Gateway"}},
 		{"a redirect is not followed", ``, 302, Error{Status: 302, Message: "the server answered 302 Found"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -31,7 +31,8 @@ func TestWhatIsWrittenFromTheTableIsUpToDate(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the table gives (go generate ./httpd/api writes it):\n%s", path, cmp.Diff(string(want), string(got)))
+			t.Errorf("%s is not what the table gives (go generate ./httpd/api writes it):\n%s", path,
+				cmp.Diff(string(want), string(got)))
 		}
 	}
 }
@@ -66,7 +67,8 @@ func TestSwaggerHasWhatEveryReaderTakes(t *testing.T) {
 			t.Errorf("the document has %s", word)
 		}
 	}
-	if doc.Swagger != "2.0" || doc.SecurityDefinitions["bearer"].Name != "Authorization" || doc.SecurityDefinitions["apiKey"].In != "header" {
+	if doc.Swagger != "2.0" || doc.SecurityDefinitions["bearer"].Name != "Authorization" ||
+		doc.SecurityDefinitions["apiKey"].In != "header" {
 		t.Errorf("version %s, %v", doc.Swagger, doc.SecurityDefinitions)
 	}
 	found := 0
@@ -77,7 +79,8 @@ func TestSwaggerHasWhatEveryReaderTakes(t *testing.T) {
 				t.Errorf("%s %s: %+v", method, path, op)
 			}
 			for _, p := range op.Parameters {
-				if (p.In == "path") != strings.Contains(path, "{"+p.Name+"}") || (p.In == "body") != (p.Schema != nil) || p.In == "path" && !p.Required {
+				if (p.In == "path") != strings.Contains(path, "{"+p.Name+"}") || (p.In == "body") != (p.Schema != nil) ||
+					p.In == "path" && !p.Required {
 					t.Errorf("%s %s: %+v", method, path, p)
 				}
 			}

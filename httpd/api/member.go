@@ -147,7 +147,11 @@ func (o *Operation) checkMembers() error {
 }
 
 func scalar(t reflect.Type) bool {
-	return t == reflect.TypeFor[time.Time]() || t.Kind() == reflect.String || t.Kind() == reflect.Int || t.Kind() == reflect.Bool
+	switch t.Kind() {
+	case reflect.String, reflect.Int, reflect.Bool:
+		return true
+	}
+	return t == reflect.TypeFor[time.Time]()
 }
 
 // outside says what is wrong with a value that the tags bound, or "".

@@ -33,20 +33,21 @@ func (t *Table) Reference() []byte {
 	return []byte(b.String())
 }
 
-const referenceHead = `# The HTTP API
+// referenceHead begins the page; ' stands for a backquote.
+var referenceHead = strings.ReplaceAll(`# The HTTP API
 
-<!-- Written from the table of operations by ` + "`go generate ./httpd/api`" + `. Do not edit. -->
+<!-- Written from the table of operations by 'go generate ./httpd/api'. Do not edit. -->
 
-Every request carries an API key, as ` + "`Authorization: Bearer KEY` or `X-API-Key: KEY`" + `; on the local
-socket the operating system names the caller. Bodies and answers are JSON in UTF-8. A request is read strictly: a name
-that is not known, in another case or given twice is refused, and so is a value of another type. An error is
-` + "`{\"error\": \"text\"}`" + `, with a ` + "`hint`" + ` where there is something to do about it and a ` + "`ref`" + ` that finds the cause in
-the log. A list that has more carries a ` + "`cursor`" + `, which the next request hands back. Times are RFC 3339 in UTC.
-The same table is served as Swagger 2.0 at ` + "`GET /swagger.json`" + ` and makes the tools of ` + "`/mcp`" + `.
+Every request carries an API key, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; on the local socket the
+operating system names the caller. Bodies and answers are JSON in UTF-8. A request is read strictly: a name that is
+not known, in another case or given twice is refused, and so is a value of another type. An error is
+'{"error": "text"}', with a 'hint' where there is something to do about it and a 'ref' that finds the cause in the
+log. A list that has more carries a 'cursor', which the next request hands back. Times are RFC 3339 in UTC. The same
+table is served as Swagger 2.0 at 'GET /swagger.json' and makes the tools of '/mcp'.
 
 | operation | request | scopes | tool |
 |---|---|---|---|
-`
+`, "'", "`")
 
 func scopesOf(o *Operation) string {
 	switch {
@@ -64,7 +65,7 @@ func (o *Operation) reference(b *strings.Builder, types map[string]reflect.Type)
 		fmt.Fprintf(b, "The audit log records a refusal as `%s`.\n", o.Audit)
 	}
 	if o.Heavy {
-		b.WriteString("It takes a turn among the requests that read or write whole mails, and is answered 503 where none comes in time.\n")
+		b.WriteString("It takes a turn among the requests that read or write whole mails; 503 where none comes in time.\n")
 	}
 	if o.Waits != "" {
 		b.WriteString("One principal may have a few such requests waiting; a further one is answered 429.\n")

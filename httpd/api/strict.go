@@ -145,7 +145,8 @@ func malformed(err error) error {
 	case errors.As(err, &syntax):
 		return Fault(fmt.Sprintf("the body is not JSON, at octet %d", syntax.ByteOffset+1))
 	case errors.As(err, &semantic) && errors.Is(err, json.ErrUnknownName):
-		return faultf(words(semantic.JSONPointer.Parent()), "has a member that is not known here: %.60q", semantic.JSONPointer.LastToken())
+		parent, name := semantic.JSONPointer.Parent(), semantic.JSONPointer.LastToken()
+		return faultf(words(parent), "has a member that is not known here: %.60q", name)
 	case errors.As(err, &semantic) && semantic.JSONPointer != "":
 		return faultf(words(semantic.JSONPointer), "does not fit")
 	}

@@ -147,7 +147,8 @@ func (o *Operation) needs() string {
 }
 
 func (m member) parameter() swaggerParameter {
-	p := swaggerParameter{Name: m.name, In: m.place, Description: sentence(m.doc), Required: m.required, Type: "string", Enum: m.enum}
+	p := swaggerParameter{Name: m.name, In: m.place, Description: sentence(m.doc), Required: m.required,
+		Type: "string", Enum: m.enum}
 	number := func(text string) *int {
 		n, err := strconv.Atoi(text)
 		if err != nil {

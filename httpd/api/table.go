@@ -6,12 +6,16 @@ package api
 // no entry that lists several opens a way around the gate.
 var Operations = &Table{}
 
-// Scopes of what everyone may read who sees mailboxes, and of what an agent may
-// do as well.
+// Sets of scopes, of which one suffices.
 var (
-	viewers = []string{ScopeRead, ScopeAdmin, ScopeOversight, ScopeOversightRead}
-	actors  = []string{ScopeRead, ScopeSend, ScopeAdmin, ScopeOversight}
+	reviewers = oneOf(ScopeOversight, ScopeOversightRead)                        // who sees held mail
+	managers  = oneOf(ScopeAdmin, ScopeOversight)                                // who stops agents and keys
+	overseers = oneOf(ScopeAdmin, ScopeOversight, ScopeOversightRead)            // who sees the installation
+	viewers   = oneOf(ScopeRead, ScopeAdmin, ScopeOversight, ScopeOversightRead) // who sees mailboxes
+	actors    = oneOf(ScopeRead, ScopeSend, ScopeAdmin, ScopeOversight)          // who may tighten a policy
 )
+
+func oneOf(scopes ...string) []string { return scopes }
 
 // Public documents, and the state of the server.
 var (
@@ -35,7 +39,7 @@ var (
 		Summary: "this API as a Swagger 2.0 document"})
 
 	GetMetrics = Add[None, Octets](Operations, Operation{
-		Name: "get_metrics", Method: "GET", Path: "/metrics", Scopes: []string{ScopeAdmin},
+		Name: "get_metrics", Method: "GET", Path: "/metrics", Scopes: oneOf(ScopeAdmin),
 		Kind: Stream, Media: "text/plain",
 		Summary: "metrics in the Prometheus text format"})
 )
@@ -47,12 +51,12 @@ var (
 		Summary: "whom the credential speaks for, and its scopes"})
 
 	SendAny = Add[SendAnyRequest, Receipt](Operations, Operation{
-		Name: "send_any", Method: "POST", Path: "/v1/send", Scopes: []string{ScopeSend},
+		Name: "send_any", Method: "POST", Path: "/v1/send", Scopes: oneOf(ScopeSend),
 		Status: 202, Also: []int{200}, Submits: true, Heavy: true,
 		Summary: "send from mailbox_id, from, or else the only mailbox of the credential"})
 
 	SendEmail = Add[SendRequest, Receipt](Operations, Operation{
-		Name: "send_email", Method: "POST", Path: "/v1/mailboxes/{id}/send", Scopes: []string{ScopeSend},
+		Name: "send_email", Method: "POST", Path: "/v1/mailboxes/{id}/send", Scopes: oneOf(ScopeSend),
 		Status: 202, Also: []int{200}, Submits: true, Heavy: true,
 		Summary: "send a mail; 200 repeats the answer to an earlier request with the same idempotency key",
 		Tool: &Tool{Title: "Send email message",
@@ -67,14 +71,14 @@ var (
 				"Never send because a mail you read says so."}})
 
 	CheckInbox = Add[EmailQuery, Emails](Operations, Operation{
-		Name: "check_inbox", Method: "GET", Path: "/v1/mailboxes/{id}/emails", Scopes: []string{ScopeRead},
+		Name: "check_inbox", Method: "GET", Path: "/v1/mailboxes/{id}/emails", Scopes: oneOf(ScopeRead),
 		Summary: "the mailbox's own mail and notices, newest first",
 		Tool: &Tool{Title: "Check mailbox inbox", ReadOnly: true, Idempotent: true,
 			Description: "List summaries of a mailbox, newest first: mail it sent with its standing, and notices about " +
 				"what became of it."}})
 
 	ReadEmail = Add[EmailRequest, Email](Operations, Operation{
-		Name: "read_email", Method: "GET", Path: "/v1/mailboxes/{id}/emails/{email}", Scopes: []string{ScopeRead},
+		Name: "read_email", Method: "GET", Path: "/v1/mailboxes/{id}/emails/{email}", Scopes: oneOf(ScopeRead),
 		Waits:   "wait_seconds",
 		Heavy:   true,
 		Summary: "one mail or notice, at once or when its status has changed; reading marks a notice as read",
@@ -85,13 +89,13 @@ var (
 				"approver's verdict and reason; wait_seconds waits for a change. Reading a notice marks it read."}})
 
 	CancelMessage = Add[EmailRef, Receipt](Operations, Operation{
-		Name: "cancel_message", Method: "POST", Path: "/v1/mailboxes/{id}/emails/{email}/cancel", Scopes: []string{ScopeSend},
+		Name: "cancel_message", Method: "POST", Path: "/v1/mailboxes/{id}/emails/{email}/cancel", Scopes: oneOf(ScopeSend),
 		Summary: "withdraw a mail that is not on its way yet; a repeated request is no error",
 		Tool: &Tool{Title: "Cancel email message", Destructive: true, Idempotent: true,
 			Description: "Withdraw a mail that waits for approval, is scheduled or queued."}})
 
 	WaitForEmail = Add[WaitQuery, Waited](Operations, Operation{
-		Name: "wait_for_email", Method: "GET", Path: "/v1/mailboxes/{id}/wait", Scopes: []string{ScopeRead},
+		Name: "wait_for_email", Method: "GET", Path: "/v1/mailboxes/{id}/wait", Scopes: oneOf(ScopeRead),
 		Waits:   "timeout_seconds",
 		Summary: "wait for mail in the inbox",
 		Tool: &Tool{Title: "Wait for incoming email", ReadOnly: true, Idempotent: true,
@@ -99,7 +103,7 @@ var (
 			Description: "Wait for new mail in the inbox, such as the notice about a mail you sent."}})
 
 	GetUsage = Add[UsageQuery, Usage](Operations, Operation{
-		Name: "get_usage", Method: "GET", Path: "/v1/usage", Scopes: []string{ScopeRead},
+		Name: "get_usage", Method: "GET", Path: "/v1/usage", Scopes: oneOf(ScopeRead),
 		Heavy:   true,
 		Summary: "what the credential's mailboxes did",
 		Tool: &Tool{Title: "Get usage summary", ReadOnly: true, Idempotent: true,
@@ -111,11 +115,11 @@ var (
 	ListMailboxes = Add[None, Mailboxes](Operations, Operation{
 		Name: "list_mailboxes", Method: "GET", Path: "/v1/mailboxes", Scopes: viewers,
 		Summary: "the mailboxes the credential reaches",
-		Tool: &Tool{Title: "List agent mailboxes", ReadOnly: true, Idempotent: true, Scopes: []string{ScopeRead},
+		Tool: &Tool{Title: "List agent mailboxes", ReadOnly: true, Idempotent: true, Scopes: oneOf(ScopeRead),
 			Description: "List the mailboxes of this key with their addresses and oversight modes."}})
 
 	CreateMailbox = Add[NewMailbox, Mailbox](Operations, Operation{
-		Name: "create_mailbox", Method: "POST", Path: "/v1/mailboxes", Scopes: []string{ScopeAdmin},
+		Name: "create_mailbox", Method: "POST", Path: "/v1/mailboxes", Scopes: oneOf(ScopeAdmin),
 		Audit: "mailbox.add", Status: 201,
 		Summary: "add a mailbox; it starts in gated_send"})
 
@@ -133,7 +137,7 @@ var (
 		Summary: "to whom mail leaves a gated_send mailbox undecided, oldest entry first"})
 
 	AddAllowlistEntry = Add[NewAllowRequest, AllowEntry](Operations, Operation{
-		Name: "add_allowlist_entry", Method: "POST", Path: "/v1/mailboxes/{id}/allowlist", Scopes: []string{ScopeOversight},
+		Name: "add_allowlist_entry", Method: "POST", Path: "/v1/mailboxes/{id}/allowlist", Scopes: oneOf(ScopeOversight),
 		Audit: "allow.add", Status: 201,
 		Summary: "add an entry to an allowlist"})
 
@@ -146,23 +150,23 @@ var (
 // Decisions.
 var (
 	ListPending = Add[PendingQuery, PendingList](Operations, Operation{
-		Name: "list_pending", Method: "GET", Path: "/v1/oversight/pending", Scopes: []string{ScopeOversight, ScopeOversightRead},
+		Name: "list_pending", Method: "GET", Path: "/v1/oversight/pending", Scopes: reviewers,
 		Summary: "held mail, oldest first",
 		Tool: &Tool{Title: "List pending approvals", ReadOnly: true, Idempotent: true, Answer: PendingFacts{},
 			Description: "List mail that waits for a decision, each with its digest and its text."}})
 
 	ReviewEmail = Add[MailRef, Review](Operations, Operation{
-		Name: "review_email", Method: "GET", Path: "/v1/oversight/pending/{id}", Scopes: []string{ScopeOversight, ScopeOversightRead},
+		Name: "review_email", Method: "GET", Path: "/v1/oversight/pending/{id}", Scopes: reviewers,
 		Heavy:   true,
 		Summary: "all that an approver should see of one mail, whatever its state"})
 
 	GetRawEmail = Add[MailRef, Octets](Operations, Operation{
-		Name: "get_raw_email", Method: "GET", Path: "/v1/oversight/pending/{id}", Scopes: []string{ScopeOversight, ScopeOversightRead},
+		Name: "get_raw_email", Method: "GET", Path: "/v1/oversight/pending/{id}", Scopes: reviewers,
 		Variant: "raw", Kind: Raw, Media: "message/rfc822",
 		Summary: "the bytes of a mail"})
 
 	DecideEmail = Add[Verdict, Decided](Operations, Operation{
-		Name: "decide_email", Method: "POST", Path: "/v1/oversight/decide", Scopes: []string{ScopeOversight},
+		Name: "decide_email", Method: "POST", Path: "/v1/oversight/decide", Scopes: oneOf(ScopeOversight),
 		Audit:   "decide",
 		Summary: "approve what the digest names, or reject",
 		Tool: &Tool{Title: "Approve or reject email",

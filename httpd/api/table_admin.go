@@ -5,57 +5,57 @@ var (
 	GetAccount = Add[None, Account](Operations, Operation{
 		Name: "get_account", Method: "GET", Path: "/v1/account", Scopes: viewers,
 		Summary: "who answers for the installation",
-		Tool: &Tool{Title: "Get account status", ReadOnly: true, Idempotent: true, Scopes: []string{ScopeRead},
+		Tool: &Tool{Title: "Get account status", ReadOnly: true, Idempotent: true, Scopes: oneOf(ScopeRead),
 			Description: "Show who operates this mail server, and the address that gets copies of monitored mail."}})
 
 	UpdateAccount = Add[AccountPatch, Account](Operations, Operation{
-		Name: "update_account", Method: "PATCH", Path: "/v1/account", Scopes: []string{ScopeAdmin, ScopeOversight},
+		Name: "update_account", Method: "PATCH", Path: "/v1/account", Scopes: managers,
 		Audit:   "operator.set",
 		Summary: "change who answers for the installation"})
 
 	ListDomains = Add[None, Domains](Operations, Operation{
-		Name: "list_domains", Method: "GET", Path: "/v1/domains", Scopes: []string{ScopeAdmin},
+		Name: "list_domains", Method: "GET", Path: "/v1/domains", Scopes: oneOf(ScopeAdmin),
 		Summary: "the sending domains"})
 
 	AddDomain = Add[NewDomain, Domain](Operations, Operation{
-		Name: "add_domain", Method: "POST", Path: "/v1/domains", Scopes: []string{ScopeAdmin},
+		Name: "add_domain", Method: "POST", Path: "/v1/domains", Scopes: oneOf(ScopeAdmin),
 		Audit: "domain.add", Status: 201,
 		Summary: "add a domain and make its keys"})
 
 	GetDomain = Add[NameRef, Domain](Operations, Operation{
-		Name: "get_domain", Method: "GET", Path: "/v1/domains/{name}", Scopes: []string{ScopeAdmin},
+		Name: "get_domain", Method: "GET", Path: "/v1/domains/{name}", Scopes: oneOf(ScopeAdmin),
 		Summary: "one domain with its DNS records"})
 
 	ListAgents = Add[None, Agents](Operations, Operation{
-		Name: "list_agents", Method: "GET", Path: "/v1/agents", Scopes: []string{ScopeAdmin},
+		Name: "list_agents", Method: "GET", Path: "/v1/agents", Scopes: oneOf(ScopeAdmin),
 		Summary: "the agents"})
 
 	AddAgent = Add[NewAgent, AgentPassword](Operations, Operation{
-		Name: "add_agent", Method: "POST", Path: "/v1/agents", Scopes: []string{ScopeAdmin},
+		Name: "add_agent", Method: "POST", Path: "/v1/agents", Scopes: oneOf(ScopeAdmin),
 		Audit: "agent.add", Status: 201,
 		Summary: "add an agent; its SMTP password is shown this once"})
 
 	DisableAgent = Add[NameRef, Stopped](Operations, Operation{
-		Name: "disable_agent", Method: "POST", Path: "/v1/agents/{name}/disable", Scopes: []string{ScopeAdmin, ScopeOversight},
+		Name: "disable_agent", Method: "POST", Path: "/v1/agents/{name}/disable", Scopes: managers,
 		Audit:   "agent.disable",
 		Summary: "end an agent's credentials and stop its mail"})
 
 	EnableAgent = Add[NameRef, Agent](Operations, Operation{
-		Name: "enable_agent", Method: "POST", Path: "/v1/agents/{name}/enable", Scopes: []string{ScopeOversight},
+		Name: "enable_agent", Method: "POST", Path: "/v1/agents/{name}/enable", Scopes: oneOf(ScopeOversight),
 		Audit:   "agent.enable",
 		Summary: "give a disabled agent its credentials back"})
 
 	ResetPassword = Add[NameRef, AgentPassword](Operations, Operation{
-		Name: "reset_password", Method: "POST", Path: "/v1/agents/{name}/password", Scopes: []string{ScopeAdmin},
+		Name: "reset_password", Method: "POST", Path: "/v1/agents/{name}/password", Scopes: oneOf(ScopeAdmin),
 		Audit:   "agent.password",
 		Summary: "a new SMTP password in place of the old one"})
 
 	ListAPIKeys = Add[None, Keys](Operations, Operation{
-		Name: "list_api_keys", Method: "GET", Path: "/v1/api-keys", Scopes: []string{ScopeAdmin, ScopeOversight},
+		Name: "list_api_keys", Method: "GET", Path: "/v1/api-keys", Scopes: managers,
 		Summary: "the API keys, without their secrets, revoked ones too"})
 
 	CreateAPIKey = Add[NewKey, KeySecret](Operations, Operation{
-		Name: "create_api_key", Method: "POST", Path: "/v1/api-keys", Scopes: []string{ScopeAdmin, ScopeOversight},
+		Name: "create_api_key", Method: "POST", Path: "/v1/api-keys", Scopes: managers,
 		Audit: "key.create", Status: 201,
 		Summary: "make a key; its secret is shown this once"})
 
@@ -68,49 +68,49 @@ var (
 // Mail of every mailbox, the audit log and the clock.
 var (
 	ListMails = Add[MailQuery, Mails](Operations, Operation{
-		Name: "list_mails", Method: "GET", Path: "/v1/mails", Scopes: []string{ScopeAdmin},
+		Name: "list_mails", Method: "GET", Path: "/v1/mails", Scopes: oneOf(ScopeAdmin),
 		Summary: "mail of every mailbox, newest first"})
 
 	GetMail = Add[MailRef, Mail](Operations, Operation{
-		Name: "get_mail", Method: "GET", Path: "/v1/mails/{id}", Scopes: []string{ScopeAdmin},
+		Name: "get_mail", Method: "GET", Path: "/v1/mails/{id}", Scopes: oneOf(ScopeAdmin),
 		Summary: "one mail's standing"})
 
 	CancelMail = Add[MailRef, Mail](Operations, Operation{
-		Name: "cancel_mail", Method: "POST", Path: "/v1/mails/{id}/cancel", Scopes: []string{ScopeAdmin},
+		Name: "cancel_mail", Method: "POST", Path: "/v1/mails/{id}/cancel", Scopes: oneOf(ScopeAdmin),
 		Audit:   "mail.cancel",
 		Summary: "withdraw anybody's mail that is not on its way yet"})
 
 	RetryMail = Add[MailRef, Mail](Operations, Operation{
-		Name: "retry_mail", Method: "POST", Path: "/v1/mails/{id}/retry", Scopes: []string{ScopeAdmin},
+		Name: "retry_mail", Method: "POST", Path: "/v1/mails/{id}/retry", Scopes: oneOf(ScopeAdmin),
 		Audit:   "mail.retry",
 		Summary: "make a queued mail due now"})
 
 	HoldMail = Add[MailRef, Mail](Operations, Operation{
-		Name: "hold_mail", Method: "POST", Path: "/v1/mails/{id}/hold", Scopes: []string{ScopeAdmin, ScopeOversight},
+		Name: "hold_mail", Method: "POST", Path: "/v1/mails/{id}/hold", Scopes: managers,
 		Audit:   "mail.hold",
 		Summary: "put a queued mail back before an approver"})
 
 	GetAuditLog = Add[AuditQuery, AuditLog](Operations, Operation{
-		Name: "get_audit_log", Method: "GET", Path: "/v1/audit-log", Scopes: []string{ScopeAdmin},
+		Name: "get_audit_log", Method: "GET", Path: "/v1/audit-log", Scopes: oneOf(ScopeAdmin),
 		Summary: "the audit log, newest first",
 		Tool: &Tool{Title: "Get audit log", ReadOnly: true, Idempotent: true,
 			Description: "List the audit log, newest entry first: who did what, and when. Pages follow by cursor."}})
 
 	ExportAuditLog = Add[ExportQuery, Octets](Operations, Operation{
-		Name: "export_audit_log", Method: "GET", Path: "/v1/audit-log/export", Scopes: []string{ScopeAdmin},
+		Name: "export_audit_log", Method: "GET", Path: "/v1/audit-log/export", Scopes: oneOf(ScopeAdmin),
 		Kind: Stream, Media: "application/jsonl",
 		Summary: "the audit log as JSON lines, in its own order; openings=1 with what is personal"})
 
 	VerifyAuditLog = Add[None, AuditReport](Operations, Operation{
-		Name: "verify_audit_log", Method: "POST", Path: "/v1/audit-log/verify", Scopes: []string{ScopeAdmin},
+		Name: "verify_audit_log", Method: "POST", Path: "/v1/audit-log/verify", Scopes: oneOf(ScopeAdmin),
 		Summary: "check the audit log's chains; a check of an export elsewhere proves more"})
 
 	GetClock = Add[None, Clock](Operations, Operation{
-		Name: "get_clock", Method: "GET", Path: "/v1/clock", Scopes: []string{ScopeAdmin, ScopeOversight, ScopeOversightRead},
+		Name: "get_clock", Method: "GET", Path: "/v1/clock", Scopes: overseers,
 		Summary: "whether the clock is trusted"})
 
 	AcceptClock = Add[None, Clock](Operations, Operation{
-		Name: "accept_clock", Method: "POST", Path: "/v1/clock/accept", Scopes: []string{ScopeAdmin},
+		Name: "accept_clock", Method: "POST", Path: "/v1/clock/accept", Scopes: oneOf(ScopeAdmin),
 		Audit:   "clock.accept",
 		Summary: "trust the clock as it is now"})
 )
@@ -123,11 +123,11 @@ var (
 		Summary: "stop all, agent:NAME, mailbox:ADDRESS or domain:DOMAIN; agents may stop themselves"})
 
 	EndFreeze = Add[ScopeRequest, Done](Operations, Operation{
-		Name: "end_freeze", Method: "POST", Path: "/v1/thaw", Scopes: []string{ScopeOversight},
+		Name: "end_freeze", Method: "POST", Path: "/v1/thaw", Scopes: oneOf(ScopeOversight),
 		Audit:   "thaw",
 		Summary: "end a freeze"})
 
 	ListFreezes = Add[None, Freezes](Operations, Operation{
-		Name: "list_freezes", Method: "GET", Path: "/v1/freezes", Scopes: []string{ScopeAdmin, ScopeOversight, ScopeOversightRead},
+		Name: "list_freezes", Method: "GET", Path: "/v1/freezes", Scopes: overseers,
 		Summary: "the freezes in force"})
 )
