@@ -11,8 +11,8 @@ import (
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/store/storetest"
+	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -23,23 +23,12 @@ var (
 	box  = mail.MustAddress("Demo@example.test")
 )
 
-// fixture is a store with the ledger of its mail.
-type fixture struct {
-	testing.TB
-	db     store.Store
-	ledger *queue.Ledger
-	inbox  *inbox.Inbox
-}
+// fixture is a system whose clock stands.
+type fixture struct{ *systemtest.System }
 
 func build(t testing.TB) *fixture {
 	t.Helper()
-	db, err := bolt.Open(bolt.Options{Dir: t.TempDir(), Create: true, Now: func() time.Time { return zone }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	l := queue.New(audit.New("node"), "node")
-	return &fixture{t, db, l, inbox.New(l)}
+	return &fixture{systemtest.New(t, systemtest.Options{Now: func() time.Time { return zone }})}
 }
 
 // mail is the n-th mail that a mailbox receives.
@@ -49,12 +38,12 @@ func (f *fixture) mail(to mail.Address, n int) *mail.Mail {
 }
 
 func (f *fixture) receive(m *mail.Mail, mode mail.Mode) error {
-	return f.db.Update(ctx, func(tx store.Tx) error {
+	return f.DB.Update(ctx, func(tx store.Tx) error {
 		extra := map[string]string{}
 		if m.Direction == mail.Outgoing {
 			extra = map[string]string{"door": "smtp", "agent": "bot"}
 		}
-		_, err := f.ledger.Put(tx, m, store.Inline(queue.RawKey(m.ID), []byte("x")), queue.Change{
+		_, err := f.Ledger.Put(tx, m, store.Inline(queue.RawKey(m.ID), []byte("x")), queue.Change{
 			Event: step.Submit, Facts: step.Facts{Mode: mode}, Extra: extra, Actor: audit.Actor{Kind: "system", ID: "system"}})
 		return err
 	})
@@ -72,14 +61,14 @@ func (f *fixture) post(to mail.Address, n int) mail.ID {
 
 func (f *fixture) read(to mail.Address, id mail.ID) error {
 	f.Helper()
-	return f.db.Update(ctx, func(tx store.Tx) error { return f.inbox.MarkRead(tx, to, id) })
+	return f.DB.Update(ctx, func(tx store.Tx) error { return f.Inbox.MarkRead(tx, to, id) })
 }
 
 // list returns the items of a mailbox, newest first, and how many of them are unread.
 func (f *fixture) list(to mail.Address, before mail.ID, limit int) (items []inbox.Item, unread int) {
 	f.Helper()
-	err := f.db.View(ctx, func(tx store.Tx) (err error) {
-		items, err = f.inbox.List(tx, to, before, limit)
+	err := f.DB.View(ctx, func(tx store.Tx) (err error) {
+		items, err = f.Inbox.List(tx, to, before, limit)
 		return err
 	})
 	if err != nil {
@@ -101,8 +90,8 @@ func TestAReceivedMailIsFoundInItsMailbox(t *testing.T) {
 	if len(items) != 1 || items[0].ID != id || items[0].Mail.Mailbox != box || unread != 1 {
 		t.Fatalf("got %+v, %d unread", items, unread)
 	}
-	err := f.db.View(ctx, func(tx store.Tx) error {
-		got, err := f.inbox.Item(tx, lower, id)
+	err := f.DB.View(ctx, func(tx store.Tx) error {
+		got, err := f.Inbox.Item(tx, lower, id)
 		if got.ID != id || got.Mail == nil || got.Read {
 			t.Errorf("got %+v", got)
 		}
@@ -207,8 +196,8 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	if err := f.read(box, id); !errors.Is(err, mail.ErrNotFound) {
 		t.Errorf("mark: %v", err)
 	}
-	err := f.db.View(ctx, func(tx store.Tx) error {
-		item, err := f.inbox.Item(tx, box, id)
+	err := f.DB.View(ctx, func(tx store.Tx) error {
+		item, err := f.Inbox.Item(tx, box, id)
 		if item != (inbox.Item{}) {
 			t.Errorf("got %+v", item)
 		}
@@ -225,17 +214,17 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 func TestADamagedRecordIsAnErrorAndNoEmptyMail(t *testing.T) {
 	f := build(t)
 	id := f.post(box, 1)
-	err := f.db.Update(ctx, func(tx store.Tx) error {
+	err := f.DB.Update(ctx, func(tx store.Tx) error {
 		return storetest.Records(tx).Put("mail/"+string(id), []byte(`{"id":"x`))
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = f.db.View(ctx, func(tx store.Tx) error {
-		if _, err := f.inbox.Item(tx, box, id); err == nil || errors.Is(err, mail.ErrNotFound) {
+	err = f.DB.View(ctx, func(tx store.Tx) error {
+		if _, err := f.Inbox.Item(tx, box, id); err == nil || errors.Is(err, mail.ErrNotFound) {
 			t.Errorf("item: %v", err)
 		}
-		list, err := f.inbox.List(tx, box, "", 10)
+		list, err := f.Inbox.List(tx, box, "", 10)
 		if len(list) != 1 || list[0].ID != id || list[0].Mail != nil {
 			t.Errorf("listed as %+v", list)
 		}
@@ -277,8 +266,8 @@ func TestMarkingSaysSoWhenTheStoreFails(t *testing.T) {
 	f := build(t)
 	id := f.post(box, 0)
 	for n := 1; n <= 3; n++ {
-		err := f.db.Update(ctx, func(tx store.Tx) error {
-			return f.inbox.MarkRead(store.NewTx(&failing{storetest.Records(tx), n}), box, id)
+		err := f.DB.Update(ctx, func(tx store.Tx) error {
+			return f.Inbox.MarkRead(store.NewTx(&failing{storetest.Records(tx), n}), box, id)
 		})
 		if !errors.Is(err, errDisk) {
 			t.Errorf("call %d failed: %v", n, err)
