@@ -48,7 +48,7 @@ internal/signal:
 internal/secret:
 internal/throttle:
 internal/mailtest:
-internal/systemtest: mail gate queue audit internal/inbox internal/node internal/registry internal/store
+internal/systemtest: mail gate queue audit internal/config internal/inbox internal/node internal/registry internal/store
 	internal/store/bolt
 internal/daemon: *
 cmd/multimail: mail internal/message sign audit gate/step mcpbridge httpd/api internal/config internal/daemon

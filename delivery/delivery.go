@@ -54,10 +54,10 @@ type Hop interface {
 // Options are the tunables of delivery.
 type Options struct {
 	Node       string           // name of this node
-	Workers    int              // attempts at the same time; 0 means 16
-	Lease      time.Duration    // longest attempt; 0 means 15 minutes
-	FirstRetry time.Duration    // after the first attempt; 0 means 1 minute
-	MaxRetry   time.Duration    // between two attempts; 0 means 4 hours
+	Workers    int              // attempts at the same time
+	Lease      time.Duration    // longest attempt
+	FirstRetry time.Duration    // after the first attempt
+	MaxRetry   time.Duration    // between two attempts
 	Stamps     []Stamp          // in the order they are made; the last one stands on top
 	Jitter     func() float64   // in [0,1); nil means math/rand
 	Trusted    func() bool      // scheduled mail may go by this clock; nil means always
@@ -87,19 +87,11 @@ func New(db store.Store, g *gate.Gate, l *queue.Ledger, nodes *node.Nodes, hop H
 	if db == nil || g == nil || l == nil || nodes == nil || hop == nil || o.Node == "" {
 		return nil, errors.New("delivery: store, gate, ledger, nodes, hop and the name of the node are required")
 	}
-	def := func(v *time.Duration, d time.Duration) {
-		if *v <= 0 {
-			*v = d
-		}
+	if o.Workers <= 0 || o.Lease <= 0 || o.FirstRetry <= 0 || o.MaxRetry <= 0 {
+		return nil, errors.New("delivery: Workers, Lease, FirstRetry and MaxRetry are required")
 	}
-	def(&o.Lease, 15*time.Minute)
-	def(&o.FirstRetry, time.Minute)
-	def(&o.MaxRetry, 4*time.Hour)
 	if o.Trusted == nil {
 		o.Trusted = func() bool { return true }
-	}
-	if o.Workers <= 0 {
-		o.Workers = 16
 	}
 	if o.Jitter == nil {
 		o.Jitter = mathrand.Float64

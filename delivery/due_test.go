@@ -60,7 +60,8 @@ func build(t *testing.T) *fixture {
 	f.System = systemtest.New(t, systemtest.Options{Now: func() time.Time { return f.now },
 		Gate: gate.Options{SubmissionsPerMinute: 1 << 20}})
 	var err error
-	f.d, err = New(counting{f.DB, &f.n}, f.Gate, f.Ledger, f.Nodes, open{}, Options{Node: systemtest.Node, Workers: 8})
+	f.d, err = New(counting{f.DB, &f.n}, f.Gate, f.Ledger, f.Nodes, open{}, Options{Node: systemtest.Node, Workers: 8,
+		Lease: 15 * time.Minute, FirstRetry: time.Minute, MaxRetry: 4 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

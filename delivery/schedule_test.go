@@ -36,3 +36,18 @@ func TestDeliveryNeedsItsParts(t *testing.T) {
 		t.Error("a delivery without parts")
 	}
 }
+
+func TestDeliveryNeedsEverySetting(t *testing.T) {
+	f := build(t)
+	full := f.d.o
+	for name, spoil := range map[string]func(*Options){
+		"workers": func(o *Options) { o.Workers = 0 }, "lease": func(o *Options) { o.Lease = 0 },
+		"first retry": func(o *Options) { o.FirstRetry = 0 }, "longest wait": func(o *Options) { o.MaxRetry = 0 },
+	} {
+		o := full
+		spoil(&o)
+		if _, err := New(f.DB, f.Gate, f.Ledger, f.Nodes, open{}, o); err == nil {
+			t.Errorf("no error without %s", name)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
@@ -124,6 +126,9 @@ func (h *fixture) gates(o gate.Options) {
 func (h *fixture) delivers(db store.Store, hop delivery.Hop, o delivery.Options) *delivery.Delivery {
 	h.Helper()
 	o.Node, o.Log, o.Jitter = systemtest.Node, systemtest.Quiet, func() float64 { return 0 }
+	q := config.Default().Queue
+	o.Workers, o.Lease = cmp.Or(o.Workers, q.Workers), time.Duration(q.Lease)
+	o.FirstRetry, o.MaxRetry = time.Duration(q.FirstRetry), time.Duration(q.MaxRetry)
 	d, err := delivery.New(db, h.Gate, h.Ledger, h.Nodes, hop, o)
 	if err != nil {
 		h.Fatal(err)

@@ -30,19 +30,20 @@ import (
 	"github.com/multimail/multimail/queue"
 )
 
-// Options are the tunables of a gate. The zero value is safe.
+// Options are the settings of a gate. Every number is required: zero never means
+// no limit.
 type Options struct {
-	MaxSize int64 // octets of a message; 0 means 25 MiB
-	MaxRcpt int   // envelope recipients; 0 means 100
+	MaxSize int64 // octets of a message
+	MaxRcpt int   // envelope recipients
 
 	// What a mailbox may have waiting: for a decision, and for a next hop. A
 	// mail that would go beyond is refused; one that is held again is not.
-	HeldSize, BacklogSize   int64 // octets; 0 means 2 GiB
-	HeldCount, BacklogCount int   // mails; 0 means 10,000
+	HeldSize, BacklogSize   int64 // octets
+	HeldCount, BacklogCount int   // mails
 
-	RetryLifetime time.Duration // of attempts, from the release; 0 means 5 days
+	RetryLifetime time.Duration // of attempts, from the release
 
-	SubmissionsPerMinute int              // of one credential; 0 means 600
+	SubmissionsPerMinute int              // of one credential
 	Now                  func() time.Time // of SubmissionsPerMinute; nil means time.Now
 
 	// Trusted says whether the clock may end a hold or let scheduled mail go;
@@ -69,26 +70,25 @@ type Gate struct {
 	rate     *throttle.Rate // of submissions, by credential
 }
 
+// check panics where a setting is missing: whoever builds a gate without limits
+// has made a mistake that no running system may have.
+func (o Options) check() {
+	for name, n := range map[string]int64{
+		"MaxSize": o.MaxSize, "MaxRcpt": int64(o.MaxRcpt), "SubmissionsPerMinute": int64(o.SubmissionsPerMinute),
+		"HeldSize": o.HeldSize, "BacklogSize": o.BacklogSize, "RetryLifetime": int64(o.RetryLifetime),
+		"HeldCount": int64(o.HeldCount), "BacklogCount": int64(o.BacklogCount),
+	} {
+		if n <= 0 {
+			panic("gate: Options." + name + " is required")
+		}
+	}
+}
+
 // New returns a gate before the ledger q.
 func New(
 	db store.Store, q *queue.Ledger, reg *registry.Registry, log *audit.Log, nodes *node.Nodes, o Options,
 ) *Gate {
-	if o.MaxSize <= 0 {
-		o.MaxSize = 25 << 20
-	}
-	if o.MaxRcpt <= 0 {
-		o.MaxRcpt = 100
-	}
-	for _, v := range []*int64{&o.HeldSize, &o.BacklogSize} {
-		if *v <= 0 {
-			*v = 2 << 30
-		}
-	}
-	for _, v := range []*int{&o.HeldCount, &o.BacklogCount} {
-		if *v <= 0 {
-			*v = 10_000
-		}
-	}
+	o.check()
 	if o.Trusted == nil {
 		o.Trusted = func() bool { return true }
 	}
@@ -97,12 +97,6 @@ func New(
 	}
 	if o.Metrics == nil {
 		o.Metrics = metrics.New()
-	}
-	if o.SubmissionsPerMinute <= 0 {
-		o.SubmissionsPerMinute = 600
-	}
-	if o.RetryLifetime <= 0 {
-		o.RetryLifetime = 5 * 24 * time.Hour
 	}
 	return &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
 		nodes: nodes, policy: signal.New(), render: message.Notice.Render}

@@ -87,7 +87,8 @@ func newFixture(t *testing.T) *fixture {
 		keys: map[string]string{}, ids: map[string]string{}, logs: &bytes.Buffer{}}
 	var err error
 	h.d, err = delivery.New(h.DB, h.Gate, h.Ledger, h.Nodes, nextHop{h.clock},
-		delivery.Options{Node: systemtest.Node, Log: systemtest.Quiet})
+		delivery.Options{Node: systemtest.Node, Log: systemtest.Quiet, Workers: 16, Lease: 15 * time.Minute,
+			FirstRetry: time.Minute, MaxRetry: 4 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

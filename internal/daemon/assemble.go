@@ -75,7 +75,7 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	if d.clock, err = startClock(context.Background(), c, d.db, d.audit); err != nil {
 		return err
 	}
-	d.registry = registry.New(d.audit).Holding(time.Duration(conf.Queue.Hold))
+	d.registry = registry.New(d.audit, time.Duration(conf.Queue.Hold))
 	d.identity = sign.OpenKeys(conf.Data)
 	d.dkim = dkim.OpenKeys(conf.Data, dkim.Options{Ed25519: conf.DKIM.Ed25519})
 	return d.checkKeys()

@@ -9,6 +9,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
@@ -70,7 +71,7 @@ func (o InitOptions) fill(ctx context.Context, db store.Store) (api.Domain, erro
 
 // register writes the first records.
 func (o InitOptions) register(tx store.Tx) error {
-	reg := registry.New(audit.New(o.Node))
+	reg := registry.New(audit.New(o.Node), time.Duration(config.Default().Queue.Hold))
 	me := registry.Socket(os.Getuid(), false)
 	if op, err := reg.Operator(tx); err != nil {
 		return err

@@ -40,7 +40,7 @@ type fixture struct {
 func empty(t testing.TB) *fixture {
 	log := audit.New("node")
 	return &fixture{
-		t: t, log: log, reg: registry.New(log),
+		t: t, log: log, reg: registry.New(log, 7*24*time.Hour),
 		db: storetest.NewMemory(zone),
 	}
 }

@@ -10,11 +10,8 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// How long a mail may wait for a decision.
-const (
-	DefaultTTL = 7 * 24 * time.Hour
-	MaxTTL     = 90 * 24 * time.Hour
-)
+// MaxTTL is how long a mail may wait for a decision.
+const MaxTTL = 90 * 24 * time.Hour
 
 // Mailbox is an address that agents send from, with its oversight.
 type Mailbox struct {
@@ -23,7 +20,7 @@ type Mailbox struct {
 	Mode        mail.Mode     `json:"mode"`
 	Agents      []string      `json:"agents"`
 	Oversight   mail.Address  `json:"oversight"`     // zero: the operator's
-	TTL         time.Duration `json:"ttl,omitempty"` // of a hold; 0: DefaultTTL
+	TTL         time.Duration `json:"ttl,omitempty"` // of a hold; 0: that of the configuration
 	CreatedAt   time.Time     `json:"created_at"`
 }
 
@@ -31,7 +28,7 @@ type Mailbox struct {
 type MailboxPatch struct {
 	DisplayName *string
 	Oversight   *mail.Address  // zero: the operator's again
-	TTL         *time.Duration // 0: DefaultTTL again
+	TTL         *time.Duration // 0: that of the configuration again
 }
 
 // AddMailbox adds a mailbox used by the agents. It starts gated_send whoever

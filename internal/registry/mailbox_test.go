@@ -229,7 +229,7 @@ func TestDisplayNamesStayOnTheirLine(t *testing.T) {
 // Where a mail is held for ten minutes by default, a week is not a shorter hold.
 func TestTheDefaultHoldIsTheConfiguredOne(t *testing.T) {
 	h := open(t)
-	h.reg = h.reg.Holding(10 * time.Minute)
+	h.reg = registry.New(h.log, 10*time.Minute)
 	for d, want := range map[time.Duration]error{6 * 24 * time.Hour: registry.ErrForbidden, 5 * time.Minute: nil} {
 		err := h.update(func(tx store.Tx) error { return patch(registry.MailboxPatch{TTL: &d})(h, tx, socket) })
 		if !errors.Is(err, want) {

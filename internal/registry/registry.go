@@ -34,18 +34,14 @@ type Registry struct {
 	hold time.Duration // of a mailbox that does not say
 }
 
-// New returns a Registry that writes its audit entries to log.
-func New(log *audit.Log) *Registry { return &Registry{log: log, hold: DefaultTTL} }
-
-// Holding returns a Registry that takes d for the hold of a mailbox that does
-// not say: what the gate's configuration says, or a longer hold could pass for
-// a shorter one.
-func (r *Registry) Holding(d time.Duration) *Registry {
-	c := *r
-	if d > 0 {
-		c.hold = d
+// New returns a Registry that writes its audit entries to log. A mailbox that
+// does not say how long a mail is held holds it for hold, which must be what the
+// configuration says: otherwise a longer hold could pass for a shorter one.
+func New(log *audit.Log, hold time.Duration) *Registry {
+	if hold <= 0 {
+		panic("registry: a hold is required")
 	}
-	return &c
+	return &Registry{log: log, hold: hold}
 }
 
 // Where the records stand. Names in keys are lower case; an address has no

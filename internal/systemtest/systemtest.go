@@ -12,6 +12,7 @@
 package systemtest
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
@@ -38,7 +40,7 @@ var Quiet = slog.New(slog.DiscardHandler)
 type Options struct {
 	Dir  string           // of the store; "" means a new one
 	Now  func() time.Time // of the store; nil means time.Now
-	Gate gate.Options     // its Log is Quiet unless it is set
+	Gate gate.Options     // what is not set is as the configuration has it; its Log is Quiet
 }
 
 // System is all that a mail passes between a door and its delivery.
@@ -71,7 +73,7 @@ func New(t testing.TB, o Options) *System {
 	}
 	t.Cleanup(func() { s.DB.Close() })
 	s.Audit = audit.New(Node)
-	s.Registry = registry.New(s.Audit)
+	s.Registry = registry.New(s.Audit, time.Duration(config.Default().Queue.Hold))
 	s.Ledger = queue.New(s.Audit, Node)
 	s.Queue = queue.NewReader(s.DB, s.Ledger, Quiet)
 	s.Inbox = inbox.New(s.Ledger)
@@ -86,6 +88,13 @@ func (s *System) NewGate(db store.Store, o gate.Options) *gate.Gate {
 	if o.Log == nil {
 		o.Log = Quiet
 	}
+	c := config.Default()
+	o.MaxSize, o.MaxRcpt = cmp.Or(o.MaxSize, int64(c.SMTP.MaxSize)), cmp.Or(o.MaxRcpt, c.SMTP.MaxRecipients)
+	o.HeldSize, o.HeldCount = cmp.Or(o.HeldSize, int64(c.Queue.HeldSize)), cmp.Or(o.HeldCount, c.Queue.HeldCount)
+	o.BacklogSize = cmp.Or(o.BacklogSize, int64(c.Queue.BacklogSize))
+	o.BacklogCount = cmp.Or(o.BacklogCount, c.Queue.BacklogCount)
+	o.RetryLifetime = cmp.Or(o.RetryLifetime, time.Duration(c.Queue.Lifetime))
+	o.SubmissionsPerMinute = cmp.Or(o.SubmissionsPerMinute, c.HTTP.SubmissionsPerMinute)
 	return gate.New(db, s.Ledger, s.Registry, s.Audit, s.Nodes, o)
 }
 
