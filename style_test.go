@@ -27,15 +27,9 @@ var (
 	// wideLines are directories.
 	wideLines = strings.Fields(`
 		gate
-		internal/message
-		queue
 	`)
 	// longFunctions are "directory.Function".
 	longFunctions = strings.Fields(`
-		gate.TestTalliesAreWhatIsThere
-		gate.submit
-		gate.testClockInDoubt
-		internal/message.TestALinkThatMayLeadElsewhereIsFlagged
 	`)
 )
 

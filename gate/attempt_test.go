@@ -62,7 +62,8 @@ func TestTemporaryFailuresAreRetriedUntilTheLifetimeEnds(t *testing.T) {
 			t.Fatalf("%s after %d attempts", m.State, m.Attempts)
 		}
 		n := h.notices()
-		if len(n) != 1 || n[0].Action != "failed" || !strings.Contains(n[0].Text, "4.4.7") || !strings.Contains(n[0].Text, "busy") {
+		if len(n) != 1 || n[0].Action != "failed" || !strings.Contains(n[0].Text, "4.4.7") ||
+			!strings.Contains(n[0].Text, "busy") {
 			t.Errorf("notices: %+v", n)
 		}
 		h.intact()
@@ -104,7 +105,8 @@ func TestEachRecipientHasItsOwnResult(t *testing.T) {
 			if len(n) != c.notices {
 				t.Fatalf("%d notices: %+v", len(n), n)
 			}
-			if c.name == "one of two fails" && (strings.Contains(n[0].Text, "bob@") || !strings.Contains(n[0].Text, "550 5.1.1 no such user")) {
+			if c.name == "one of two fails" && (strings.Contains(n[0].Text, "bob@") ||
+				!strings.Contains(n[0].Text, "550 5.1.1 no such user")) {
 				t.Errorf("the notice says %s", n[0].Text)
 			}
 			h.intact()
@@ -129,7 +131,8 @@ func TestRetriesSendTheSameOctetsToWhoIsLeft(t *testing.T) {
 		h.mode(mail.Autonomous) // the stamps tell how it was released, not how it would be now
 		h.runIdle()
 		w := h.hop.sent()
-		if len(w) != 2 || strings.Join(w[0].to, " ") != "ada@dest.test" || strings.Join(w[1].to, " ") != "bob@dest.test" || w[0].b != w[1].b {
+		if len(w) != 2 || strings.Join(w[0].to, " ") != "ada@dest.test" || strings.Join(w[1].to, " ") != "bob@dest.test" ||
+			w[0].b != w[1].b {
 			t.Errorf("%+v", w)
 		}
 		if got := h.kinds(m.ID); got != "submit approve claim retry claim sent" {
@@ -201,7 +204,8 @@ func TestWithoutAStampNothingLeaves(t *testing.T) {
 		h.d = h.delivers(h.DB, h.hop, delivery.Options{Stamps: []delivery.Stamp{failing{}}})
 		m := h.approve(h.submit())
 		h.runIdle()
-		if m = h.mail(m.ID); m.State != mail.Ready || m.Attempts != 0 || !m.NextAttempt.After(h.clock.Now()) || len(h.hop.sent()) != 0 {
+		if m = h.mail(m.ID); m.State != mail.Ready || m.Attempts != 0 || !m.NextAttempt.After(h.clock.Now()) ||
+			len(h.hop.sent()) != 0 {
 			t.Errorf("%s, %d attempts, next %s", m.State, m.Attempts, m.NextAttempt)
 		}
 	})

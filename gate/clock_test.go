@@ -11,6 +11,15 @@ import (
 // A clock that shows next month for a moment must not end a single mail.
 func TestNothingEndsOrLeavesByAClockInDoubt(t *testing.T) { synctest.Test(t, testClockInDoubt) }
 
+// expireAndRun ends the holds that are over, and runs the workers.
+func (h *fixture) expireAndRun() {
+	h.Helper()
+	if err := h.Gate.Expire(h.ctx); err != nil {
+		h.Fatal(err)
+	}
+	h.runIdle()
+}
+
 func testClockInDoubt(t *testing.T) {
 	h := build(t)
 	held := h.submit()
@@ -28,10 +37,7 @@ func testClockInDoubt(t *testing.T) {
 	h.clock.Forward(30 * 24 * time.Hour)
 	h.doubt.Store(true)
 	for range 3 {
-		if err := h.Gate.Expire(h.ctx); err != nil {
-			t.Fatal(err)
-		}
-		h.runIdle()
+		h.expireAndRun()
 	}
 	for what, want := range map[string]struct {
 		m     *mail.Mail
@@ -61,10 +67,7 @@ func testClockInDoubt(t *testing.T) {
 	}
 
 	h.doubt.Store(false)
-	if err := h.Gate.Expire(h.ctx); err != nil {
-		t.Fatal(err)
-	}
-	h.runIdle()
+	h.expireAndRun()
 	if got := h.mail(held.ID); got.State != mail.Expired {
 		t.Errorf("by a trusted clock the hold is %s", got.State)
 	}

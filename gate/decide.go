@@ -40,7 +40,9 @@ func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v V
 	return m, err
 }
 
-func (g *Gate) decide(ctx context.Context, p registry.Principal, id mail.ID, v Verdict, event step.Event) (*mail.Mail, error) {
+func (g *Gate) decide(
+	ctx context.Context, p registry.Principal, id mail.ID, v Verdict, event step.Event,
+) (*mail.Mail, error) {
 	if v.Approve && v.Digest == "" {
 		return nil, mail.ErrInvalid.Errorf("digest is required to approve: show the mail and quote the digest it has")
 	}

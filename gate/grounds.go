@@ -49,7 +49,8 @@ func (g *Gate) doubt(tx store.Tx, m *mail.Mail) (string, error) {
 		if ref, why = approval(m, entries); why != "" {
 			return why, nil
 		}
-	} else if e := find(entries, ref); e == nil || e.Record().Kind != audit.MailSubmit || e.Record().Digest != string(m.Digest) {
+	} else if e := find(entries, ref); e == nil || e.Record().Kind != audit.MailSubmit ||
+		e.Record().Digest != string(m.Digest) {
 		return "the submission is not in the log", nil
 	}
 	if m.Release != nil && m.Release.Basis == m.Basis && m.Release.Ref != ref {

@@ -17,7 +17,8 @@ func TestASignatureInAnyDomainOfTheOperatorIsRemoved(t *testing.T) {
 	})
 	const foreign = "DKIM-Signature: v=1; d=service.test; b=x\r\n"
 	s := h.submission("ada@dest.test")
-	s.Raw = []byte("DKIM-Signature: v=1; d=brand.test; b=x\r\nDKIM-Signature: v=1; d=example.test; b=x\r\n" + foreign + text)
+	s.Raw = []byte("DKIM-Signature: v=1; d=brand.test; b=x\r\nDKIM-Signature: v=1; d=example.test; b=x\r\n" + foreign +
+		text)
 	r, err := h.Gate.Submit(h.ctx, h.agent, s)
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +27,8 @@ func TestASignatureInAnyDomainOfTheOperatorIsRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if head, _, _ := strings.Cut(string(raw), "From:"); strings.Count(head, "DKIM-Signature") != 1 || !strings.Contains(head, foreign) {
+	if head, _, _ := strings.Cut(string(raw), "From:"); strings.Count(head, "DKIM-Signature") != 1 ||
+		!strings.Contains(head, foreign) {
 		t.Errorf("kept %q", head)
 	}
 }

@@ -40,6 +40,45 @@ func (h *fixture) tallied(at string) {
 	})
 }
 
+// operations are what may happen to mails, in any order. ids gathers what was
+// submitted.
+func (h *fixture) operations(r *rand.Rand, ids *[]mail.ID) (ops map[string]func()) {
+	ops = map[string]func(){
+		"submit": func() {
+			s := h.submission("ada@dest.test")
+			s.Raw = []byte(text + strings.Repeat("x\r\n", r.IntN(50)))
+			if got, err := h.Gate.Submit(h.ctx, h.agent, s); err == nil {
+				*ids = append(*ids, got.Mail.ID)
+			}
+		},
+		"autonomous": func() { h.mode(mail.Autonomous) },
+		"gated":      func() { h.mode(mail.GatedAll) },
+		"attempts":   h.runIdle,
+		"time passes": func() {
+			h.clock.Forward(time.Duration(r.IntN(48)) * time.Hour)
+		},
+		"expire": func() {
+			if err := h.Gate.Expire(h.ctx); err != nil {
+				h.Error(err)
+			}
+		},
+	}
+	some := func(fn func(id mail.ID)) func() { // a refusal is as good: it must count nothing
+		return func() {
+			if len(*ids) > 0 {
+				fn((*ids)[r.IntN(len(*ids))])
+			}
+		}
+	}
+	ops["approve"] = some(func(id mail.ID) {
+		_, _ = h.Gate.Decide(h.ctx, h.approver, id, gate.Verdict{Approve: true, Digest: h.mail(id).Digest})
+	})
+	ops["reject"] = some(func(id mail.ID) { _, _ = h.Gate.Decide(h.ctx, h.approver, id, gate.Verdict{}) })
+	ops["cancel"] = some(func(id mail.ID) { _, _ = h.Gate.Cancel(h.ctx, h.agent, id) })
+	ops["hold"] = some(func(id mail.ID) { _, _ = h.Gate.Hold(h.ctx, h.Operator, id) })
+	return ops
+}
+
 // Whatever becomes of mail, the counters say what a full scan finds.
 func TestTalliesAreWhatIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -53,39 +92,7 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 			return []mail.Result{{Delivered: true, Code: 250}, {Code: 451}, {Permanent: true, Code: 550}}[answers.IntN(3)]
 		}
 		var ids []mail.ID
-		ops := map[string]func(){
-			"submit": func() {
-				s := h.submission("ada@dest.test")
-				s.Raw = []byte(text + strings.Repeat("x\r\n", r.IntN(50)))
-				if got, err := h.Gate.Submit(h.ctx, h.agent, s); err == nil {
-					ids = append(ids, got.Mail.ID)
-				}
-			},
-			"autonomous": func() { h.mode(mail.Autonomous) },
-			"gated":      func() { h.mode(mail.GatedAll) },
-			"attempts":   h.runIdle,
-			"time passes": func() {
-				h.clock.Forward(time.Duration(r.IntN(48)) * time.Hour)
-			},
-			"expire": func() {
-				if err := h.Gate.Expire(h.ctx); err != nil {
-					t.Error(err)
-				}
-			},
-		}
-		some := func(fn func(id mail.ID)) func() { // a refusal is as good: it must count nothing
-			return func() {
-				if len(ids) > 0 {
-					fn(ids[r.IntN(len(ids))])
-				}
-			}
-		}
-		ops["approve"] = some(func(id mail.ID) {
-			_, _ = h.Gate.Decide(h.ctx, h.approver, id, gate.Verdict{Approve: true, Digest: h.mail(id).Digest})
-		})
-		ops["reject"] = some(func(id mail.ID) { _, _ = h.Gate.Decide(h.ctx, h.approver, id, gate.Verdict{}) })
-		ops["cancel"] = some(func(id mail.ID) { _, _ = h.Gate.Cancel(h.ctx, h.agent, id) })
-		ops["hold"] = some(func(id mail.ID) { _, _ = h.Gate.Hold(h.ctx, h.Operator, id) })
+		ops := h.operations(r, &ids)
 		names := []string{"submit", "submit", "submit", "approve", "approve", "reject", "cancel", "hold", "hold",
 			"autonomous", "gated", "attempts", "time passes", "expire"}
 		for range 300 {
@@ -133,7 +140,8 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 				}
 			}
 			var e *mail.Error
-			if !errors.As(err, &e) || e.Reason != mail.ReasonMailboxFull || e.Limit != c.want || !strings.Contains(e.Public, c.word) {
+			if !errors.As(err, &e) || e.Reason != mail.ReasonMailboxFull || e.Limit != c.want ||
+				!strings.Contains(e.Public, c.word) {
 				t.Fatalf("mail %d: %v", n, err)
 			}
 			if n != 3 {

@@ -153,19 +153,8 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	if err != nil {
 		return r, err
 	}
-	// Before anything is written; the transaction asks again.
-	err = g.db.View(ctx, func(tx store.Tx) error {
-		facts, err := g.Facts(tx, m)
-		if err != nil {
-			return err
-		}
-		return g.fits(tx, m, facts)
-	})
-	if err != nil {
+	if err := g.fitsNow(ctx, m, int64(len(raw))); err != nil {
 		return r, err
-	}
-	if err := g.db.Fits(int64(len(raw))); err != nil {
-		return r, errFull.Because(err)
 	}
 	staged, err := g.db.Stage(ctx, queue.RawKey(m.ID), raw)
 	if err != nil {
@@ -184,6 +173,25 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 		return g.put(tx, p, s, box, &fresh, staged)
 	})
 	return r, err
+}
+
+// fitsNow asks whether mailbox and disk can take a mail before anything is
+// written; the transaction asks again.
+func (g *Gate) fitsNow(ctx context.Context, m *mail.Mail, size int64) error {
+	err := g.db.View(ctx, func(tx store.Tx) error {
+		facts, err := g.Facts(tx, m)
+		if err != nil {
+			return err
+		}
+		return g.fits(tx, m, facts)
+	})
+	if err != nil {
+		return err
+	}
+	if err := g.db.Fits(size); err != nil {
+		return errFull.Because(err)
+	}
+	return nil
 }
 
 // read checks the bytes and the envelope and makes the mail that will be
@@ -234,7 +242,9 @@ func (g *Gate) read(
 }
 
 // put stores the mail with its first state.
-func (g *Gate) put(tx store.Tx, p registry.Principal, s Submission, box registry.Mailbox, m *mail.Mail, staged store.Staged) error {
+func (g *Gate) put(
+	tx store.Tx, p registry.Principal, s Submission, box registry.Mailbox, m *mail.Mail, staged store.Staged,
+) error {
 	facts, err := g.Facts(tx, m)
 	if err != nil {
 		return err

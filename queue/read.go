@@ -52,7 +52,9 @@ func (l *Ledger) InState(tx store.Tx, d mail.Direction, s mail.State, after mail
 
 // ByMailbox lists the mail of one mailbox, newest first, older than before:
 // what was submitted from it, or what it has received.
-func (l *Ledger) ByMailbox(tx store.Tx, box mail.Address, d mail.Direction, before mail.ID, limit int) ([]Listed, error) {
+func (l *Ledger) ByMailbox(
+	tx store.Tx, box mail.Address, d mail.Direction, before mail.ID, limit int,
+) ([]Listed, error) {
 	r := store.Prefix(mailboxOf(d, box))
 	if before != "" {
 		r.To = mailboxOf(d, box) + string(before)

@@ -22,14 +22,18 @@ func TestANoticeIsAMailThatOthersRead(t *testing.T) {
 		n    Notice
 		want []string
 	}{
-		{"failed", Notice{Action: "failed", Rcpts: []mail.Rcpt{rcpt("a@dest.test", &mail.Result{Code: 550, Enhanced: "5.1.1", Message: "no such user"}),
+		{"failed", Notice{Action: "failed", Rcpts: []mail.Rcpt{rcpt("a@dest.test", &mail.Result{Code: 550, Enhanced: "5.1.1",
+			Message: "no such user"}),
 			rcpt("b@dest.test", &mail.Result{Enhanced: "4.4.7"})}},
-			[]string{"Final-Recipient: rfc822; a@dest.test\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 no such user\r\n",
+			[]string{"Final-Recipient: rfc822; a@dest.test\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 " +
+				"no such user\r\n",
 				"Final-Recipient: rfc822; b@dest.test\r\nAction: failed\r\nStatus: 4.4.7\r\n"}},
-		{"rejected", Notice{Action: "rejected", Reason: "no\r\n.\r\nX-Evil: yes", Rcpts: []mail.Rcpt{rcpt("a@dest.test", nil)}},
+		{"rejected", Notice{Action: "rejected", Reason: "no\r\n.\r\nX-Evil: yes",
+			Rcpts: []mail.Rcpt{rcpt("a@dest.test", nil)}},
 			[]string{"Action: failed\r\nStatus: 5.7.1\r\n"}},
 		{"expired", Notice{Action: "expired", Rcpts: []mail.Rcpt{rcpt("a@dest.test", nil)}}, []string{"Status: 4.4.7\r\n"}},
-		{"relayed", Notice{Action: "relayed", Rcpts: []mail.Rcpt{rcpt("a@dest.test", nil)}}, []string{"Action: relayed\r\nStatus: 2.0.0\r\n"}},
+		{"relayed", Notice{Action: "relayed", Rcpts: []mail.Rcpt{rcpt("a@dest.test", nil)}},
+			[]string{"Action: relayed\r\nStatus: 2.0.0\r\n"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.n.About, c.n.Now, c.n.ID = about, now, mail.NewID(now)
@@ -39,7 +43,8 @@ func TestANoticeIsAMailThatOthersRead(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v in\n%s", err, raw)
 			}
-			if msg.Header.From.String() != "postmaster@example.test" || msg.Header.Subject != c.n.Subject() || msg.Header.MessageID != c.n.MessageID() || c.n.From() != msg.Header.From {
+			if msg.Header.From.String() != "postmaster@example.test" || msg.Header.Subject != c.n.Subject() ||
+				msg.Header.MessageID != c.n.MessageID() || c.n.From() != msg.Header.From {
 				t.Errorf("%+v", msg.Header)
 			}
 			if read, err := ParseNotice(raw); err != nil || read.About != about.ID || read.Action != c.n.Action {
