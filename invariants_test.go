@@ -15,7 +15,7 @@ const invariantsPage = "docs/invariants.md"
 var (
 	invariantHead  = regexp.MustCompile(`(?m)^## (\d+)\. `)
 	invariantTest  = regexp.MustCompile("`(?:([a-z0-9_/]+)\\.)?((?:Test|Fuzz)[A-Za-z0-9_]+)`")
-	invariantCited = regexp.MustCompile(`(?:LAW|[Ii]nvariants?) (\d+(?:(?:, | and )\d+)*)`)
+	invariantCited = regexp.MustCompile(`[Ii]nvariants? (\d+(?:(?:, | and )\d+)*)`)
 	number         = regexp.MustCompile(`\d+`)
 )
 

@@ -35,7 +35,7 @@ func (f *flight) stopped(past bool) node.Stop {
 	return node.Stop{Mail: f.id, Agent: f.agent, Mailbox: f.mailbox, Past: past}
 }
 
-// flights knows every attempt under way, so that a freeze can wait for them (LAW 11).
+// flights knows every attempt under way, so that a freeze can wait for them (invariant 11).
 type flights struct {
 	mu   sync.Mutex
 	cond *sync.Cond

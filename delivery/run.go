@@ -196,7 +196,7 @@ func (d *Delivery) claim(ctx context.Context, id mail.ID) (*gate.Claim, error) {
 	})
 }
 
-// stamp makes every stamp of a first attempt; LAW 7: no key, no mail.
+// stamp makes every stamp of a first attempt; invariant 7: no key, no mail.
 func (d *Delivery) stamp(ctx context.Context, m *mail.Mail, raw []byte) error {
 	for _, s := range d.o.Stamps {
 		h, err := s.Stamp(ctx, m, raw)
@@ -236,7 +236,7 @@ func markStopped(results []mail.Result) {
 // margin is the part of a lease in which no new final dot is sent.
 func (d *Delivery) margin() time.Duration { return d.o.Lease / 10 }
 
-// proceed asks policy once more (LAW 11).
+// proceed asks policy once more (invariant 11).
 func (d *Delivery) proceed(p *pick, c *gate.Claim, phase mail.Phase) error {
 	return d.flights.pass(p.flight, phase, func() error { return d.gate.Proceed(p.ctx, c) })
 }

@@ -95,7 +95,7 @@ func (g *Gate) Candidate(ctx context.Context, id mail.ID) (*Candidate, error) {
 // Claim moves a mail to sending, or back to held when its basis no longer
 // suffices. The stamps were made outside of the transaction, which checks that
 // the terms still hold, then stores release, stamps and attempt together
-// (LAW 5). It returns nil when there is nothing to send now, ErrTerms when the
+// (invariant 5). It returns nil when there is nothing to send now, ErrTerms when the
 // stamps are to be made anew.
 func (g *Gate) Claim(ctx context.Context, c *Candidate, l Lease) (*Claim, error) {
 	out := &Claim{Raw: c.Raw, lease: l}
@@ -163,7 +163,7 @@ func applyClaim(m *mail.Mail, now time.Time, copyTo mail.Address, l Lease) {
 		voidRelease(m, now)
 		return
 	}
-	if m.ReleasedAt.IsZero() { // LAW 6: the second clock starts
+	if m.ReleasedAt.IsZero() { // invariant 6: the second clock starts
 		m.ReleasedAt = m.Release.At
 	}
 	addCopy(m, copyTo) // at a retry too: the mode may have become monitored
@@ -211,7 +211,7 @@ func (c *Claim) Envelope() *mail.Mail {
 	return &m
 }
 
-// Proceed asks policy once more, before DATA and before the final dot (LAW 11).
+// Proceed asks policy once more, before DATA and before the final dot (invariant 11).
 // ErrStopped says that nothing more may be sent. With an unchanged epoch no
 // facts are read.
 func (g *Gate) Proceed(ctx context.Context, c *Claim) error {

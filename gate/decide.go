@@ -17,7 +17,7 @@ import (
 // maxReason is how long a reason may be; it is kept in the audit log.
 const maxReason = 1000
 
-// Verdict is an approver's word. Digest names what was seen (LAW 4); only a
+// Verdict is an approver's word. Digest names what was seen (invariant 4); only a
 // rejection may leave it out.
 type Verdict struct {
 	Approve bool

@@ -20,7 +20,7 @@ type FreezeReport struct {
 }
 
 // Freeze stops everything in scope. When it returns nothing in scope can send
-// a final dot any more (LAW 11); submissions in scope are answered 4xx.
+// a final dot any more (invariant 11); submissions in scope are answered 4xx.
 func (g *Gate) Freeze(ctx context.Context, p registry.Principal, s registry.FreezeScope, reason string) (FreezeReport, error) {
 	return g.tighten(ctx, p, "freeze", covers(s), func(tx store.Tx, p registry.Principal) error {
 		return g.reg.Freeze(tx, p, s, reason)
@@ -86,7 +86,7 @@ func (g *Gate) set(ctx context.Context, p registry.Principal, op string, change 
 }
 
 // tighten commits a change of policy, then waits until every live node has
-// stopped what was claimed before it (LAW 11).
+// stopped what was claimed before it (invariant 11).
 func (g *Gate) tighten(ctx context.Context, p registry.Principal, op string, scope func(string, mail.Address) bool,
 	change func(store.Tx, registry.Principal) error) (FreezeReport, error) {
 	var epoch uint64

@@ -1,4 +1,4 @@
-// Package gate is the only way into the queue (LAW 1): it takes what the doors
+// Package gate is the only way into the queue (invariant 1): it takes what the doors
 // bring, holds what the oversight mode holds, and carries out the decisions of
 // approvers.
 //
@@ -124,7 +124,7 @@ func stale(format string, args ...any) error {
 }
 
 // answer turns the error of a store into what a door may say. A commit whose
-// outcome is unknown is neither "done" nor "failed": try again (LAW 5).
+// outcome is unknown is neither "done" nor "failed": try again (invariant 5).
 func answer(err error) error {
 	var e *mail.Error
 	switch {
@@ -240,7 +240,7 @@ func (g *Gate) terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (terms, error)
 			return t, err
 		}
 		if t.copy.IsZero() {
-			return t, errors.New("gate: monitored without an oversight address") // LAW 7
+			return t, errors.New("gate: monitored without an oversight address") // invariant 7
 		}
 	}
 	return t, nil

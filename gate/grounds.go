@@ -27,7 +27,7 @@ func (g *Gate) grounds(tx store.Tx, m *mail.Mail) (f step.Facts, t terms, doubt 
 
 // doubt says why the log does not bear out the record of a mail that is about
 // to leave, or "" when it does. The record is only what the disk says now; what
-// was decided is in the log (LAW 2), so the claim asks there, in its own
+// was decided is in the log (invariant 2), so the claim asks there, in its own
 // transaction. An error means that the log cannot be read: nothing leaves then.
 func (g *Gate) doubt(tx store.Tx, m *mail.Mail) (string, error) {
 	entries, err := g.log.ByMail(tx, string(m.ID))

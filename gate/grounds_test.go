@@ -32,7 +32,7 @@ func (h *fixture) rewrite(id mail.ID, change func(m *mail.Mail)) {
 	})
 }
 
-// LAW 7: what leaves is what the log says was decided, whatever stands in the
+// Invariant 7: what leaves is what the log says was decided, whatever stands in the
 // record on disk.
 func TestTheClaimSendsNothingThatTheLogDoesNotBearOut(t *testing.T) {
 	for name, change := range map[string]func(m *mail.Mail){

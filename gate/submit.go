@@ -102,7 +102,7 @@ func (g *Gate) admit(tx store.Tx, p registry.Principal, from mail.Address) (regi
 }
 
 // Submit takes a mail in. When it returns without an error the mail is durable
-// (LAW 5), held or ready as the mode says.
+// (invariant 5), held or ready as the mode says.
 func (g *Gate) Submit(ctx context.Context, p registry.Principal, s Submission) (Receipt, error) {
 	r, err := g.submit(ctx, p, s)
 	if err = answer(err); err != nil {

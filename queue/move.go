@@ -26,7 +26,7 @@ type Change struct {
 }
 
 // Put stores a mail that is not there yet and gives it its first state. Only
-// the gate calls it (LAW 1). When the step refuses, the caller gives up its
+// the gate calls it (invariant 1). When the step refuses, the caller gives up its
 // transaction: nothing but an Outcome that is Done makes a mail.
 func (l *Ledger) Put(tx store.Tx, m *mail.Mail, raw store.Staged, c Change) (step.Outcome, error) {
 	switch _, err := space.Get(tx, mailKey(m.ID)); {
@@ -49,7 +49,7 @@ func (l *Ledger) Put(tx store.Tx, m *mail.Mail, raw store.Staged, c Change) (ste
 }
 
 // Move changes the state of a mail and writes the audit entry in the same
-// transaction (LAW 2). m is the mail as the caller read it; when the stored
+// transaction (invariant 2). m is the mail as the caller read it; when the stored
 // one has moved on, nothing is changed and the error is mail.ErrStale. When
 // the step refuses, nothing is changed and the Outcome says why.
 func (l *Ledger) Move(tx store.Tx, m *mail.Mail, c Change) (step.Outcome, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Reader reads the ledger in transactions of its own, for doors and for
-// delivery. It cannot write (LAW 1).
+// delivery. It cannot write (invariant 1).
 type Reader struct {
 	db  store.Store
 	l   *Ledger
@@ -30,7 +30,7 @@ func (r *Reader) Mail(ctx context.Context, id mail.ID) (m *mail.Mail, err error)
 	return m, err
 }
 
-// Raw returns the canonical bytes of a mail (LAW 3).
+// Raw returns the canonical bytes of a mail (invariant 3).
 func (r *Reader) Raw(ctx context.Context, id mail.ID) ([]byte, error) {
 	b, err := r.db.Body(ctx, RawKey(id))
 	if errors.Is(err, store.ErrNotFound) {

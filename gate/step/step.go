@@ -1,5 +1,5 @@
 // Package step is the decision core: one pure function from what is known about
-// a mail and what happens to it, to its next state (LAW 10).
+// a mail and what happens to it, to its next state (invariant 10).
 //
 // [Step] reads no clock, no store and no configuration. Whoever calls it gathers
 // the [Facts] inside the transaction that will store the [Outcome], so that the
