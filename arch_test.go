@@ -19,13 +19,13 @@ const module = "github.com/multimail/multimail"
 var mayImport = table(`
 mail:
 gate/step: mail
-queue: mail gate/step internal/store audit internal/signal
+queue: mail gate/step internal/store audit
 gate: mail internal/message gate/step queue internal/registry internal/store internal/throttle audit internal/metrics
-	internal/node internal/signal
-delivery: mail gate queue internal/node internal/store internal/metrics internal/signal
+	internal/node
+delivery: mail gate queue internal/node internal/store internal/metrics
 sign: mail internal/message internal/secret
 dkim: mail internal/message internal/secret
-relay: mail internal/metrics internal/signal
+relay: mail
 audit: internal/store
 smtpd: mail gate internal/throttle internal/registry internal/metrics
 httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit
@@ -44,7 +44,7 @@ internal/clock:
 internal/config:
 internal/metrics:
 internal/node: mail internal/store
-internal/signal:
+internal/upgrade: mail queue internal/inbox internal/store
 internal/secret:
 internal/throttle:
 internal/mailtest:

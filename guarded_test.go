@@ -29,8 +29,9 @@ type guard struct {
 // by. A change that tightens must wait for the attempts under way, which is what
 // the gate adds.
 var guards = []guard{
-	{in: "queue", typ: "Ledger", method: "Put", callers: []string{"gate", "internal/upgrade"}},
+	{in: "queue", typ: "Ledger", method: "Put", callers: []string{"gate", "queue"}},
 	{in: "queue", typ: "Ledger", method: "Move", callers: []string{"gate"}},
+	{in: "queue", typ: "Ledger", method: "Adopt", callers: []string{"internal/upgrade"}},
 	{in: "queue", typ: "Ledger", method: "Reschedule", callers: []string{"gate"}},
 	{in: "internal/registry", typ: "Registry", method: "SetMode", callers: []string{"gate"}, trial: "try"},
 	{in: "internal/registry", typ: "Registry", method: "AllowRemove", callers: []string{"gate"}},

@@ -132,7 +132,7 @@ var declarations = [...]declaration{
 	{ClockDoubt, "the wall clock jumped", "doubt", "", ""},
 	{ClockTrust, "the clock is trusted again, by itself", "doubt", "", ""},
 	{ClockAccept, "an operator trusts the clock as it is", "doubt door", "", ""},
-	{StoreStart, "a daemon started on this store", "version", "", ""},
+	{StoreStart, "a daemon started on this store", "version", "format", ""},
 }
 
 // rule is a declaration as records are checked against it.

@@ -156,3 +156,12 @@ func (l *Log) ByMail(tx store.Tx, mail string) ([]Entry, error) {
 	})
 	return out, err
 }
+
+// Chains lists the names of the chains that the log has.
+func Chains(tx store.Tx) (names []string, err error) {
+	err = space.Scan(tx, store.Prefix(heads), func(key string, _ []byte) error {
+		names = append(names, strings.TrimPrefix(key, heads))
+		return nil
+	})
+	return names, err
+}

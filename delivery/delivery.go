@@ -20,7 +20,6 @@ import (
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/node"
-	"github.com/multimail/multimail/internal/signal"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
@@ -42,7 +41,7 @@ type Hop interface {
 	// Reserve takes a slot for every destination the pending recipients
 	// need, or reports that one has none free. release is called once.
 	Reserve(m *mail.Mail) (release func(), ok bool)
-	// Freed returns a channel that is closed when the next slot becomes free
+	// Freed returns a channel that has a value after a slot has become free
 	// before the end of its attempt.
 	Freed() <-chan struct{}
 	// Deliver returns one Result for each pending recipient. It asks proceed
@@ -77,9 +76,9 @@ type Delivery struct {
 	turn    turns // of the dispatcher alone, as is due
 	due     groups
 	flights flights
-	ended   *signal.Signal // an attempt has ended
-	session string         // of this process
-	lease   lease          // of this node
+	ended   chan struct{} // has a value after an attempt has ended
+	session string        // of this process
+	lease   lease         // of this node
 }
 
 // New returns a delivery that does nothing until Run.
@@ -102,7 +101,7 @@ func New(db store.Store, g *gate.Gate, l *queue.Ledger, nodes *node.Nodes, hop H
 	if o.Metrics == nil {
 		o.Metrics = metrics.New()
 	}
-	d := &Delivery{db: db, gate: g, ledger: l, hop: hop, nodes: nodes, o: o, ended: signal.New()}
+	d := &Delivery{db: db, gate: g, ledger: l, hop: hop, nodes: nodes, o: o, ended: make(chan struct{}, 1)}
 	d.lease.renew = make(chan struct{}, 1)
 	d.session = rand.Text()
 	d.lease.record = node.Record{Name: o.Node, Session: d.session}

@@ -92,7 +92,7 @@ func (d *Delivery) keepPolicy(ctx context.Context) {
 	tick := time.NewTicker(epochPoll)
 	defer tick.Stop()
 	for {
-		changed := d.gate.PolicyChanged()
+		changed := d.nodes.PolicyChanged()
 		if err := d.applyPolicy(ctx); err != nil && ctx.Err() == nil {
 			d.o.Log.Error("apply policy", "err", err)
 		}

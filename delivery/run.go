@@ -98,7 +98,7 @@ func (d *Delivery) dispatch(ctx, stop context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		ended, written, policy, freed := d.ended.Wait(), d.ledger.Changed(), d.gate.PolicyChanged(), d.hop.Freed()
+		written, policy := d.ledger.Changed(), d.nodes.PolicyChanged()
 		p, wait, err := d.pickNext(ctx, stop)
 		if p != nil {
 			wg.Go(func() {
@@ -115,10 +115,10 @@ func (d *Delivery) dispatch(ctx, stop context.Context) {
 		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-		case <-ended:
+		case <-d.ended:
 		case <-written:
 		case <-policy:
-		case <-freed:
+		case <-d.hop.Freed():
 		case <-t.C:
 		}
 		t.Stop()
@@ -137,9 +137,17 @@ func (d *Delivery) pickNext(ctx, stop context.Context) (*pick, time.Duration, er
 	return d.next(stop)
 }
 
+// wake has the dispatcher read again.
+func (d *Delivery) wake() {
+	select {
+	case d.ended <- struct{}{}:
+	default: // it will
+	}
+}
+
 // attempt carries one picked mail through claim, delivery and settling.
 func (d *Delivery) attempt(p *pick) {
-	defer d.ended.Fire() // a slot is free
+	defer d.wake() // a slot is free
 	defer p.release()
 	defer d.flights.end(p.flight)
 	id := p.m.ID

@@ -80,7 +80,7 @@ func (g *Gate) set(ctx context.Context, p registry.Principal, op string, change 
 			}
 			return change(tx, p)
 		})
-		g.policy.Fire()
+		g.nodes.NotePolicy()
 		return err
 	})
 }
@@ -118,6 +118,7 @@ func (g *Gate) awaitNodes(ctx context.Context, epoch uint64, scope func(string, 
 	for {
 		var waiting []string
 		var stops []node.Stop
+		written := g.nodes.Written()
 		err := g.db.View(ctx, func(tx store.Tx) (err error) {
 			waiting, stops, err = g.nodes.Waiting(tx, epoch)
 			return err
@@ -141,7 +142,7 @@ func (g *Gate) awaitNodes(ctx context.Context, epoch uint64, scope func(string, 
 		poll := time.NewTimer(nodePoll)
 		select {
 		case <-ctx.Done():
-		case <-g.nodes.Changed():
+		case <-written:
 		case <-poll.C:
 		}
 		poll.Stop()
@@ -150,10 +151,6 @@ func (g *Gate) awaitNodes(ctx context.Context, epoch uint64, scope func(string, 
 		}
 	}
 }
-
-// PolicyChanged returns a channel that is closed when policy changes next
-// through this gate.
-func (g *Gate) PolicyChanged() <-chan struct{} { return g.policy.Wait() }
 
 // Epoch grows with every change of policy.
 func (g *Gate) Epoch(tx store.Tx) (uint64, error) { return g.reg.Epoch(tx) }

@@ -23,7 +23,6 @@ import (
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
-	"github.com/multimail/multimail/internal/signal"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
@@ -63,7 +62,6 @@ type Gate struct {
 	o   Options
 
 	nodes  *node.Nodes
-	policy *signal.Signal // policy has changed
 	render func(message.Notice) []byte
 
 	refusals refusals
@@ -99,7 +97,7 @@ func New(
 		o.Metrics = metrics.New()
 	}
 	return &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
-		nodes: nodes, policy: signal.New(), render: message.Notice.Render}
+		nodes: nodes, render: message.Notice.Render}
 }
 
 // What the doors tell a client whose mail or decision is refused.

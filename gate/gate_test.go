@@ -296,7 +296,7 @@ func TestFreezeMeetsAnAttemptUnderWay(t *testing.T) {
 				}()
 				// The attempt goes on only once the freeze is committed.
 				for frozen := false; !frozen; {
-					changed := h.Gate.PolicyChanged()
+					changed := h.Nodes.PolicyChanged()
 					h.View(func(tx store.Tx) (err error) {
 						frozen, err = h.Registry.Frozen(tx, "bot", h.box)
 						return err

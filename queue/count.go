@@ -134,3 +134,52 @@ func (l *Ledger) Counts(tx store.Tx) (map[mail.State]int, error) {
 	}
 	return out, nil
 }
+
+// Recount counts every mail anew, as this node's counters; those of other nodes
+// go. It is for a store that no node works on.
+func (l *Ledger) Recount(tx store.Tx) error {
+	for _, prefix := range []string{countPrefix, tallyPrefix} {
+		if err := deleteAll(tx, prefix); err != nil {
+			return err
+		}
+	}
+	counts, tallies := map[mail.State]int{}, map[string]Tally{}
+	err := space.Scan(tx, store.Prefix(mailPrefix), func(key string, _ []byte) error {
+		m, err := l.Load(tx, mail.ID(strings.TrimPrefix(key, mailPrefix)))
+		if err != nil {
+			return nil // a damaged record is reported where it is used
+		}
+		counts[m.State]++
+		if kind := tallyKind(m.Direction, m.State); kind != "" {
+			k := talliesOf(kind, m.Mailbox) + l.node
+			tallies[k] = Tally{tallies[k].Count + 1, tallies[k].Octets + m.Size}
+		}
+		return nil
+	})
+	for s, n := range counts {
+		if err == nil {
+			err = l.addCount(tx, s, n)
+		}
+	}
+	for key, t := range tallies {
+		if err == nil {
+			err = space.Put(tx, key, fmt.Appendf(nil, "%d %d", t.Count, t.Octets))
+		}
+	}
+	return err
+}
+
+// deleteAll deletes every key below a prefix.
+func deleteAll(tx store.Tx, prefix string) error {
+	var keys []string
+	err := space.Scan(tx, store.Prefix(prefix), func(key string, _ []byte) error {
+		keys = append(keys, key)
+		return nil
+	})
+	for _, k := range keys {
+		if err == nil {
+			err = space.Delete(tx, k)
+		}
+	}
+	return err
+}

@@ -16,7 +16,6 @@ package queue
 
 import (
 	"github.com/multimail/multimail/audit"
-	"github.com/multimail/multimail/internal/signal"
 	"github.com/multimail/multimail/internal/store"
 )
 
@@ -25,26 +24,30 @@ type Ledger struct {
 	log  *audit.Log
 	node string // whose counters this process writes
 
-	changed  *signal.Signal // a mail was written
-	watchers watchers       // of one mail or one inbox each
-	fresh    fresh          // groups of due mail in which something was written
+	watchers watchers // of one mail or one inbox each
+	fresh    fresh    // groups of due mail in which something was written
 }
 
 // New returns the ledger of a node, which appends its entries to log.
 func New(log *audit.Log, node string) *Ledger {
-	return &Ledger{log: log, node: node, changed: signal.New()}
+	return &Ledger{log: log, node: node}
 }
 
 // Changed returns a channel that is closed when some mail is written next.
 // Whoever waits for one mail or mailbox uses WatchMail or WatchInbox.
-func (l *Ledger) Changed() <-chan struct{} { return l.changed.Wait() }
+func (l *Ledger) Changed() <-chan struct{} {
+	written, _ := l.watchers.watch(anyMail)
+	return written
+}
+
+// anyMail is the key that every write fires.
+const anyMail = ""
 
 // wrote tells those who wait of a record, once the transaction is durable.
 func (l *Ledger) wrote(tx store.Tx, keys ...string) {
 	tx.AfterCommit(func() {
-		for _, k := range keys {
+		for _, k := range append(keys, anyMail) {
 			l.watchers.fire(k)
 		}
-		l.changed.Fire()
 	})
 }

@@ -48,6 +48,20 @@ func (l *Ledger) Put(tx store.Tx, m *mail.Mail, raw store.Staged, c Change) (ste
 	return out, err
 }
 
+// Adopt stores an incoming mail that an earlier format kept outside of the
+// ledger, with an entry that says so. Only internal/upgrade calls it.
+func (l *Ledger) Adopt(tx store.Tx, m *mail.Mail, raw store.Staged) error {
+	if m.Direction != mail.Incoming || m.Notice == nil {
+		return fmt.Errorf("queue: adopt %s: it is no notice", m.ID)
+	}
+	_, err := l.Put(tx, m, raw, Change{
+		Event: step.Submit, Actor: audit.Actor{Kind: "system", ID: "system"},
+		Extra: map[string]string{"about": string(m.Notice.About), "action": m.Notice.Action, "upgraded": "true"},
+		Apply: func(m *mail.Mail, ref audit.Ref) { m.SubmitRef = ref.String() },
+	})
+	return err
+}
+
 // Move changes the state of a mail and writes the audit entry in the same
 // transaction (invariant 2). m is the mail as the caller read it; when the stored
 // one has moved on, nothing is changed and the error is mail.ErrStale. When

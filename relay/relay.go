@@ -25,7 +25,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -80,9 +79,8 @@ type Options struct {
 	DataTimeout     time.Duration // of the reply to the final dot; 0 means 10 minutes
 	AttemptTimeout  time.Duration // of a whole Deliver; 0 means 12 minutes
 
-	Now     func() time.Time // nil means time.Now
-	Log     *slog.Logger     // nil means slog.Default
-	Metrics *metrics.Metrics // results are counted by the queue; nil means none
+	Now func() time.Time // nil means time.Now
+	Log *slog.Logger     // nil means slog.Default
 }
 
 // Client delivers mail. Its methods may be called at any time.

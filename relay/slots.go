@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/multimail/multimail/internal/signal"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -13,12 +12,12 @@ import (
 type slots struct {
 	mu    sync.Mutex
 	taken map[string]int
-	held  map[slot]int   // what each mail still holds of them
-	freed *signal.Signal // a mail has given one back before its end
+	held  map[slot]int  // what each mail still holds of them
+	freed chan struct{} // has a value after a mail has given one back before its end
 }
 
 func newSlots() slots {
-	return slots{taken: map[string]int{}, held: map[slot]int{}, freed: signal.New()}
+	return slots{taken: map[string]int{}, held: map[slot]int{}, freed: make(chan struct{}, 1)}
 }
 
 type slot struct {
@@ -66,9 +65,9 @@ func (s *slots) free(id mail.ID, given ...string) (any bool) {
 	return any
 }
 
-// Freed returns a channel that is closed when the next slot becomes free although
+// Freed returns a channel that has a value after a slot has become free although
 // the mail that held it is still under way to other destinations.
-func (c *Client) Freed() <-chan struct{} { return c.slots.freed.Wait() }
+func (c *Client) Freed() <-chan struct{} { return c.slots.freed }
 
 // Free reports whether every destination that the pending recipients need has a
 // slot. It takes none.
@@ -93,7 +92,10 @@ func (c *Client) free(want []string) bool {
 // done frees the slot of a destination that has been served.
 func (c *Client) done(id mail.ID, destination string) {
 	if c.slots.free(id, destination) {
-		c.slots.freed.Fire()
+		select {
+		case c.slots.freed <- struct{}{}:
+		default: // nobody has taken the last one yet
+		}
 	}
 }
 

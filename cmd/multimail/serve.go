@@ -162,7 +162,7 @@ type initCmd struct {
 	Oversight   string `help:"Address that gets copies of monitored mail." required:"" placeholder:"ADDR"`
 	Approver    string `help:"Name of the first approver." required:"" placeholder:"NAME"`
 	ApproverKey string `help:"New file for the key; not in the data directory." required:"" type:"path" placeholder:"FILE"`
-	Node        string `help:"Name of this node, as in the configuration." default:"node" placeholder:"NAME"`
+	Node        string `help:"Name of this node; one is made up if it is left out." placeholder:"NAME"`
 }
 
 // Run makes a data directory that serve --config accepts. It prints the DNS

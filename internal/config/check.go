@@ -44,7 +44,7 @@ func checkNames(c Config) *KeyError {
 	switch {
 	case c.Data == "":
 		return &KeyError{"data", "a directory is required"}
-	case !nodeName.MatchString(c.Node):
+	case c.Node != "" && !nodeName.MatchString(c.Node):
 		return &KeyError{"node", strconv.Quote(c.Node) + " is not a name of letters, digits, '.', '_' and '-'"}
 	}
 	return nil

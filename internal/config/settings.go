@@ -36,8 +36,8 @@ const filesReload = "the files are read again"
 var Settings = []Setting{
 	{"data", "directory", `"/var/lib/multimail"`,
 		"Directory of the database, the signing keys and the admin socket.", ""},
-	{"node", "name", `"node"`,
-		"Name of this node. It names the node's chain in the audit log: choose once.", ""},
+	{"node", "name", `""`,
+		"Name of this node and of its chain in the audit log; empty for that of the data directory.", ""},
 
 	{"smtp.hostname", "host name", `"localhost"`,
 		"Name announced to clients and to next hops, and written into Received.", ""},

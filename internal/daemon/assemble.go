@@ -29,6 +29,7 @@ import (
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/throttle"
+	"github.com/multimail/multimail/internal/upgrade"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/mcpbridge"
 	"github.com/multimail/multimail/queue"
@@ -52,7 +53,7 @@ func (d *Daemon) assemble() (err error) {
 	if err := d.openData(c); err != nil {
 		return err
 	}
-	hop.Hostname, hop.Metrics, hop.Log = d.o.Config.SMTP.Hostname, m, d.o.Log
+	hop.Hostname, hop.Log = d.o.Config.SMTP.Hostname, d.o.Log
 	if d.relay, err = relay.New(hop); err != nil {
 		return err
 	}
@@ -69,8 +70,16 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	if d.db, err = bolt.Open(bolt.Options{Dir: conf.Data, Create: d.dev != nil, Now: c.Now}); err != nil {
 		return err
 	}
-	d.audit = audit.New(conf.Node)
-	d.ledger = queue.New(d.audit, conf.Node)
+	if d.node, err = nodeName(context.Background(), conf.Data, conf.Node, d.db); err != nil {
+		return err
+	}
+	d.audit = audit.New(d.node)
+	d.ledger = queue.New(d.audit, d.node)
+	d.inbox = inbox.New(d.ledger)
+	err = upgrade.Upgrader{DB: d.db, Ledger: d.ledger, Inbox: d.inbox, Log: d.o.Log}.Run(context.Background())
+	if err != nil {
+		return err
+	}
 	d.reader = queue.NewReader(d.db, d.ledger, d.o.Log)
 	if d.clock, err = startClock(context.Background(), c, d.db, d.audit); err != nil {
 		return err
@@ -92,7 +101,7 @@ func (d *Daemon) makeRoad(c *clock.Clock, m *metrics.Metrics) (err error) {
 		HeldSize: int64(q.HeldSize), HeldCount: q.HeldCount, BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
 	})
 	d.delivery, err = delivery.New(d.db, d.gate, d.ledger, nodes, d.relay, delivery.Options{
-		Node: conf.Node, Metrics: m, Log: d.o.Log, Trusted: c.Trusted,
+		Node: d.node, Metrics: m, Log: d.o.Log, Trusted: c.Trusted,
 		Workers: q.Workers, Lease: time.Duration(q.Lease),
 		FirstRetry: time.Duration(q.FirstRetry), MaxRetry: time.Duration(q.MaxRetry),
 		Stamps: []delivery.Stamp{sign.NewStamper(d.identity), dkim.NewStamper(d.dkim), received{conf.SMTP.Hostname}},
@@ -126,7 +135,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		return bridge.Handler(dial, int64(conf.SMTP.MaxSize))
 	}
 	d.http, err = httpd.New(httpd.Options{
-		Gate: d.gate, Queue: d.reader, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: inbox.New(d.ledger),
+		Gate: d.gate, Queue: d.reader, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: d.inbox,
 		Identity: d.identity, DKIM: d.dkim, Clock: c, Metrics: m, Log: d.o.Log, Dev: d.dev != nil,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -27,9 +28,11 @@ import (
 	"github.com/multimail/multimail/httpd"
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
+	"github.com/multimail/multimail/internal/upgrade"
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/relay"
 	"github.com/multimail/multimail/sign"
@@ -55,7 +58,9 @@ type Daemon struct {
 	registry *registry.Registry
 	identity *sign.Keyring
 	dkim     *dkim.Keyring
+	node     string
 	ledger   *queue.Ledger
+	inbox    *inbox.Inbox
 	reader   *queue.Reader
 	delivery *delivery.Delivery
 	gate     *gate.Gate
@@ -193,13 +198,13 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	return errors.Join(err, d.drain(stopDelivery, deliveryDone, stopWork))
 }
 
-// recordStart writes which version of the program decides from here on. Node and
-// format of the log are in every entry. A log that takes no entry takes no mail
+// recordStart writes which version of the program decides from here on, and the
+// format of the data. The node is in every entry. A log that takes no entry takes no mail
 // either; the daemon still starts, so that the log can be verified.
 func (d *Daemon) recordStart(ctx context.Context) {
 	err := d.db.Update(ctx, func(tx store.Tx) error {
 		_, err := d.audit.Append(tx, audit.Record{Kind: audit.StoreStart, Actor: audit.System,
-			Facts: map[string]string{"version": d.o.Version}})
+			Facts: map[string]string{"version": d.o.Version, "format": strconv.Itoa(upgrade.Format)}})
 		return err
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // InitOptions are what a data directory begins with.
 type InitOptions struct {
 	Data      string // the directory; made if it is not there
-	Node      string // name of the node, as in the configuration
+	Node      string // name of the node; "" mints one
 	Operator  string
 	Domain    string
 	Oversight mail.Address
@@ -63,15 +63,20 @@ func (o InitOptions) fill(ctx context.Context, db store.Store) (api.Domain, erro
 	if err := errors.Join(identity.Ensure(o.Domain, time.Now()), signing.Ensure(o.Domain)); err != nil {
 		return api.Domain{}, err
 	}
-	if err := db.Update(ctx, o.register); err != nil {
+	node, err := nodeName(ctx, o.Data, o.Node, db)
+	if err != nil {
+		return api.Domain{}, &InvalidError{err.Error()}
+	}
+	reg := registry.New(audit.New(node), time.Duration(config.Default().Queue.Hold))
+	err = db.Update(ctx, func(tx store.Tx) error { return o.register(tx, reg) })
+	if err != nil {
 		return api.Domain{}, err
 	}
 	return records(identity, signing, o.Domain)
 }
 
 // register writes the first records.
-func (o InitOptions) register(tx store.Tx) error {
-	reg := registry.New(audit.New(o.Node), time.Duration(config.Default().Queue.Hold))
+func (o InitOptions) register(tx store.Tx, reg *registry.Registry) error {
 	me := registry.Socket(os.Getuid(), false)
 	if op, err := reg.Operator(tx); err != nil {
 		return err

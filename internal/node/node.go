@@ -49,14 +49,21 @@ const (
 // MaxStops is how many stops a record keeps, the newest.
 const MaxStops = 200
 
-// Nodes reads and writes the records inside its caller's transactions.
-type Nodes struct{ changed chan struct{} }
+// Nodes reads and writes the records inside its caller's transactions. What
+// happens in this process wakes who waits; what other processes write does not.
+type Nodes struct{ written, policy signal }
 
 // New returns the nodes of a store.
-func New() *Nodes { return &Nodes{make(chan struct{}, 1)} }
+func New() *Nodes { return &Nodes{newSignal(), newSignal()} }
 
-// Changed has a value after a node of this process has written its record.
-func (n *Nodes) Changed() <-chan struct{} { return n.changed }
+// Written returns a channel that is closed when a record is written next.
+func (n *Nodes) Written() <-chan struct{} { return n.written.wait() }
+
+// PolicyChanged returns a channel that is closed by the next NotePolicy.
+func (n *Nodes) PolicyChanged() <-chan struct{} { return n.policy.wait() }
+
+// NotePolicy says that policy has changed.
+func (n *Nodes) NotePolicy() { n.policy.fire() }
 
 // ErrLost: another process has the name, or the lease is over.
 var ErrLost = errors.New("node: the lease of this node is lost")
@@ -145,13 +152,6 @@ func (n *Nodes) put(tx store.Tx, r Record) error {
 	if err != nil {
 		return fmt.Errorf("node: write %s: %w", r.Name, err)
 	}
-	tx.AfterCommit(n.fire)
+	tx.AfterCommit(n.written.fire)
 	return nil
-}
-
-func (n *Nodes) fire() {
-	select {
-	case n.changed <- struct{}{}:
-	default:
-	}
 }

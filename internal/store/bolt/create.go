@@ -18,9 +18,13 @@ import (
 
 // marker is the content of DIR/store.id. The database holds the same id, so
 // that an empty database, or that of another node, does not pass for this one.
+//
+// Programs that know no formats wrote the id as "id" and refuse a marker without
+// it as damaged. So they stop at a store that a newer program has opened.
 type marker struct {
-	ID      string    `json:"id"`
+	Store   string    `json:"store"`
 	Created time.Time `json:"created"`
+	Old     string    `json:"id,omitempty"`
 }
 
 // open finds out whether a database is expected, then opens or makes it.
@@ -45,7 +49,7 @@ func (db *DB) readMarker() (m marker, err error) {
 	if err != nil {
 		return m, fmt.Errorf("store: %w", err)
 	}
-	if json.Unmarshal(b, &m) != nil || m.ID == "" {
+	if json.Unmarshal(b, &m) != nil || (m.Store == "") == (m.Old == "") {
 		return m, fmt.Errorf("store: %s is damaged; restore it from a backup: %w", markerName, store.ErrMissing)
 	}
 	return m, nil
@@ -56,8 +60,11 @@ func (db *DB) openMarked(m marker) error {
 		return err
 	}
 	id, _, err := db.identity()
-	if err == nil && id != m.ID {
+	switch {
+	case err == nil && id != m.Store+m.Old:
 		err = fmt.Errorf("store: %s is that of another store than %s names: %w", fileName, markerName, store.ErrMissing)
+	case err == nil && m.Old != "":
+		err = db.writeMarker(marker{Store: id, Created: m.Created})
 	}
 	if err != nil {
 		return errors.Join(err, db.bolt.Close())
@@ -159,10 +166,14 @@ func (db *DB) mark() error {
 		return fmt.Errorf("store: %s holds records but %s is missing; restore that from a backup: %w", fileName, markerName,
 			store.ErrMissing)
 	}
-	b, err := json.Marshal(marker{ID: id, Created: db.o.Now().UTC()})
-	if err == nil {
-		err = errors.Join(db.bolt.Sync(), syncDir(db.o.Dir))
+	if err := errors.Join(db.bolt.Sync(), syncDir(db.o.Dir)); err != nil {
+		return fmt.Errorf("store: write %s: %w", markerName, err)
 	}
+	return db.writeMarker(marker{Store: id, Created: db.o.Now().UTC()})
+}
+
+func (db *DB) writeMarker(m marker) error {
+	b, err := json.Marshal(m)
 	if err == nil {
 		err = writeSynced(filepath.Join(db.o.Dir, markerName), append(b, '\n'))
 	}
