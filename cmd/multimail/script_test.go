@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -32,7 +33,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 //	multimail ARGS      a command line; ! in front of it: it fails
 //	status N            its exit status was N
 //	answer TEXT         what the next command line reads from a terminal
-//	daemon dev|FILE     start a daemon in $MULTIMAIL_DATA
+//	daemon dev|FILE     serve --dev, or a daemon with a configuration, in $MULTIMAIL_DATA
 //	submit FILE TO...   submit a message as $SMTP_USERNAME
 //	capture NAME RE     set a variable to the group of RE in stdout
 //	shape               replace the values of the JSON in stdout by their types
@@ -92,31 +93,25 @@ func scriptCapture(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], m[1])
 }
 
-// scriptDaemon starts a daemon that ends with the script.
+// scriptDaemon starts a daemon that ends with the script: that of the dev mode by
+// its command line, one with a configuration without.
 func scriptDaemon(ts *testscript.TestScript, _ bool, args []string) {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	data := ts.Getenv("MULTIMAIL_DATA")
-	var d *daemon.Daemon
-	var err error
-	if args[0] == "dev" {
-		d, err = daemon.NewDev(daemon.DevOptions{Data: data, FreePorts: true, Log: log})
-	} else {
-		dir := filepath.Join(ts.Getenv("WORK"), "tls")
-		mailtest.NewCA(scriptState(ts).tb).Files(dir, "localhost")
-		var c config.Config
-		c, err = config.Parse(args[0], ts.ReadFile(args[0]))
-		ts.Check(err)
-		c.Data = data
-		c.SMTP.CertFile, c.SMTP.KeyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-		d, err = daemon.New(daemon.Options{Config: c, Log: log})
-	}
-	ts.Check(err)
-	_, port, err := net.SplitHostPort(d.Addresses().Submissions)
-	ts.Check(err)
-	ts.Setenv("SMTP_TLS_PORT", port)
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- d.Run(ctx, func() error { close(ready); return nil }) }()
+	if args[0] == "dev" {
+		welcome := &announcement{w: ts.Stdout(), last: "\n\n", ready: ready}
+		e := &environment{ctx: ctx, in: strings.NewReader(""), out: welcome, stderr: io.Discard,
+			asks: func(any) bool { return false }, getenv: ts.Getenv}
+		go func() {
+			if code := e.run([]string{"serve", "--dev", "--ports", "auto"}); code != exitDone {
+				ended <- fmt.Errorf("exit status %d", code)
+			}
+			close(ended)
+		}()
+	} else {
+		d := configured(ts, args[0])
+		go func() { ended <- d.Run(ctx, func() error { close(ready); return nil }) }()
+	}
 	ts.Defer(func() {
 		stop()
 		ts.Check(<-ended)
@@ -124,9 +119,49 @@ func scriptDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	select {
 	case <-ready:
 	case err := <-ended:
-		ended <- nil
+		ended = nil
 		ts.Fatalf("the daemon ended: %v", err)
 	}
+	if info, found, err := daemon.ReadDev(ts.Getenv("MULTIMAIL_DATA")); found {
+		ts.Check(err)
+		ts.Setenv("SMTP_TLS_PORT", portOf(ts, info.Submissions))
+	}
+}
+
+// configured returns a daemon of a configuration in the script, with the data
+// directory and the certificate that only the test knows.
+func configured(ts *testscript.TestScript, file string) *daemon.Daemon {
+	dir := filepath.Join(ts.Getenv("WORK"), "tls")
+	mailtest.NewCA(scriptState(ts).tb).Files(dir, "localhost")
+	c, err := config.Parse(file, ts.ReadFile(file))
+	ts.Check(err)
+	c.Data = ts.Getenv("MULTIMAIL_DATA")
+	c.SMTP.CertFile, c.SMTP.KeyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	d, err := daemon.New(daemon.Options{Config: c, Log: slog.New(slog.DiscardHandler)})
+	ts.Check(err)
+	ts.Setenv("SMTP_TLS_PORT", portOf(ts, d.Addresses().Submissions))
+	return d
+}
+
+func portOf(ts *testscript.TestScript, addr string) string {
+	_, port, err := net.SplitHostPort(addr)
+	ts.Check(err)
+	return port
+}
+
+// announcement closes ready when a text that ends in last was written.
+type announcement struct {
+	w     io.Writer
+	last  string
+	ready chan struct{}
+}
+
+func (a *announcement) Write(b []byte) (int, error) {
+	n, err := a.w.Write(b)
+	if strings.HasSuffix(string(b), a.last) {
+		close(a.ready)
+	}
+	return n, err
 }
 
 func scriptSubmit(ts *testscript.TestScript, _ bool, args []string) {

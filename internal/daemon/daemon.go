@@ -43,7 +43,7 @@ import (
 type Options struct {
 	Config  config.Config
 	File    string        // where Config was read, for Reload; "" for nowhere
-	Version string        // what MCP clients and the audit log are told
+	Version string        // for MCP clients and the audit log
 	Log     *slog.Logger  // nil means slog.Default
 	Clock   clock.Options // the zero value reads the machine's clocks
 }

@@ -211,7 +211,7 @@ func TestADirectoryThatIsNotThereComesWithAHint(t *testing.T) {
 	}
 }
 
-// Everything a script is told must be true while the daemon runs, and what it
+// Everything that dev.json says must be true while the daemon runs, and what it
 // wrote down must work after a restart.
 func TestTheDevModeKeepsItsCredentials(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "dev")
