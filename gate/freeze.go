@@ -21,7 +21,9 @@ type FreezeReport struct {
 
 // Freeze stops everything in scope. When it returns nothing in scope can send
 // a final dot any more (invariant 11); submissions in scope are answered 4xx.
-func (g *Gate) Freeze(ctx context.Context, p registry.Principal, s registry.FreezeScope, reason string) (FreezeReport, error) {
+func (g *Gate) Freeze(
+	ctx context.Context, p registry.Principal, s registry.FreezeScope, reason string,
+) (FreezeReport, error) {
 	return g.tighten(ctx, p, "freeze", covers(s), func(tx store.Tx, p registry.Principal) error {
 		return g.reg.Freeze(tx, p, s, reason)
 	})
@@ -43,7 +45,9 @@ func (g *Gate) DisableAgent(ctx context.Context, p registry.Principal, name stri
 
 // SetMode changes the oversight mode of a mailbox and returns the mode before.
 // Tightening waits like Freeze; loosening frees nothing that is held.
-func (g *Gate) SetMode(ctx context.Context, p registry.Principal, box mail.Address, mode mail.Mode) (before mail.Mode, err error) {
+func (g *Gate) SetMode(
+	ctx context.Context, p registry.Principal, box mail.Address, mode mail.Mode,
+) (before mail.Mode, err error) {
 	scope := covers(registry.FreezeScope{Kind: "mailbox", Name: box.String()})
 	_, err = g.tighten(ctx, p, "mailbox.mode", scope, func(tx store.Tx, p registry.Principal) (err error) {
 		before, err = g.reg.SetMode(tx, p, box, mode)
@@ -53,7 +57,9 @@ func (g *Gate) SetMode(ctx context.Context, p registry.Principal, box mail.Addre
 }
 
 // AllowAdd adds a pattern to a mailbox's allowlist.
-func (g *Gate) AllowAdd(ctx context.Context, p registry.Principal, box mail.Address, pattern, note string) (e registry.AllowEntry, err error) {
+func (g *Gate) AllowAdd(
+	ctx context.Context, p registry.Principal, box mail.Address, pattern, note string,
+) (e registry.AllowEntry, err error) {
 	err = g.set(ctx, p, "allow.add", func(tx store.Tx, p registry.Principal) (err error) {
 		e, err = g.reg.AllowAdd(tx, p, box, pattern, note)
 		return err
@@ -71,7 +77,9 @@ func (g *Gate) AllowRemove(ctx context.Context, p registry.Principal, box mail.A
 }
 
 // set makes a change of policy for a principal that is still valid.
-func (g *Gate) set(ctx context.Context, p registry.Principal, op string, change func(store.Tx, registry.Principal) error) error {
+func (g *Gate) set(
+	ctx context.Context, p registry.Principal, op string, change func(store.Tx, registry.Principal) error,
+) error {
 	return g.Guard(ctx, p, Attempt{Op: op}, func(ctx context.Context) error {
 		err := g.update(ctx, func(tx store.Tx) error {
 			p, err := g.reg.Current(tx, p)
@@ -113,7 +121,9 @@ const nodePoll = 250 * time.Millisecond
 
 // awaitNodes returns once no live node waits to apply the policy epoch, with the
 // attempts in scope that the nodes met.
-func (g *Gate) awaitNodes(ctx context.Context, epoch uint64, scope func(string, mail.Address) bool) (FreezeReport, error) {
+func (g *Gate) awaitNodes(
+	ctx context.Context, epoch uint64, scope func(string, mail.Address) bool,
+) (FreezeReport, error) {
 	var report FreezeReport
 	for {
 		var waiting []string

@@ -103,17 +103,19 @@ func New(
 // What the doors tell a client whose mail or decision is refused.
 var (
 	errFrozen   = mail.ErrFrozen.Errorf("sending is frozen for now; keep the mail and try again later")
-	errReadOnly = mail.ReasonReadOnly.Errorf("this mailbox is read_only and may not send; ask its operator for more autonomy")
-	errSender   = mail.ReasonSender.Errorf("sender not permitted: use the address of your own mailbox")
-	errStore    = mail.ErrUnavailable.Errorf("cannot store mail now; try again later")
-	errFull     = mail.ReasonDiskFull.Errorf("not enough space to store mail; try again later")
-	errSize     = mail.ErrTooLarge.Errorf("message too large").Over(mail.LimitMessageSize)
-	errRcpts    = mail.ReasonRecipients.Errorf("too many recipients; send to fewer at a time").Over(mail.LimitRecipients)
-	errRate     = mail.ErrRateLimited.Errorf("too many mails with this credential; try again in a minute").Over(mail.LimitSubmissionRate)
-	errNoRcpt   = mail.ReasonNoRecipient.Errorf("no valid recipients")
-	errSelf     = mail.ReasonSelf.Errorf("who submits a mail can never decide over it")
-	errScope    = mail.ReasonScope.Errorf("this needs a credential with the oversight scope")
-	errKey      = mail.ReasonScope.Errorf("this needs a credential with the send scope")
+	errReadOnly = mail.ReasonReadOnly.Errorf("this mailbox is read_only and may not send; " +
+		"ask its operator for more autonomy")
+	errSender = mail.ReasonSender.Errorf("sender not permitted: use the address of your own mailbox")
+	errStore  = mail.ErrUnavailable.Errorf("cannot store mail now; try again later")
+	errFull   = mail.ReasonDiskFull.Errorf("not enough space to store mail; try again later")
+	errSize   = mail.ErrTooLarge.Errorf("message too large").Over(mail.LimitMessageSize)
+	errRcpts  = mail.ReasonRecipients.Errorf("too many recipients; send to fewer at a time").Over(mail.LimitRecipients)
+	errRate   = mail.ErrRateLimited.Errorf("too many mails with this credential; " +
+		"try again in a minute").Over(mail.LimitSubmissionRate)
+	errNoRcpt = mail.ReasonNoRecipient.Errorf("no valid recipients")
+	errSelf   = mail.ReasonSelf.Errorf("who submits a mail can never decide over it")
+	errScope  = mail.ReasonScope.Errorf("this needs a credential with the oversight scope")
+	errKey    = mail.ReasonScope.Errorf("this needs a credential with the send scope")
 )
 
 // stale is a conflict: somebody or something was first.

@@ -77,11 +77,13 @@ func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 		{"the agent that wrote it", h.agent, yes, "scope"},
 		{"an admin", h.admin, yes, "scope"},
 		{"the socket outside dev mode", registry.Socket(1000, false), yes, "scope"},
-		{"a principal nobody knows", registry.Principal{Kind: registry.KindApprover, Name: "eve", Scopes: []registry.Scope{registry.ScopeOversight}}, yes, "unauthorised"},
+		{"a principal nobody knows", registry.Principal{Kind: registry.KindApprover, Name: "eve",
+			Scopes: []registry.Scope{registry.ScopeOversight}}, yes, "unauthorised"},
 		{"an approver without a digest", h.approver, gate.Verdict{Approve: true}, "invalid"},
 		{"an approver with another digest", h.approver, gate.Verdict{Approve: true, Digest: other}, "stale"},
 		{"a rejection of another digest", h.approver, gate.Verdict{Digest: other}, "stale"},
-		{"a reason without end", h.approver, gate.Verdict{Approve: true, Digest: m.Digest, Reason: strings.Repeat("x", 1001)}, "invalid"},
+		{"a reason without end", h.approver, gate.Verdict{Approve: true, Digest: m.Digest, Reason: strings.Repeat("x", 1001)},
+			"invalid"},
 	} {
 		_, err := h.Gate.Decide(h.ctx, c.p, m.ID, c.v)
 		if mail.WordOf(err) != c.want {
@@ -92,7 +94,8 @@ func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 		}
 	}
 	h.approve(m)
-	if _, err := h.Gate.Decide(h.ctx, h.Operator, m.ID, gate.Verdict{}); !errors.Is(err, mail.ErrStale) || !strings.Contains(err.Error(), "already approved by approver:ann") {
+	if _, err := h.Gate.Decide(h.ctx, h.Operator, m.ID, gate.Verdict{}); !errors.Is(err, mail.ErrStale) ||
+		!strings.Contains(err.Error(), "already approved by approver:ann") {
 		t.Errorf("a second decision: %v", err)
 	}
 	if _, err := h.Gate.Decide(h.ctx, h.approver, mail.NewID(h.clock.Now()), yes); !errors.Is(err, mail.ErrNotFound) {
@@ -150,7 +153,8 @@ func TestHoldsExpireAndAreNeverSent(t *testing.T) {
 		t.Fatalf("a second early: %v, %s", err, h.mail(m.ID).State)
 	}
 	h.clock.Forward(time.Second)
-	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+	yes := gate.Verdict{Approve: true, Digest: m.Digest}
+	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("an approval at the deadline: %v", err)
 	}
 	if err := h.Gate.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Expired {
@@ -169,7 +173,8 @@ func TestARejectionTellsTheAuthorWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := h.notices()
-	if len(n) != 1 || n[0].Action != "rejected" || !strings.Contains(n[0].Text, "bold") || strings.ContainsAny(n[0].Text, "\x1b") {
+	if len(n) != 1 || n[0].Action != "rejected" || !strings.Contains(n[0].Text, "bold") ||
+		strings.ContainsAny(n[0].Text, "\x1b") {
 		t.Errorf("notices: %+v", n)
 	}
 	raw, err := h.Queue.Raw(h.ctx, n[0].ID)
@@ -201,7 +206,8 @@ func TestTighteningBitesAtTheClaim(t *testing.T) {
 		if m = h.runUntil(m.ID, mail.Held); len(m.Decisions) != 0 {
 			t.Errorf("%+v", m)
 		}
-		if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+		yes := gate.Verdict{Approve: true, Digest: m.Digest}
+		if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 			t.Errorf("an approval in read_only: %v", err)
 		}
 	})
@@ -229,7 +235,8 @@ func TestAlteredBytesAreHeldAndNeverSent(t *testing.T) {
 	h := build(t)
 	m := h.approve(h.submit())
 	h.Update(func(tx store.Tx) error {
-		return storetest.Records(tx).PutBody(store.Inline("raw/"+string(m.ID), []byte(strings.Replace(text, "morning", "evening", 1))))
+		return storetest.Records(tx).PutBody(store.Inline("raw/"+string(m.ID),
+			[]byte(strings.Replace(text, "morning", "evening", 1))))
 	})
 	h.runUntil(m.ID, mail.Held)
 	if len(h.hop.sent()) != 0 {
@@ -368,9 +375,15 @@ func TestASubmissionMustBelongToItsMailbox(t *testing.T) {
 		edit func(*gate.Submission)
 		want string
 	}{
-		{"From is somebody else", func(s *gate.Submission) { s.Raw = []byte(strings.Replace(text, "bot@", "ceo@", 1)) }, "sender"},
-		{"Sender is somebody else", func(s *gate.Submission) { s.Raw = []byte("Sender: ceo@example.test\r\n" + text) }, "sender"},
-		{"MAIL FROM is somebody else", func(s *gate.Submission) { s.Envelope.From = mail.MustAddress("ceo@example.test") }, "sender"},
+		{"From is somebody else", func(s *gate.Submission) {
+			s.Raw = []byte(strings.Replace(text, "bot@", "ceo@", 1))
+		}, "sender"},
+		{"Sender is somebody else", func(s *gate.Submission) {
+			s.Raw = []byte("Sender: ceo@example.test\r\n" + text)
+		}, "sender"},
+		{"MAIL FROM is somebody else", func(s *gate.Submission) {
+			s.Envelope.From = mail.MustAddress("ceo@example.test")
+		}, "sender"},
 		{"the null sender", func(s *gate.Submission) { s.Envelope.From = mail.Address{} }, "sender"},
 		{"a mailbox of nobody", func(s *gate.Submission) {
 			s.Mailbox = mail.MustAddress("ceo@example.test")
@@ -409,7 +422,8 @@ func testCancel(t *testing.T) {
 			t.Errorf("the author: %v, %v", got, err)
 		}
 	}
-	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest}); !errors.Is(err, mail.ErrStale) {
+	yes := gate.Verdict{Approve: true, Digest: m.Digest}
+	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("an approval afterwards: %v", err)
 	}
 	ready := h.approve(h.submit())

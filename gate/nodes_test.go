@@ -22,7 +22,8 @@ var everything = registry.FreezeScope{Kind: "all"}
 func (h *fixture) other(applied uint64) {
 	h.Helper()
 	h.Update(func(tx store.Tx) error {
-		return h.Nodes.Begin(tx, node.Record{Name: "other", Session: "s", Applied: applied, Until: tx.Now().Add(node.LeaseTime)})
+		return h.Nodes.Begin(tx, node.Record{Name: "other", Session: "s", Applied: applied,
+			Until: tx.Now().Add(node.LeaseTime)})
 	})
 }
 
