@@ -37,7 +37,8 @@ var Settings = []Setting{
 	{"data", "directory", `"/var/lib/multimail"`,
 		"Directory of the database, the signing keys and the admin socket.", ""},
 	{"node", "name", `""`,
-		"Name of this node and of its chain in the audit log; empty for that of the data directory.", ""},
+		"Name of this node and of its chain in the audit log; empty for that of the data directory, beside which " +
+			"any other is refused.", ""},
 
 	{"smtp.hostname", "host name", `"localhost"`,
 		"Name announced to clients and to next hops, and written into Received.", ""},
