@@ -16,6 +16,7 @@ var (
 	invariantHead  = regexp.MustCompile(`(?m)^## (\d+)\. `)
 	invariantTest  = regexp.MustCompile("`(?:([a-z0-9_/]+)\\.)?((?:Test|Fuzz)[A-Za-z0-9_]+)`")
 	invariantCited = regexp.MustCompile(`[Ii]nvariants? (\d+(?:(?:, | and )\d+)*)`)
+	oldCitation    = regexp.MustCompile(`\bLAW \d`)
 	number         = regexp.MustCompile(`\d+`)
 )
 
@@ -36,6 +37,9 @@ func TestEveryInvariantThatIsCitedIsDescribedAndTested(t *testing.T) {
 	for _, s := range all {
 		for _, group := range s.file.Comments {
 			text := strings.Join(strings.Fields(group.Text()), " ")
+			if oldCitation.MatchString(text) {
+				t.Errorf("%s/%s: write \"invariant N\": %.60s", s.dir, s.name, text)
+			}
 			countInvariants(cited, text, s.dir+"/"+s.name, described, t)
 		}
 	}
