@@ -57,7 +57,7 @@ func (d *Daemon) assemble() (err error) {
 	if d.relay, err = relay.New(hop); err != nil {
 		return err
 	}
-	if err := d.makeRoad(c, m); err != nil {
+	if err := d.makeGate(c, m); err != nil {
 		return err
 	}
 	m.States(d.states)
@@ -90,8 +90,8 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	return d.checkKeys()
 }
 
-// makeRoad makes what a mail passes behind the doors: the gate, and delivery.
-func (d *Daemon) makeRoad(c *clock.Clock, m *metrics.Metrics) (err error) {
+// makeGate makes the gate and the delivery behind it.
+func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 	conf, q := d.o.Config, d.o.Config.Queue
 	nodes := node.New()
 	d.gate = gate.New(d.db, d.ledger, d.registry, d.audit, nodes, gate.Options{
