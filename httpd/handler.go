@@ -52,16 +52,18 @@ func (s *Server) answer(variants []binding, w http.ResponseWriter, r *http.Reque
 		}
 	}
 	read := func(hold *throttle.Hold) (any, error) { return s.decode(b.op, w, r, query, hold) }
-	return s.perform(r.Context(), b.op, c, read, func(ctx context.Context, in any) error {
+	var out any
+	err = s.perform(r.Context(), b.op, c, read, func(ctx context.Context, in any) error {
 		if b.write != nil {
 			return b.write(ctx, c, in, w, r.WithContext(ctx))
 		}
-		out, err := b.call(ctx, c, in)
-		if err == nil {
-			writeJSON(w, statusFor(b.op, out), out)
-		}
+		out, err = b.call(ctx, c, in)
 		return err
 	})
+	if err == nil && b.call != nil { // a slow reader holds nothing that others wait for
+		writeJSON(w, statusFor(b.op, out), out)
+	}
+	return err
 }
 
 // variantOf chooses among the operations of one route by the query.

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -34,4 +35,26 @@ func TestBodiesBeyondTheBudgetOfMessagesComeBackLater(t *testing.T) {
 	if n := h.s.o.Messages.Used(); n != 0 {
 		t.Errorf("%d octets are held afterwards", n)
 	}
+}
+
+// Who reads an answer slowly holds nothing of the budget.
+func TestAnAnswerIsWrittenAfterTheBudgetIsGivenBack(t *testing.T) {
+	h := newFixture(t)
+	w := &budgetWriter{ResponseRecorder: httptest.NewRecorder(), messages: h.s.o.Messages}
+	h.s.Handler().ServeHTTP(w, h.request("sender", "POST", "/v1/send", draft))
+	if w.Code != http.StatusAccepted || w.held != 0 {
+		t.Errorf("%d, %d octets are held while the answer is written", w.Code, w.held)
+	}
+}
+
+// budgetWriter records what is held when an answer is written.
+type budgetWriter struct {
+	*httptest.ResponseRecorder
+	messages *throttle.Bytes
+	held     int64
+}
+
+func (w *budgetWriter) Write(p []byte) (int, error) {
+	w.held = max(w.held, w.messages.Used())
+	return w.ResponseRecorder.Write(p)
 }

@@ -40,7 +40,7 @@ type Domains struct {
 
 // NewDomain asks for a domain.
 type NewDomain struct {
-	Name string `json:"name"`
+	Name string `json:"name" doc:"of the domain"`
 }
 
 // Agent is a principal that sends mail.
@@ -58,8 +58,8 @@ type Agents struct {
 
 // NewAgent asks for an agent.
 type NewAgent struct {
-	Name     string `json:"name"`
-	AgentRef string `json:"agent_ref,omitempty"`
+	Name     string `json:"name" doc:"of the agent"`
+	AgentRef string `json:"agent_ref,omitempty" doc:"its name at its identity provider"`
 }
 
 // AgentPassword is an agent with its new SMTP password, shown this once.
@@ -91,10 +91,10 @@ type Keys struct {
 // NewKey asks for a key.
 type NewKey struct {
 	Name      string   `json:"name,omitempty" doc:"a label"`
-	Kind      string   `json:"kind"`
-	Owner     string   `json:"owner"`
-	Scopes    []string `json:"scopes,omitempty"`
-	Mailboxes []string `json:"mailboxes,omitempty"`
+	Kind      string   `json:"kind" doc:"agent, approver or admin"`
+	Owner     string   `json:"owner" doc:"whom it speaks for"`
+	Scopes    []string `json:"scopes,omitempty" doc:"those of its kind; left out: read, for an agent"`
+	Mailboxes []string `json:"mailboxes,omitempty" doc:"the only ones; left out: all of the owner"`
 }
 
 // KeySecret is a new key with its secret, shown this once.

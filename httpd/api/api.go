@@ -73,8 +73,8 @@ type Account struct {
 
 // AccountPatch names what shall change; nil leaves a value as it is.
 type AccountPatch struct {
-	Name           *string `json:"name,omitempty"`
-	OversightEmail *string `json:"oversight_email,omitempty"`
+	Name           *string `json:"name,omitempty" doc:"of the operator"`
+	OversightEmail *string `json:"oversight_email,omitempty" doc:"gets copies of monitored mail"`
 }
 
 // Usage counts what the credential's mailboxes did in a span of time.

@@ -10,11 +10,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// arguments returns the struct type that the arguments of a tool are read
-// into, and for each of its members the index of that of the request.
-func (o *Operation) arguments() (reflect.Type, []bound) {
+// bindArguments makes the struct type that the arguments of a tool are read
+// into, and ties its members to those of the request.
+func (o *Operation) bindArguments() {
 	fields, bounds := argumentFields(o.members, "")
-	return reflect.StructOf(fields), bounds
+	o.arguments, o.bounds = reflect.StructOf(fields), bounds
 }
 
 // bound ties a member of the arguments to one of the request.
@@ -69,12 +69,11 @@ func (o *Operation) DecodeArguments(raw []byte, fill func(argument string) (stri
 	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
 		raw = []byte("{}")
 	}
-	t, bounds := o.arguments()
-	args, in := reflect.New(t), reflect.New(o.in).Elem()
+	args, in := reflect.New(o.arguments), reflect.New(o.in).Elem()
 	if err := parse(raw, args.Interface(), lenient); err != nil {
 		return nil, Fault(ofArguments.Replace(err.Error()))
 	}
-	for _, b := range bounds {
+	for _, b := range o.bounds {
 		from, to := args.Elem().FieldByIndex(b.from), in.FieldByIndex(b.to.index)
 		if b.to.arg.required && from.IsZero() {
 			return nil, faultf("the argument "+b.to.arg.name, "is missing")

@@ -18,8 +18,8 @@ type Freezes struct {
 
 // ScopeRequest asks for a freeze of a scope, or for the end of one; then Reason is empty.
 type ScopeRequest struct {
-	Scope  string `json:"scope"`
-	Reason string `json:"reason,omitempty"`
+	Scope  string `json:"scope" doc:"all, agent:NAME, mailbox:ADDRESS or domain:DOMAIN"`
+	Reason string `json:"reason,omitempty" doc:"why, for the audit log"`
 }
 
 // Stopped is what a freeze met on its way out: nothing of Stopped leaves, and

@@ -22,15 +22,15 @@ type Mailboxes struct {
 
 // NewMailbox asks for a mailbox. It starts in gated_send whoever asks.
 type NewMailbox struct {
-	Address     string   `json:"address"`
+	Address     string   `json:"address" doc:"the address; its domain must be there"`
 	Agents      []string `json:"agents" doc:"at least one"`
-	DisplayName string   `json:"display_name,omitempty"`
+	DisplayName string   `json:"display_name,omitempty" doc:"the name in From"`
 }
 
 // MailboxPatch names what shall change; nil leaves a value as it is.
 type MailboxPatch struct {
-	OversightMode    *string  `json:"oversight_mode,omitempty"`
-	DisplayName      *string  `json:"display_name,omitempty"`
+	OversightMode    *string  `json:"oversight_mode,omitempty" doc:"one of the five, by name"`
+	DisplayName      *string  `json:"display_name,omitempty" doc:"the name in From"`
 	OversightAddress *string  `json:"oversight_address,omitempty" doc:"'': the account's again"`
 	HoldSeconds      *int64   `json:"hold_seconds,omitempty" doc:"0: the default again"`
 	AddAgents        []string `json:"add_agents,omitempty" doc:"let these use it too"`
@@ -51,6 +51,6 @@ type Allowlist struct {
 
 // NewAllowEntry asks for an entry.
 type NewAllowEntry struct {
-	Pattern string `json:"pattern"`
-	Note    string `json:"note,omitempty"`
+	Pattern string `json:"pattern" doc:"an address, or *@ and a domain"`
+	Note    string `json:"note,omitempty" doc:"why"`
 }

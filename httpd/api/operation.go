@@ -58,8 +58,10 @@ type Operation struct {
 
 	Tool *Tool // nil: no tool of MCP
 
-	in, out reflect.Type
-	members []member // of in
+	in, out   reflect.Type
+	members   []member     // of in
+	arguments reflect.Type // of the tool
+	bounds    []bound      // of arguments to in
 }
 
 // Tool is how an operation is offered to MCP clients. Its arguments are the
@@ -91,6 +93,9 @@ func Add[In, Out any](t *Table, o Operation) Op[In, Out] {
 	}
 	if err := t.check(&o); err != nil {
 		panic(fmt.Sprintf("api: %s: %v", o.Name, err))
+	}
+	if o.Tool != nil {
+		o.bindArguments()
 	}
 	t.list = append(t.list, &o)
 	return Op[In, Out]{&o}
