@@ -200,6 +200,8 @@ func explain(v step.Verdict, m *mail.Mail) error {
 		return stale("the digest does not match: show the mail again and decide over what it is now")
 	case step.ReadOnly:
 		return stale("the mailbox is read_only: nothing may leave it; the mail stays held")
+	case step.Frozen:
+		return stale("a freeze is in force: nothing in its scope moves; the mail stays held")
 	case step.TooLate:
 		if m.State == mail.Held {
 			return stale("the hold expired at %s", m.ExpiresAt.Format(time.RFC3339))

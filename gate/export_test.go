@@ -2,7 +2,14 @@ package gate
 
 import (
 	"github.com/multimail/multimail/internal/message"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
 )
+
+// Receive puts an incoming mail, as a door will.
+func Receive(g *Gate, tx store.Tx, m *mail.Mail, raw store.Staged) error {
+	return g.receive(tx, m, raw)
+}
 
 // Render sets how g renders notices.
 func Render(g *Gate, render func(message.Notice) []byte) { g.render = render }

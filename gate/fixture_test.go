@@ -316,9 +316,20 @@ func (h *fixture) intact() {
 		if s.Final() {
 			continue
 		}
-		list, err := h.Queue.InState(h.ctx, s, "", 1000)
-		if err != nil || len(list) != found[s] {
-			h.Errorf("the index of %s has %d of %d: %v", s, len(list), found[s], err)
+		listed := 0
+		h.View(func(tx store.Tx) error {
+			listed = 0
+			for _, d := range mail.Directions {
+				list, err := h.Ledger.InState(tx, d, s, "", 1000)
+				if err != nil {
+					return err
+				}
+				listed += len(list)
+			}
+			return nil
+		})
+		if listed != found[s] {
+			h.Errorf("the index of %s has %d of %d", s, listed, found[s])
 		}
 	}
 }

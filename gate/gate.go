@@ -157,7 +157,12 @@ func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 		return f, fmt.Errorf("gate: mailbox of %s: %w", m.ID, err)
 	}
 	f.Mode = box.Mode
-	if f.Frozen, err = g.reg.Frozen(tx, m.Agent, m.Mailbox); err != nil {
+	if m.Direction == mail.Incoming {
+		f.Frozen, err = g.reg.FrozenMailbox(tx, m.Mailbox)
+	} else {
+		f.Frozen, err = g.reg.Frozen(tx, m.Agent, m.Mailbox)
+	}
+	if err != nil {
 		return f, fmt.Errorf("gate: freezes over %s: %w", m.ID, err)
 	}
 	if f.Listed, err = g.reg.Allowed(tx, m.Mailbox, named(m)); err != nil {

@@ -1,12 +1,10 @@
 package gate
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/multimail/multimail/audit"
-	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -86,25 +84,8 @@ func (g *Gate) putNotice(tx store.Tx, n message.Notice) error {
 			MessageID: n.MessageID()},
 	}
 	in.Digest = mail.DigestOf(in.Envelope, raw)
-	facts, err := g.Facts(tx, in)
-	if err == nil {
-		err = g.receive(tx, in, raw, facts)
-	}
-	if err != nil {
+	if err := g.receive(tx, in, store.Inline(queue.RawKey(in.ID), raw)); err != nil {
 		return fmt.Errorf("gate: notice about %s: %w", m.ID, err)
 	}
 	return nil
-}
-
-// receive puts an incoming mail.
-func (g *Gate) receive(tx store.Tx, m *mail.Mail, raw []byte, facts step.Facts) error {
-	out, err := g.q.Put(tx, m, store.Inline(queue.RawKey(m.ID), raw), queue.Change{
-		Event: step.Submit, Facts: facts, Actor: audit.System,
-		Extra: map[string]string{"about": string(m.Notice.About), "action": m.Notice.Action},
-		Apply: func(m *mail.Mail, ref audit.Ref) { m.SubmitRef = ref.String() },
-	})
-	if err == nil && out.Verdict != step.Done {
-		err = errors.New(out.Verdict.String())
-	}
-	return err
 }

@@ -145,12 +145,22 @@ func (r *Registry) Frozen(tx store.Tx, agent string, mailbox mail.Address) (bool
 	if err != nil || !ok || a.Disabled {
 		return true, err
 	}
-	for _, s := range []FreezeScope{
-		{FreezeAll, ""},
-		{FreezeAgent, agent},
-		{FreezeMailbox, mailbox.Key()},
-		{FreezeDomain, mailbox.Domain()},
-	} {
+	if frozen, err := anyFreeze(tx, FreezeScope{FreezeAgent, agent}); err != nil || frozen {
+		return true, err
+	}
+	return r.FrozenMailbox(tx, mailbox)
+}
+
+// FrozenMailbox reports whether mail for the mailbox is stopped by a freeze in
+// scope. Mail that comes in is of no agent.
+func (r *Registry) FrozenMailbox(tx store.Tx, mailbox mail.Address) (bool, error) {
+	return anyFreeze(tx, FreezeScope{FreezeAll, ""}, FreezeScope{FreezeMailbox, mailbox.Key()},
+		FreezeScope{FreezeDomain, mailbox.Domain()})
+}
+
+// anyFreeze reports whether one of these scopes is frozen; with an error it is.
+func anyFreeze(tx store.Tx, scopes ...FreezeScope) (bool, error) {
+	for _, s := range scopes {
 		if _, ok, err := get[Freeze](tx, freezeKey+s.String()); err != nil || ok {
 			return true, err
 		}
