@@ -33,7 +33,7 @@ var guards = []guard{
 	{in: "queue", typ: "Ledger", method: "Move", callers: []string{"gate"}},
 	{in: "queue", typ: "Ledger", method: "Adopt", callers: []string{"internal/upgrade"}},
 	{in: "queue", typ: "Ledger", method: "Reschedule", callers: []string{"gate"}},
-	{in: "internal/registry", typ: "Registry", method: "SetMode", callers: []string{"gate"}, trial: "try"},
+	{in: "internal/registry", typ: "Registry", method: "SetMode", callers: []string{"gate"}, trial: "trial"},
 	{in: "internal/registry", typ: "Registry", method: "AllowRemove", callers: []string{"gate"}},
 	{in: "internal/registry", typ: "Registry", method: "Freeze", callers: []string{"gate"}},
 	{in: "internal/registry", typ: "Registry", method: "DisableAgent", callers: []string{"gate"}},

@@ -139,7 +139,7 @@ func (d *Delivery) apply(ctx context.Context, epoch uint64) ([]node.Stop, error)
 		f.stop = true
 	}
 	for _, f := range barred {
-		fs.met[f.id] = f.stopped(fs.settle(ctx, f))
+		fs.met[f.id] = f.stopped(fs.drain(ctx, f))
 	}
 	var stops []node.Stop
 	for _, s := range fs.met {
@@ -188,9 +188,9 @@ func (d *Delivery) barred(ctx context.Context) (out []*flight, err error) {
 	return out, err
 }
 
-// settle waits until a barred attempt can send nothing more, and says whether its
+// drain waits until a barred attempt can send nothing more, and says whether its
 // final dot had been allowed before. The caller holds fs.mu.
-func (fs *flights) settle(ctx context.Context, f *flight) (past bool) {
+func (fs *flights) drain(ctx context.Context, f *flight) (past bool) {
 	for f.passing > 0 && ctx.Err() == nil {
 		fs.cond.Wait()
 	}

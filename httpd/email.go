@@ -37,7 +37,7 @@ func (s *Server) email(ctx context.Context, c caller, in api.EmailRequest) (out 
 		return s.received(ctx, c, box, id)
 	}
 	if err == nil && in.WaitSeconds > 0 {
-		m, err = s.settled(ctx, m, time.Duration(in.WaitSeconds)*time.Second)
+		m, err = s.awaitMail(ctx, m, time.Duration(in.WaitSeconds)*time.Second)
 	}
 	if err != nil {
 		return out, err
@@ -124,9 +124,9 @@ func cutText(s string) string {
 	return strings.ToValidUTF8(s[:maxReceived], "") + fmt.Sprintf("… [cut, %d octets]", len(s))
 }
 
-// settled waits until a held mail was decided, or a queued one is finished or
+// awaitMail waits until a held mail was decided, or a queued one is finished or
 // held again, at most for the given time.
-func (s *Server) settled(ctx context.Context, m *mail.Mail, limit time.Duration) (*mail.Mail, error) {
+func (s *Server) awaitMail(ctx context.Context, m *mail.Mail, limit time.Duration) (*mail.Mail, error) {
 	first, id := stage(m), m.ID
 	watch := func() (<-chan struct{}, func()) { return s.o.Queue.WatchMail(id) }
 	_, err := s.await(ctx, limit, watch, func() (bool, error) {

@@ -213,18 +213,18 @@ func TestAWaitEndsWithItsTime(t *testing.T) {
 		m := &mail.Mail{State: mail.Sending}
 		s := &Server{o: Options{Queue: still{m: m}}, closing: make(chan struct{})}
 		start := time.Now()
-		got, err := s.settled(context.Background(), m, 45*time.Second)
+		got, err := s.awaitMail(context.Background(), m, 45*time.Second)
 		if err != nil || got != m || time.Since(start) != 45*time.Second {
 			t.Errorf("got %v, %v after %v", got, err, time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if _, err := s.settled(ctx, m, 45*time.Second); err == nil {
+		if _, err := s.awaitMail(ctx, m, 45*time.Second); err == nil {
 			t.Error("a client that went away is answered")
 		}
 		m.State = mail.Sent
 		start = time.Now()
-		if _, err := s.settled(context.Background(), m, 45*time.Second); err != nil || time.Since(start) != 0 {
+		if _, err := s.awaitMail(context.Background(), m, 45*time.Second); err != nil || time.Since(start) != 0 {
 			t.Errorf("a finished mail is waited for: %v", err)
 		}
 	})

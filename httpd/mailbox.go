@@ -134,7 +134,7 @@ func (s *Server) patchMailbox(ctx context.Context, c caller, in api.MailboxReque
 	}
 	// All of it is tried first. Then the mode comes last: a mailbox that becomes
 	// monitored copies to its new address from the first mail on.
-	err = s.try(ctx, func(tx store.Tx) error {
+	err = s.trial(ctx, func(tx store.Tx) error {
 		if err := rest(tx); err != nil {
 			return err
 		}
@@ -153,8 +153,8 @@ func (s *Server) patchMailbox(ctx context.Context, c caller, in api.MailboxReque
 	return s.showMailbox(ctx, c, box)
 }
 
-// try runs fn and leaves nothing of it.
-func (s *Server) try(ctx context.Context, fn func(store.Tx) error) error {
+// trial runs fn and leaves nothing of it.
+func (s *Server) trial(ctx context.Context, fn func(store.Tx) error) error {
 	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
 		if err := fn(tx); err != nil {
 			return err

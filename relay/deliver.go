@@ -64,7 +64,7 @@ func (c *Client) Deliver(ctx context.Context, m *mail.Mail, raw []byte,
 	each(len(domains), func(i int) {
 		d := domains[i]
 		if f != nil {
-			a.settle(groups[d], f)
+			a.report(groups[d], f)
 			return
 		}
 		defer c.done(m.ID, d)
@@ -114,7 +114,7 @@ func (a *attempt) group(ctx context.Context, destination string, left []target) 
 		again, f = a.transaction(ctx, hops, batch)
 		left = append(left, again...)
 	}
-	a.settle(left, f)
+	a.report(left, f)
 }
 
 // transaction serves one batch. It returns the recipients that the next hop
@@ -141,7 +141,7 @@ func (a *attempt) transaction(ctx context.Context, hops []hop, batch []target) (
 	}
 	defer a.giveBack(s)
 	if f != nil {
-		a.settle(batch, f)
+		a.report(batch, f)
 		return nil, nil
 	}
 	return a.send(s, batch), nil
@@ -158,8 +158,8 @@ func (a *attempt) giveBack(s *session) {
 	s.drop()
 }
 
-// settle gives every target the same result.
-func (a *attempt) settle(ts []target, f *failure) {
+// report gives every target the same result.
+func (a *attempt) report(ts []target, f *failure) {
 	for _, t := range ts {
 		*t.result = f.Result
 		t.result.Addr, t.result.At = t.Addr, a.o.Now().UTC()

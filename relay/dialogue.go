@@ -50,10 +50,10 @@ func (a *attempt) send(s *session, batch []target) (again []target) {
 		}
 		f := s.fail(a.aboutUs(refusedRcpt(err)))
 		if f.lost {
-			a.settle(append(taken, batch[i:]...), f)
+			a.report(append(taken, batch[i:]...), f)
 			return nil
 		}
-		a.settle(batch[i:i+1], f)
+		a.report(batch[i:i+1], f)
 		if f.tooMany {
 			again = append(again, t)
 		}
@@ -62,7 +62,7 @@ func (a *attempt) send(s *session, batch []target) (again []target) {
 		return nil
 	}
 	f := a.data(s)
-	a.settle(taken, f)
+	a.report(taken, f)
 	if !f.Delivered {
 		return nil // the others would get the same, and keep their 452
 	}

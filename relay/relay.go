@@ -127,7 +127,7 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// checkTLS settles the policy and refuses what could never be safe.
+// checkTLS chooses the policy and refuses what could never be safe.
 func checkTLS(o *Options, loopback bool) error {
 	if o.TLS == "" {
 		o.TLS = Opportunistic

@@ -7,7 +7,8 @@
 // suspend, unlike Go's monotonic clock. When the two part by more than [MaxJump]
 // the wall clock is in doubt, from that very reading on, and the time goes on as
 // the boot clock counts it: nothing is stored with a time that nobody believes.
-// The wall clock is trusted again after [Settle] of a stable offset with the kernel's clock synchronised (or back
+// The wall clock is trusted again after [StableFor] of a stable offset with the
+// kernel's clock synchronised (or back
 // where it was), or when the operator accepts it.
 package clock
 
@@ -20,9 +21,9 @@ import (
 
 // The bounds of the comparison.
 const (
-	MaxJump = time.Minute      // the wall clock may part this far from the boot clock
-	Settle  = 10 * time.Minute // the offset must be stable for this long
-	wobble  = time.Second      // an offset that moves less than this is stable
+	MaxJump   = time.Minute      // the wall clock may part this far from the boot clock
+	StableFor = 10 * time.Minute // the offset must be stable for this long
+	wobble    = time.Second      // an offset that moves less than this is stable
 
 	// MaxAway is how long the machine may have been off before a start asks for
 	// confirmation: a clock that lost its battery shows a far time as well.
@@ -160,7 +161,7 @@ func (c *Clock) compare(wall time.Time, boot time.Duration) {
 		c.offset, c.since = offset, boot
 		return
 	}
-	if boot-c.since >= Settle && (back || c.o.Synced()) {
+	if boot-c.since >= StableFor && (back || c.o.Synced()) {
 		c.trust(offset, "stable")
 	}
 }

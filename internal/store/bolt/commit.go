@@ -165,7 +165,7 @@ func (db *DB) commitBatch(b *batch) error {
 		rollback(tx)
 		return db.resolve(n, err)
 	}
-	db.settled()
+	db.committed()
 	return nil
 }
 

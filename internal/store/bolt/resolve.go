@@ -113,8 +113,8 @@ func (db *DB) prove() error {
 	return db.o.commit(tx)
 }
 
-// settled notes that a commit went through.
-func (db *DB) settled() {
+// committed notes that a commit went through.
+func (db *DB) committed() {
 	if db.troubled() == nil {
 		return
 	}
