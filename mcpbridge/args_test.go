@@ -95,6 +95,18 @@ func TestATextThatIsNoListWritesNoOtherArgument(t *testing.T) {
 	}
 }
 
+// The mailbox is filled in where it is left out, and nothing else is.
+func TestOnlyTheMailboxIsFilledIn(t *testing.T) {
+	s := &session{mailbox: box}
+	in, err := api.ReadEmail.DecodeArguments([]byte(`{"email_id":"","mailbox_id":""}`), s.fill)
+	if err != nil || in.(api.EmailRequest).Mailbox != box || in.(api.EmailRequest).Email != "" {
+		t.Errorf("%+v, %v", in, err)
+	}
+	if text, err := s.fill("email_id"); err == nil {
+		t.Errorf("email_id is %s", text)
+	}
+}
+
 // A list in a text must not be able to write further members.
 func FuzzListArgument(f *testing.F) {
 	for _, s := range []string{"a@b.example", `["a"]`, `["a"],"cc":["b"]`, `[`, `[]]`, ` ["\u0000"]`, `["a",null]`} {

@@ -226,8 +226,10 @@ func refuse(w http.ResponseWriter, status int, text string) {
 
 // fill returns the mailbox of a call that names none: the configured one, or
 // the only one the key has.
-func (s *session) fill(string) (string, error) {
+func (s *session) fill(argument string) (string, error) {
 	switch {
+	case argument != "mailbox_id":
+		return "", fmt.Errorf("the argument %s is missing", argument)
 	case s.mailbox != "":
 		return s.mailbox, nil
 	case len(s.who.Mailboxes) == 1:

@@ -85,7 +85,7 @@ func (o *Operation) DecodeArguments(raw []byte, fill func(argument string) (stri
 		if err := b.to.arg.complete(b.to, to); err != nil {
 			return nil, err
 		}
-		if b.to.place == inPath && to.IsZero() {
+		if b.to.place == inPath && !b.to.arg.required && to.IsZero() {
 			text, err := fill(b.to.arg.name)
 			if err != nil {
 				return nil, err
