@@ -98,6 +98,10 @@ func (s *System) NewGate(db store.Store, o gate.Options) *gate.Gate {
 	return gate.New(db, s.Ledger, s.Registry, s.Audit, s.Nodes, o)
 }
 
+// NewLedger returns the ledger of another node on the same store, which appends
+// to the log of this one.
+func (s *System) NewLedger(node string) *queue.Ledger { return queue.New(s.Audit, node) }
+
 // Update runs fn in a transaction that must succeed.
 func (s *System) Update(fn func(store.Tx) error) {
 	s.Helper()
