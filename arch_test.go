@@ -48,8 +48,8 @@ internal/upgrade: mail queue internal/inbox internal/store
 internal/secret:
 internal/throttle:
 internal/mailtest:
-internal/systemtest: mail gate queue audit internal/config internal/inbox internal/node internal/registry internal/store
-	internal/store/bolt
+internal/systemtest: mail gate queue audit internal/config internal/inbox internal/message internal/node
+	internal/registry internal/store internal/store/bolt
 internal/daemon: *
 cmd/multimail: mail internal/message sign audit gate/step mcpbridge httpd/api internal/config internal/daemon
 	internal/registry internal/secret

@@ -17,25 +17,25 @@ func (h *fixture) expireAndRun() {
 	if err := h.Gate.Expire(h.ctx); err != nil {
 		h.Fatal(err)
 	}
-	h.runIdle()
+	h.RunIdle()
 }
 
 func testClockInDoubt(t *testing.T) {
 	h := build(t)
-	held := h.submit()
-	scheduled := h.submission("ada@dest.test")
-	scheduled.NotBefore = h.clock.Now().Add(10 * 24 * time.Hour)
-	h.mode(mail.Autonomous)
-	r, err := h.Gate.Submit(h.ctx, h.agent, scheduled)
+	held := h.Submit()
+	scheduled := h.Submission("ada@dest.test")
+	scheduled.NotBefore = h.Clock.Now().Add(10 * 24 * time.Hour)
+	h.SetMode(mail.Autonomous)
+	r, err := h.Gate.Submit(h.ctx, h.Agent, scheduled)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.hop.answer = func(mail.Address) mail.Result { return mail.Result{Code: 451, Message: "busy"} }
-	retried := h.submit("bob@dest.test")
-	h.runIdle()
+	h.Hop.Answer = func(mail.Address) mail.Result { return mail.Result{Code: 451, Message: "busy"} }
+	retried := h.Submit("bob@dest.test")
+	h.RunIdle()
 
-	h.clock.Forward(30 * 24 * time.Hour)
-	h.doubt.Store(true)
+	h.Clock.Forward(30 * 24 * time.Hour)
+	h.Doubt.Store(true)
 	for range 3 {
 		h.expireAndRun()
 	}
@@ -47,34 +47,34 @@ func testClockInDoubt(t *testing.T) {
 		"the scheduled mail":       {r.Mail, mail.Ready},
 		"the mail that is retried": {retried, mail.Ready},
 	} {
-		if got := h.mail(want.m.ID); got.State != want.state {
+		if got := h.Mail(want.m.ID); got.State != want.state {
 			t.Errorf("%s is %s", what, got.State)
 		}
 	}
-	if m := h.mail(r.Mail.ID); m.Attempts != 0 {
+	if m := h.Mail(r.Mail.ID); m.Attempts != 0 {
 		t.Errorf("the scheduled mail was attempted %d times", m.Attempts)
 	}
-	if n := h.notices(); len(n) != 0 {
+	if n := h.Notices(); len(n) != 0 {
 		t.Errorf("notices %+v", n)
 	}
 	// Mail that nothing makes wait for a time leaves as ever.
-	h.hop.answer = nil
-	if m := h.submit("eve@dest.test"); true {
-		h.runIdle()
-		if got := h.mail(m.ID); got.State != mail.Sent {
+	h.Hop.Answer = nil
+	if m := h.Submit("eve@dest.test"); true {
+		h.RunIdle()
+		if got := h.Mail(m.ID); got.State != mail.Sent {
 			t.Errorf("mail without a time is %s", got.State)
 		}
 	}
 
-	h.doubt.Store(false)
+	h.Doubt.Store(false)
 	h.expireAndRun()
-	if got := h.mail(held.ID); got.State != mail.Expired {
+	if got := h.Mail(held.ID); got.State != mail.Expired {
 		t.Errorf("by a trusted clock the hold is %s", got.State)
 	}
-	if got := h.mail(r.Mail.ID); got.State != mail.Sent {
+	if got := h.Mail(r.Mail.ID); got.State != mail.Sent {
 		t.Errorf("by a trusted clock the scheduled mail is %s", got.State)
 	}
-	h.intact()
+	h.Intact()
 }
 
 // The retry lifetime of a mail that fails again ends only by a trusted clock.
@@ -82,20 +82,20 @@ func TestARetryLifetimeEndsOnlyByATrustedClock(t *testing.T) { synctest.Test(t, 
 
 func testLifetimeInDoubt(t *testing.T) {
 	h := build(t)
-	h.mode(mail.Autonomous)
-	h.hop.answer = func(mail.Address) mail.Result { return mail.Result{Code: 451, Message: "busy"} }
-	m := h.submit()
-	h.runIdle()
-	h.doubt.Store(true)
-	h.clock.Forward(30 * 24 * time.Hour)
-	h.runIdle()
-	if got := h.mail(m.ID); got.State != mail.Ready || got.Attempts != 2 {
+	h.SetMode(mail.Autonomous)
+	h.Hop.Answer = func(mail.Address) mail.Result { return mail.Result{Code: 451, Message: "busy"} }
+	m := h.Submit()
+	h.RunIdle()
+	h.Doubt.Store(true)
+	h.Clock.Forward(30 * 24 * time.Hour)
+	h.RunIdle()
+	if got := h.Mail(m.ID); got.State != mail.Ready || got.Attempts != 2 {
 		t.Errorf("in doubt: %s after %d attempts", got.State, got.Attempts)
 	}
-	h.doubt.Store(false)
-	h.clock.Forward(24 * time.Hour)
-	h.runIdle()
-	if got := h.mail(m.ID); got.State != mail.Failed {
+	h.Doubt.Store(false)
+	h.Clock.Forward(24 * time.Hour)
+	h.RunIdle()
+	if got := h.Mail(m.ID); got.State != mail.Failed {
 		t.Errorf("trusted: %s", got.State)
 	}
 }
@@ -103,10 +103,10 @@ func testLifetimeInDoubt(t *testing.T) {
 // What can be decided is not stopped: an approver's word needs no clock.
 func TestAnApprovalInDoubtIsTaken(t *testing.T) {
 	h := build(t)
-	m := h.submit()
-	h.clock.Forward(30 * 24 * time.Hour)
-	h.doubt.Store(true)
-	if got := h.approve(m); got.State != mail.Ready {
+	m := h.Submit()
+	h.Clock.Forward(30 * 24 * time.Hour)
+	h.Doubt.Store(true)
+	if got := h.Approve(m); got.State != mail.Ready {
 		t.Errorf("the mail is %s", got.State)
 	}
 }

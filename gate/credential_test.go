@@ -29,8 +29,8 @@ func (h *fixture) newest() (r audit.Record) {
 // Of a name with two keys, one stolen, the log says which of them decided.
 func TestEveryEntryOfADecisionNamesTheKeyThatMadeIt(t *testing.T) {
 	h := build(t)
-	held := func() mail.ID { return h.submit().ID }
-	ready := func() mail.ID { return h.approve(h.submit()).ID }
+	held := func() mail.ID { return h.Submit().ID }
+	ready := func() mail.ID { return h.Approve(h.Submit()).ID }
 	var allowed registry.AllowEntry
 	all := registry.FreezeScope{Kind: "all"}
 	for _, c := range []struct {
@@ -38,42 +38,42 @@ func TestEveryEntryOfADecisionNamesTheKeyThatMadeIt(t *testing.T) {
 		by   registry.Principal
 		do   func(p registry.Principal) error
 	}{
-		{audit.MailApprove, h.approver, func(p registry.Principal) error {
-			m := h.mail(held())
+		{audit.MailApprove, h.Approver, func(p registry.Principal) error {
+			m := h.Mail(held())
 			_, err := h.Gate.Decide(h.ctx, p, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
 			return err
 		}},
-		{audit.MailReject, h.approver, func(p registry.Principal) error {
+		{audit.MailReject, h.Approver, func(p registry.Principal) error {
 			_, err := h.Gate.Decide(h.ctx, p, held(), gate.Verdict{Reason: "no"})
 			return err
 		}},
-		{audit.DecideRefuse, h.approver, func(p registry.Principal) error {
+		{audit.DecideRefuse, h.Approver, func(p registry.Principal) error {
 			if _, err := h.Gate.Decide(h.ctx, p, held(), gate.Verdict{Approve: true, Digest: "0"}); err == nil {
 				t.Error("an approval of another digest passes")
 			}
 			return nil
 		}},
-		{audit.MailHold, h.admin, func(p registry.Principal) error { _, err := h.Gate.Hold(h.ctx, p, ready()); return err }},
-		{audit.MailCancel, h.admin, func(p registry.Principal) error { return errOf(h.Gate.Cancel(h.ctx, p, held())) }},
-		{audit.Retry, h.admin, func(p registry.Principal) error { _, err := h.Gate.Retry(h.ctx, p, ready()); return err }},
-		{audit.Freeze, h.admin, func(p registry.Principal) error { _, err := h.Gate.Freeze(h.ctx, p, all, "x"); return err }},
-		{audit.Thaw, h.approver, func(p registry.Principal) error { return h.Gate.Thaw(h.ctx, p, all) }},
-		{audit.ModeLoosen, h.approver, func(p registry.Principal) error {
-			_, err := h.Gate.SetMode(h.ctx, p, h.box, mail.Monitored)
+		{audit.MailHold, h.Admin, func(p registry.Principal) error { _, err := h.Gate.Hold(h.ctx, p, ready()); return err }},
+		{audit.MailCancel, h.Admin, func(p registry.Principal) error { return errOf(h.Gate.Cancel(h.ctx, p, held())) }},
+		{audit.Retry, h.Admin, func(p registry.Principal) error { _, err := h.Gate.Retry(h.ctx, p, ready()); return err }},
+		{audit.Freeze, h.Admin, func(p registry.Principal) error { _, err := h.Gate.Freeze(h.ctx, p, all, "x"); return err }},
+		{audit.Thaw, h.Approver, func(p registry.Principal) error { return h.Gate.Thaw(h.ctx, p, all) }},
+		{audit.ModeLoosen, h.Approver, func(p registry.Principal) error {
+			_, err := h.Gate.SetMode(h.ctx, p, h.Box, mail.Monitored)
 			return err
 		}},
-		{audit.ModeTighten, h.admin, func(p registry.Principal) error {
-			_, err := h.Gate.SetMode(h.ctx, p, h.box, mail.GatedSend)
+		{audit.ModeTighten, h.Admin, func(p registry.Principal) error {
+			_, err := h.Gate.SetMode(h.ctx, p, h.Box, mail.GatedSend)
 			return err
 		}},
-		{audit.AllowAdd, h.approver, func(p registry.Principal) (err error) {
-			allowed, err = h.Gate.AllowAdd(h.ctx, p, h.box, "pal@friend.test", "")
+		{audit.AllowAdd, h.Approver, func(p registry.Principal) (err error) {
+			allowed, err = h.Gate.AllowAdd(h.ctx, p, h.Box, "pal@friend.test", "")
 			return err
 		}},
-		{audit.AllowRemove, h.admin, func(p registry.Principal) error {
-			return h.Gate.AllowRemove(h.ctx, p, h.box, allowed.ID)
+		{audit.AllowRemove, h.Admin, func(p registry.Principal) error {
+			return h.Gate.AllowRemove(h.ctx, p, h.Box, allowed.ID)
 		}},
-		{audit.AgentDisable, h.admin, func(p registry.Principal) error {
+		{audit.AgentDisable, h.Admin, func(p registry.Principal) error {
 			return errOf(h.Gate.DisableAgent(h.ctx, p, "bot"))
 		}},
 	} {

@@ -12,6 +12,7 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/storetest"
+	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -36,13 +37,13 @@ func TestTheModeDecidesWhatBecomesOfASubmission(t *testing.T) {
 	} {
 		t.Run(c.mode.String()+" "+strings.Join(c.to, ","), func(t *testing.T) {
 			h := build(t)
-			h.mode(c.mode)
+			h.SetMode(c.mode)
 			if c.allow != "" {
-				if _, err := h.Gate.AllowAdd(h.ctx, h.Operator, h.box, c.allow, ""); err != nil {
+				if _, err := h.Gate.AllowAdd(h.ctx, h.Operator, h.Box, c.allow, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
-			r, err := h.Gate.Submit(h.ctx, h.agent, h.submission(c.to...))
+			r, err := h.Gate.Submit(h.ctx, h.Agent, h.Submission(c.to...))
 			var e *mail.Error
 			switch {
 			case errors.As(err, &e) && e.Word() == c.want:
@@ -50,22 +51,22 @@ func TestTheModeDecidesWhatBecomesOfASubmission(t *testing.T) {
 				t.Fatalf("got %v, %v; want %s", r.Mail, err, c.want)
 			}
 			if c.wire != "" {
-				m := h.runUntil(r.Mail.ID, mail.Sent)
-				if got := strings.Join(h.hop.sent()[0].to, " "); got != c.wire {
+				m := h.RunUntil(r.Mail.ID, mail.Sent)
+				if got := strings.Join(h.Hop.Sent()[0].To, " "); got != c.wire {
 					t.Errorf("sent to %s, want %s", got, c.wire)
 				}
-				if m.Digest != mail.DigestOf(m.Envelope, []byte(strings.SplitN(h.hop.sent()[0].b, "\r\n", 2)[1])) {
+				if m.Digest != mail.DigestOf(m.Envelope, []byte(strings.SplitN(h.Hop.Sent()[0].Bytes, "\r\n", 2)[1])) {
 					t.Error("the wire is not what the digest names")
 				}
 			}
-			h.intact()
+			h.Intact()
 		})
 	}
 }
 
 func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 	h := build(t)
-	m := h.submit()
+	m := h.Submit()
 	other := mail.Digest(strings.Repeat("0", 64))
 	yes := gate.Verdict{Approve: true, Digest: m.Digest}
 	for _, c := range []struct {
@@ -74,48 +75,48 @@ func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 		v    gate.Verdict
 		want string
 	}{
-		{"the agent that wrote it", h.agent, yes, "scope"},
-		{"an admin", h.admin, yes, "scope"},
+		{"the agent that wrote it", h.Agent, yes, "scope"},
+		{"an admin", h.Admin, yes, "scope"},
 		{"the socket outside dev mode", registry.Socket(1000, false), yes, "scope"},
 		{"a principal nobody knows", registry.Principal{Kind: registry.KindApprover, Name: "eve",
 			Scopes: []registry.Scope{registry.ScopeOversight}}, yes, "unauthorised"},
-		{"an approver without a digest", h.approver, gate.Verdict{Approve: true}, "invalid"},
-		{"an approver with another digest", h.approver, gate.Verdict{Approve: true, Digest: other}, "stale"},
-		{"a rejection of another digest", h.approver, gate.Verdict{Digest: other}, "stale"},
-		{"a reason without end", h.approver, gate.Verdict{Approve: true, Digest: m.Digest, Reason: strings.Repeat("x", 1001)},
+		{"an approver without a digest", h.Approver, gate.Verdict{Approve: true}, "invalid"},
+		{"an approver with another digest", h.Approver, gate.Verdict{Approve: true, Digest: other}, "stale"},
+		{"a rejection of another digest", h.Approver, gate.Verdict{Digest: other}, "stale"},
+		{"a reason without end", h.Approver, gate.Verdict{Approve: true, Digest: m.Digest, Reason: strings.Repeat("x", 1001)},
 			"invalid"},
 	} {
 		_, err := h.Gate.Decide(h.ctx, c.p, m.ID, c.v)
 		if mail.WordOf(err) != c.want {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
-		if s := h.mail(m.ID).State; s != mail.Held {
+		if s := h.Mail(m.ID).State; s != mail.Held {
 			t.Fatalf("%s: the mail is %s", c.name, s)
 		}
 	}
-	h.approve(m)
+	h.Approve(m)
 	if _, err := h.Gate.Decide(h.ctx, h.Operator, m.ID, gate.Verdict{}); !errors.Is(err, mail.ErrStale) ||
 		!strings.Contains(err.Error(), "already approved by approver:ann") {
 		t.Errorf("a second decision: %v", err)
 	}
-	if _, err := h.Gate.Decide(h.ctx, h.approver, mail.NewID(h.clock.Now()), yes); !errors.Is(err, mail.ErrNotFound) {
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, mail.NewID(h.Clock.Now()), yes); !errors.Is(err, mail.ErrNotFound) {
 		t.Errorf("an unknown id: %v", err)
 	}
-	if got := h.kinds(m.ID); got != "submit"+strings.Repeat(" decide.refuse", 8)+" approve decide.refuse" {
+	if got := h.Kinds(m.ID); got != "submit"+strings.Repeat(" decide.refuse", 8)+" approve decide.refuse" {
 		t.Errorf("entries: %s", got)
 	}
-	h.intact()
+	h.Intact()
 }
 
 func TestTheFirstOfManyDecisionsWins(t *testing.T) {
 	h := build(t)
-	m := h.submit()
+	m := h.Submit()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	won := 0
 	for i := range 16 {
 		wg.Go(func() {
-			_, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: i%2 == 0, Digest: m.Digest})
+			_, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Approve: i%2 == 0, Digest: m.Digest})
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -126,53 +127,53 @@ func TestTheFirstOfManyDecisionsWins(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if d := h.mail(m.ID).Decisions; won != 1 || len(d) != 1 {
+	if d := h.Mail(m.ID).Decisions; won != 1 || len(d) != 1 {
 		t.Errorf("%d callers won, %d decisions are stored", won, len(d))
 	}
-	h.intact()
+	h.Intact()
 }
 
 func TestAnApprovedMailLeavesWithTheApprovalInItsStamp(t *testing.T) {
 	h := build(t)
-	m := h.approve(h.submit())
-	h.runUntil(m.ID, mail.Sent)
+	m := h.Approve(h.Submit())
+	h.RunUntil(m.ID, mail.Sent)
 	want := "X-Release: gated_send approved reviewer " + m.Decisions[0].Ref + "\r\n"
-	if w := h.hop.sent(); len(w) != 1 || !strings.HasPrefix(w[0].b, want) {
+	if w := h.Hop.Sent(); len(w) != 1 || !strings.HasPrefix(w[0].Bytes, want) {
 		t.Errorf("the wire begins with %.200q, want %q", w, want)
 	}
-	if got := h.kinds(m.ID); got != "submit approve claim sent" {
+	if got := h.Kinds(m.ID); got != "submit approve claim sent" {
 		t.Errorf("entries: %s", got)
 	}
 }
 
 func TestHoldsExpireAndAreNeverSent(t *testing.T) {
 	h := build(t)
-	m := h.submit()
-	h.clock.Forward(7*24*time.Hour - time.Second)
-	if err := h.Gate.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Held {
-		t.Fatalf("a second early: %v, %s", err, h.mail(m.ID).State)
+	m := h.Submit()
+	h.Clock.Forward(7*24*time.Hour - time.Second)
+	if err := h.Gate.Expire(h.ctx); err != nil || h.Mail(m.ID).State != mail.Held {
+		t.Fatalf("a second early: %v, %s", err, h.Mail(m.ID).State)
 	}
-	h.clock.Forward(time.Second)
+	h.Clock.Forward(time.Second)
 	yes := gate.Verdict{Approve: true, Digest: m.Digest}
-	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("an approval at the deadline: %v", err)
 	}
-	if err := h.Gate.Expire(h.ctx); err != nil || h.mail(m.ID).State != mail.Expired {
-		t.Fatalf("at the deadline: %v, %s", err, h.mail(m.ID).State)
+	if err := h.Gate.Expire(h.ctx); err != nil || h.Mail(m.ID).State != mail.Expired {
+		t.Fatalf("at the deadline: %v, %s", err, h.Mail(m.ID).State)
 	}
-	if n := h.notices(); len(n) != 1 || n[0].Action != "expired" || n[0].About != m.ID {
+	if n := h.Notices(); len(n) != 1 || n[0].Action != "expired" || n[0].About != m.ID {
 		t.Errorf("notices: %+v", n)
 	}
-	h.intact()
+	h.Intact()
 }
 
 func TestARejectionTellsTheAuthorWhy(t *testing.T) {
 	h := build(t)
-	m := h.submit()
-	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Reason: "too\r\nX-Evil: bold\x1b[2J"}); err != nil {
+	m := h.Submit()
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Reason: "too\r\nX-Evil: bold\x1b[2J"}); err != nil {
 		t.Fatal(err)
 	}
-	n := h.notices()
+	n := h.Notices()
 	if len(n) != 1 || n[0].Action != "rejected" || !strings.Contains(n[0].Text, "bold") ||
 		strings.ContainsAny(n[0].Text, "\x1b") {
 		t.Errorf("notices: %+v", n)
@@ -186,60 +187,60 @@ func TestARejectionTellsTheAuthorWhy(t *testing.T) {
 func TestTighteningBitesAtTheClaim(t *testing.T) {
 	t.Run("open mail is held again in gated_send", func(t *testing.T) {
 		h := build(t)
-		h.mode(mail.Monitored)
-		m := h.submit()
-		h.mode(mail.GatedSend)
-		m = h.runUntil(m.ID, mail.Held)
-		if m.Release != nil || m.Prefix != nil || m.ExpiresAt.Before(h.clock.Now()) || len(h.hop.sent()) != 0 {
-			t.Errorf("%+v, sent %d", m, len(h.hop.sent()))
+		h.SetMode(mail.Monitored)
+		m := h.Submit()
+		h.SetMode(mail.GatedSend)
+		m = h.RunUntil(m.ID, mail.Held)
+		if m.Release != nil || m.Prefix != nil || m.ExpiresAt.Before(h.Clock.Now()) || len(h.Hop.Sent()) != 0 {
+			t.Errorf("%+v, sent %d", m, len(h.Hop.Sent()))
 		}
-		h.mode(mail.Autonomous) // loosening frees nothing that is held
-		if h.mail(m.ID).State != mail.Held {
+		h.SetMode(mail.Autonomous) // loosening frees nothing that is held
+		if h.Mail(m.ID).State != mail.Held {
 			t.Error("a looser mode freed a held mail")
 		}
-		h.intact()
+		h.Intact()
 	})
 	t.Run("an approval is void in read_only", func(t *testing.T) {
 		h := build(t)
-		m := h.approve(h.submit())
-		h.mode(mail.ReadOnly)
-		if m = h.runUntil(m.ID, mail.Held); len(m.Decisions) != 0 {
+		m := h.Approve(h.Submit())
+		h.SetMode(mail.ReadOnly)
+		if m = h.RunUntil(m.ID, mail.Held); len(m.Decisions) != 0 {
 			t.Errorf("%+v", m)
 		}
 		yes := gate.Verdict{Approve: true, Digest: m.Digest}
-		if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
+		if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 			t.Errorf("an approval in read_only: %v", err)
 		}
 	})
 	t.Run("an approval suffices in gated_all", func(t *testing.T) {
 		h := build(t)
-		m := h.approve(h.submit())
-		h.mode(mail.GatedAll)
-		h.runUntil(m.ID, mail.Sent)
+		m := h.Approve(h.Submit())
+		h.SetMode(mail.GatedAll)
+		h.RunUntil(m.ID, mail.Sent)
 	})
 	t.Run("a removed allowlist entry holds what stood on it", func(t *testing.T) {
 		h := build(t)
-		e, err := h.Gate.AllowAdd(h.ctx, h.Operator, h.box, "ada@dest.test", "")
+		e, err := h.Gate.AllowAdd(h.ctx, h.Operator, h.Box, "ada@dest.test", "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := h.submit()
-		if err := h.Gate.AllowRemove(h.ctx, h.admin, h.box, e.ID); err != nil || m.State != mail.Ready {
+		m := h.Submit()
+		if err := h.Gate.AllowRemove(h.ctx, h.Admin, h.Box, e.ID); err != nil || m.State != mail.Ready {
 			t.Fatal(err, m.State)
 		}
-		h.runUntil(m.ID, mail.Held)
+		h.RunUntil(m.ID, mail.Held)
 	})
 }
 
 func TestAlteredBytesAreHeldAndNeverSent(t *testing.T) {
 	h := build(t)
-	m := h.approve(h.submit())
+	m := h.Approve(h.Submit())
 	h.Update(func(tx store.Tx) error {
 		return storetest.Records(tx).PutBody(store.Inline("raw/"+string(m.ID),
-			[]byte(strings.Replace(text, "morning", "evening", 1))))
+			[]byte(strings.Replace(systemtest.Text, "morning", "evening", 1))))
 	})
-	h.runUntil(m.ID, mail.Held)
-	if len(h.hop.sent()) != 0 {
+	h.RunUntil(m.ID, mail.Held)
+	if len(h.Hop.Sent()) != 0 {
 		t.Error("altered bytes were sent")
 	}
 }
@@ -249,101 +250,51 @@ func TestFrozenScopesTakeNothingAndSendNothing(t *testing.T) {
 		t.Run(scope, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := build(t)
-				ready := h.approve(h.submit())
-				held := h.submit()
+				ready := h.Approve(h.Submit())
+				held := h.Submit()
 				s, err := registry.ParseFreezeScope(scope)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := h.Gate.Freeze(h.ctx, h.admin, s, "test"); err != nil {
+				if _, err := h.Gate.Freeze(h.ctx, h.Admin, s, "test"); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := h.Gate.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.Is(err, mail.ErrFrozen) {
+				if _, err := h.Gate.Submit(h.ctx, h.Agent, h.Submission("ada@dest.test")); !errors.Is(err, mail.ErrFrozen) {
 					t.Errorf("a submission: %v", err)
 				}
-				if err := h.Gate.Admit(h.ctx, h.agent, h.box, 0, nil); !errors.Is(err, mail.ErrFrozen) {
+				if err := h.Gate.Admit(h.ctx, h.Agent, h.Box, 0, nil); !errors.Is(err, mail.ErrFrozen) {
 					t.Errorf("MAIL FROM: %v", err)
 				}
-				h.approve(held) // a decision is not a departure
-				h.runIdle()
-				if h.mail(ready.ID).State != mail.Ready || h.mail(held.ID).State != mail.Ready || len(h.hop.sent()) != 0 {
+				h.Approve(held) // a decision is not a departure
+				h.RunIdle()
+				if h.Mail(ready.ID).State != mail.Ready || h.Mail(held.ID).State != mail.Ready || len(h.Hop.Sent()) != 0 {
 					t.Error("something moved")
 				}
-				if err := h.Gate.Thaw(h.ctx, h.admin, s); err == nil {
+				if err := h.Gate.Thaw(h.ctx, h.Admin, s); err == nil {
 					t.Error("an admin thawed")
 				}
-				if err := h.Gate.Thaw(h.ctx, h.approver, s); err != nil {
+				if err := h.Gate.Thaw(h.ctx, h.Approver, s); err != nil {
 					t.Fatal(err)
 				}
-				h.runUntil(ready.ID, mail.Sent)
-				h.intact()
+				h.RunUntil(ready.ID, mail.Sent)
+				h.Intact()
 			})
 		})
 	}
 }
 
-// A freeze that meets an attempt at any point: before DATA and before the dot
-// it stops it; after the dot was allowed it says so.
-func TestFreezeMeetsAnAttemptUnderWay(t *testing.T) {
-	for _, at := range []mail.Phase{mail.BeforeData, mail.BeforeDot} {
-		h := build(t)
-		m := h.approve(h.submit())
-		var once sync.Once
-		var report gate.FreezeReport
-		done := make(chan error, 1)
-		h.hop.pause = func(ph mail.Phase) {
-			if ph != at {
-				return
-			}
-			once.Do(func() {
-				go func() {
-					var err error
-					report, err = h.Gate.Freeze(h.ctx, h.Operator, registry.FreezeScope{Kind: "all"}, "")
-					done <- err
-				}()
-				// The attempt goes on only once the freeze is committed.
-				for frozen := false; !frozen; {
-					changed := h.Nodes.PolicyChanged()
-					h.View(func(tx store.Tx) (err error) {
-						frozen, err = h.Registry.Frozen(tx, "bot", h.box)
-						return err
-					})
-					if !frozen {
-						<-changed
-					}
-				}
-			})
-		}
-		h.runQueue(func() bool { return strings.Contains(h.kinds(m.ID), "retry") })
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		if len(report.Stopped) != 1 || len(report.Past) != 0 || len(h.hop.sent()) != 0 {
-			t.Errorf("phase %d: stopped %v, past %v, sent %d", at, report.Stopped, report.Past, len(h.hop.sent()))
-		}
-		h.hop.pause = nil
-		if err := h.Gate.Thaw(h.ctx, h.Operator, registry.FreezeScope{Kind: "all"}); err != nil {
-			t.Fatal(err)
-		}
-		if got := h.runUntil(m.ID, mail.Sent); got.Attempts != 1 {
-			t.Errorf("an attempt that policy stopped counts: %d", got.Attempts)
-		}
-		h.intact()
-	}
-}
-
 func TestIdempotencyKeysJoinRequests(t *testing.T) {
 	h := build(t)
-	s := h.submission("ada@dest.test")
+	s := h.Submission("ada@dest.test")
 	s.Door, s.IdempotencyKey, s.Fingerprint = "http", "k1", "f1"
-	first, err := h.Gate.Submit(h.ctx, h.agent, s)
+	first, err := h.Gate.Submit(h.ctx, h.Agent, s)
 	if err != nil || first.Replay {
 		t.Fatal(first, err)
 	}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			r, err := h.Gate.Submit(h.ctx, h.agent, s)
+			r, err := h.Gate.Submit(h.ctx, h.Agent, s)
 			if err != nil || !r.Replay || r.Mail.ID != first.Mail.ID {
 				t.Errorf("%+v, %v", r, err)
 			}
@@ -352,14 +303,14 @@ func TestIdempotencyKeysJoinRequests(t *testing.T) {
 	wg.Wait()
 	other := s
 	other.Fingerprint = "f2"
-	if _, err := h.Gate.Submit(h.ctx, h.agent, other); !errors.Is(err, mail.ErrStale) {
+	if _, err := h.Gate.Submit(h.ctx, h.Agent, other); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("the same key for another mail: %v", err)
 	}
-	if _, err := h.Gate.Submit(h.ctx, h.approver, s); err == nil {
+	if _, err := h.Gate.Submit(h.ctx, h.Approver, s); err == nil {
 		t.Error("an approver learnt of a mail by its key")
 	}
-	h.clock.Forward(24 * time.Hour)
-	if r, err := h.Gate.Submit(h.ctx, h.agent, s); err != nil || r.Replay {
+	h.Clock.Forward(24 * time.Hour)
+	if r, err := h.Gate.Submit(h.ctx, h.Agent, s); err != nil || r.Replay {
 		t.Errorf("a day later: %+v, %v", r, err)
 	}
 	all, err := h.Queue.All(h.ctx, "", 10)
@@ -376,10 +327,10 @@ func TestASubmissionMustBelongToItsMailbox(t *testing.T) {
 		want string
 	}{
 		{"From is somebody else", func(s *gate.Submission) {
-			s.Raw = []byte(strings.Replace(text, "bot@", "ceo@", 1))
+			s.Raw = []byte(strings.Replace(systemtest.Text, "bot@", "ceo@", 1))
 		}, "sender"},
 		{"Sender is somebody else", func(s *gate.Submission) {
-			s.Raw = []byte("Sender: ceo@example.test\r\n" + text)
+			s.Raw = []byte("Sender: ceo@example.test\r\n" + systemtest.Text)
 		}, "sender"},
 		{"MAIL FROM is somebody else", func(s *gate.Submission) {
 			s.Envelope.From = mail.MustAddress("ceo@example.test")
@@ -390,11 +341,11 @@ func TestASubmissionMustBelongToItsMailbox(t *testing.T) {
 			s.Envelope.From = s.Mailbox
 		}, "sender"},
 		{"no recipient", func(s *gate.Submission) { s.Envelope.Rcpts = nil }, "no_recipient"},
-		{"bare LF", func(s *gate.Submission) { s.Raw = []byte(text + "a\nb\r\n") }, "content"},
+		{"bare LF", func(s *gate.Submission) { s.Raw = []byte(systemtest.Text + "a\nb\r\n") }, "content"},
 	} {
-		s := h.submission("ada@dest.test")
+		s := h.Submission("ada@dest.test")
 		c.edit(&s)
-		_, err := h.Gate.Submit(h.ctx, h.agent, s)
+		_, err := h.Gate.Submit(h.ctx, h.Agent, s)
 		if mail.WordOf(err) != c.want {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
@@ -403,82 +354,73 @@ func TestASubmissionMustBelongToItsMailbox(t *testing.T) {
 		t.Errorf("%d mails are stored, %v", len(all), err)
 	}
 	h.Update(func(tx store.Tx) error { return h.Registry.DisableAgent(tx, h.Operator, "bot") })
-	if _, err := h.Gate.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); !errors.Is(err, registry.ErrCredentials) {
+	if _, err := h.Gate.Submit(h.ctx, h.Agent, h.Submission("ada@dest.test")); !errors.Is(err, registry.ErrCredentials) {
 		t.Errorf("a disabled agent: %v", err)
 	}
-	h.intact()
+	h.Intact()
 }
 
 func TestCancelIsForTheAuthorAndTheOperator(t *testing.T) { synctest.Test(t, testCancel) }
 
 func testCancel(t *testing.T) {
 	h := build(t)
-	m := h.submit()
-	if _, err := h.Gate.Cancel(h.ctx, h.approver, m.ID); !errors.Is(err, mail.ErrNotFound) {
+	m := h.Submit()
+	if _, err := h.Gate.Cancel(h.ctx, h.Approver, m.ID); !errors.Is(err, mail.ErrNotFound) {
 		t.Errorf("an approver: %v", err)
 	}
 	for range 2 { // twice is no error
-		if got, err := h.Gate.Cancel(h.ctx, h.agent, m.ID); err != nil || got.State != mail.Cancelled {
+		if got, err := h.Gate.Cancel(h.ctx, h.Agent, m.ID); err != nil || got.State != mail.Cancelled {
 			t.Errorf("the author: %v, %v", got, err)
 		}
 	}
 	yes := gate.Verdict{Approve: true, Digest: m.Digest}
-	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("an approval afterwards: %v", err)
 	}
-	ready := h.approve(h.submit())
-	if got, err := h.Gate.Cancel(h.ctx, h.admin, ready.ID); err != nil || got.State != mail.Cancelled {
+	ready := h.Approve(h.Submit())
+	if got, err := h.Gate.Cancel(h.ctx, h.Admin, ready.ID); err != nil || got.State != mail.Cancelled {
 		t.Errorf("an admin: %v, %v", got, err)
 	}
-	h.runIdle()
-	if len(h.hop.sent()) != 0 {
+	h.RunIdle()
+	if len(h.Hop.Sent()) != 0 {
 		t.Error("a cancelled mail was sent")
 	}
-	h.intact()
+	h.Intact()
 }
 
-func TestScheduledMailWaitsForItsTime(t *testing.T) { synctest.Test(t, testScheduled) }
-
-func testScheduled(t *testing.T) {
+func TestAnOperatorHoldsAndRetries(t *testing.T) {
 	h := build(t)
-	s := h.submission("ada@dest.test")
-	s.NotBefore = h.clock.Now().Add(time.Hour)
-	r, err := h.Gate.Submit(h.ctx, h.agent, s)
+	m := h.Approve(h.Submit())
+	if _, err := h.Gate.Hold(h.ctx, h.Agent, m.ID); err == nil {
+		t.Error("an agent held")
+	}
+	m, err := h.Gate.Hold(h.ctx, h.Admin, m.ID)
+	if err != nil || m.State != mail.Held || len(m.Decisions) != 0 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	h.Approve(m)
+	h.Hop.Answer = func(mail.Address) mail.Result { return mail.Result{Code: 451, Enhanced: "4.2.0"} }
+	h.RunQueue(func() bool { return strings.Contains(h.Kinds(m.ID), "retry") })
+	h.Hop.Answer = nil
+	if _, err := h.Gate.Retry(h.ctx, h.Admin, m.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.RunUntil(m.ID, mail.Sent)
+	if _, err := h.Gate.Retry(h.ctx, h.Admin, m.ID); !errors.Is(err, mail.ErrStale) {
+		t.Errorf("a retry of sent mail: %v", err)
+	}
+	h.Intact()
+}
+
+func TestScheduledMailIsHeldForAnHourPastItsTimeAtMost(t *testing.T) {
+	h := build(t)
+	s := h.Submission("ada@dest.test")
+	s.NotBefore = h.Clock.Now().Add(time.Hour)
+	r, err := h.Gate.Submit(h.ctx, h.Agent, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := s.NotBefore.Add(time.Hour); !r.Mail.ExpiresAt.Equal(want) {
 		t.Errorf("the hold ends at %s, want %s: it must not go out late in silence", r.Mail.ExpiresAt, want)
 	}
-	h.approve(r.Mail)
-	h.runIdle()
-	if len(h.hop.sent()) != 0 {
-		t.Error("sent before its time")
-	}
-	h.clock.Forward(time.Hour)
-	h.runUntil(r.Mail.ID, mail.Sent)
-}
-
-func TestAnOperatorHoldsAndRetries(t *testing.T) {
-	h := build(t)
-	m := h.approve(h.submit())
-	if _, err := h.Gate.Hold(h.ctx, h.agent, m.ID); err == nil {
-		t.Error("an agent held")
-	}
-	m, err := h.Gate.Hold(h.ctx, h.admin, m.ID)
-	if err != nil || m.State != mail.Held || len(m.Decisions) != 0 {
-		t.Fatalf("%+v, %v", m, err)
-	}
-	h.approve(m)
-	h.hop.answer = func(mail.Address) mail.Result { return mail.Result{Code: 451, Enhanced: "4.2.0"} }
-	h.runQueue(func() bool { return strings.Contains(h.kinds(m.ID), "retry") })
-	h.hop.answer = nil
-	if _, err := h.Gate.Retry(h.ctx, h.admin, m.ID); err != nil {
-		t.Fatal(err)
-	}
-	h.runUntil(m.ID, mail.Sent)
-	if _, err := h.Gate.Retry(h.ctx, h.admin, m.ID); !errors.Is(err, mail.ErrStale) {
-		t.Errorf("a retry of sent mail: %v", err)
-	}
-	h.intact()
 }

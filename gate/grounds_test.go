@@ -50,11 +50,11 @@ func TestTheClaimSendsNothingThatTheLogDoesNotBearOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := build(t)
-			m := h.approve(h.submit())
+			m := h.Approve(h.Submit())
 			h.rewrite(m.ID, change)
-			m = h.runUntil(m.ID, mail.Held, mail.Sent)
-			if m.State != mail.Held || len(h.hop.sent()) != 0 {
-				t.Fatalf("the mail is %s, %d were sent", m.State, len(h.hop.sent()))
+			m = h.RunUntil(m.ID, mail.Held, mail.Sent)
+			if m.State != mail.Held || len(h.Hop.Sent()) != 0 {
+				t.Fatalf("the mail is %s, %d were sent", m.State, len(h.Hop.Sent()))
 			}
 			h.View(func(tx store.Tx) error {
 				entries, err := h.Audit.ByMail(tx, string(m.ID))
@@ -70,13 +70,13 @@ func TestTheClaimSendsNothingThatTheLogDoesNotBearOut(t *testing.T) {
 
 func TestAMailWithoutItsSubmissionInTheLogIsNotSent(t *testing.T) {
 	h := build(t)
-	h.mode(mail.Autonomous)
-	m := h.submit()
+	h.SetMode(mail.Autonomous)
+	m := h.Submit()
 	h.rewrite(m.ID, func(m *mail.Mail) { m.SubmitRef = strings.Repeat("cd", 32) })
-	if m = h.runUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Held {
+	if m = h.RunUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Held {
 		t.Errorf("without its submission the mail is %s", m.State)
 	}
-	if n := len(h.hop.sent()); n != 0 {
+	if n := len(h.Hop.Sent()); n != 0 {
 		t.Errorf("%d were sent", n)
 	}
 }
@@ -84,14 +84,14 @@ func TestAMailWithoutItsSubmissionInTheLogIsNotSent(t *testing.T) {
 // An approval that a hold made void cannot be put back into the record.
 func TestAnApprovalThatAHoldMadeVoidReleasesNothing(t *testing.T) {
 	h := build(t)
-	m := h.approve(h.submit())
+	m := h.Approve(h.Submit())
 	old := m.Decisions
-	if _, err := h.Gate.Hold(h.ctx, h.approver, m.ID); err != nil {
+	if _, err := h.Gate.Hold(h.ctx, h.Approver, m.ID); err != nil {
 		t.Fatal(err)
 	}
-	m = h.approve(h.mail(m.ID))
+	m = h.Approve(h.Mail(m.ID))
 	h.rewrite(m.ID, func(m *mail.Mail) { m.Decisions = old })
-	if m = h.runUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Held {
+	if m = h.RunUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Held {
 		t.Errorf("the mail is %s", m.State)
 	}
 }
@@ -99,12 +99,12 @@ func TestAnApprovalThatAHoldMadeVoidReleasesNothing(t *testing.T) {
 // Whoever takes the name out of an approval could put another one into the record.
 func TestAnApprovalWhoseNameIsGoneReleasesNothing(t *testing.T) {
 	h := build(t)
-	m := h.approve(h.submit())
+	m := h.Approve(h.Submit())
 	d := m.Decisions[0]
 	h.Update(func(tx store.Tx) error {
 		return storetest.Records(tx).Delete(fmt.Sprintf("audit-open/%s/%016x", d.Chain, d.Seq))
 	})
-	if m = h.runUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Held {
+	if m = h.RunUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Held {
 		t.Errorf("the mail is %s", m.State)
 	}
 }
@@ -112,12 +112,12 @@ func TestAnApprovalWhoseNameIsGoneReleasesNothing(t *testing.T) {
 // Records older than the place of the entry are found by the index of the mail.
 func TestADecisionWithoutItsPlaceIsFoundByItsHash(t *testing.T) {
 	h := build(t)
-	m := h.approve(h.submit())
+	m := h.Approve(h.Submit())
 	if d := m.Decisions[0]; d.Chain != "node" || d.Seq == 0 {
 		t.Errorf("the decision says %s %d", d.Chain, d.Seq)
 	}
 	h.rewrite(m.ID, func(m *mail.Mail) { m.Decisions[0].Chain, m.Decisions[0].Seq = "", 0 })
-	if m = h.runUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Sent {
+	if m = h.RunUntil(m.ID, mail.Held, mail.Sent); m.State != mail.Sent {
 		t.Errorf("the mail is %s", m.State)
 	}
 }

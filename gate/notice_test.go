@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
@@ -39,14 +38,14 @@ func unreadable(message.Notice) []byte { return []byte("Subject: lost\r\n\r\n") 
 // gate writes through db.
 func bounced(t *testing.T, db func(*fixture) store.Store) (*fixture, *mail.Mail) {
 	h := build(t)
-	h.hop.answer = func(mail.Address) mail.Result {
+	h.Hop.Answer = func(mail.Address) mail.Result {
 		return mail.Result{Permanent: true, Code: 550, Enhanced: "5.1.1", Message: "no such user"}
 	}
-	m := h.approve(h.submit())
+	m := h.Approve(h.Submit())
 	whole := h.Gate
 	h.Gate = h.NewGate(db(h), gate.Options{})
-	h.d = h.delivers(h.DB, h.hop, delivery.Options{Stamps: []delivery.Stamp{stamp{}}})
-	m = h.runUntil(m.ID, mail.Failed, mail.Sent)
+	h.Delivery = h.delivers()
+	m = h.RunUntil(m.ID, mail.Failed, mail.Sent)
 	h.Gate = whole
 	return h, m
 }
@@ -68,13 +67,13 @@ func TestACommitThatFailsNeverLosesTheAuthorsNotice(t *testing.T) {
 						return nil
 					}}
 				})
-				if n := h.notices(); m.State != mail.Failed || len(n) != 1 || n[0].About != m.ID {
+				if n := h.Notices(); m.State != mail.Failed || len(n) != 1 || n[0].About != m.ID {
 					t.Errorf("%s with the notices %+v", m.State, n)
 				}
-				if len(h.hop.sent()) != 0 || m.Attempts != 1 {
+				if len(h.Hop.Sent()) != 0 || m.Attempts != 1 {
 					t.Errorf("%d attempts", m.Attempts)
 				}
-				h.intact()
+				h.Intact()
 			})
 		})
 	}
@@ -83,18 +82,18 @@ func TestACommitThatFailsNeverLosesTheAuthorsNotice(t *testing.T) {
 func TestANoticeThatCannotBeBuiltIsDroppedWithAnEntry(t *testing.T) {
 	h := build(t)
 	gate.Render(h.Gate, unreadable)
-	h.hop.answer = func(mail.Address) mail.Result { return mail.Result{Permanent: true, Code: 550} }
-	m := h.runUntil(h.approve(h.submit()).ID, mail.Failed, mail.Sent)
+	h.Hop.Answer = func(mail.Address) mail.Result { return mail.Result{Permanent: true, Code: 550} }
+	m := h.RunUntil(h.Approve(h.Submit()).ID, mail.Failed, mail.Sent)
 	if m.State != mail.Failed || m.Attempts != 1 {
 		t.Errorf("%s after %d attempts", m.State, m.Attempts)
 	}
-	if k := h.kinds(m.ID); strings.Count(k, "notice.drop") != 1 || !strings.Contains(k, "failed") {
+	if k := h.Kinds(m.ID); strings.Count(k, "notice.drop") != 1 || !strings.Contains(k, "failed") {
 		t.Errorf("entries: %s", k)
 	}
-	if n := h.notices(); len(n) != 0 {
+	if n := h.Notices(); len(n) != 0 {
 		t.Errorf("the mailbox has %+v", n)
 	}
-	h.intact()
+	h.Intact()
 }
 
 // A rejection, too, is recorded although its author cannot be told; when the
@@ -106,13 +105,13 @@ func TestARejectionStandsWithoutItsNotice(t *testing.T) {
 		want   mail.State
 	}{{unreadable, nil, mail.Rejected}, {nil, errors.New("disk"), mail.Held}} {
 		h := build(t)
-		m := h.submit()
+		m := h.Submit()
 		g := h.NewGate(flaky{h.DB, func() error { return c.fail }}, gate.Options{})
 		if c.render != nil {
 			gate.Render(g, c.render)
 		}
-		g.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"})
-		if got := h.mail(m.ID).State; got != c.want {
+		g.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"})
+		if got := h.Mail(m.ID).State; got != c.want {
 			t.Errorf("after %v: %s, want %s", c.fail, got, c.want)
 		}
 	}
@@ -122,29 +121,29 @@ func TestANoticeIsReceivedInEveryModeAndUnderAFreeze(t *testing.T) {
 	for _, mode := range mail.Modes {
 		for _, frozen := range []bool{false, true} {
 			h := build(t)
-			m := h.submit()
-			h.mode(mode)
+			m := h.Submit()
+			h.SetMode(mode)
 			if frozen {
 				if _, err := h.Gate.Freeze(h.ctx, h.Operator, registry.FreezeScope{Kind: "all"}, "test"); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
+			if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
 				t.Fatal(err)
 			}
-			if n := h.notices(); len(n) != 1 || n[0].About != m.ID || n[0].Action != "rejected" {
+			if n := h.Notices(); len(n) != 1 || n[0].About != m.ID || n[0].Action != "rejected" {
 				t.Errorf("%s, frozen %t: %+v", mode, frozen, n)
 			}
-			h.intact()
+			h.Intact()
 		}
 	}
 }
 
 func TestANoticeIsAMailOfItsOwn(t *testing.T) {
 	h := build(t)
-	m := h.submit()
-	h.clock.Forward(time.Second)
-	if _, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
+	m := h.Submit()
+	h.Clock.Forward(time.Second)
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := h.Queue.All(h.ctx, "", 10)
@@ -157,24 +156,24 @@ func TestANoticeIsAMailOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n.Direction != mail.Incoming || n.State != mail.Received || n.Digest != mail.DigestOf(n.Envelope, raw) ||
-		n.Size != int64(len(raw)) || h.kinds(n.ID) != "receive" {
-		t.Errorf("%+v with the entries %s", n, h.kinds(n.ID))
+		n.Size != int64(len(raw)) || h.Kinds(n.ID) != "receive" {
+		t.Errorf("%+v with the entries %s", n, h.Kinds(n.ID))
 	}
 	for name, try := range map[string]func() error{
 		"approve": func() error {
-			_, err := h.Gate.Decide(h.ctx, h.approver, n.ID, gate.Verdict{Approve: true, Digest: n.Digest})
+			_, err := h.Gate.Decide(h.ctx, h.Approver, n.ID, gate.Verdict{Approve: true, Digest: n.Digest})
 			return err
 		},
-		"hold":   func() error { _, err := h.Gate.Hold(h.ctx, h.admin, n.ID); return err },
-		"cancel": func() error { _, err := h.Gate.Cancel(h.ctx, h.admin, n.ID); return err },
-		"retry":  func() error { _, err := h.Gate.Retry(h.ctx, h.admin, n.ID); return err },
+		"hold":   func() error { _, err := h.Gate.Hold(h.ctx, h.Admin, n.ID); return err },
+		"cancel": func() error { _, err := h.Gate.Cancel(h.ctx, h.Admin, n.ID); return err },
+		"retry":  func() error { _, err := h.Gate.Retry(h.ctx, h.Admin, n.ID); return err },
 	} {
 		if err := try(); !errors.Is(err, mail.ErrStale) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := h.Gate.Cancel(h.ctx, h.agent, n.ID); !errors.Is(err, mail.ErrNotFound) {
+	if _, err := h.Gate.Cancel(h.ctx, h.Agent, n.ID); !errors.Is(err, mail.ErrNotFound) {
 		t.Errorf("its agent cancelled it: %v", err)
 	}
-	h.intact()
+	h.Intact()
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/systemtest"
 )
 
 // An agent must not send what looks signed by the operator, whichever of the
@@ -16,10 +17,10 @@ func TestASignatureInAnyDomainOfTheOperatorIsRemoved(t *testing.T) {
 		return err
 	})
 	const foreign = "DKIM-Signature: v=1; d=service.test; b=x\r\n"
-	s := h.submission("ada@dest.test")
+	s := h.Submission("ada@dest.test")
 	s.Raw = []byte("DKIM-Signature: v=1; d=brand.test; b=x\r\nDKIM-Signature: v=1; d=example.test; b=x\r\n" + foreign +
-		text)
-	r, err := h.Gate.Submit(h.ctx, h.agent, s)
+		systemtest.Text)
+	r, err := h.Gate.Submit(h.ctx, h.Agent, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -32,7 +33,7 @@ func (h *fixture) tallied(at string) {
 	}
 	h.View(func(tx store.Tx) error {
 		for _, s := range []mail.State{mail.Held, mail.Ready} {
-			if got, err := h.Ledger.Tally(tx, h.box, mail.Outgoing, s); err != nil || got != want[s] {
+			if got, err := h.Ledger.Tally(tx, h.Box, mail.Outgoing, s); err != nil || got != want[s] {
 				h.Fatalf("%s: %s: counted %+v, there are %+v (%v)", at, s, got, want[s], err)
 			}
 		}
@@ -45,17 +46,17 @@ func (h *fixture) tallied(at string) {
 func (h *fixture) operations(r *rand.Rand, ids *[]mail.ID) (ops map[string]func()) {
 	ops = map[string]func(){
 		"submit": func() {
-			s := h.submission("ada@dest.test")
-			s.Raw = []byte(text + strings.Repeat("x\r\n", r.IntN(50)))
-			if got, err := h.Gate.Submit(h.ctx, h.agent, s); err == nil {
+			s := h.Submission("ada@dest.test")
+			s.Raw = []byte(systemtest.Text + strings.Repeat("x\r\n", r.IntN(50)))
+			if got, err := h.Gate.Submit(h.ctx, h.Agent, s); err == nil {
 				*ids = append(*ids, got.Mail.ID)
 			}
 		},
-		"autonomous": func() { h.mode(mail.Autonomous) },
-		"gated":      func() { h.mode(mail.GatedAll) },
-		"attempts":   h.runIdle,
+		"autonomous": func() { h.SetMode(mail.Autonomous) },
+		"gated":      func() { h.SetMode(mail.GatedAll) },
+		"attempts":   h.RunIdle,
 		"time passes": func() {
-			h.clock.Forward(time.Duration(r.IntN(48)) * time.Hour)
+			h.Clock.Forward(time.Duration(r.IntN(48)) * time.Hour)
 		},
 		"expire": func() {
 			if err := h.Gate.Expire(h.ctx); err != nil {
@@ -71,10 +72,10 @@ func (h *fixture) operations(r *rand.Rand, ids *[]mail.ID) (ops map[string]func(
 		}
 	}
 	ops["approve"] = some(func(id mail.ID) {
-		_, _ = h.Gate.Decide(h.ctx, h.approver, id, gate.Verdict{Approve: true, Digest: h.mail(id).Digest})
+		_, _ = h.Gate.Decide(h.ctx, h.Approver, id, gate.Verdict{Approve: true, Digest: h.Mail(id).Digest})
 	})
-	ops["reject"] = some(func(id mail.ID) { _, _ = h.Gate.Decide(h.ctx, h.approver, id, gate.Verdict{}) })
-	ops["cancel"] = some(func(id mail.ID) { _, _ = h.Gate.Cancel(h.ctx, h.agent, id) })
+	ops["reject"] = some(func(id mail.ID) { _, _ = h.Gate.Decide(h.ctx, h.Approver, id, gate.Verdict{}) })
+	ops["cancel"] = some(func(id mail.ID) { _, _ = h.Gate.Cancel(h.ctx, h.Agent, id) })
 	ops["hold"] = some(func(id mail.ID) { _, _ = h.Gate.Hold(h.ctx, h.Operator, id) })
 	return ops
 }
@@ -86,7 +87,7 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		answers := rand.New(rand.NewPCG(3, 4)) // its own: workers ask for answers at the same time
 		var mu sync.Mutex
-		h.hop.answer = func(mail.Address) mail.Result {
+		h.Hop.Answer = func(mail.Address) mail.Result {
 			mu.Lock()
 			defer mu.Unlock()
 			return []mail.Result{{Delivered: true, Code: 250}, {Code: 451}, {Permanent: true, Code: 550}}[answers.IntN(3)]
@@ -102,7 +103,7 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 		}
 		seen := map[mail.State]bool{}
 		for _, id := range ids {
-			seen[h.mail(id).State] = true
+			seen[h.Mail(id).State] = true
 		}
 		for _, s := range []mail.State{mail.Rejected, mail.Cancelled, mail.Expired, mail.Sent, mail.Failed} {
 			if !seen[s] {
@@ -113,7 +114,7 @@ func TestTalliesAreWhatIsThere(t *testing.T) {
 }
 
 func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
-	size := build(t).submit().Size // of every mail of this text
+	size := build(t).Submit().Size // of every mail of this text
 	for _, c := range []struct {
 		name string
 		mode mail.Mode
@@ -129,13 +130,13 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := build(t)
 			h.gates(c.o)
-			h.mode(c.mode)
+			h.SetMode(c.mode)
 			var last *mail.Mail
 			var err error
 			n := 0
 			for ; n < 5 && err == nil; n++ {
 				var r gate.Receipt
-				if r, err = h.Gate.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); err == nil {
+				if r, err = h.Gate.Submit(h.ctx, h.Agent, h.Submission("ada@dest.test")); err == nil {
 					last = r.Mail
 				}
 			}
@@ -147,10 +148,10 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 			if n != 3 {
 				t.Errorf("mail %d was the first to be refused, want the third", n)
 			}
-			if _, err := h.Gate.Cancel(h.ctx, h.agent, last.ID); err != nil {
+			if _, err := h.Gate.Cancel(h.ctx, h.Agent, last.ID); err != nil {
 				t.Fatal(err)
 			}
-			h.submit() // in the place of the one that is gone
+			h.Submit() // in the place of the one that is gone
 			h.tallied("after it")
 		})
 	}
@@ -160,10 +161,10 @@ func TestAMailboxMayHaveOnlySoMuchWaiting(t *testing.T) {
 func TestAQuotaNeverStopsADecision(t *testing.T) {
 	h := build(t)
 	h.gates(gate.Options{HeldCount: 1, BacklogCount: 1})
-	h.mode(mail.GatedAll)
-	one := h.approve(h.submit())
-	two := h.approve(h.submit())
-	h.submit()
+	h.SetMode(mail.GatedAll)
+	one := h.Approve(h.Submit())
+	two := h.Approve(h.Submit())
+	h.Submit()
 	for _, m := range []*mail.Mail{one, two} {
 		if _, err := h.Gate.Hold(h.ctx, h.Operator, m.ID); err != nil {
 			t.Error(err)
@@ -174,22 +175,22 @@ func TestAQuotaNeverStopsADecision(t *testing.T) {
 
 func TestSubmissionsOfACredentialAreLimitedOverEveryDoor(t *testing.T) {
 	h := build(t)
-	h.gates(gate.Options{SubmissionsPerMinute: 2, Now: h.clock.Now})
+	h.gates(gate.Options{SubmissionsPerMinute: 2, Now: h.Clock.Now})
 	g := h.Gate
 	for i, door := range []string{"smtp", "http"} {
-		s := h.submission("ada@dest.test")
+		s := h.Submission("ada@dest.test")
 		s.Door = door
-		if _, err := g.Submit(h.ctx, h.agent, s); err != nil {
+		if _, err := g.Submit(h.ctx, h.Agent, s); err != nil {
 			t.Fatalf("submission %d: %v", i, err)
 		}
 	}
-	_, err := g.Submit(h.ctx, h.agent, h.submission("ada@dest.test"))
+	_, err := g.Submit(h.ctx, h.Agent, h.Submission("ada@dest.test"))
 	var e *mail.Error
 	if !errors.As(err, &e) || e.Kind != mail.ErrRateLimited || e.Limit != mail.LimitSubmissionRate {
 		t.Errorf("beyond the limit: %v", err)
 	}
-	h.clock.Forward(time.Minute)
-	if _, err := g.Submit(h.ctx, h.agent, h.submission("ada@dest.test")); err != nil {
+	h.Clock.Forward(time.Minute)
+	if _, err := g.Submit(h.ctx, h.Agent, h.Submission("ada@dest.test")); err != nil {
 		t.Errorf("a minute later: %v", err)
 	}
 }

@@ -16,10 +16,10 @@ import (
 func (h *fixture) incoming() (*mail.Mail, error) {
 	h.Helper()
 	raw := []byte("From: ada@dest.test\r\nTo: bot@example.test\r\nSubject: Hello\r\n\r\nGood evening.\r\n")
-	m := &mail.Mail{ID: mail.NewID(h.clock.Now()), Direction: mail.Incoming, Mailbox: h.box, HoldFor: 7 * 24 * time.Hour,
-		SubmittedAt: h.clock.Now(), Size: int64(len(raw)),
+	m := &mail.Mail{ID: mail.NewID(h.Clock.Now()), Direction: mail.Incoming, Mailbox: h.Box, HoldFor: 7 * 24 * time.Hour,
+		SubmittedAt: h.Clock.Now(), Size: int64(len(raw)),
 		Envelope: mail.Envelope{From: mail.MustAddress("ada@dest.test"),
-			Rcpts: []mail.Rcpt{{Addr: h.box, Standing: mail.Delivered}}}}
+			Rcpts: []mail.Rcpt{{Addr: h.Box, Standing: mail.Delivered}}}}
 	m.Digest = mail.DigestOf(m.Envelope, raw)
 	return m, h.DB.Update(h.ctx, func(tx store.Tx) error {
 		return gate.Receive(h.Gate, tx, m, store.Inline(queue.RawKey(m.ID), raw))
@@ -41,7 +41,7 @@ func (h *fixture) inboxed() (ids []mail.ID) {
 	h.Helper()
 	h.View(func(tx store.Tx) error {
 		ids = nil
-		items, err := h.Inbox.List(tx, h.box, "", 100)
+		items, err := h.Inbox.List(tx, h.Box, "", 100)
 		for _, i := range items {
 			ids = append(ids, i.ID)
 		}
@@ -54,51 +54,51 @@ func TestIncomingMailIsHeldInGatedAllAndReceivedInEveryOtherMode(t *testing.T) {
 	for _, mode := range mail.Modes {
 		t.Run(mode.String(), func(t *testing.T) {
 			h := build(t)
-			h.mode(mode)
+			h.SetMode(mode)
 			m := h.arrive()
 			want, inboxed, tally := mail.Received, 1, 0
 			if mode == mail.GatedAll {
 				want, inboxed, tally = mail.Held, 0, 1
 			}
-			if got := h.mail(m.ID); got.State != want || len(h.inboxed()) != inboxed || h.kinds(m.ID) != "receive" {
-				t.Errorf("%s, %d in the inbox, entries %s", got.State, len(h.inboxed()), h.kinds(m.ID))
+			if got := h.Mail(m.ID); got.State != want || len(h.inboxed()) != inboxed || h.Kinds(m.ID) != "receive" {
+				t.Errorf("%s, %d in the inbox, entries %s", got.State, len(h.inboxed()), h.Kinds(m.ID))
 			}
 			h.View(func(tx store.Tx) error {
-				in, err := h.Ledger.Tally(tx, h.box, mail.Incoming, mail.Held)
-				out, err2 := h.Ledger.Tally(tx, h.box, mail.Outgoing, mail.Held)
+				in, err := h.Ledger.Tally(tx, h.Box, mail.Incoming, mail.Held)
+				out, err2 := h.Ledger.Tally(tx, h.Box, mail.Outgoing, mail.Held)
 				if in.Count != tally || out.Count != 0 {
 					t.Errorf("%d incoming and %d outgoing wait for a decision", in.Count, out.Count)
 				}
 				return errors.Join(err, err2)
 			})
-			h.intact()
+			h.Intact()
 		})
 	}
 }
 
 func TestHeldIncomingMailIsDecidedLikeSubmittedMail(t *testing.T) {
 	h := build(t)
-	h.mode(mail.GatedAll)
+	h.SetMode(mail.GatedAll)
 	yes, no, gone, late := h.arrive(), h.arrive(), h.arrive(), h.arrive()
 	other := gate.Verdict{Approve: true, Digest: no.Digest[:63] + "0"}
-	if _, err := h.Gate.Decide(h.ctx, h.approver, yes.ID, other); err == nil {
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, yes.ID, other); err == nil {
 		t.Error("approved over another digest")
 	}
-	if _, err := h.Gate.Decide(h.ctx, h.agent, yes.ID, gate.Verdict{Approve: true, Digest: yes.Digest}); err == nil {
+	if _, err := h.Gate.Decide(h.ctx, h.Agent, yes.ID, gate.Verdict{Approve: true, Digest: yes.Digest}); err == nil {
 		t.Error("the agent decided over its own inbox")
 	}
-	h.approve(yes)
-	if _, err := h.Gate.Decide(h.ctx, h.approver, no.ID, gate.Verdict{Digest: no.Digest, Reason: "spam"}); err != nil {
+	h.Approve(yes)
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, no.ID, gate.Verdict{Digest: no.Digest, Reason: "spam"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Gate.Cancel(h.ctx, h.agent, gone.ID); !errors.Is(err, mail.ErrNotFound) {
+	if _, err := h.Gate.Cancel(h.ctx, h.Agent, gone.ID); !errors.Is(err, mail.ErrNotFound) {
 		t.Errorf("the agent withdrew what it may not see: %v", err)
 	}
-	if _, err := h.Gate.Cancel(h.ctx, h.admin, gone.ID); err != nil {
+	if _, err := h.Gate.Cancel(h.ctx, h.Admin, gone.ID); err != nil {
 		t.Fatal(err)
 	}
-	h.clock.Forward(8 * 24 * time.Hour)
-	_, err := h.Gate.Decide(h.ctx, h.approver, late.ID, gate.Verdict{Approve: true, Digest: late.Digest})
+	h.Clock.Forward(8 * 24 * time.Hour)
+	_, err := h.Gate.Decide(h.ctx, h.Approver, late.ID, gate.Verdict{Approve: true, Digest: late.Digest})
 	if err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("approved after its hold: %v", err)
 	}
@@ -109,7 +109,7 @@ func TestHeldIncomingMailIsDecidedLikeSubmittedMail(t *testing.T) {
 		yes.ID: "received: receive decide.refuse decide.refuse approve", no.ID: "rejected: receive reject",
 		gone.ID: "cancelled: receive cancel", late.ID: "expired: receive decide.refuse expire",
 	} {
-		if got := h.mail(id).State.String() + ": " + h.kinds(id); got != want {
+		if got := h.Mail(id).State.String() + ": " + h.Kinds(id); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
@@ -117,12 +117,12 @@ func TestHeldIncomingMailIsDecidedLikeSubmittedMail(t *testing.T) {
 	if ids := h.inboxed(); len(ids) != 1 || ids[0] != yes.ID {
 		t.Errorf("the inbox has %v", ids)
 	}
-	h.intact()
+	h.Intact()
 }
 
 func TestAFreezeRefusesIncomingMailAndItsApproval(t *testing.T) {
 	h := build(t)
-	h.mode(mail.GatedAll)
+	h.SetMode(mail.GatedAll)
 	m := h.arrive()
 	if _, err := h.Gate.Freeze(h.ctx, h.Operator, everything, "test"); err != nil {
 		t.Fatal(err)
@@ -130,30 +130,30 @@ func TestAFreezeRefusesIncomingMailAndItsApproval(t *testing.T) {
 	if _, err := h.incoming(); !errors.Is(err, mail.ErrFrozen) {
 		t.Errorf("taken under a freeze: %v", err)
 	}
-	_, err := h.Gate.Decide(h.ctx, h.approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
+	_, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
 	if !errors.Is(err, mail.ErrStale) || !strings.Contains(err.Error(), "freeze") {
 		t.Errorf("approved under a freeze: %v", err)
 	}
 	if err := h.Gate.Thaw(h.ctx, h.Operator, everything); err != nil {
 		t.Fatal(err)
 	}
-	h.approve(m)
+	h.Approve(m)
 	if ids := h.inboxed(); len(ids) != 1 {
 		t.Errorf("the inbox has %v", ids)
 	}
-	h.intact()
+	h.Intact()
 }
 
 func TestALooserModeFreesNoHeldIncomingMail(t *testing.T) {
 	h := build(t)
-	h.mode(mail.GatedAll)
+	h.SetMode(mail.GatedAll)
 	m := h.arrive()
-	h.mode(mail.Autonomous)
+	h.SetMode(mail.Autonomous)
 	h.arrive()
 	if n := len(h.inboxed()); n != 1 {
 		t.Errorf("%d in the inbox", n)
 	}
-	if got := h.mail(m.ID).State; got != mail.Held {
+	if got := h.Mail(m.ID).State; got != mail.Held {
 		t.Errorf("it is %s", got)
 	}
 }

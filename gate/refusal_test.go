@@ -18,20 +18,20 @@ func TestARefusalRecordsItsReasonAndTheCodesOfItsDoor(t *testing.T) {
 	}
 	foreign := mail.MustAddress("ceo@example.test")
 	submit := func(codes gate.Codes) error {
-		s := h.submission()
+		s := h.Submission()
 		s.Codes = codes
-		_, err := h.Gate.Submit(h.ctx, h.agent, s)
+		_, err := h.Gate.Submit(h.ctx, h.Agent, s)
 		return err
 	}
 	for reason, errs := range map[string][2]error{
-		"sender":       {h.Gate.Admit(h.ctx, h.agent, foreign, 0, codes), h.Gate.Admit(h.ctx, h.agent, foreign, 0, nil)},
+		"sender":       {h.Gate.Admit(h.ctx, h.Agent, foreign, 0, codes), h.Gate.Admit(h.ctx, h.Agent, foreign, 0, nil)},
 		"no_recipient": {submit(codes), submit(nil)},
 	} {
 		if mail.WordOf(errs[0]) != reason || mail.WordOf(errs[1]) != reason {
 			t.Errorf("%s: %v", reason, errs)
 		}
 	}
-	_, err := h.Gate.Decide(h.ctx, h.agent, h.submit().ID, gate.Verdict{})
+	_, err := h.Gate.Decide(h.ctx, h.Agent, h.Submit().ID, gate.Verdict{})
 	if mail.WordOf(err) != "scope" {
 		t.Errorf("a decision: %v", err)
 	}

@@ -64,10 +64,10 @@ func TestABodyThatBecameNoMailIsRemovedOnEveryPath(t *testing.T) {
 			}
 		}()
 		g := h.NewGate(db, gate.Options{})
-		s := h.submission("ada@dest.test")
+		s := h.Submission("ada@dest.test")
 		s.Raw = append(s.Raw, large...)
 		s.IdempotencyKey, s.Fingerprint = key, "f"
-		_, err = g.Submit(ctx, h.agent, s)
+		_, err = g.Submit(ctx, h.Agent, s)
 		return err
 	}
 	if err := submit(h.DB, h.ctx, "first"); err != nil {
@@ -114,10 +114,10 @@ func TestABodyThatBecameNoMailIsRemovedOnEveryPath(t *testing.T) {
 
 func TestASizeThatTheDiskCannotTakeIsNotAdmitted(t *testing.T) {
 	h := build(t)
-	if err := h.Gate.Admit(h.ctx, h.agent, h.box, 1<<60, nil); mail.WordOf(err) != "disk_full" {
+	if err := h.Gate.Admit(h.ctx, h.Agent, h.Box, 1<<60, nil); mail.WordOf(err) != "disk_full" {
 		t.Errorf("got %v, want disk_full", err)
 	}
-	if err := h.Gate.Admit(h.ctx, h.agent, h.box, 1000, nil); err != nil {
+	if err := h.Gate.Admit(h.ctx, h.Agent, h.Box, 1000, nil); err != nil {
 		t.Error(err)
 	}
 }

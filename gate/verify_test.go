@@ -32,8 +32,8 @@ func TestVerifyHoldsTheRecordsAgainstTheLog(t *testing.T) {
 		},
 	} {
 		h := build(t)
-		m := h.submit()
-		h.intact()
+		m := h.Submit()
+		h.Intact()
 		h.Update(func(tx store.Tx) error { return damage(h, m, tx) })
 		if r, err := h.Gate.VerifyLog(h.ctx); err == nil || !strings.Contains(err.Error(), string(m.ID)) {
 			t.Errorf("%s: %s, %v", name, r, err)
@@ -45,7 +45,7 @@ func TestVerifyHoldsTheRecordsAgainstTheLog(t *testing.T) {
 		"another digest":   func(m *mail.Mail) { m.Digest = mail.Digest(strings.Repeat("0", 64)) },
 	} {
 		h := build(t)
-		m := h.submit()
+		m := h.Submit()
 		h.rewrite(m.ID, change)
 		if r, err := h.Gate.VerifyLog(h.ctx); err == nil || !strings.Contains(err.Error(), string(m.ID)) {
 			t.Errorf("%s: %s, %v", name, r, err)

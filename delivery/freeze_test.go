@@ -1,0 +1,130 @@
+package delivery_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/multimail/multimail/delivery"
+	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/node"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+var everything = registry.FreezeScope{Kind: "all"}
+
+func TestFreezeNamesWhatWasPastItsFinalDot(t *testing.T) { synctest.Test(t, testFreezePast) }
+
+func testFreezePast(t *testing.T) {
+	h := build(t)
+	m := h.Approve(h.Submit())
+	var report gate.FreezeReport
+	h.Hop.Answer = func(mail.Address) mail.Result { // the dot is sent, the reply is not there yet
+		var err error
+		if report, err = h.Gate.Freeze(h.ctx, h.Operator, everything, ""); err != nil {
+			t.Error(err)
+		}
+		return mail.Result{Delivered: true, Code: 250}
+	}
+	h.RunUntil(m.ID, mail.Sent)
+	if len(report.Past) != 1 || report.Past[0] != m.ID || len(report.Stopped) != 0 {
+		t.Errorf("%+v", report)
+	}
+}
+
+// A freeze that meets an attempt at any point: before DATA and before the dot
+// it stops it; after the dot was allowed it says so.
+func TestFreezeMeetsAnAttemptUnderWay(t *testing.T) {
+	for _, at := range []mail.Phase{mail.BeforeData, mail.BeforeDot} {
+		h := build(t)
+		m := h.Approve(h.Submit())
+		var once sync.Once
+		var report gate.FreezeReport
+		done := make(chan error, 1)
+		h.Hop.Pause = func(ph mail.Phase) {
+			if ph != at {
+				return
+			}
+			once.Do(func() {
+				go func() {
+					var err error
+					report, err = h.Gate.Freeze(h.ctx, h.Operator, everything, "")
+					done <- err
+				}()
+				// The attempt goes on only once the freeze is committed.
+				for frozen := false; !frozen; {
+					changed := h.Nodes.PolicyChanged()
+					h.View(func(tx store.Tx) (err error) {
+						frozen, err = h.Registry.Frozen(tx, "bot", h.Box)
+						return err
+					})
+					if !frozen {
+						<-changed
+					}
+				}
+			})
+		}
+		h.RunQueue(func() bool { return strings.Contains(h.Kinds(m.ID), "retry") })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Stopped) != 1 || len(report.Past) != 0 || len(h.Hop.Sent()) != 0 {
+			t.Errorf("phase %d: stopped %v, past %v, sent %d", at, report.Stopped, report.Past, len(h.Hop.Sent()))
+		}
+		h.Hop.Pause = nil
+		if err := h.Gate.Thaw(h.ctx, h.Operator, everything); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.RunUntil(m.ID, mail.Sent); got.Attempts != 1 {
+			t.Errorf("an attempt that policy stopped counts: %d", got.Attempts)
+		}
+		h.Intact()
+	}
+}
+
+// Two nodes on one store: what one freezes, the other stops.
+func TestAFreezeStopsTheAttemptOfAnotherNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		m := h.Approve(h.Submit())
+		process := *h.System // another process on the same store
+		process.Nodes = node.New()
+		process.Gate = process.NewGate(h.DB, gate.Options{})
+		d := delivers(&process, h.DB, h.Hop, delivery.Options{Node: "other"})
+		reached, release := make(chan struct{}), make(chan struct{})
+		h.Hop.Pause = func(ph mail.Phase) {
+			if ph == mail.BeforeDot {
+				close(reached)
+				<-release
+			}
+		}
+		end := h.running(d)
+		<-reached
+		type result struct {
+			report gate.FreezeReport
+			err    error
+		}
+		done := make(chan result, 1)
+		go func() {
+			r, err := h.Gate.Freeze(h.ctx, h.Operator, everything, "")
+			done <- result{r, err}
+		}()
+		time.Sleep(5 * time.Second) // the other node reads the epoch each second
+		select {
+		case r := <-done:
+			t.Fatalf("the freeze did not wait for the attempt: %+v", r)
+		default:
+		}
+		close(release)
+		r := <-done
+		if r.err != nil || len(r.report.Stopped) != 1 || r.report.Stopped[0] != m.ID || len(h.Hop.Sent()) != 0 {
+			t.Errorf("%+v, %d sent", r, len(h.Hop.Sent()))
+		}
+		end()
+		h.Intact()
+	})
+}
