@@ -14,28 +14,6 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// counting is a store that counts what is read in its views.
-type counting struct {
-	store.Store
-	n *int
-}
-
-type countingTx struct {
-	store.Records
-	n *int
-}
-
-func (c counting) View(ctx context.Context, fn func(store.Tx) error) error {
-	return c.Store.View(ctx, func(tx store.Tx) error { return fn(store.NewTx(countingTx{storetest.Records(tx), c.n})) })
-}
-
-func (c countingTx) Get(key string) ([]byte, error) { *c.n++; return c.Records.Get(key) }
-
-func (c countingTx) Scan(r store.Range, fn func(string, []byte) error) error {
-	*c.n++
-	return c.Records.Scan(r, func(k string, v []byte) error { *c.n++; return fn(k, v) })
-}
-
 // open is a hop with slots enough.
 type open struct{}
 
@@ -60,7 +38,8 @@ func build(t *testing.T) *fixture {
 	f.System = systemtest.New(t, systemtest.Options{Now: func() time.Time { return f.now },
 		Gate: gate.Options{SubmissionsPerMinute: 1 << 20}})
 	var err error
-	f.d, err = New(counting{f.DB, &f.n}, f.Gate, f.Ledger, f.Nodes, open{}, Options{Node: systemtest.Node, Workers: 8,
+	db := storetest.Watched{Store: f.DB, Read: func(string) { f.n++ }}
+	f.d, err = New(db, f.Gate, f.Ledger, f.Nodes, open{}, Options{Node: systemtest.Node, Workers: 8,
 		Lease: 15 * time.Minute, FirstRetry: time.Minute, MaxRetry: 4 * time.Hour})
 	if err != nil {
 		t.Fatal(err)

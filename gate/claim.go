@@ -99,18 +99,16 @@ func (g *Gate) Candidate(ctx context.Context, id mail.ID) (*Candidate, error) {
 // stamps are to be made anew.
 func (g *Gate) Claim(ctx context.Context, c *Candidate, l Lease) (*Claim, error) {
 	out := &Claim{Raw: c.Raw, lease: l}
+	var o step.Outcome
 	var doubt string
-	err := g.db.Update(ctx, func(tx store.Tx) error {
+	err := g.db.Update(ctx, func(tx store.Tx) (err error) {
 		if err := g.nodes.Holds(tx, l.Node, l.Session); err != nil {
 			return err
 		}
 		m := *c.Mail
 		m.Rev = c.rev
 		m.Envelope.Rcpts = slices.Clone(c.Mail.Envelope.Rcpts)
-		var o step.Outcome
-		var err error
-		o, doubt, err = g.claim(tx, c, &m, l)
-		if err != nil {
+		if o, doubt, err = g.claim(tx, c, &m, l); err != nil {
 			return err
 		}
 		out.Mail, out.CopyOnly = &m, o.CopyOnly
@@ -125,7 +123,7 @@ func (g *Gate) Claim(ctx context.Context, c *Candidate, l Lease) (*Claim, error)
 	case doubt != "" || !c.intact:
 		g.o.Log.Error("altered", "mail", c.Mail.ID, "digest", c.Mail.Digest, "why", doubt)
 	}
-	if out.Mail.State != mail.Sending {
+	if o.Verdict != step.Done || o.State != mail.Sending { // a mail that was sending before is another's
 		return nil, nil
 	}
 	return out, nil
