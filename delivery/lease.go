@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -70,15 +69,15 @@ func (d *Delivery) keepLease(ctx context.Context) {
 	}
 }
 
-// record renews the lease with a change of the record.
-func (d *Delivery) record(ctx context.Context, change func(*node.Record)) error {
+// record renews the lease with a change of the record, and adds stops to it.
+func (d *Delivery) record(ctx context.Context, change func(*node.Record), stops ...node.Stop) error {
 	d.lease.mu.Lock()
 	defer d.lease.mu.Unlock()
 	next := d.lease.record
 	change(&next)
 	err := d.db.Update(ctx, func(tx store.Tx) error {
 		next.Until = tx.Now().Add(node.LeaseTime)
-		return d.nodes.Renew(tx, next)
+		return d.nodes.Renew(tx, next, stops...)
 	})
 	if err == nil {
 		d.lease.record = next
@@ -117,10 +116,7 @@ func (d *Delivery) applyPolicy(ctx context.Context) error {
 		return err
 	}
 	if errors.Is(held, node.ErrLost) { // by a jump of the clock, or a renewal that failed
-		select {
-		case d.lease.renew <- struct{}{}:
-		default:
-		}
+		d.lease.ask()
 	}
 	if epoch == d.lease.applied() {
 		return nil
@@ -129,15 +125,19 @@ func (d *Delivery) applyPolicy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = d.record(ctx, func(r *node.Record) {
-		r.Applied = epoch
-		r.Stops = append(slices.Clone(r.Stops), stops...)
-		r.Stops = r.Stops[max(0, len(r.Stops)-node.MaxStops):]
-	})
+	err = d.record(ctx, func(r *node.Record) { r.Applied = epoch }, stops...)
 	if err == nil {
 		d.flights.forget(stops)
 	}
 	return err
+}
+
+// ask has the lease renewed before its time.
+func (l *lease) ask() {
+	select {
+	case l.renew <- struct{}{}:
+	default:
+	}
 }
 
 func (l *lease) applied() uint64 {

@@ -2,10 +2,12 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
@@ -60,8 +62,15 @@ func (d *Delivery) next(ctx context.Context) (*pick, time.Duration, error) {
 		var f *found
 		err := d.db.View(ctx, func(tx store.Tx) (err error) {
 			f = &found{wait: idle, broken: map[mail.ID]error{}}
+			if err := d.nodes.Holds(tx, d.o.Node, d.session); err != nil {
+				return err
+			}
 			return d.find(tx, f)
 		})
+		if errors.Is(err, node.ErrLost) { // nothing could be claimed
+			d.lease.ask()
+			return nil, time.Second, nil
+		}
 		if err != nil {
 			return nil, 0, err
 		}

@@ -16,9 +16,16 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-var space = store.NewSpace(prefix)
+// The keys. Stops stand apart: the record is read before each final dot.
+//
+//	node/<name>         the record, JSON
+//	node-stops/<name>   the newest stops, JSON
+const (
+	prefix      = "node/"
+	stopsPrefix = "node-stops/"
+)
 
-const prefix = "node/"
+var space = store.NewSpace(prefix, stopsPrefix)
 
 // Record is the standing of one node.
 type Record struct {
@@ -26,7 +33,6 @@ type Record struct {
 	Session string    `json:"session"` // of one process; another under the same name takes the lease over
 	Until   time.Time `json:"until"`   // of the lease, by the store's clock
 	Applied uint64    `json:"applied"` // the policy epoch: nothing that only older policy allowed can be sent any more
-	Stops   []Stop    `json:"stops,omitempty"`
 }
 
 // Stop is an attempt that a change of policy met.
@@ -46,7 +52,7 @@ const (
 	Margin    = 5 * time.Second
 )
 
-// MaxStops is how many stops a record keeps, the newest.
+// MaxStops is how many stops are kept of a node, the newest.
 const MaxStops = 200
 
 // Nodes reads and writes the records inside its caller's transactions. What
@@ -71,9 +77,9 @@ var ErrLost = errors.New("node: the lease of this node is lost")
 // Begin takes the lease of a node, also from a process before it.
 func (n *Nodes) Begin(tx store.Tx, r Record) error { return n.put(tx, r) }
 
-// Renew writes the record of a node whose session holds the lease; ErrLost if
-// another process has taken it.
-func (n *Nodes) Renew(tx store.Tx, r Record) error {
+// Renew writes the record of a node whose session holds the lease, and what it has
+// stopped since; ErrLost if another process has taken the lease.
+func (n *Nodes) Renew(tx store.Tx, r Record, stops ...Stop) error {
 	held, ok, err := get(tx, r.Name)
 	switch {
 	case err != nil:
@@ -81,7 +87,35 @@ func (n *Nodes) Renew(tx store.Tx, r Record) error {
 	case !ok || held.Session != r.Session:
 		return ErrLost
 	}
+	if err := addStops(tx, r.Name, stops); err != nil {
+		return err
+	}
 	return n.put(tx, r)
+}
+
+func addStops(tx store.Tx, name string, more []Stop) error {
+	if len(more) == 0 {
+		return nil
+	}
+	var all []Stop
+	b, err := space.Get(tx, stopsPrefix+name)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		err = nil
+	case err == nil:
+		err = json.Unmarshal(b, &all)
+	}
+	all = append(all, more...)
+	if err == nil {
+		b, err = json.Marshal(all[max(0, len(all)-MaxStops):])
+	}
+	if err == nil {
+		err = space.Put(tx, stopsPrefix+name, b)
+	}
+	if err != nil {
+		return fmt.Errorf("node: stops of %s: %w", name, err)
+	}
+	return nil
 }
 
 // End gives the lease of a session back. What it stopped stays on record.
@@ -114,7 +148,17 @@ func (n *Nodes) Waiting(tx store.Tx, epoch uint64) (waiting []string, stops []St
 		if r.Applied < epoch && tx.Now().Before(r.Until) {
 			waiting = append(waiting, r.Name)
 		}
-		for _, s := range r.Stops {
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	err = space.Scan(tx, store.Prefix(stopsPrefix), func(key string, b []byte) error {
+		var all []Stop
+		if err := json.Unmarshal(b, &all); err != nil {
+			return fmt.Errorf("node: read %s: %w", key, err)
+		}
+		for _, s := range all {
 			if s.Epoch >= epoch {
 				stops = append(stops, s)
 			}
@@ -141,9 +185,6 @@ func get(tx store.Tx, name string) (r Record, ok bool, err error) {
 func (n *Nodes) put(tx store.Tx, r Record) error {
 	if r.Name == "" || r.Session == "" {
 		return errors.New("node: a record needs a name and a session")
-	}
-	if extra := len(r.Stops) - MaxStops; extra > 0 {
-		r.Stops = r.Stops[extra:]
 	}
 	b, err := json.Marshal(r)
 	if err == nil {

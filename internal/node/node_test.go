@@ -135,11 +135,15 @@ func TestEveryLiveNodeIsWaitedFor(t *testing.T) {
 
 func TestStopsAreReportedToWhoWaitedForTheirEpoch(t *testing.T) {
 	f := build(t)
-	r := f.record("a", "1", 3)
+	f.begin(f.record("a", "1", 3))
 	for n := range node.MaxStops + 5 {
-		r.Stops = append(r.Stops, node.Stop{Mail: mail.ID(fmt.Sprint(n)), Epoch: uint64(n)})
+		stop := node.Stop{Mail: mail.ID(fmt.Sprint(n)), Epoch: uint64(n)}
+		err := f.update(func(tx store.Tx) error { return f.nodes.Renew(tx, f.record("a", "1", 3), stop) })
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	f.begin(r)
+	f.begin(f.record("a", "2", 3)) // a restart forgets nothing
 	_, stops := f.waiting(node.MaxStops + 3)
 	if len(stops) != 2 || stops[1].Mail != mail.ID(fmt.Sprint(node.MaxStops+4)) {
 		t.Errorf("got %+v", stops)

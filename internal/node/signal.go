@@ -1,6 +1,8 @@
 package node
 
-import "sync"
+import (
+	"sync"
+)
 
 // signal wakes everyone who waits for the next event of a kind.
 type signal struct {
