@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/delivery"
+	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/mail"
@@ -212,5 +213,70 @@ func TestScheduledMailWaitsForItsTime(t *testing.T) {
 		}
 		h.Clock.Forward(time.Hour)
 		h.RunUntil(r.Mail.ID, mail.Sent)
+	})
+}
+
+// silent is a next hop that never replies.
+type silent struct{ *systemtest.Hop }
+
+func (silent) Deliver(
+	ctx context.Context, _ *mail.Mail, _ []byte, _ func(mail.Phase) error,
+) []mail.Result {
+	<-ctx.Done()
+	return nil
+}
+
+// Beyond its lease another node may send the mail.
+func TestAnAttemptEndsBeforeItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		h.Delivery = h.delivers(h.DB, silent{h.Hop}, delivery.Options{})
+		m := h.Approve(h.Submit())
+		defer h.running(h.Delivery)()
+		h.pass(time.Second)
+		until := h.Mail(m.ID).Lease.Until
+		for h.Clock.Now().Add(10 * time.Second).Before(until) {
+			h.pass(10 * time.Second)
+		}
+		if got := h.Kinds(m.ID); !strings.HasPrefix(got, "submit approve claim retry") {
+			t.Errorf("its lease is nearly over, and the entries are %s", got)
+		}
+	})
+}
+
+// A store that takes no results keeps the worker no longer than the lease; then
+// the mail is given back, and sent again.
+func TestResultsThatCannotBeRecordedAreGivenUpWithTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		db := &broken{Store: h.DB}
+		whole := h.Gate
+		h.Gate = h.NewGate(db, gate.Options{})
+		h.Delivery = h.delivers(h.DB, h.Hop, delivery.Options{})
+		h.Gate = whole
+		h.Hop.Answer = func(mail.Address) mail.Result {
+			db.fail.Store(true)
+			return mail.Result{Delivered: true, Code: 250}
+		}
+		m := h.Approve(h.Submit())
+		end := h.running(h.Delivery)
+		h.pass(time.Second)
+		until := h.Mail(m.ID).Lease.Until
+		for h.Clock.Now().Before(until.Add(10 * time.Second)) {
+			h.pass(10 * time.Second)
+		}
+		if got := h.Mail(m.ID); got.State != mail.Sending || len(h.Hop.Sent()) != 1 {
+			t.Errorf("%s, %d sent", got.State, len(h.Hop.Sent()))
+		}
+		h.Hop.Answer = nil
+		db.fail.Store(false)
+		h.pass(2 * time.Minute)
+		end()
+		w := h.Hop.Sent()
+		if got := h.Mail(m.ID); got.State != mail.Sent || h.Kinds(m.ID) != "submit approve claim lapse claim sent" ||
+			len(w) != 2 || w[0].Bytes != w[1].Bytes {
+			t.Errorf("%s, %d sent, entries %s", got.State, len(w), h.Kinds(m.ID))
+		}
+		h.Intact()
 	})
 }

@@ -3,7 +3,10 @@ package delivery_test
 import (
 	"cmp"
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/multimail/multimail/delivery"
@@ -62,5 +65,60 @@ func (h *fixture) running(d interface {
 		if err := <-ended; err != nil {
 			h.Error(err)
 		}
+	}
+}
+
+// broken is a store that fails while it is told so.
+type broken struct {
+	store.Store
+	fail      atomic.Bool // every update
+	blind     atomic.Bool // every view
+	unhealthy atomic.Bool
+	viewed    func() // called after what a view has read, before it returns; nil: nothing
+}
+
+func (b *broken) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return b.Store.Update(ctx, func(tx store.Tx) error {
+		if err := fn(tx); err != nil || !b.fail.Load() {
+			return err
+		}
+		return store.ErrAborted
+	})
+}
+
+func (b *broken) View(ctx context.Context, fn func(store.Tx) error) error {
+	if b.blind.Load() {
+		return errDisk
+	}
+	err := b.Store.View(ctx, fn)
+	if b.viewed != nil {
+		b.viewed()
+	}
+	return err
+}
+
+func (b *broken) Healthy() error {
+	if b.unhealthy.Load() {
+		return errDisk
+	}
+	return b.Store.Healthy()
+}
+
+var errDisk = errors.New("the disk fails")
+
+// breakable gives the delivery a store that a test can break. The gate has the
+// store itself.
+func (h *fixture) breakable() *broken {
+	b := &broken{Store: h.DB}
+	h.Delivery = h.delivers(b, h.Hop, delivery.Options{})
+	return b
+}
+
+// pass lets time go by, on the clock of the store and for every timer.
+func (h *fixture) pass(d time.Duration) {
+	for range d / time.Second {
+		h.Clock.Forward(time.Second)
+		time.Sleep(time.Second)
+		synctest.Wait()
 	}
 }

@@ -128,3 +128,108 @@ func TestAFreezeStopsTheAttemptOfAnotherNode(t *testing.T) {
 		h.Intact()
 	})
 }
+
+// A next hop may never reply to a final dot. The dot is on its way, so there is
+// nothing left to stop, and the freeze says so.
+func TestAFreezeWaitsNotForEverForTheReplyToAFinalDot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		m := h.Approve(h.Submit())
+		reached, release := make(chan struct{}), make(chan struct{})
+		h.Hop.Answer = func(mail.Address) mail.Result {
+			close(reached)
+			<-release
+			return mail.Result{Delivered: true, Code: 250}
+		}
+		defer h.running(h.Delivery)()
+		<-reached
+		start := time.Now()
+		report, err := h.Gate.Freeze(h.ctx, h.Operator, everything, "")
+		if err != nil || len(report.Past) != 1 || report.Past[0] != m.ID || len(report.Stopped) != 0 {
+			t.Errorf("%+v, %v", report, err)
+		}
+		if waited := time.Since(start); waited < time.Second || waited > 10*time.Second {
+			t.Errorf("it waited %s", waited)
+		}
+		close(release)
+	})
+}
+
+// An attempt that asks for its final dot when the freeze is committed may have
+// been allowed it before: the freeze waits for the answer.
+func TestAFreezeWaitsForAnAttemptThatAsksForItsFinalDot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		m := h.Approve(h.Submit())
+		frozen := h.Gate
+		db := &broken{Store: h.DB}
+		h.Gate = h.NewGate(db, gate.Options{})
+		h.Delivery = h.delivers(h.DB, h.Hop, delivery.Options{})
+		asks, answer := make(chan struct{}), make(chan struct{})
+		h.Hop.Pause = func(ph mail.Phase) {
+			if ph == mail.BeforeDot {
+				db.viewed = func() { // policy was read, and the attempt does not know it yet
+					db.viewed = nil
+					close(asks)
+					<-answer
+				}
+			}
+		}
+		defer h.running(h.Delivery)()
+		<-asks
+		var report gate.FreezeReport
+		done := make(chan error, 1)
+		go func() {
+			var err error
+			report, err = frozen.Freeze(h.ctx, h.Operator, everything, "")
+			done <- err
+		}()
+		time.Sleep(10 * time.Second)
+		select {
+		case err := <-done:
+			t.Fatalf("the freeze did not wait: %+v, %v", report, err)
+		default:
+		}
+		close(answer)
+		if err := <-done; err != nil || len(report.Past) != 1 || report.Past[0] != m.ID || len(h.Hop.Sent()) != 1 {
+			t.Errorf("%+v, %v, %d sent", report, err, len(h.Hop.Sent()))
+		}
+	})
+}
+
+// An attempt asks policy itself, and may so be stopped before its node has
+// applied the freeze. The report names it all the same.
+func TestAnAttemptThatPolicyStopsBeforeTheFreezeIsAppliedIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		m := h.Approve(h.Submit())
+		db := h.breakable()
+		reached, release := make(chan struct{}), make(chan struct{})
+		h.Hop.Pause = func(ph mail.Phase) {
+			if ph == mail.BeforeDot {
+				close(reached)
+				<-release
+			}
+		}
+		defer h.running(h.Delivery)()
+		<-reached
+		db.blind.Store(true) // the node cannot read the new epoch
+		var report gate.FreezeReport
+		done := make(chan error, 1)
+		go func() {
+			var err error
+			report, err = h.Gate.Freeze(h.ctx, h.Operator, everything, "")
+			done <- err
+		}()
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		if got := h.Mail(m.ID); got.State != mail.Ready || got.Attempts != 0 || len(h.Hop.Sent()) != 0 {
+			t.Errorf("%s after %d attempts, %d sent", got.State, got.Attempts, len(h.Hop.Sent()))
+		}
+		db.blind.Store(false)
+		if err := <-done; err != nil || len(report.Stopped) != 1 || report.Stopped[0] != m.ID {
+			t.Errorf("%+v, %v", report, err)
+		}
+	})
+}

@@ -3,12 +3,10 @@ package delivery_test
 import (
 	"context"
 	"encoding/json"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
@@ -51,38 +49,6 @@ func TestANodeWithoutItsLeaseSendsNothing(t *testing.T) {
 				})
 			})
 		}
-	}
-}
-
-// broken is a store whose updates fail while it is told so. The gate's do not:
-// it has the store itself.
-type broken struct {
-	store.Store
-	fail atomic.Bool
-}
-
-func (b *broken) Update(ctx context.Context, fn func(store.Tx) error) error {
-	return b.Store.Update(ctx, func(tx store.Tx) error {
-		if err := fn(tx); err != nil || !b.fail.Load() {
-			return err
-		}
-		return store.ErrAborted
-	})
-}
-
-// breakable gives the delivery a store that a test can break.
-func (h *fixture) breakable() *broken {
-	b := &broken{Store: h.DB}
-	h.Delivery = h.delivers(b, h.Hop, delivery.Options{})
-	return b
-}
-
-// pass lets time go by, on the clock of the store and for every timer.
-func (h *fixture) pass(d time.Duration) {
-	for range d / time.Second {
-		h.Clock.Forward(time.Second)
-		time.Sleep(time.Second)
-		synctest.Wait()
 	}
 }
 

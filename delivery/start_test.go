@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/storetest"
@@ -54,6 +55,39 @@ func TestADamagedRecordStopsNeitherTheStartNorOtherMail(t *testing.T) {
 		h.RunIdle()
 		if got := h.Mail(good.ID).State; got != mail.Sent {
 			t.Errorf("the other is %s", got)
+		}
+	})
+}
+
+func TestAnUnreadableRecordStopsNoOtherMailOfItsGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		h.SetMode(mail.Autonomous)
+		bad, good := h.Submit(), h.Submit() // to the same destination
+		h.Update(func(tx store.Tx) error { return storetest.Records(tx).Put("mail/"+string(bad.ID), []byte("{")) })
+		h.RunIdle()
+		if got := h.Mail(good.ID).State; got != mail.Sent {
+			t.Errorf("the other is %s", got)
+		}
+	})
+}
+
+// A result that cannot be recorded would be a mail that is sent twice.
+func TestNothingIsAttemptedWhileTheStoreCannotTakeRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		db := h.breakable()
+		db.unhealthy.Store(true)
+		m := h.Approve(h.Submit())
+		defer h.running(h.Delivery)()
+		h.pass(time.Minute)
+		if got := h.Mail(m.ID); got.State != mail.Ready || got.Attempts != 0 || len(h.Hop.Sent()) != 0 {
+			t.Errorf("%s after %d attempts, %d sent", got.State, got.Attempts, len(h.Hop.Sent()))
+		}
+		db.unhealthy.Store(false)
+		h.pass(2 * time.Second)
+		if got := h.Mail(m.ID); got.State != mail.Sent {
+			t.Errorf("the store is back and the mail is %s", got.State)
 		}
 	})
 }
