@@ -32,8 +32,8 @@ func (l *life) next(e step.Event, change func(f *step.Facts)) audit.Record {
 		change(&l.facts)
 	}
 	f, out := l.facts, step.Step(l.facts, e)
-	if out.Verdict != step.Done {
-		panic(fmt.Sprint(e, " on ", f, ": ", out.Verdict))
+	if out.Answer != step.Done {
+		panic(fmt.Sprint(e, " on ", f, ": ", out.Answer))
 	}
 	l.rev++
 	l.facts.State, l.facts.Basis = out.State, out.Basis

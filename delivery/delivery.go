@@ -39,7 +39,7 @@ type Hop interface {
 	// has a slot. It takes none and may be asked at any time.
 	Free(m *mail.Mail) bool
 	// Reserve takes a slot for every destination the pending recipients
-	// need, or reports that one has none free. release is called once.
+	// need, or reports that one has none free. release may be called more than once.
 	Reserve(m *mail.Mail) (release func(), ok bool)
 	// Freed returns a channel that has a value after a slot has become free
 	// before the end of its attempt.

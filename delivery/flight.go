@@ -40,8 +40,7 @@ type flights struct {
 	mu   sync.Mutex
 	cond *sync.Cond
 	all  map[mail.ID]*flight
-	// met are attempts that policy stopped by itself, before a change of policy
-	// was applied.
+	// met are attempts that Proceed stopped before apply reached them.
 	met map[mail.ID]node.Stop
 }
 
@@ -130,8 +129,8 @@ func (d *Delivery) apply(ctx context.Context, epoch uint64) ([]node.Stop, error)
 	if err != nil {
 		return nil, err
 	}
-	wake := context.AfterFunc(ctx, fs.wakeAll)
-	defer wake()
+	stopWaking := context.AfterFunc(ctx, fs.wakeAll)
+	defer stopWaking()
 
 	fs.mu.Lock()
 	defer fs.mu.Unlock()

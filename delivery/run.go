@@ -141,7 +141,7 @@ func (d *Delivery) pickNext(ctx, stop context.Context) (*pick, time.Duration, er
 func (d *Delivery) wake() {
 	select {
 	case d.ended <- struct{}{}:
-	default: // it will
+	default: // a wake-up is waiting already
 	}
 }
 

@@ -123,7 +123,7 @@ func (g *Gate) Claim(ctx context.Context, c *Candidate, l Lease) (*Claim, error)
 	case doubt != "" || !c.intact:
 		g.o.Log.Error("altered", "mail", c.Mail.ID, "digest", c.Mail.Digest, "why", doubt)
 	}
-	if o.Verdict != step.Done || o.State != mail.Sending { // a mail that was sending before is another's
+	if o.Answer != step.Done || o.State != mail.Sending { // a mail that was sending before is another's
 		return nil, nil
 	}
 	return out, nil
@@ -142,7 +142,7 @@ func (g *Gate) claim(tx store.Tx, c *Candidate, m *mail.Mail, l Lease) (step.Out
 		Event: step.Claim, Facts: facts, Actor: audit.System, Extra: because(doubt),
 		Apply: func(m *mail.Mail, _ audit.Ref) { applyClaim(m, tx.Now(), now.copy, l) },
 	})
-	if err == nil && out.State == mail.Sending && out.Verdict == step.Done && m.Release == nil {
+	if err == nil && out.State == mail.Sending && out.Answer == step.Done && m.Release == nil {
 		err = ErrTerms // let pass only since the candidate was read: it has no stamps
 	}
 	return out, doubt, err

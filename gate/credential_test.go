@@ -40,15 +40,15 @@ func TestEveryEntryOfADecisionNamesTheKeyThatMadeIt(t *testing.T) {
 	}{
 		{audit.MailApprove, h.Approver, func(p registry.Principal) error {
 			m := h.Mail(held())
-			_, err := h.Gate.Decide(h.ctx, p, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
+			_, err := h.Gate.Decide(h.ctx, p, m.ID, gate.Decision{Approve: true, Digest: m.Digest})
 			return err
 		}},
 		{audit.MailReject, h.Approver, func(p registry.Principal) error {
-			_, err := h.Gate.Decide(h.ctx, p, held(), gate.Verdict{Reason: "no"})
+			_, err := h.Gate.Decide(h.ctx, p, held(), gate.Decision{Reason: "no"})
 			return err
 		}},
 		{audit.DecideRefuse, h.Approver, func(p registry.Principal) error {
-			if _, err := h.Gate.Decide(h.ctx, p, held(), gate.Verdict{Approve: true, Digest: "0"}); err == nil {
+			if _, err := h.Gate.Decide(h.ctx, p, held(), gate.Decision{Approve: true, Digest: "0"}); err == nil {
 				t.Error("an approval of another digest passes")
 			}
 			return nil

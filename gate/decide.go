@@ -17,17 +17,17 @@ import (
 // maxReason is how long a reason may be; it is kept in the audit log.
 const maxReason = 1000
 
-// Verdict is an approver's word. Digest names what was seen (invariant 4); only a
+// Decision is an approver's word. Digest names what was seen (invariant 4); only a
 // rejection may leave it out.
-type Verdict struct {
+type Decision struct {
 	Approve bool
 	Digest  mail.Digest
 	Reason  string
 }
 
-// Decide carries out a verdict over a held mail. The first decision wins; a
+// Decide carries out a decision over a held mail. The first decision wins; a
 // later one gets an error that is mail.ErrStale and names the first.
-func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v Verdict) (m *mail.Mail, err error) {
+func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v Decision) (m *mail.Mail, err error) {
 	event := step.Reject
 	if v.Approve {
 		event = step.Approve
@@ -41,7 +41,7 @@ func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v V
 }
 
 func (g *Gate) decide(
-	ctx context.Context, p registry.Principal, id mail.ID, v Verdict, event step.Event,
+	ctx context.Context, p registry.Principal, id mail.ID, v Decision, event step.Event,
 ) (*mail.Mail, error) {
 	if v.Approve && v.Digest == "" {
 		return nil, mail.ErrInvalid.Errorf("digest is required to approve: show the mail and quote the digest it has")
@@ -63,21 +63,21 @@ func (g *Gate) decide(
 		}
 		return nil
 	})
-	verdict := event.String()
+	result := event.String()
 	switch {
 	case errors.Is(err, errStore): // it may be in force: nothing is said of it
 		g.o.Log.Error("decide", "mail", id, "actor", p.ID(), "err", err)
 		return nil, err
 	case err != nil:
-		verdict = "refused"
+		result = "refused"
 	}
-	g.o.Metrics.Decisions.WithLabelValues(verdict).Inc()
+	g.o.Metrics.Decisions.WithLabelValues(result).Inc()
 	g.o.Log.Info(map[bool]string{true: "approved", false: "rejected"}[v.Approve],
 		"mail", id, "actor", p.ID(), "digest", v.Digest, "err", err)
 	return m, err
 }
 
-func decision(p registry.Principal, v Verdict, now time.Time, d mail.Digest, ref audit.Ref) mail.Decision {
+func decision(p registry.Principal, v Decision, now time.Time, d mail.Digest, ref audit.Ref) mail.Decision {
 	kind := "reviewer" // never claim more than was checked
 	if p.Interactive {
 		kind = "human"
@@ -87,7 +87,7 @@ func decision(p registry.Principal, v Verdict, now time.Time, d mail.Digest, ref
 }
 
 // Cancel withdraws a mail that is not on its way yet: its author's agent, or
-// an operator. Cancelling twice is no error.
+// an admin. Cancelling twice is no error.
 func (g *Gate) Cancel(ctx context.Context, p registry.Principal, id mail.ID) (*mail.Mail, error) {
 	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
 		own := m.Direction == mail.Outgoing && p.Has(registry.ScopeSend) && p.Agent == m.Agent && p.Covers(m.Mailbox)
@@ -181,7 +181,7 @@ func (g *Gate) change(ctx context.Context, p registry.Principal, id mail.ID,
 		if err != nil {
 			return err
 		}
-		return explain(out.Verdict, m)
+		return explain(out.Answer, m)
 	})
 	if err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func (g *Gate) change(ctx context.Context, p registry.Principal, id mail.ID,
 }
 
 // explain turns a refused step into what the caller is told.
-func explain(v step.Verdict, m *mail.Mail) error {
+func explain(v step.Answer, m *mail.Mail) error {
 	switch v {
 	case step.Done:
 		return nil

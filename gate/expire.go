@@ -76,7 +76,7 @@ func (g *Gate) expire(tx store.Tx, id mail.ID) error {
 	}
 	out, err := g.move(tx, m, queue.Change{Event: step.Expire, Facts: facts,
 		Actor: audit.System})
-	if err == nil && out.Verdict != step.Done {
+	if err == nil && out.Answer != step.Done {
 		err = mail.ErrStale // somebody decided in the meantime
 	}
 	return err

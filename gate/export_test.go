@@ -6,7 +6,7 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// Receive puts an incoming mail, as a door will.
+// Receive puts an incoming mail, as a door would; there is none yet.
 func Receive(g *Gate, tx store.Tx, m *mail.Mail, raw store.Staged) error {
 	return g.receive(tx, m, raw)
 }

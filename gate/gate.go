@@ -142,7 +142,7 @@ func (g *Gate) update(ctx context.Context, fn func(store.Tx) error) error {
 // move makes a step of a stored mail, with the notice that its end asks for.
 func (g *Gate) move(tx store.Tx, m *mail.Mail, c queue.Change) (step.Outcome, error) {
 	out, err := g.q.Move(tx, m, c)
-	if err == nil && out.Verdict == step.Done {
+	if err == nil && out.Answer == step.Done {
 		err = g.notify(tx, m)
 	}
 	return out, err

@@ -68,11 +68,11 @@ func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 	h := build(t)
 	m := h.Submit()
 	other := mail.Digest(strings.Repeat("0", 64))
-	yes := gate.Verdict{Approve: true, Digest: m.Digest}
+	yes := gate.Decision{Approve: true, Digest: m.Digest}
 	for _, c := range []struct {
 		name string
 		p    registry.Principal
-		v    gate.Verdict
+		v    gate.Decision
 		want string
 	}{
 		{"the agent that wrote it", h.Agent, yes, "scope"},
@@ -80,11 +80,11 @@ func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 		{"the socket outside dev mode", registry.Socket(1000, false), yes, "scope"},
 		{"a principal nobody knows", registry.Principal{Kind: registry.KindApprover, Name: "eve",
 			Scopes: []registry.Scope{registry.ScopeOversight}}, yes, "unauthorised"},
-		{"an approver without a digest", h.Approver, gate.Verdict{Approve: true}, "invalid"},
-		{"an approver with another digest", h.Approver, gate.Verdict{Approve: true, Digest: other}, "stale"},
-		{"a rejection of another digest", h.Approver, gate.Verdict{Digest: other}, "stale"},
-		{"a reason without end", h.Approver, gate.Verdict{Approve: true, Digest: m.Digest, Reason: strings.Repeat("x", 1001)},
-			"invalid"},
+		{"an approver without a digest", h.Approver, gate.Decision{Approve: true}, "invalid"},
+		{"an approver with another digest", h.Approver, gate.Decision{Approve: true, Digest: other}, "stale"},
+		{"a rejection of another digest", h.Approver, gate.Decision{Digest: other}, "stale"},
+		{"a reason without end", h.Approver,
+			gate.Decision{Approve: true, Digest: m.Digest, Reason: strings.Repeat("x", 1001)}, "invalid"},
 	} {
 		_, err := h.Gate.Decide(h.ctx, c.p, m.ID, c.v)
 		if mail.WordOf(err) != c.want {
@@ -95,7 +95,7 @@ func TestOnlyAnApproverDecidesAndOnlyOverWhatWasSeen(t *testing.T) {
 		}
 	}
 	h.Approve(m)
-	if _, err := h.Gate.Decide(h.ctx, h.Operator, m.ID, gate.Verdict{}); !errors.Is(err, mail.ErrStale) ||
+	if _, err := h.Gate.Decide(h.ctx, h.Operator, m.ID, gate.Decision{}); !errors.Is(err, mail.ErrStale) ||
 		!strings.Contains(err.Error(), "already approved by approver:ann") {
 		t.Errorf("a second decision: %v", err)
 	}
@@ -116,7 +116,7 @@ func TestTheFirstOfManyDecisionsWins(t *testing.T) {
 	won := 0
 	for i := range 16 {
 		wg.Go(func() {
-			_, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Approve: i%2 == 0, Digest: m.Digest})
+			_, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Decision{Approve: i%2 == 0, Digest: m.Digest})
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -154,7 +154,7 @@ func TestHoldsExpireAndAreNeverSent(t *testing.T) {
 		t.Fatalf("a second early: %v, %s", err, h.Mail(m.ID).State)
 	}
 	h.Clock.Forward(time.Second)
-	yes := gate.Verdict{Approve: true, Digest: m.Digest}
+	yes := gate.Decision{Approve: true, Digest: m.Digest}
 	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("an approval at the deadline: %v", err)
 	}
@@ -170,7 +170,7 @@ func TestHoldsExpireAndAreNeverSent(t *testing.T) {
 func TestARejectionTellsTheAuthorWhy(t *testing.T) {
 	h := build(t)
 	m := h.Submit()
-	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Reason: "too\r\nX-Evil: bold\x1b[2J"}); err != nil {
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Decision{Reason: "too\r\nX-Evil: bold\x1b[2J"}); err != nil {
 		t.Fatal(err)
 	}
 	n := h.Notices()
@@ -207,7 +207,7 @@ func TestTighteningBitesAtTheClaim(t *testing.T) {
 		if m = h.RunUntil(m.ID, mail.Held); len(m.Decisions) != 0 {
 			t.Errorf("%+v", m)
 		}
-		yes := gate.Verdict{Approve: true, Digest: m.Digest}
+		yes := gate.Decision{Approve: true, Digest: m.Digest}
 		if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 			t.Errorf("an approval in read_only: %v", err)
 		}
@@ -373,7 +373,7 @@ func testCancel(t *testing.T) {
 			t.Errorf("the author: %v, %v", got, err)
 		}
 	}
-	yes := gate.Verdict{Approve: true, Digest: m.Digest}
+	yes := gate.Decision{Approve: true, Digest: m.Digest}
 	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, yes); !errors.Is(err, mail.ErrStale) {
 		t.Errorf("an approval afterwards: %v", err)
 	}

@@ -110,7 +110,7 @@ func TestARejectionStandsWithoutItsNotice(t *testing.T) {
 		if c.render != nil {
 			gate.Render(g, c.render)
 		}
-		g.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"})
+		g.Decide(h.ctx, h.Approver, m.ID, gate.Decision{Digest: m.Digest, Reason: "no"})
 		if got := h.Mail(m.ID).State; got != c.want {
 			t.Errorf("after %v: %s, want %s", c.fail, got, c.want)
 		}
@@ -128,7 +128,7 @@ func TestANoticeIsReceivedInEveryModeAndUnderAFreeze(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
+			if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Decision{Digest: m.Digest, Reason: "no"}); err != nil {
 				t.Fatal(err)
 			}
 			if n := h.Notices(); len(n) != 1 || n[0].About != m.ID || n[0].Action != "rejected" {
@@ -143,7 +143,7 @@ func TestANoticeIsAMailOfItsOwn(t *testing.T) {
 	h := build(t)
 	m := h.Submit()
 	h.Clock.Forward(time.Second)
-	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Digest: m.Digest, Reason: "no"}); err != nil {
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Decision{Digest: m.Digest, Reason: "no"}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := h.Queue.All(h.ctx, "", 10)
@@ -161,7 +161,7 @@ func TestANoticeIsAMailOfItsOwn(t *testing.T) {
 	}
 	for name, try := range map[string]func() error{
 		"approve": func() error {
-			_, err := h.Gate.Decide(h.ctx, h.Approver, n.ID, gate.Verdict{Approve: true, Digest: n.Digest})
+			_, err := h.Gate.Decide(h.ctx, h.Approver, n.ID, gate.Decision{Approve: true, Digest: n.Digest})
 			return err
 		},
 		"hold":   func() error { _, err := h.Gate.Hold(h.ctx, h.Admin, n.ID); return err },

@@ -72,9 +72,9 @@ func (h *fixture) operations(r *rand.Rand, ids *[]mail.ID) (ops map[string]func(
 		}
 	}
 	ops["approve"] = some(func(id mail.ID) {
-		_, _ = h.Gate.Decide(h.ctx, h.Approver, id, gate.Verdict{Approve: true, Digest: h.Mail(id).Digest})
+		_, _ = h.Gate.Decide(h.ctx, h.Approver, id, gate.Decision{Approve: true, Digest: h.Mail(id).Digest})
 	})
-	ops["reject"] = some(func(id mail.ID) { _, _ = h.Gate.Decide(h.ctx, h.Approver, id, gate.Verdict{}) })
+	ops["reject"] = some(func(id mail.ID) { _, _ = h.Gate.Decide(h.ctx, h.Approver, id, gate.Decision{}) })
 	ops["cancel"] = some(func(id mail.ID) { _, _ = h.Gate.Cancel(h.ctx, h.Agent, id) })
 	ops["hold"] = some(func(id mail.ID) { _, _ = h.Gate.Hold(h.ctx, h.Operator, id) })
 	return ops

@@ -34,10 +34,10 @@ func (g *Gate) receive(tx store.Tx, m *mail.Mail, raw store.Staged) error {
 	switch {
 	case err != nil:
 		return err
-	case out.Verdict == step.Frozen:
+	case out.Answer == step.Frozen:
 		return errFrozen
-	case out.Verdict != step.Done:
-		return fmt.Errorf("gate: receive %s: %s", m.ID, out.Verdict)
+	case out.Answer != step.Done:
+		return fmt.Errorf("gate: receive %s: %s", m.ID, out.Answer)
 	}
 	return nil
 }

@@ -80,15 +80,15 @@ func TestHeldIncomingMailIsDecidedLikeSubmittedMail(t *testing.T) {
 	h := build(t)
 	h.SetMode(mail.GatedAll)
 	yes, no, gone, late := h.arrive(), h.arrive(), h.arrive(), h.arrive()
-	other := gate.Verdict{Approve: true, Digest: no.Digest[:63] + "0"}
+	other := gate.Decision{Approve: true, Digest: no.Digest[:63] + "0"}
 	if _, err := h.Gate.Decide(h.ctx, h.Approver, yes.ID, other); err == nil {
 		t.Error("approved over another digest")
 	}
-	if _, err := h.Gate.Decide(h.ctx, h.Agent, yes.ID, gate.Verdict{Approve: true, Digest: yes.Digest}); err == nil {
+	if _, err := h.Gate.Decide(h.ctx, h.Agent, yes.ID, gate.Decision{Approve: true, Digest: yes.Digest}); err == nil {
 		t.Error("the agent decided over its own inbox")
 	}
 	h.Approve(yes)
-	if _, err := h.Gate.Decide(h.ctx, h.Approver, no.ID, gate.Verdict{Digest: no.Digest, Reason: "spam"}); err != nil {
+	if _, err := h.Gate.Decide(h.ctx, h.Approver, no.ID, gate.Decision{Digest: no.Digest, Reason: "spam"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.Gate.Cancel(h.ctx, h.Agent, gone.ID); !errors.Is(err, mail.ErrNotFound) {
@@ -98,7 +98,7 @@ func TestHeldIncomingMailIsDecidedLikeSubmittedMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Clock.Forward(8 * 24 * time.Hour)
-	_, err := h.Gate.Decide(h.ctx, h.Approver, late.ID, gate.Verdict{Approve: true, Digest: late.Digest})
+	_, err := h.Gate.Decide(h.ctx, h.Approver, late.ID, gate.Decision{Approve: true, Digest: late.Digest})
 	if err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("approved after its hold: %v", err)
 	}
@@ -130,7 +130,7 @@ func TestAFreezeRefusesIncomingMailAndItsApproval(t *testing.T) {
 	if _, err := h.incoming(); !errors.Is(err, mail.ErrFrozen) {
 		t.Errorf("taken under a freeze: %v", err)
 	}
-	_, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
+	_, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Decision{Approve: true, Digest: m.Digest})
 	if !errors.Is(err, mail.ErrStale) || !strings.Contains(err.Error(), "freeze") {
 		t.Errorf("approved under a freeze: %v", err)
 	}

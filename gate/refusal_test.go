@@ -31,7 +31,7 @@ func TestARefusalRecordsItsReasonAndTheCodesOfItsDoor(t *testing.T) {
 			t.Errorf("%s: %v", reason, errs)
 		}
 	}
-	_, err := h.Gate.Decide(h.ctx, h.Agent, h.Submit().ID, gate.Verdict{})
+	_, err := h.Gate.Decide(h.ctx, h.Agent, h.Submit().ID, gate.Decision{})
 	if mail.WordOf(err) != "scope" {
 		t.Errorf("a decision: %v", err)
 	}

@@ -46,8 +46,8 @@ func (g *Gate) Settle(ctx context.Context, c *Claim, results []mail.Result) (*ma
 	return settled, err
 }
 
-// endAttempt moves a mail out of sending and reports the recipients that were
-// settled since before.
+// endAttempt moves a mail out of sending and reports the recipients whose standing
+// has changed.
 func (g *Gate) endAttempt(tx store.Tx, m *mail.Mail, before []mail.Rcpt, c queue.Change) (err error) {
 	if c.Facts, err = g.Facts(tx, m); err != nil {
 		return err

@@ -110,12 +110,12 @@ func (g *Gate) Submit(ctx context.Context, p registry.Principal, s Submission) (
 		g.o.Metrics.Submissions.WithLabelValues(s.Door, "refused").Inc()
 		return Receipt{}, err
 	}
-	verdict := "released"
+	result := "released"
 	if r.Mail.State == mail.Held {
-		verdict = "held"
+		result = "held"
 	}
-	g.o.Metrics.Submissions.WithLabelValues(s.Door, verdict).Inc()
-	g.o.Log.Info(verdict, "mail", r.Mail.ID, "digest", r.Mail.Digest, "agent", r.Mail.Agent,
+	g.o.Metrics.Submissions.WithLabelValues(s.Door, result).Inc()
+	g.o.Log.Info(result, "mail", r.Mail.ID, "digest", r.Mail.Digest, "agent", r.Mail.Agent,
 		"door", s.Door, "from", s.Mailbox.String(), "state", r.Mail.State, "replay", r.Replay)
 	return r, nil
 }
@@ -268,14 +268,14 @@ func (g *Gate) put(
 	if err != nil {
 		return err
 	}
-	switch out.Verdict {
+	switch out.Answer {
 	case step.Done:
 	case step.Frozen:
 		return errFrozen
 	case step.ReadOnly:
 		return errReadOnly
 	default:
-		return fmt.Errorf("gate: submit %s: %s", m.ID, out.Verdict)
+		return fmt.Errorf("gate: submit %s: %s", m.ID, out.Answer)
 	}
 	return g.remember(tx, s, m.ID)
 }

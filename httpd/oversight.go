@@ -107,8 +107,8 @@ func (s *Server) rawReview(
 	return nil
 }
 
-// decide carries out a verdict. Nothing but this POST decides: no link, no GET.
-func (s *Server) decide(ctx context.Context, c caller, in api.Verdict) (out api.Decided, _ error) {
+// decide carries out a decision. Nothing but this POST decides: no link, no GET.
+func (s *Server) decide(ctx context.Context, c caller, in api.DecideRequest) (out api.Decided, _ error) {
 	action := in.Action
 	switch {
 	case action == "":
@@ -119,12 +119,12 @@ func (s *Server) decide(ctx context.Context, c caller, in api.Verdict) (out api.
 	if action != "approve" && action != "reject" {
 		return out, invalid("action must be approve or reject")
 	}
-	verdict := gate.Verdict{Approve: action == "approve", Reason: in.Reason}
+	decision := gate.Decision{Approve: action == "approve", Reason: in.Reason}
 	var err error
 	switch {
 	case in.Digest != "":
-		verdict.Digest, err = mail.ParseDigest(in.Digest)
-	case verdict.Approve: // invariant 4
+		decision.Digest, err = mail.ParseDigest(in.Digest)
+	case decision.Approve: // invariant 4
 		err = &refusal{status: http.StatusBadRequest, text: "digest is needed to approve: it names what you have seen",
 			hint: "GET /v1/oversight/pending/ID shows the mail and its digest"}
 	}
@@ -138,9 +138,9 @@ func (s *Server) decide(ctx context.Context, c caller, in api.Verdict) (out api.
 	if _, err := s.covered(ctx, c, id); err != nil {
 		return out, err
 	}
-	m, err := s.o.Gate.Decide(ctx, c.Principal, id, verdict)
+	m, err := s.o.Gate.Decide(ctx, c.Principal, id, decision)
 	if err != nil {
 		return out, err
 	}
-	return api.Decided{ID: string(m.ID), Status: verdictWord(verdict.Approve), State: m.State.String()}, nil
+	return api.Decided{ID: string(m.ID), Status: decidedWord(decision.Approve), State: m.State.String()}, nil
 }

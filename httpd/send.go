@@ -109,11 +109,8 @@ func (s *Server) noteDraft(ctx context.Context, c caller, why error) {
 	if word := mail.WordOf(why); word != "" {
 		facts["reason"] = word
 	}
-	err := s.o.Gate.Note(ctx, c.Principal, audit.Record{Kind: audit.SubmitRefuse, Facts: facts,
+	s.o.Gate.NoteRefusal(ctx, c.Principal, audit.Record{Kind: audit.SubmitRefuse, Facts: facts,
 		Private: map[string]string{"text": said.Message}})
-	if err != nil {
-		s.o.Log.Error("audit", "actor", c.ID(), "err", err)
-	}
 }
 
 // receipt words what became of a submission.

@@ -67,7 +67,7 @@ func recipientsOf(m *mail.Mail, copies bool) []api.Recipient {
 
 // decisionOf shows a decision; an agent does not learn who made it.
 func decisionOf(d mail.Decision, who bool) api.Decision {
-	v := api.Decision{Verdict: verdictWord(d.Approve), Reason: d.Reason, At: d.At,
+	v := api.Decision{Verdict: decidedWord(d.Approve), Reason: d.Reason, At: d.At,
 		Kind: d.Kind, Digest: string(d.Digest)}
 	if who {
 		v.By = d.Principal
@@ -75,7 +75,7 @@ func decisionOf(d mail.Decision, who bool) api.Decision {
 	return v
 }
 
-func verdictWord(approve bool) string {
+func decidedWord(approve bool) string {
 	if approve {
 		return "approved"
 	}

@@ -10,7 +10,7 @@ type Basis uint8
 // The bases, from none to a decision by an approver.
 const (
 	NoBasis   Basis = iota // nothing allows it to leave yet
-	Open                   // the mode let it pass at submission (monitored, autonomous)
+	Open                   // the mode lets it pass (monitored, autonomous)
 	Allowlist              // every recipient was allowlisted
 	Approved               // an approver decided
 )

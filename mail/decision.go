@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Decision is the verdict of one principal on one mail. Today one suffices.
+// Decision is what one principal decided over one mail. Today one suffices.
 type Decision struct {
 	Principal string    `json:"principal"`
 	Kind      string    `json:"kind"` // "reviewer", or "human" after an interactive sign-in

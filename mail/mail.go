@@ -2,8 +2,8 @@
 // address type, its states, the digest that decisions name, and the error that
 // every door translates.
 //
-// A [Mail] is the record of a mail, not its bytes. The bytes are fixed once by
-// internal/message at the door that took them, stored once, and never rewritten;
+// A [Mail] is the record of a mail, not its bytes. The bytes are fixed once, when
+// the gate takes the mail, stored once, and never rewritten;
 // everything added later stands in Mail.Prefix. The package imports nothing
 // else of this project, and parses no message.
 //

@@ -15,7 +15,7 @@ const (
 	Sent            // nothing pending, at least one recipient delivered
 	Failed          // nothing pending, no recipient delivered
 	Rejected        // an approver said no
-	Cancelled       // the submitter withdrew it
+	Cancelled       // the submitter or an admin withdrew it
 	Expired         // nobody decided in time
 	Received        // incoming mail that its mailbox has
 )

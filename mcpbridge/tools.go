@@ -21,7 +21,7 @@ func Tools() []Tool {
 		Render(api.WaitForEmail, waited),
 		Render(api.GetUsage, plain[api.UsageQuery, api.Usage]),
 		Compose(api.ListPending, pending),
-		Render(api.DecideEmail, plain[api.Verdict, api.Decided]),
+		Render(api.DecideEmail, plain[api.DecideRequest, api.Decided]),
 		Render(api.GetAccount, plain[api.None, api.Account]),
 		Render(api.GetAuditLog, logged),
 	}

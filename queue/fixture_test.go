@@ -77,8 +77,8 @@ func (f *fixture) put(m *mail.Mail, c queue.Change) *mail.Mail {
 	f.Helper()
 	f.Update(func(tx store.Tx) error {
 		out, err := f.Ledger.Put(tx, m, bodyOf(m), full(m.Direction, c))
-		if err == nil && out.Verdict != step.Done {
-			f.Fatalf("put: %s", out.Verdict)
+		if err == nil && out.Answer != step.Done {
+			f.Fatalf("put: %s", out.Answer)
 		}
 		return err
 	})
@@ -91,8 +91,8 @@ func (f *fixture) move(id mail.ID, c queue.Change) *mail.Mail {
 	m := f.mail(id)
 	f.Update(func(tx store.Tx) error {
 		out, err := f.Ledger.Move(tx, m, full(m.Direction, c))
-		if err == nil && out.Verdict != step.Done {
-			f.Fatalf("%s: %s", c.Event, out.Verdict)
+		if err == nil && out.Answer != step.Done {
+			f.Fatalf("%s: %s", c.Event, out.Answer)
 		}
 		return err
 	})

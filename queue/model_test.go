@@ -74,7 +74,7 @@ func (m *model) put() {
 	m.commit(n, func(tx store.Tx) (bool, error) {
 		out, err := m.ledger().Put(tx, n, bodyOf(n), full(n.Direction, queue.Change{Event: step.Submit, Facts: facts}))
 		m.same(out, want)
-		return out.Verdict == step.Done, err
+		return out.Answer == step.Done, err
 	})
 }
 
@@ -92,7 +92,7 @@ func (m *model) move() {
 				n.ExpiresAt, n.NextAttempt, n.Lease.Until = m.soon(), m.soon(), m.soon()
 			}}))
 		m.same(out, want)
-		return out.Verdict == step.Done, err
+		return out.Answer == step.Done, err
 	})
 }
 

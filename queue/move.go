@@ -36,7 +36,7 @@ func (l *Ledger) Put(tx store.Tx, m *mail.Mail, raw store.Staged, c Change) (ste
 		return step.Outcome{}, fmt.Errorf("queue: put %s: %w", m.ID, err)
 	}
 	out, err := l.step(tx, m, c)
-	if err != nil || out.Verdict != step.Done {
+	if err != nil || out.Answer != step.Done {
 		return out, err
 	}
 	if err := space.PutBody(tx, raw); err != nil {
@@ -80,7 +80,7 @@ func (l *Ledger) Move(tx store.Tx, m *mail.Mail, c Change) (step.Outcome, error)
 		}
 	}
 	out, err := l.step(tx, m, c)
-	if err == nil && out.Verdict != step.Done {
+	if err == nil && out.Answer != step.Done {
 		err = putIndexes(tx, now)
 	}
 	return out, err
@@ -92,7 +92,7 @@ func (l *Ledger) step(tx store.Tx, m *mail.Mail, c Change) (step.Outcome, error)
 	c.Facts.Direction, c.Facts.Notice = m.Direction, m.Notice != nil
 	c.Facts.State, c.Facts.Basis = m.State, m.Basis
 	out := step.Step(c.Facts, c.Event)
-	if out.Verdict != step.Done {
+	if out.Answer != step.Done {
 		return out, nil
 	}
 	if !from.CanFollow(out.State) {

@@ -78,14 +78,14 @@ func TestPutRefusesAnIdThatIsTaken(t *testing.T) {
 func TestAPutThatTheStepRefusesLeavesNothing(t *testing.T) {
 	f := build(t)
 	before := f.keys()
-	for want, facts := range map[step.Verdict]step.Facts{
+	for want, facts := range map[step.Answer]step.Facts{
 		step.Frozen: {Mode: mail.Autonomous, Frozen: true}, step.ReadOnly: {Mode: mail.ReadOnly},
 	} {
 		m := f.draft(mail.Outgoing, f.box)
 		f.Update(func(tx store.Tx) error {
 			out, err := f.Ledger.Put(tx, m, bodyOf(m), queue.Change{Event: step.Submit, Facts: facts})
-			if out.Verdict != want {
-				t.Errorf("%s, want %s", out.Verdict, want)
+			if out.Answer != want {
+				t.Errorf("%s, want %s", out.Answer, want)
 			}
 			return err
 		})
@@ -154,8 +154,8 @@ func TestAMoveThatTheStepRefusesKeepsTheIndexes(t *testing.T) {
 		c.by.Apply = func(*mail.Mail, audit.Ref) { t.Errorf("%s was applied to %s mail", c.by.Event, m.State) }
 		f.Update(func(tx store.Tx) error {
 			out, err := f.Ledger.Move(tx, m, c.by)
-			if out.Verdict == step.Done || out.State != c.m.State {
-				t.Errorf("%s of %s mail: %s, %s", c.by.Event, c.m.State, out.Verdict, out.State)
+			if out.Answer == step.Done || out.State != c.m.State {
+				t.Errorf("%s of %s mail: %s, %s", c.by.Event, c.m.State, out.Answer, out.State)
 			}
 			return err
 		})

@@ -79,8 +79,8 @@ func TestARefusedStepWakesNobody(t *testing.T) {
 	defer stop()
 	f.Update(func(tx store.Tx) error {
 		out, err := f.Ledger.Move(tx, f.copyOf(tx, m.ID), full(mail.Outgoing, sent))
-		if out.Verdict != step.Stale {
-			t.Errorf("%s", out.Verdict)
+		if out.Answer != step.Stale {
+			t.Errorf("%s", out.Answer)
 		}
 		return err
 	})

@@ -2,7 +2,7 @@
 // over SMTP and returns a result for each recipient.
 //
 // It reads a [mail.Mail] and its canonical bytes and changes neither. Whether
-// there is another attempt, and when, is for the queue to decide: this package
+// there is another attempt, and when, is for gate and delivery to decide: this package
 // only says temporary or permanent, because it alone saw the reply.
 //
 //	c, err := relay.New(relay.Options{Hostname: "mail.a.test", Smarthost: "relay.a.test:587", …})

@@ -165,8 +165,8 @@ func (a approveCmd) Run(e *environment) error {
 		return usageError{hinted{errors.New("nobody is there to ask"), "give --digest D, or --yes to take what is read now"}}
 	}
 	in := bufio.NewReader(e.in)
-	return e.decide(a.IDs, func(c *api.Client, id string) (api.Verdict, error) {
-		v := api.Verdict{EmailID: id, Action: "approve", Digest: a.Digest, Reason: a.Reason}
+	return e.decide(a.IDs, func(c *api.Client, id string) (api.DecideRequest, error) {
+		v := api.DecideRequest{EmailID: id, Action: "approve", Digest: a.Digest, Reason: a.Reason}
 		if a.Digest != "" {
 			return v, nil
 		}
@@ -199,14 +199,14 @@ type rejectCmd struct {
 func (r rejectCmd) Validate() error { return approveCmd{IDs: r.IDs, Digest: r.Digest}.Validate() }
 
 func (r rejectCmd) Run(e *environment) error {
-	return e.decide(r.IDs, func(_ *api.Client, id string) (api.Verdict, error) {
-		return api.Verdict{EmailID: id, Action: "reject", Digest: r.Digest, Reason: r.Reason}, nil
+	return e.decide(r.IDs, func(_ *api.Client, id string) (api.DecideRequest, error) {
+		return api.DecideRequest{EmailID: id, Action: "reject", Digest: r.Digest, Reason: r.Reason}, nil
 	})
 }
 
 // decide makes one decision after the other; one that fails hides none of the
 // others.
-func (e *environment) decide(ids []string, verdict func(*api.Client, string) (api.Verdict, error)) error {
+func (e *environment) decide(ids []string, request func(*api.Client, string) (api.DecideRequest, error)) error {
 	c, err := e.client()
 	if err != nil {
 		return err
@@ -215,7 +215,7 @@ func (e *environment) decide(ids []string, verdict func(*api.Client, string) (ap
 	outcomes := make([]outcome, 0, len(ids))
 	for _, id := range ids {
 		o := outcome{ID: id}
-		v, err := verdict(c, id)
+		v, err := request(c, id)
 		if err == nil {
 			var d api.Decided
 			d, err = api.Call(e.ctx, c, api.DecideEmail, v)

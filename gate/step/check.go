@@ -48,10 +48,10 @@ func Check(kind string, facts map[string]string) error {
 		return r.err
 	}
 	out := decide(f, event)
-	want := Outcome{State: to, Basis: after, Verdict: Done, Kind: Kind(kind), CopyOnly: copyOnly}
+	want := Outcome{State: to, Basis: after, Answer: Done, Kind: Kind(kind), CopyOnly: copyOnly}
 	switch {
-	case out.Verdict != Done:
-		return fmt.Errorf("on these facts %s changes nothing (%s)", event, out.Verdict)
+	case out.Answer != Done:
+		return fmt.Errorf("on these facts %s changes nothing (%s)", event, out.Answer)
 	case out != want:
 		return fmt.Errorf("on these facts %s gives %s, %s on %s, not %s, %s on %s",
 			event, out.Kind, out.State, out.Basis, kind, to, after)

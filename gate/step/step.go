@@ -56,8 +56,8 @@ const (
 	Submit  Event = iota // a door, or a notice, brings it
 	Approve              // an approver says yes
 	Reject               // an approver says no
-	Cancel               // the submitter or an operator withdraws it
-	Hold                 // an operator puts it back before an approver
+	Cancel               // the submitter or an admin withdraws it
+	Hold                 // an admin or an approver puts it back
 	Expire               // nobody decided in time
 	Claim                // a worker wants to attempt it
 	Settle               // the results of an attempt are known
@@ -73,26 +73,26 @@ var eventNames = [...]string{
 
 func (e Event) String() string { return eventNames[e] }
 
-// Verdict is the answer to an event: Done, or why nothing changed.
-type Verdict uint8
+// Answer is the answer to an event: Done, or why nothing changed.
+type Answer uint8
 
-// The verdicts.
+// The answers.
 const (
-	Done        Verdict = iota
-	Stale               // the mail is not in a state in which this can happen
-	TooLate             // an attempt is under way, or the hold has expired
-	Frozen              // nothing in scope moves
-	ReadOnly            // the mailbox may not send
-	SelfDecided         // the submitter can never decide
-	Mismatch            // the decision names another digest
-	NotDue              // scheduled for later
+	Done        Answer = iota
+	Stale              // the mail is not in a state in which this can happen
+	TooLate            // an attempt is under way, or the hold has expired
+	Frozen             // nothing in scope moves
+	ReadOnly           // the mailbox may not send
+	SelfDecided        // the submitter can never decide
+	Mismatch           // the decision names another digest
+	NotDue             // scheduled for later
 )
 
-var verdictNames = [...]string{
+var answerNames = [...]string{
 	"done", "stale", "too_late", "frozen", "read_only", "self_decided", "mismatch", "not_due",
 }
 
-func (v Verdict) String() string { return verdictNames[v] }
+func (v Answer) String() string { return answerNames[v] }
 
 // Kind names the audit entry of a step. It is a type of its own because this
 // package imports mail alone; queue turns it into an audit.Kind, and a test of
@@ -122,12 +122,12 @@ var Kinds = [...]Kind{
 }
 
 // Outcome is the next state of the mail and the kind of its audit entry. When
-// Verdict is not Done, State and Basis are as they were and Kind is empty.
+// Answer is not Done, State and Basis are as they were and Kind is empty.
 type Outcome struct {
-	State   State
-	Basis   mail.Basis
-	Verdict Verdict
-	Kind    Kind
+	State  State
+	Basis  mail.Basis
+	Answer Answer
+	Kind   Kind
 	// CopyOnly: the claim is for the oversight address alone.
 	CopyOnly bool
 }
@@ -352,8 +352,8 @@ func (f Facts) passes() mail.Basis {
 	return mail.NoBasis
 }
 
-func (f Facts) refuse(v Verdict) Outcome { return Outcome{State: f.State, Basis: f.Basis, Verdict: v} }
+func (f Facts) refuse(v Answer) Outcome { return Outcome{State: f.State, Basis: f.Basis, Answer: v} }
 
 func done(s State, b mail.Basis, kind Kind) Outcome {
-	return Outcome{State: s, Basis: b, Verdict: Done, Kind: kind}
+	return Outcome{State: s, Basis: b, Answer: Done, Kind: kind}
 }

@@ -163,7 +163,7 @@ type outcome struct {
 }
 
 func result(f Facts, o Outcome) outcome {
-	if o.Verdict != Done && o.Basis == f.Basis {
+	if o.Answer != Done && o.Basis == f.Basis {
 		o.Basis = mail.NoBasis
 		return outcome{o, true}
 	}
@@ -179,7 +179,7 @@ func (o outcome) String() string {
 	if o.CopyOnly {
 		kind += " copy-only"
 	}
-	return fmt.Sprintf("%s %s basis=%s kind=%s", o.Verdict, o.State, basis, kind)
+	return fmt.Sprintf("%s %s basis=%s kind=%s", o.Answer, o.State, basis, kind)
 }
 
 // same compares a table with the file that a person has read.
@@ -271,16 +271,16 @@ func TestInvariants(t *testing.T) {
 		o := Step(f, e)
 		fail := func(what string) { t.Fatalf("%s: %s on %+v gives %+v", what, e, f, o) }
 
-		if o.Verdict != Done && (o.State != f.State || o.Basis != f.Basis || o.Kind != "") {
+		if o.Answer != Done && (o.State != f.State || o.Basis != f.Basis || o.Kind != "") {
 			fail("a refusal changes nothing")
 		}
-		if o.Verdict == Done && !f.State.CanFollow(o.State) {
+		if o.Answer == Done && !f.State.CanFollow(o.State) {
 			fail("every step is an edge of the state table")
 		}
-		if o.Verdict == Done && !slices.Contains(Kinds[:], o.Kind) {
+		if o.Answer == Done && !slices.Contains(Kinds[:], o.Kind) {
 			fail("every step has an audit entry")
 		}
-		if f.State.Final() && o.Verdict == Done {
+		if f.State.Final() && o.Answer == Done {
 			fail("final states absorb")
 		}
 		if o.State == mail.Sending && f.State != mail.Sending {
@@ -305,10 +305,10 @@ func TestInvariants(t *testing.T) {
 		if o.CopyOnly && !f.Owed {
 			fail("only a copy that is owed goes alone")
 		}
-		if e == Cancel && f.Direction == mail.Outgoing && f.Owed && o.Verdict == Done {
+		if e == Cancel && f.Direction == mail.Outgoing && f.Owed && o.Answer == Done {
 			fail("withdrawing the rest does not shed a copy")
 		}
-		if (e == Approve || e == Reject) && f.Self && o.Verdict == Done {
+		if (e == Approve || e == Reject) && f.Self && o.Answer == Done {
 			fail("the submitter never decides")
 		}
 		if f.Direction == mail.Incoming && (o.State == mail.Ready || o.State == mail.Sending) && o.State != f.State {
@@ -330,7 +330,7 @@ func TestInvariants(t *testing.T) {
 func TestEveryEdgeOfTheStateTableIsReached(t *testing.T) {
 	seen := map[[2]mail.State]bool{}
 	every(func(f Facts, e Event) {
-		if o := Step(f, e); o.Verdict == Done {
+		if o := Step(f, e); o.Answer == Done {
 			seen[[2]mail.State{f.State, o.State}] = true
 		}
 	})

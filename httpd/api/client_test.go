@@ -87,7 +87,7 @@ var requests = map[string]struct {
 	"list_pending":           {PendingQuery{Limit: 3}, "GET", "/v1/oversight/pending?limit=3", ""},
 	"review_email":           {MailRef{"I"}, "GET", "/v1/oversight/pending/I", ""},
 	"get_raw_email":          {MailRef{"I"}, "GET", "/v1/oversight/pending/I?raw=1", ""},
-	"decide_email": {Verdict{EmailID: "I", Action: "approve", Digest: "D"},
+	"decide_email": {DecideRequest{EmailID: "I", Action: "approve", Digest: "D"},
 		"POST", "/v1/oversight/decide", `{"email_id":"I","action":"approve","digest":"D"}`},
 	"get_account":    {None{}, "GET", "/v1/account", ""},
 	"update_account": {AccountPatch{Name: &mode}, "PATCH", "/v1/account", `{"name":"gated_all"}`},

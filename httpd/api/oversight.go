@@ -126,9 +126,9 @@ type Part struct {
 	Why        string   `json:"why,omitempty" doc:"it is not"`
 }
 
-// Verdict is a decision to be made. An approval must quote the digest that was
+// DecideRequest is a decision to be made. An approval must quote the digest that was
 // shown.
-type Verdict struct {
+type DecideRequest struct {
 	EmailID  string `json:"email_id" doc:"id of the mail"`
 	Action   string `json:"action,omitempty" doc:"approve or reject" tool:",required"`
 	Decision string `json:"decision,omitempty" doc:"the same as action" tool:"-"`

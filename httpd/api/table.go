@@ -165,7 +165,7 @@ var (
 		Variant: "raw", Kind: Raw, Media: "message/rfc822",
 		Summary: "the bytes of a mail"})
 
-	DecideEmail = Add[Verdict, Decided](Operations, Operation{
+	DecideEmail = Add[DecideRequest, Decided](Operations, Operation{
 		Name: "decide_email", Method: "POST", Path: "/v1/oversight/decide", Scopes: oneOf(ScopeOversight),
 		Audit:   "decide",
 		Summary: "approve what the digest names, or reject",

@@ -35,7 +35,7 @@ func New() *Metrics {
 	m.Replies = m.counter("mail_smtp_replies_total", "SMTP replies sent.", "verb", "code")
 	m.AuthFailures = m.counter("mail_auth_failures_total", "Refused credentials.", "door")
 	m.Submissions = m.counter("mail_submissions_total", "Mails offered to the gate.", "door", "verdict")
-	m.Decisions = m.counter("mail_decisions_total", "Ends of a hold.", "verdict")
+	m.Decisions = m.counter("mail_decisions_total", "Decisions, ends of a hold, and refused decisions.", "verdict")
 	m.Attempts = m.counter("mail_attempt_results_total", "Results of attempts, by recipient.", "result")
 	m.Limits = m.counter("mail_limit_reached_total", "How often a limit of docs/limits.md was reached.", "limit")
 	m.AttemptTime = prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -1,7 +1,7 @@
 // Package registry knows who may do what: the operator, its domains, agents,
 // mailboxes, allowlists and freezes, and the credentials of everyone who asks.
 //
-// Its one type is [Registry]. Every method takes the caller's transaction, so
+// Its operations are methods of [Registry]. Every method takes the caller's transaction, so
 // that the gate reads policy in the transaction that acts on it, and every
 // write appends its audit entry there too: no entry, no change. Writes name the
 // [Principal] who asks, read it again from the store, and refuse what its kind
@@ -9,7 +9,7 @@
 // everyone, loosening only to whoever may approve mail ([CanLoosen]).
 //
 //	err := db.Update(ctx, func(tx store.Tx) error {
-//		_, err := reg.SetMode(tx, principal, address, mail.ReadOnly)
+//		_, err := reg.AddDomain(tx, principal, "example.com")
 //		return err
 //	})
 package registry

@@ -86,7 +86,7 @@ func (e *Example) Submit(to ...string) *mail.Mail {
 // Approve approves a mail.
 func (e *Example) Approve(m *mail.Mail) *mail.Mail {
 	e.Helper()
-	m, err := e.Gate.Decide(e.Context(), e.Approver, m.ID, gate.Verdict{Approve: true, Digest: m.Digest})
+	m, err := e.Gate.Decide(e.Context(), e.Approver, m.ID, gate.Decision{Approve: true, Digest: m.Digest})
 	if err != nil {
 		e.Fatal(err)
 	}
