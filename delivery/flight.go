@@ -12,8 +12,8 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// dotTime is how long a stop waits for the reply to a final dot that was
-// allowed before: five octets that are on their way.
+// dotTime is how long a change of policy waits for the replies to final dots that
+// were allowed before: five octets that are on their way.
 const dotTime = 5 * time.Second
 
 // flight is one attempt of this node, from the moment it was picked.
@@ -31,8 +31,10 @@ type flight struct {
 	past    int        // transactions whose final dot was allowed
 }
 
-func (f *flight) stopped(past bool) node.Stop {
-	return node.Stop{Mail: f.id, Agent: f.agent, Mailbox: f.mailbox, Past: past}
+// met is how a change of policy met the attempt; a mail of which one transaction
+// had been allowed its final dot is past, whatever became of the others.
+func (f *flight) met() node.Stop {
+	return node.Stop{Mail: f.id, Agent: f.agent, Mailbox: f.mailbox, Past: f.past > 0}
 }
 
 // flights knows every attempt under way, so that a freeze can wait for them (invariant 11).
@@ -113,7 +115,7 @@ func (fs *flights) pass(f *flight, phase mail.Phase, check func() error) error {
 	case err == nil && phase == mail.BeforeDot:
 		f.past++
 	case errors.Is(err, gate.ErrStopped) && len(fs.met) < node.MaxStops:
-		fs.met[f.id] = f.stopped(false)
+		fs.met[f.id] = f.met()
 	}
 	fs.cond.Broadcast()
 	return err
@@ -137,8 +139,12 @@ func (d *Delivery) apply(ctx context.Context, epoch uint64) ([]node.Stop, error)
 	for _, f := range barred {
 		f.stop = true
 	}
+	late := time.AfterFunc(dotTime, fs.wakeAll)
+	defer late.Stop()
+	end := time.Now().Add(dotTime)
 	for _, f := range barred {
-		fs.met[f.id] = f.stopped(fs.drain(ctx, f))
+		fs.drain(ctx, f, end)
+		fs.met[f.id] = f.met()
 	}
 	var stops []node.Stop
 	for _, s := range fs.met {
@@ -187,28 +193,24 @@ func (d *Delivery) barred(ctx context.Context) (out []*flight, err error) {
 	return out, err
 }
 
-// drain waits until a barred attempt can send nothing more, and says whether its
-// final dot had been allowed before. The caller holds fs.mu.
-func (fs *flights) drain(ctx context.Context, f *flight) (past bool) {
+// drain waits until a barred attempt can send nothing more. The caller holds fs.mu.
+func (fs *flights) drain(ctx context.Context, f *flight, end time.Time) {
 	for f.passing > 0 && ctx.Err() == nil {
 		fs.cond.Wait()
 	}
 	if f.past > 0 {
 		// Its dot was allowed and is being written. It is safe to wait for
 		// the reply, but not for ever.
-		late := time.AfterFunc(dotTime, fs.wakeAll)
-		defer late.Stop()
-		for end := time.Now().Add(dotTime); fs.all[f.id] == f && ctx.Err() == nil && time.Now().Before(end); {
+		for fs.all[f.id] == f && ctx.Err() == nil && time.Now().Before(end) {
 			fs.cond.Wait()
 		}
-		return true
+		return
 	}
 	// No dot was allowed and none can be: cutting the connection is safe.
 	f.cancel(gate.ErrStopped)
 	for fs.all[f.id] == f && ctx.Err() == nil {
 		fs.cond.Wait()
 	}
-	return false
 }
 
 func (fs *flights) wakeAll() {

@@ -97,10 +97,12 @@ func (g *Gate) set(
 // stopped what was claimed before it (invariant 11).
 func (g *Gate) tighten(ctx context.Context, p registry.Principal, op string, scope func(string, mail.Address) bool,
 	change func(store.Tx, registry.Principal) error) (FreezeReport, error) {
-	var epoch uint64
-	err := g.set(ctx, p, op, func(tx store.Tx, p registry.Principal) error {
-		err := change(tx, p)
-		if err == nil {
+	var before, epoch uint64
+	err := g.set(ctx, p, op, func(tx store.Tx, p registry.Principal) (err error) {
+		if before, err = g.reg.Epoch(tx); err != nil {
+			return err
+		}
+		if err = change(tx, p); err == nil {
 			epoch, err = g.reg.Epoch(tx)
 		}
 		return err
@@ -109,6 +111,9 @@ func (g *Gate) tighten(ctx context.Context, p registry.Principal, op string, sco
 		return FreezeReport{}, err
 	}
 	report, err := g.awaitNodes(ctx, epoch, scope)
+	if epoch == before { // it was so already: what there is to report was reported then
+		report = FreezeReport{}
+	}
 	if err != nil {
 		err = fmt.Errorf("gate: the change is in force, but attempts under way did not end in time: %w", err)
 	}

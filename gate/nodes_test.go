@@ -28,7 +28,7 @@ func (h *fixture) other(applied uint64) {
 func TestAFreezeWaitsForEveryLiveNode(t *testing.T) {
 	for name, free := range map[string]func(h *fixture){
 		"until it has applied the freeze": func(h *fixture) { h.other(1 << 20) },
-		"until its lease is over":         func(h *fixture) { h.Clock.Forward(node.LeaseTime) },
+		"until its lease is over":         func(h *fixture) { h.Clock.Forward(node.LeaseTime + node.Grace) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -3,7 +3,7 @@
 //
 // A node sends only while it holds its lease, and renews the lease while it
 // sends. Whoever tightens policy waits until every live node has applied it: see
-// [Nodes.Waiting]. A node that is gone is waited for until its lease is over.
+// [Nodes.Waiting]. A node that is gone is waited for until its lease is surely over.
 package node
 
 import (
@@ -50,6 +50,11 @@ const (
 	LeaseTime = 30 * time.Second
 	RenewTime = 10 * time.Second
 	Margin    = 5 * time.Second
+
+	// Grace is how long a node is waited for when its lease is over by the clock
+	// of the store. A clock may part from the truth by so much before it is in
+	// doubt: see package clock.
+	Grace = time.Minute
 )
 
 // MaxStops is how many stops are kept of a node, the newest.
@@ -137,15 +142,15 @@ func (n *Nodes) Holds(tx store.Tx, name, session string) error {
 	return err
 }
 
-// Waiting returns the live nodes that have not applied epoch yet, and what those
-// that have it stopped for it or later.
+// Waiting returns the nodes that have not applied epoch yet and may still be live,
+// and what those that have it stopped for it or later.
 func (n *Nodes) Waiting(tx store.Tx, epoch uint64) (waiting []string, stops []Stop, err error) {
 	err = space.Scan(tx, store.Prefix(prefix), func(key string, b []byte) error {
 		var r Record
 		if err := json.Unmarshal(b, &r); err != nil {
 			return fmt.Errorf("node: read %s: %w", key, err)
 		}
-		if r.Applied < epoch && tx.Now().Before(r.Until) {
+		if r.Applied < epoch && !r.Until.IsZero() && tx.Now().Before(r.Until.Add(Grace)) {
 			waiting = append(waiting, r.Name)
 		}
 		return nil

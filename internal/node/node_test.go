@@ -127,7 +127,11 @@ func TestEveryLiveNodeIsWaitedFor(t *testing.T) {
 	if names, _ := f.waiting(8); fmt.Sprint(names) != "[a b]" {
 		t.Errorf("waiting: %v", names)
 	}
-	f.now = f.now.Add(node.LeaseTime)
+	f.now = f.now.Add(node.LeaseTime + node.Grace - time.Millisecond)
+	if names, _ := f.waiting(8); fmt.Sprint(names) != "[a b]" {
+		t.Errorf("their leases may not be over: %v", names)
+	}
+	f.now = f.now.Add(time.Millisecond)
 	if names, _ := f.waiting(8); len(names) != 0 {
 		t.Errorf("their leases are over: %v", names)
 	}
