@@ -73,12 +73,12 @@ type Delivery struct {
 	nodes  *node.Nodes
 	o      Options
 
-	turn    turns // of the dispatcher alone, as is due
-	due     groups
-	flights flights
-	ended   chan struct{} // has a value after an attempt has ended
-	session string        // of this process
-	lease   lease         // of this node
+	turn     turns // of the dispatcher alone, as is due
+	due      groups
+	attempts attempts
+	ended    chan struct{} // has a value after an attempt has ended
+	session  string        // of this process
+	lease    lease         // of this node
 }
 
 // New returns a delivery that does nothing until Run.
@@ -106,6 +106,6 @@ func New(db store.Store, g *gate.Gate, l *queue.Ledger, nodes *node.Nodes, hop H
 	d.session = rand.Text()
 	d.lease.record = node.Record{Name: o.Node, Session: d.session}
 	d.turn.group = map[string]queue.Group{}
-	d.flights.init()
+	d.attempts.init()
 	return d, nil
 }

@@ -125,7 +125,7 @@ func TestTheCostOfACommitDoesNotGrowWithTheDeferredDestinations(t *testing.T) {
 				t.Fatalf("got %v, want %v", p, ids)
 			}
 			f.take(p)
-			f.d.flights.end(p.flight)
+			f.d.attempts.end(p.attempt)
 			f.next()
 		}
 		return f.n

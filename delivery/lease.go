@@ -127,7 +127,7 @@ func (d *Delivery) applyPolicy(ctx context.Context) error {
 	}
 	err = d.record(ctx, func(r *node.Record) { r.Applied = epoch }, stops...)
 	if err == nil {
-		d.flights.forget(stops)
+		d.attempts.forget(stops)
 	}
 	return err
 }

@@ -30,7 +30,7 @@ const maxBusy = 100
 type pick struct {
 	m       *mail.Mail
 	release func()
-	flight  *flight
+	attempt *attempt
 	ctx     context.Context
 }
 
@@ -89,7 +89,7 @@ func (d *Delivery) next(ctx context.Context) (*pick, time.Duration, error) {
 			continue // the slot that was free went to another
 		}
 		fctx, cancel := context.WithCancelCause(ctx)
-		return &pick{m: f.mail, release: release, flight: d.flights.start(f.mail, cancel), ctx: fctx}, 0, nil
+		return &pick{m: f.mail, release: release, attempt: d.attempts.start(f.mail, cancel), ctx: fctx}, 0, nil
 	}
 }
 
@@ -99,7 +99,7 @@ func (d *Delivery) next(ctx context.Context) (*pick, time.Duration, error) {
 // slow hosts.
 func (d *Delivery) find(tx store.Tx, f *found) error {
 	share := max(1, d.o.Workers/4)
-	busy, all := d.flights.load()
+	busy, all := d.attempts.load()
 	var over []string
 	for _, box := range after(slices.Sorted(maps.Keys(d.due.awake)), d.turn.mailbox) {
 		if busy[box] >= share {
@@ -159,7 +159,7 @@ func after[S ~string](list []S, last S) []S {
 	return list
 }
 
-// findGroup finds the first mail of a group that is due, not in flight, and has
+// findGroup finds the first mail of a group that is due, not under way, and has
 // free slots. A group that has none due is put to sleep.
 func (d *Delivery) findGroup(tx store.Tx, group queue.Group, f *found) error {
 	busy, due := 0, false
@@ -171,7 +171,7 @@ func (d *Delivery) findGroup(tx store.Tx, group queue.Group, f *found) error {
 			return store.Stop
 		}
 		due = true
-		if d.flights.has(id) {
+		if d.attempts.has(id) {
 			return nil
 		}
 		m, err := d.ledger.Load(tx, id)

@@ -75,7 +75,7 @@ func (d *Delivery) lapse(ctx context.Context, starting string) error {
 		return err
 	})
 	for _, id := range ids {
-		if d.flights.has(id) {
+		if d.attempts.has(id) {
 			continue
 		}
 		// One damaged record must not stop the others, nor pass in silence.
@@ -149,7 +149,7 @@ func (d *Delivery) wake() {
 func (d *Delivery) attempt(p *pick) {
 	defer d.wake() // a slot is free
 	defer p.release()
-	defer d.flights.end(p.flight)
+	defer d.attempts.end(p.attempt)
 	id := p.m.ID
 	c, err := d.claimSafely(p)
 	if err != nil {
@@ -166,7 +166,7 @@ func (d *Delivery) attempt(p *pick) {
 	}
 	d.o.Log.Info("released", "mail", id, "attempt", c.Mail.Attempts,
 		"mode", c.Mail.Release.Mode, "basis", c.Mail.Release.Basis)
-	d.flights.claimed(p.flight, c)
+	d.attempts.claimed(p.attempt, c)
 	start := time.Now()
 	results := d.deliverSafely(p, c)
 	d.o.Metrics.AttemptTime.Observe(time.Since(start).Seconds())
@@ -246,7 +246,7 @@ func (d *Delivery) margin() time.Duration { return d.o.Lease / 10 }
 
 // proceed asks policy once more (invariant 11).
 func (d *Delivery) proceed(p *pick, c *gate.Claim, phase mail.Phase) error {
-	return d.flights.pass(p.flight, phase, func() error { return d.gate.Proceed(p.ctx, c) })
+	return d.attempts.pass(p.attempt, phase, func() error { return d.gate.Proceed(p.ctx, c) })
 }
 
 // settleSurely tries until the results are on record, as long as the lease

@@ -32,7 +32,7 @@ func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v D
 	if v.Approve {
 		event = step.Approve
 	}
-	a := Attempt{Op: opDecide, Mail: id, facts: map[string]string{"event": event.String()}}
+	a := Restricted{Op: opDecide, Mail: id, facts: map[string]string{"event": event.String()}}
 	err = g.Guard(ctx, p, a, func(ctx context.Context) error {
 		m, err = g.decide(ctx, p, id, v, event)
 		return err

@@ -80,7 +80,7 @@ func (g *Gate) AllowRemove(ctx context.Context, p registry.Principal, box mail.A
 func (g *Gate) set(
 	ctx context.Context, p registry.Principal, op string, change func(store.Tx, registry.Principal) error,
 ) error {
-	return g.Guard(ctx, p, Attempt{Op: op}, func(ctx context.Context) error {
+	return g.Guard(ctx, p, Restricted{Op: op}, func(ctx context.Context) error {
 		err := g.update(ctx, func(tx store.Tx) error {
 			p, err := g.reg.Current(tx, p)
 			if err != nil {

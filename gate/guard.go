@@ -14,9 +14,9 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// Attempt is an order that only some may give: to decide, to change policy, to
+// Restricted is an operation that only some may ask for: to decide, to change policy, to
 // make a credential.
-type Attempt struct {
+type Restricted struct {
 	Op   string  // what was asked for: "decide", "thaw", "key.create", …
 	Door string  // "" where no door says
 	Mail mail.ID // of a decision
@@ -28,18 +28,18 @@ type Attempt struct {
 	facts map[string]string
 }
 
-// Guard carries out an order and records its refusal, once, after whatever
-// transaction refused it is gone. A guarded order inside another is a part of
+// Guard carries out an operation and records its refusal, once, after whatever
+// transaction refused it is gone. A guarded operation inside another is a part of
 // it: a door guards what it does before the gate is asked, and the gate what is
 // asked of it in any other way.
-func (g *Gate) Guard(ctx context.Context, p registry.Principal, a Attempt, order func(context.Context) error) error {
-	if outer, ok := ctx.Value(guardKey{}).(*Attempt); ok {
+func (g *Gate) Guard(ctx context.Context, p registry.Principal, a Restricted, run func(context.Context) error) error {
+	if outer, ok := ctx.Value(guardKey{}).(*Restricted); ok {
 		if a.Mail != "" {
 			outer.Mail, outer.facts = a.Mail, a.facts
 		}
-		return order(ctx)
+		return run(ctx)
 	}
-	err := order(context.WithValue(ctx, guardKey{}, &a))
+	err := run(context.WithValue(ctx, guardKey{}, &a))
 	if a.Refused == nil {
 		a.Refused = refusal
 	}
@@ -71,7 +71,7 @@ func (g *Gate) Guard(ctx context.Context, p registry.Principal, a Attempt, order
 
 type guardKey struct{}
 
-// opDecide is the one order about a mail.
+// opDecide is the one operation about a mail.
 const opDecide = "decide"
 
 // refusal is what the gate itself takes for one.

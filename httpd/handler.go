@@ -99,8 +99,8 @@ func (s *Server) perform(
 	if op.Audit == "" {
 		return s.admit(ctx, op, c, read, do)
 	}
-	attempt := gate.Attempt{Op: op.Audit, Door: c.door, Refused: refused}
-	return s.o.Gate.Guard(ctx, c.Principal, attempt, func(ctx context.Context) error {
+	guarded := gate.Restricted{Op: op.Audit, Door: c.door, Refused: refused}
+	return s.o.Gate.Guard(ctx, c.Principal, guarded, func(ctx context.Context) error {
 		return s.admit(ctx, op, c, read, do)
 	})
 }

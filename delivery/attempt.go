@@ -16,14 +16,14 @@ import (
 // were allowed before: five octets that are on their way.
 const dotTime = 5 * time.Second
 
-// flight is one attempt of this node, from the moment it was picked.
-type flight struct {
+// attempt is one attempt of this node, from the moment it was picked.
+type attempt struct {
 	id      mail.ID
 	agent   string
 	mailbox mail.Address
 	cancel  context.CancelCauseFunc
 
-	// Guarded by flights.mu.
+	// Guarded by attempts.mu.
 	m       *mail.Mail // as it was picked, then as it was claimed
 	copy    bool       // only the oversight address gets it
 	stop    bool       // it may not enter DATA nor send a final dot any more
@@ -33,26 +33,26 @@ type flight struct {
 
 // met is how a change of policy met the attempt; a mail of which one transaction
 // had been allowed its final dot is past, whatever became of the others.
-func (f *flight) met() node.Stop {
+func (f *attempt) met() node.Stop {
 	return node.Stop{Mail: f.id, Agent: f.agent, Mailbox: f.mailbox, Past: f.past > 0}
 }
 
-// flights knows every attempt under way, so that a freeze can wait for them (invariant 11).
-type flights struct {
+// attempts knows every attempt under way, so that a freeze can wait for them (invariant 11).
+type attempts struct {
 	mu   sync.Mutex
 	cond *sync.Cond
-	all  map[mail.ID]*flight
+	all  map[mail.ID]*attempt
 	// met are attempts that Proceed stopped before apply reached them.
 	met map[mail.ID]node.Stop
 }
 
-func (fs *flights) init() {
+func (fs *attempts) init() {
 	fs.cond = sync.NewCond(&fs.mu)
-	fs.all = map[mail.ID]*flight{}
+	fs.all = map[mail.ID]*attempt{}
 	fs.met = map[mail.ID]node.Stop{}
 }
 
-func (fs *flights) has(id mail.ID) bool {
+func (fs *attempts) has(id mail.ID) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	return fs.all[id] != nil
@@ -60,7 +60,7 @@ func (fs *flights) has(id mail.ID) bool {
 
 // load returns how many attempts each mailbox has under way, by its key, and how
 // many there are.
-func (fs *flights) load() (byBox map[string]int, all int) {
+func (fs *attempts) load() (byBox map[string]int, all int) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	byBox = map[string]int{}
@@ -72,22 +72,22 @@ func (fs *flights) load() (byBox map[string]int, all int) {
 
 // start registers an attempt before its claim is made, so that there is no
 // moment at which a claimed mail is unknown to a freeze.
-func (fs *flights) start(m *mail.Mail, cancel context.CancelCauseFunc) *flight {
+func (fs *attempts) start(m *mail.Mail, cancel context.CancelCauseFunc) *attempt {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	f := &flight{id: m.ID, agent: m.Agent, mailbox: m.Mailbox, cancel: cancel, m: m}
+	f := &attempt{id: m.ID, agent: m.Agent, mailbox: m.Mailbox, cancel: cancel, m: m}
 	fs.all[m.ID] = f
 	return f
 }
 
 // claimed notes what the claim has made of the mail.
-func (fs *flights) claimed(f *flight, c *gate.Claim) {
+func (fs *attempts) claimed(f *attempt, c *gate.Claim) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.m, f.copy = c.Mail, c.CopyOnly
 }
 
-func (fs *flights) end(f *flight) {
+func (fs *attempts) end(f *attempt) {
 	f.cancel(nil)
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -97,7 +97,7 @@ func (fs *flights) end(f *flight) {
 
 // pass runs check for a transaction that asks to go on. While it asks for its
 // final dot it counts as passing: a freeze waits for the answer.
-func (fs *flights) pass(f *flight, phase mail.Phase, check func() error) error {
+func (fs *attempts) pass(f *attempt, phase mail.Phase, check func() error) error {
 	fs.mu.Lock()
 	if f.stop {
 		fs.mu.Unlock()
@@ -126,7 +126,7 @@ func (fs *flights) pass(f *flight, phase mail.Phase, check func() error) error {
 // were stopped, and which were already past it. The change of policy is
 // committed before, so that no claim follows that older policy allowed.
 func (d *Delivery) apply(ctx context.Context, epoch uint64) ([]node.Stop, error) {
-	fs := &d.flights
+	fs := &d.attempts
 	barred, err := d.barred(ctx)
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (d *Delivery) apply(ctx context.Context, epoch uint64) ([]node.Stop, error)
 }
 
 // forget drops the stops that are on record.
-func (fs *flights) forget(stops []node.Stop) {
+func (fs *attempts) forget(stops []node.Stop) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, s := range stops {
@@ -164,14 +164,14 @@ func (fs *flights) forget(stops []node.Stop) {
 }
 
 // barred returns the attempts under way that policy does not permit now.
-func (d *Delivery) barred(ctx context.Context) (out []*flight, err error) {
+func (d *Delivery) barred(ctx context.Context) (out []*attempt, err error) {
 	type asked struct {
-		f    *flight
+		f    *attempt
 		m    *mail.Mail
 		copy bool
 	}
 	var all []asked
-	fs := &d.flights
+	fs := &d.attempts
 	fs.mu.Lock()
 	for _, f := range fs.all {
 		all = append(all, asked{f, f.m, f.copy})
@@ -194,7 +194,7 @@ func (d *Delivery) barred(ctx context.Context) (out []*flight, err error) {
 }
 
 // drain waits until a barred attempt can send nothing more. The caller holds fs.mu.
-func (fs *flights) drain(ctx context.Context, f *flight, end time.Time) {
+func (fs *attempts) drain(ctx context.Context, f *attempt, end time.Time) {
 	for f.passing > 0 && ctx.Err() == nil {
 		fs.cond.Wait()
 	}
@@ -213,7 +213,7 @@ func (fs *flights) drain(ctx context.Context, f *flight, end time.Time) {
 	}
 }
 
-func (fs *flights) wakeAll() {
+func (fs *attempts) wakeAll() {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.cond.Broadcast()
