@@ -330,3 +330,24 @@ func TestTheGateIsBuiltByTheDaemonAndForTestsInOnePlace(t *testing.T) {
 		}
 	}
 }
+
+// Only a backend and its tests take a transaction apart: with its records anybody
+// could write the keys of others.
+func TestATransactionIsOpenedBelowTheStoreAlone(t *testing.T) {
+	seen := 0
+	for _, p := range load(t) {
+		for id, obj := range p.TypesInfo.Uses {
+			if obj.Pkg() == nil || obj.Pkg().Path() != module+"/internal/store" ||
+				obj.Name() != "RecordsOf" && obj.Name() != "NewTx" {
+				continue
+			}
+			seen++
+			if !strings.HasPrefix(nameOf(p.PkgPath), "internal/store") {
+				t.Errorf("%s: %s uses store.%s", p.Fset.Position(id.Pos()), nameOf(p.PkgPath), obj.Name())
+			}
+		}
+	}
+	if seen < 3 {
+		t.Errorf("found %d uses only: the check looks past them", seen)
+	}
+}

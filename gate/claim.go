@@ -177,17 +177,22 @@ func voidRelease(m *mail.Mail, now time.Time) {
 	m.ExpiresAt = expiry(now, m)
 }
 
-// addCopy adds the oversight address of a monitored mailbox, outside the digest.
+// addCopy adds the oversight address of a monitored mailbox, outside the digest. It
+// takes the place of an earlier one that has not got its copy.
 func addCopy(m *mail.Mail, to mail.Address) {
 	if to.IsZero() {
 		return
 	}
+	m.Envelope.Rcpts = slices.DeleteFunc(m.Envelope.Rcpts, func(r mail.Rcpt) bool {
+		return r.Copy && r.Addr != to && r.Standing == mail.Pending
+	})
 	for i, r := range m.Envelope.Rcpts {
-		if r.Addr == to {
-			// Named by the author: no second copy, but no way out either.
-			m.Envelope.Rcpts[i].Owed = !r.Copy
-			return
+		if r.Addr != to || !r.Copy && r.Standing == mail.Bounced { // what bounced before is no copy
+			continue
 		}
+		// Named by the author: no second copy, but no way out either.
+		m.Envelope.Rcpts[i].Owed = !r.Copy
+		return
 	}
 	m.Envelope.Rcpts = append(m.Envelope.Rcpts,
 		mail.Rcpt{Addr: to, Copy: true, Notify: []string{"NEVER"}, Standing: mail.Pending})

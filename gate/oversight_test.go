@@ -2,11 +2,13 @@ package gate_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
@@ -180,4 +182,60 @@ func TestNamingTheOversightAddressShedsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An author names the oversight address, which refuses the mail before the mailbox
+// is monitored.
+func TestAnOversightAddressThatBouncedBeforeStillGetsItsCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		h.SetMode(mail.Autonomous)
+		h.Hop.Answer = func(a mail.Address) mail.Result {
+			if a.Local() == "boss" {
+				return mail.Result{Permanent: true, Code: 550, Message: "no"}
+			}
+			return mail.Result{Code: 451}
+		}
+		m := h.Submit("ada@dest.test", "boss@example.test")
+		h.RunIdle()
+		h.SetMode(mail.Monitored)
+		h.Hop.Answer = nil
+		h.Clock.Forward(time.Hour)
+		h.RunIdle()
+		h.Clock.Forward(time.Hour)
+		h.RunIdle()
+		var to []string
+		for _, w := range h.Hop.Sent() {
+			to = append(to, w.To...)
+		}
+		slices.Sort(to)
+		if got := strings.Join(to, " "); got != "ada@dest.test boss@example.test" || h.Mail(m.ID).State != mail.Sent {
+			t.Errorf("sent to %q, the mail is %s", got, h.Mail(m.ID).State)
+		}
+	})
+}
+
+func TestAnOversightAddressThatMovedGetsTheCopyInThePlaceOfTheOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		h.SetMode(mail.Monitored)
+		h.Hop.Answer = func(mail.Address) mail.Result { return mail.Result{Code: 451} }
+		m := h.Submit("ada@dest.test")
+		h.RunIdle()
+		h.Update(func(tx store.Tx) error {
+			to := mail.MustAddress("new@example.test")
+			return h.Registry.SetOperator(tx, h.Operator, registry.Operator{Name: "Example", Oversight: to})
+		})
+		h.Hop.Answer = nil
+		h.Clock.Forward(time.Hour)
+		h.RunIdle()
+		var to []string
+		for _, w := range h.Hop.Sent() {
+			to = append(to, w.To...)
+		}
+		slices.Sort(to)
+		if got := strings.Join(to, " "); got != "ada@dest.test new@example.test" || h.Mail(m.ID).State != mail.Sent {
+			t.Errorf("sent to %q, the mail is %s", got, h.Mail(m.ID).State)
+		}
+	})
 }

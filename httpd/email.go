@@ -37,7 +37,9 @@ func (s *Server) email(ctx context.Context, c caller, in api.EmailRequest) (out 
 		return s.received(ctx, c, box, id)
 	}
 	if err == nil && in.WaitSeconds > 0 {
-		m, err = s.awaitMail(ctx, m, time.Duration(in.WaitSeconds)*time.Second)
+		if m, err = s.awaitMail(ctx, m, time.Duration(in.WaitSeconds)*time.Second); err == nil {
+			err = s.stillValid(ctx, c)
+		}
 	}
 	if err != nil {
 		return out, err

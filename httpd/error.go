@@ -115,7 +115,8 @@ func (s *Server) explain(method, route string, err error) (status int, body api.
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		after = retryAfter
 	}
-	if own := new(refusal); errors.As(err, &own) {
+	own := new(refusal)
+	if errors.As(err, &own) {
 		if own.after > 0 {
 			after = int(math.Ceil(own.after.Seconds()))
 		}
@@ -123,7 +124,9 @@ func (s *Server) explain(method, route string, err error) (status int, body api.
 			s.o.Metrics.Limits.WithLabelValues(string(own.limit)).Inc()
 		}
 	}
-	if status >= 500 && !errors.Is(err, context.Canceled) {
+	// A freeze and a budget that is used up are refusals as intended, and agents cause them.
+	intended := errors.Is(err, mail.ErrFrozen) || errors.Is(err, mail.ErrRateLimited) || own.limit != ""
+	if status >= 500 && !intended && !errors.Is(err, context.Canceled) {
 		s.o.Log.Error("http", "code", status, "method", method, "route", route, "ref", body.Ref, "err", err)
 	}
 	return status, body, after

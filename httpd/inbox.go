@@ -112,6 +112,9 @@ func (s *Server) wait(ctx context.Context, c caller, in api.WaitQuery) (out api.
 		waited.Found, waited.Emails = len(found) > 0, found
 		return waited.Found, err
 	})
+	if err == nil {
+		err = s.stillValid(ctx, c)
+	}
 	if err != nil {
 		return out, err
 	}

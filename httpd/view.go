@@ -103,8 +103,9 @@ func deliveredAt(m *mail.Mail) (at time.Time) {
 // summaryOf shows a mail the mailbox sends.
 func summaryOf(m *mail.Mail, now time.Time) api.Summary {
 	return api.Summary{
-		ID: string(m.ID), MailboxID: m.Mailbox.String(), ThreadID: string(m.ID), Direction: "outbound",
-		From: fromOf(m), To: addresses(m.Header.To), Subject: m.Header.Subject,
+		ID: string(m.ID), MailboxID: m.Mailbox.String(), ThreadID: string(m.ID),
+		Direction: directionWord(m.Direction),
+		From:      fromOf(m), To: addresses(m.Header.To), Subject: m.Header.Subject,
 		Status: statusWord(m, now), ReceivedAt: m.SubmittedAt, HasAttachments: m.Header.Attachments > 0,
 		DeliveredAt: deliveredAt(m),
 	}
@@ -113,7 +114,7 @@ func summaryOf(m *mail.Mail, now time.Time) api.Summary {
 // receivedOf shows a mail that the mailbox has received.
 func receivedOf(i inbox.Item, now time.Time) api.Summary {
 	v := summaryOf(i.Mail, now)
-	v.Direction, v.Status, v.DeliveredAt = "inbound", api.StatusUnread, time.Time{}
+	v.Status, v.DeliveredAt = api.StatusUnread, time.Time{}
 	if i.Read {
 		v.Status = api.StatusRead
 	}
@@ -132,11 +133,19 @@ func fromOf(m *mail.Mail) string {
 	return m.Header.From.String() // a notice
 }
 
+// directionWord is the word of the API for a direction.
+func directionWord(d mail.Direction) string {
+	if d == mail.Incoming {
+		return "inbound"
+	}
+	return "outbound"
+}
+
 // pendingOf shows a mail to an approver, in the mode of its mailbox now.
 func pendingOf(m *mail.Mail, mode string, now time.Time) api.Pending {
 	return api.Pending{
 		ID: string(m.ID), Rev: m.Rev, Digest: string(m.Digest), Subject: mail.Neutralise(m.Header.Subject),
-		Mailbox: m.Mailbox.String(), MailboxID: m.Mailbox.String(), Direction: "outbound",
+		Mailbox: m.Mailbox.String(), MailboxID: m.Mailbox.String(), Direction: directionWord(m.Direction),
 		Agent: m.Agent, AgentRef: m.AgentRef, Door: m.Door, Mode: mode,
 		From: fromOf(m), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
 		More: m.More, Size: m.Size, Attachments: m.Header.Attachments,

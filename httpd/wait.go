@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -73,6 +74,15 @@ func (s *Server) await(
 		}
 		stop()
 	}
+}
+
+// stillValid returns an error when the credential of a request that has waited is
+// valid no more: what happened meanwhile is not for who lost it.
+func (s *Server) stillValid(ctx context.Context, c caller) error {
+	return s.o.Store.View(ctx, func(tx store.Tx) error {
+		_, err := s.o.Registry.Current(tx, c.Principal)
+		return err
+	})
 }
 
 // slotWait is how long a request waits for its turn to do heavy work.

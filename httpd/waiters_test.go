@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,5 +140,28 @@ func TestAGetTakesNoBody(t *testing.T) {
 	r := h.do("reader", "GET", "/v1/mailboxes/"+bot+"/wait", "{}")
 	if r.status != 400 {
 		t.Errorf("got %d %s", r.status, r.body)
+	}
+}
+
+// What happens after a key was revoked is not for who holds it, although the
+// request began before.
+func TestAWaitOfARevokedKeyLearnsNothing(t *testing.T) {
+	for _, target := range []string{
+		"/v1/mailboxes/" + bot + "/wait?timeout_seconds=120", emailsOf + "/%s?wait_seconds=45",
+	} {
+		h := newFixture(t)
+		r := h.held()
+		waits, ends := make(chan struct{}, 10), make(chan struct{}, 10)
+		h.s.o.Queue = watched{h.Queue, waits, ends}
+		if strings.Contains(target, "%s") {
+			target = fmt.Sprintf(target, r.ID)
+		}
+		done := h.waiting(context.Background(), "reader", target, 1)
+		<-waits
+		h.want(200, "admin", "DELETE", "/v1/api-keys/"+h.ids["reader"], "")
+		h.want(200, "approver", "POST", "/v1/oversight/decide", `{"email_id":"`+r.ID+`","action":"reject","reason":"secret"}`)
+		if got := <-done; got.status != 401 || strings.Contains(got.body, "secret") || strings.Contains(got.body, r.ID) {
+			t.Errorf("%s: %d %s", target, got.status, got.body)
+		}
 	}
 }

@@ -51,7 +51,7 @@ func (l *Ledger) Put(tx store.Tx, m *mail.Mail, raw store.Staged, c Change) (ste
 // Adopt stores an incoming mail that an earlier format kept outside of the
 // ledger, with an entry that says so. Only internal/upgrade calls it.
 func (l *Ledger) Adopt(tx store.Tx, m *mail.Mail, raw store.Staged) error {
-	if m.Direction != mail.Incoming || m.Notice == nil {
+	if m.Direction != mail.Incoming || m.Notice == nil || !m.Notice.Valid() {
 		return fmt.Errorf("queue: adopt %s: it is no notice", m.ID)
 	}
 	_, err := l.Put(tx, m, raw, Change{

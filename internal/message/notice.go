@@ -16,7 +16,7 @@ import (
 type Notice struct {
 	ID     mail.ID // of the notice
 	About  *mail.Mail
-	Action string // one of noticeActions
+	Action string // one of mail.NoticeActions
 	Rcpts  []mail.Rcpt
 	Reason string // in a person's words, may be empty
 	Now    time.Time
@@ -150,10 +150,6 @@ func xtext(s string) string {
 	return b.String()
 }
 
-// noticeActions are those of RFC 3464, section 2.3.3, and our own two: an approver
-// said no, or nobody decided in time.
-var noticeActions = [...]string{"failed", "delayed", "delivered", "relayed", "rejected", "expired"}
-
 // ParseNotice reads the header of a notice; what stands in its body, such as
 // the header of the mail it is about, counts for nothing.
 func ParseNotice(raw []byte) (mail.Notice, error) {
@@ -169,7 +165,7 @@ func ParseNotice(raw []byte) (mail.Notice, error) {
 	if err != nil {
 		return mail.Notice{}, err
 	}
-	if !slices.Contains(noticeActions[:], action) {
+	if !slices.Contains(mail.NoticeActions[:], action) {
 		return mail.Notice{}, fmt.Errorf("notice: unknown action %q", action)
 	}
 	return mail.Notice{About: about, Action: action}, nil

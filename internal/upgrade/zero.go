@@ -58,7 +58,7 @@ func (u Upgrader) fromZero(ctx context.Context) error {
 }
 
 // items reads the next notices behind a key, and says which key was the last.
-// One that cannot be read stays as it is.
+// One that cannot be read, or is not what was written, stays as it is.
 func (u Upgrader) items(ctx context.Context, after string) (items []item, last string, err error) {
 	damaged := map[string]error{}
 	err = u.DB.View(ctx, func(tx store.Tx) error {
@@ -73,10 +73,8 @@ func (u Upgrader) items(ctx context.Context, after string) (items []item, last s
 			}
 			last = key
 			i := item{key: key}
-			if err := json.Unmarshal(b, &i); err != nil {
+			if err := i.parse(b); err != nil {
 				damaged[key] = err
-			} else if !strings.HasSuffix(key, "/"+string(i.ID)) || i.Mailbox.IsZero() {
-				damaged[key] = errors.New("the record is damaged")
 			} else {
 				items = append(items, i)
 			}
@@ -100,6 +98,23 @@ func (u Upgrader) items(ctx context.Context, after string) (items []item, last s
 	return whole, last, ctx.Err()
 }
 
+// parse reads a record. It takes what a program of format 0 wrote, and nothing else.
+func (i *item) parse(b []byte) error {
+	if err := json.Unmarshal(b, i); err != nil {
+		return err
+	}
+	_, err := mail.ParseID(string(i.ID))
+	switch {
+	case err != nil, i.Mailbox.IsZero(), i.key != itemPrefix+i.Mailbox.Key()+"/"+string(i.ID),
+		!mail.Notice{About: i.About, Action: i.Action}.Valid(), len(i.Subject) > maxSubject:
+		return errors.New("the record is damaged")
+	}
+	return nil
+}
+
+// maxSubject bounds the subject of a notice; those of format 0 are short.
+const maxSubject = 1000
+
 func (u Upgrader) move(ctx context.Context, items []item) error {
 	staged := make([]store.Staged, len(items))
 	for n, i := range items {
@@ -111,7 +126,10 @@ func (u Upgrader) move(ctx context.Context, items []item) error {
 	}
 	return u.DB.Update(ctx, func(tx store.Tx) error {
 		for n, i := range items {
-			if err := u.put(tx, i, staged[n]); err != nil {
+			err := u.put(tx, i, staged[n])
+			if errors.Is(err, mail.ErrStale) { // another mail has its id
+				u.Log.Error("a notice cannot be read and is left out", "key", i.key, "err", err)
+			} else if err != nil {
 				return err
 			}
 		}
