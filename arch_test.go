@@ -47,7 +47,7 @@ internal/node: mail internal/store
 internal/upgrade: mail queue internal/inbox internal/store
 internal/secret:
 internal/throttle:
-internal/mailtest:
+internal/mailtest: mail
 internal/systemtest: mail gate queue audit internal/config internal/inbox internal/message internal/node
 	internal/registry internal/store internal/store/bolt
 internal/daemon: *

@@ -33,8 +33,8 @@ type attempt struct {
 
 // met is how a change of policy met the attempt; a mail of which one transaction
 // had been allowed its final dot is past, whatever became of the others.
-func (f *attempt) met() node.Stop {
-	return node.Stop{Mail: f.id, Agent: f.agent, Mailbox: f.mailbox, Past: f.past > 0}
+func (a *attempt) met() node.Stop {
+	return node.Stop{Mail: a.id, Agent: a.agent, Mailbox: a.mailbox, Past: a.past > 0}
 }
 
 // attempts knows every attempt under way, so that a freeze can wait for them (invariant 11).
@@ -46,78 +46,78 @@ type attempts struct {
 	met map[mail.ID]node.Stop
 }
 
-func (fs *attempts) init() {
-	fs.cond = sync.NewCond(&fs.mu)
-	fs.all = map[mail.ID]*attempt{}
-	fs.met = map[mail.ID]node.Stop{}
+func (as *attempts) init() {
+	as.cond = sync.NewCond(&as.mu)
+	as.all = map[mail.ID]*attempt{}
+	as.met = map[mail.ID]node.Stop{}
 }
 
-func (fs *attempts) has(id mail.ID) bool {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	return fs.all[id] != nil
+func (as *attempts) has(id mail.ID) bool {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	return as.all[id] != nil
 }
 
 // load returns how many attempts each mailbox has under way, by its key, and how
 // many there are.
-func (fs *attempts) load() (byBox map[string]int, all int) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
+func (as *attempts) load() (byBox map[string]int, all int) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
 	byBox = map[string]int{}
-	for _, f := range fs.all {
-		byBox[f.mailbox.Key()]++
+	for _, a := range as.all {
+		byBox[a.mailbox.Key()]++
 	}
-	return byBox, len(fs.all)
+	return byBox, len(as.all)
 }
 
 // start registers an attempt before its claim is made, so that there is no
 // moment at which a claimed mail is unknown to a freeze.
-func (fs *attempts) start(m *mail.Mail, cancel context.CancelCauseFunc) *attempt {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	f := &attempt{id: m.ID, agent: m.Agent, mailbox: m.Mailbox, cancel: cancel, m: m}
-	fs.all[m.ID] = f
-	return f
+func (as *attempts) start(m *mail.Mail, cancel context.CancelCauseFunc) *attempt {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	a := &attempt{id: m.ID, agent: m.Agent, mailbox: m.Mailbox, cancel: cancel, m: m}
+	as.all[m.ID] = a
+	return a
 }
 
 // claimed notes what the claim has made of the mail.
-func (fs *attempts) claimed(f *attempt, c *gate.Claim) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	f.m, f.copy = c.Mail, c.CopyOnly
+func (as *attempts) claimed(a *attempt, c *gate.Claim) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	a.m, a.copy = c.Mail, c.CopyOnly
 }
 
-func (fs *attempts) end(f *attempt) {
-	f.cancel(nil)
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	delete(fs.all, f.id)
-	fs.cond.Broadcast()
+func (as *attempts) end(a *attempt) {
+	a.cancel(nil)
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	delete(as.all, a.id)
+	as.cond.Broadcast()
 }
 
 // pass runs check for a transaction that asks to go on. While it asks for its
 // final dot it counts as passing: a freeze waits for the answer.
-func (fs *attempts) pass(f *attempt, phase mail.Phase, check func() error) error {
-	fs.mu.Lock()
-	if f.stop {
-		fs.mu.Unlock()
+func (as *attempts) pass(a *attempt, phase mail.Phase, check func() error) error {
+	as.mu.Lock()
+	if a.stop {
+		as.mu.Unlock()
 		return gate.ErrStopped
 	}
-	f.passing++
-	fs.mu.Unlock()
+	a.passing++
+	as.mu.Unlock()
 
 	err := check()
 
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	f.passing--
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	a.passing--
 	switch {
 	case err == nil && phase == mail.BeforeDot:
-		f.past++
-	case errors.Is(err, gate.ErrStopped) && len(fs.met) < node.MaxStops:
-		fs.met[f.id] = f.met()
+		a.past++
+	case errors.Is(err, gate.ErrStopped) && len(as.met) < node.MaxStops:
+		as.met[a.id] = a.met()
 	}
-	fs.cond.Broadcast()
+	as.cond.Broadcast()
 	return err
 }
 
@@ -126,28 +126,28 @@ func (fs *attempts) pass(f *attempt, phase mail.Phase, check func() error) error
 // were stopped, and which were already past it. The change of policy is
 // committed before, so that no claim follows that older policy allowed.
 func (d *Delivery) apply(ctx context.Context, epoch uint64) ([]node.Stop, error) {
-	fs := &d.attempts
+	as := &d.attempts
 	barred, err := d.barred(ctx)
 	if err != nil {
 		return nil, err
 	}
-	stopWaking := context.AfterFunc(ctx, fs.wakeAll)
+	stopWaking := context.AfterFunc(ctx, as.wakeAll)
 	defer stopWaking()
 
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	for _, f := range barred {
-		f.stop = true
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	for _, a := range barred {
+		a.stop = true
 	}
-	late := time.AfterFunc(dotTime, fs.wakeAll)
+	late := time.AfterFunc(dotTime, as.wakeAll)
 	defer late.Stop()
 	end := time.Now().Add(dotTime)
-	for _, f := range barred {
-		fs.drain(ctx, f, end)
-		fs.met[f.id] = f.met()
+	for _, a := range barred {
+		as.drain(ctx, a, end)
+		as.met[a.id] = a.met()
 	}
 	var stops []node.Stop
-	for _, s := range fs.met {
+	for _, s := range as.met {
 		s.Epoch = epoch
 		stops = append(stops, s)
 	}
@@ -155,37 +155,37 @@ func (d *Delivery) apply(ctx context.Context, epoch uint64) ([]node.Stop, error)
 }
 
 // forget drops the stops that are on record.
-func (fs *attempts) forget(stops []node.Stop) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
+func (as *attempts) forget(stops []node.Stop) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
 	for _, s := range stops {
-		delete(fs.met, s.Mail)
+		delete(as.met, s.Mail)
 	}
 }
 
 // barred returns the attempts under way that policy does not permit now.
 func (d *Delivery) barred(ctx context.Context) (out []*attempt, err error) {
 	type asked struct {
-		f    *attempt
+		a    *attempt
 		m    *mail.Mail
 		copy bool
 	}
 	var all []asked
-	fs := &d.attempts
-	fs.mu.Lock()
-	for _, f := range fs.all {
-		all = append(all, asked{f, f.m, f.copy})
+	as := &d.attempts
+	as.mu.Lock()
+	for _, a := range as.all {
+		all = append(all, asked{a, a.m, a.copy})
 	}
-	fs.mu.Unlock()
+	as.mu.Unlock()
 	err = d.db.View(ctx, func(tx store.Tx) error {
 		out = nil
-		for _, a := range all {
-			ok, err := d.gate.Permitted(tx, a.m, a.copy)
+		for _, q := range all {
+			ok, err := d.gate.Permitted(tx, q.m, q.copy)
 			if err != nil {
 				return err
 			}
 			if !ok {
-				out = append(out, a.f)
+				out = append(out, q.a)
 			}
 		}
 		return nil
@@ -193,28 +193,28 @@ func (d *Delivery) barred(ctx context.Context) (out []*attempt, err error) {
 	return out, err
 }
 
-// drain waits until a barred attempt can send nothing more. The caller holds fs.mu.
-func (fs *attempts) drain(ctx context.Context, f *attempt, end time.Time) {
-	for f.passing > 0 && ctx.Err() == nil {
-		fs.cond.Wait()
+// drain waits until a barred attempt can send nothing more. The caller holds as.mu.
+func (as *attempts) drain(ctx context.Context, a *attempt, end time.Time) {
+	for a.passing > 0 && ctx.Err() == nil {
+		as.cond.Wait()
 	}
-	if f.past > 0 {
+	if a.past > 0 {
 		// Its dot was allowed and is being written. It is safe to wait for
 		// the reply, but not for ever.
-		for fs.all[f.id] == f && ctx.Err() == nil && time.Now().Before(end) {
-			fs.cond.Wait()
+		for as.all[a.id] == a && ctx.Err() == nil && time.Now().Before(end) {
+			as.cond.Wait()
 		}
 		return
 	}
 	// No dot was allowed and none can be: cutting the connection is safe.
-	f.cancel(gate.ErrStopped)
-	for fs.all[f.id] == f && ctx.Err() == nil {
-		fs.cond.Wait()
+	a.cancel(gate.ErrStopped)
+	for as.all[a.id] == a && ctx.Err() == nil {
+		as.cond.Wait()
 	}
 }
 
-func (fs *attempts) wakeAll() {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.cond.Broadcast()
+func (as *attempts) wakeAll() {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	as.cond.Broadcast()
 }

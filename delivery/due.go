@@ -62,39 +62,44 @@ func (g *groups) sleep(group queue.Group, until time.Time) {
 	}
 }
 
-// refresh wakes the groups in which something may be due now.
-// groups are those in which mail was written; lost says that there are more.
-func (d *Delivery) refresh(ctx context.Context, groups []queue.Group, lost bool) error {
-	walk := lost || d.due.walked.IsZero() || time.Since(d.due.walked) >= walkEvery
-	var now time.Time
+// refresh wakes the groups in which mail was written since the last time.
+func (d *Delivery) refresh(ctx context.Context) error {
+	groups, lost := d.ledger.FreshGroups()
+	if lost || d.due.walked.IsZero() || time.Since(d.due.walked) >= walkEvery {
+		return d.walk(ctx)
+	}
+	for _, group := range groups {
+		d.due.wake(group)
+	}
+	return nil
+}
+
+// walk lists every group anew.
+func (d *Delivery) walk(ctx context.Context) error {
+	var all []queue.Group
 	err := d.db.View(ctx, func(tx store.Tx) (err error) {
-		if now = tx.Now(); walk {
-			groups, err = d.ledger.DueGroups(tx)
-		}
+		all, err = d.ledger.DueGroups(tx)
 		return err
 	})
 	if err != nil {
 		d.due.walked = time.Time{}
 		return err
 	}
-	if walk {
-		d.due.forget()
-	}
-	for _, group := range groups {
+	d.due = groups{awake: map[string]map[queue.Group]bool{}, walked: time.Now()}
+	for _, group := range all {
 		d.due.wake(group)
 	}
-	d.due.rise(now)
 	return nil
 }
 
-// forget makes every group unknown before all of them are listed anew.
-func (g *groups) forget() {
-	*g = groups{awake: map[string]map[queue.Group]bool{}, walked: time.Now()}
-}
+// rises reports whether the time of a sleeping group has come.
+func (g *groups) rises(now time.Time) bool { return len(g.later) > 0 && !g.later[0].until.After(now) }
 
-// rise wakes the groups whose time has come.
-func (g *groups) rise(now time.Time) {
-	for len(g.later) > 0 && !g.later[0].until.After(now) {
+// rise wakes the groups whose time has come, and reports whether there were any.
+func (g *groups) rise(now time.Time) (any bool) {
+	for g.rises(now) {
 		g.wake(heap.Pop(&g.later).(asleep).group)
+		any = true
 	}
+	return any
 }

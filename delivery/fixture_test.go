@@ -13,6 +13,7 @@ import (
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/systemtest"
+	"github.com/multimail/multimail/mail"
 )
 
 // fixture is a delivery in a real system; only the next hop and the clock are
@@ -121,4 +122,17 @@ func (h *fixture) pass(d time.Duration) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 	}
+}
+
+// pauseBeforeDot has the next attempt wait before it asks for its final dot:
+// reached is closed when it does, and it goes on when release is.
+func (h *fixture) pauseBeforeDot() (reached, release chan struct{}) {
+	reached, release = make(chan struct{}), make(chan struct{})
+	h.Hop.Pause = func(ph mail.Phase) {
+		if ph == mail.BeforeDot {
+			close(reached)
+			<-release
+		}
+	}
+	return reached, release
 }

@@ -95,13 +95,7 @@ func TestAFreezeStopsTheAttemptOfAnotherNode(t *testing.T) {
 		process.Nodes = node.New()
 		process.Gate = process.NewGate(h.DB, gate.Options{})
 		d := delivers(&process, h.DB, h.Hop, delivery.Options{Node: "other"})
-		reached, release := make(chan struct{}), make(chan struct{})
-		h.Hop.Pause = func(ph mail.Phase) {
-			if ph == mail.BeforeDot {
-				close(reached)
-				<-release
-			}
-		}
+		reached, release := h.pauseBeforeDot()
 		end := h.running(d)
 		<-reached
 		type result struct {
@@ -204,13 +198,7 @@ func TestAnAttemptThatPolicyStopsBeforeTheFreezeIsAppliedIsReported(t *testing.T
 		h := build(t)
 		m := h.Approve(h.Submit())
 		db := h.breakable()
-		reached, release := make(chan struct{}), make(chan struct{})
-		h.Hop.Pause = func(ph mail.Phase) {
-			if ph == mail.BeforeDot {
-				close(reached)
-				<-release
-			}
-		}
+		reached, release := h.pauseBeforeDot()
 		defer h.running(h.Delivery)()
 		<-reached
 		db.blind.Store(true) // the node cannot read the new epoch

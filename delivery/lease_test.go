@@ -151,13 +151,7 @@ func TestANodeThatIsEndingHoldsItsLeaseForItsLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := build(t)
 		m := h.Approve(h.Submit())
-		reached, release := make(chan struct{}), make(chan struct{})
-		h.Hop.Pause = func(ph mail.Phase) {
-			if ph == mail.BeforeDot {
-				close(reached)
-				<-release
-			}
-		}
+		reached, release := h.pauseBeforeDot()
 		ctx, cancel := context.WithCancel(h.ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- h.Delivery.Run(ctx, h.ctx) }()
@@ -184,13 +178,7 @@ func TestAStopThatCouldNotBeRecordedIsRecordedAtTheNextTry(t *testing.T) {
 		h := build(t)
 		m := h.Approve(h.Submit())
 		db := h.breakable()
-		reached, release := make(chan struct{}), make(chan struct{})
-		h.Hop.Pause = func(ph mail.Phase) {
-			if ph == mail.BeforeDot {
-				close(reached)
-				<-release
-			}
-		}
+		reached, release := h.pauseBeforeDot()
 		defer h.running(h.Delivery)()
 		<-reached
 		db.fail.Store(true)

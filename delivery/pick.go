@@ -44,6 +44,7 @@ type turns struct {
 // found is what one reading found: the mail to attempt next, if any, the groups
 // that have none, and how long there is nothing to do.
 type found struct {
+	now    time.Time // by the store's clock
 	mail   *mail.Mail
 	group  queue.Group
 	asleep []asleep
@@ -54,15 +55,14 @@ type found struct {
 // next returns the next mail to attempt, or how long there is nothing to do: it
 // reads, then takes the slots. Only the dispatcher calls it.
 func (d *Delivery) next(ctx context.Context) (*pick, time.Duration, error) {
-	groups, lost := d.ledger.FreshGroups()
-	if err := d.refresh(ctx, groups, lost); err != nil {
+	if err := d.refresh(ctx); err != nil {
 		return nil, 0, err
 	}
 	for {
 		var f *found
 		err := d.db.View(ctx, func(tx store.Tx) (err error) {
-			f = &found{wait: idle, broken: map[mail.ID]error{}}
-			if err := d.nodes.Holds(tx, d.o.Node, d.session); err != nil {
+			f = &found{now: tx.Now(), wait: idle, broken: map[mail.ID]error{}}
+			if err := d.nodes.Holds(tx, d.o.Node, d.session); err != nil || d.due.rises(f.now) {
 				return err
 			}
 			return d.find(tx, f)
@@ -73,6 +73,9 @@ func (d *Delivery) next(ctx context.Context) (*pick, time.Duration, error) {
 		}
 		if err != nil {
 			return nil, 0, err
+		}
+		if d.due.rise(f.now) {
+			continue // nothing was looked for yet
 		}
 		for id, err := range f.broken {
 			d.o.Log.Error("unreadable", "mail", id, "err", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -152,6 +153,9 @@ func (d *Delivery) attempt(p *pick) {
 	defer d.attempts.end(p.attempt)
 	id := p.m.ID
 	c, err := d.claimSafely(p)
+	if errors.Is(err, node.ErrLost) { // not the mail's fault: nothing is picked before there is a lease
+		return
+	}
 	if err != nil {
 		if context.Cause(p.ctx) == nil {
 			d.o.Log.Error("deferred", "mail", id, "err", err)

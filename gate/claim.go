@@ -23,7 +23,8 @@ type terms struct {
 
 // Candidate is a ready mail as it was read for a claim. When Stamped is false
 // this is its first attempt: the caller makes the stamps from Mail.Release and
-// sets Mail.Prefix before it claims.
+// sets Mail.Prefix before it claims. It is true as well for a mail that will not
+// leave now, which needs none.
 type Candidate struct {
 	Mail    *mail.Mail
 	Raw     []byte // its canonical bytes
@@ -123,7 +124,7 @@ func (g *Gate) Claim(ctx context.Context, c *Candidate, l Lease) (*Claim, error)
 	case doubt != "" || !c.intact:
 		g.o.Log.Error("altered", "mail", c.Mail.ID, "digest", c.Mail.Digest, "why", doubt)
 	}
-	if o.Answer != step.Done || o.State != mail.Sending { // a mail that was sending before is another's
+	if o.Answer != step.Done || o.State != mail.Sending { // another attempt has it
 		return nil, nil
 	}
 	return out, nil

@@ -2,6 +2,8 @@ package gate_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,4 +46,14 @@ func (h *fixture) delivers() *delivery.Delivery {
 		h.Fatal(err)
 	}
 	return d
+}
+
+// sentTo lists whom the next hop has got mail for, each as often as it has, sorted.
+func (h *fixture) sentTo() string {
+	var to []string
+	for _, w := range h.Hop.Sent() {
+		to = append(to, w.To...)
+	}
+	slices.Sort(to)
+	return strings.Join(to, " ")
 }

@@ -1,6 +1,6 @@
-// Package gate is the only way into the queue (invariant 1): it takes what the doors
-// bring, holds what the oversight mode holds, and carries out the decisions of
-// approvers.
+// Package gate is the only way into the ledger (invariant 1) and the only one that
+// moves mail there: it takes what the doors bring, holds what the oversight mode
+// holds, carries out the decisions of approvers, and says what delivery may attempt.
 //
 // A door parses its protocol and calls [Gate.Submit] with a principal and raw
 // bytes; everything a submission must satisfy is checked here, once, for every

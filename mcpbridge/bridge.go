@@ -1,7 +1,8 @@
-// Package mcpbridge is the door for MCP agents: each tool is one or two calls of
-// the HTTP API with the agent's own key, and nothing else (invariant 8). Scopes,
-// limits and the audit log stand behind that API, so a tool can neither skip
-// nor forget them.
+// Package mcpbridge is the door for MCP agents: each tool is made of calls of the
+// API with the agent's own key, and of nothing else (invariant 8). Scopes, limits
+// and the audit log stand behind that API, so a tool can neither skip nor forget
+// them. What the bridge refuses before it calls, arguments that the schema does not
+// take and tools that the key cannot call, changes nothing and leaves no entry.
 //
 // The tools a client sees are those its key can call. [Bridge.Stdio] bridges a
 // client that starts this program; [Bridge.Handler] serves Streamable HTTP, with

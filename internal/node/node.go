@@ -65,7 +65,7 @@ const MaxStops = 200
 type Nodes struct{ written, policy signal }
 
 // New returns the nodes of a store.
-func New() *Nodes { return &Nodes{newSignal(), newSignal()} }
+func New() *Nodes { return new(Nodes) }
 
 // Written returns a channel that is closed when a record is written next.
 func (n *Nodes) Written() <-chan struct{} { return n.written.wait() }
