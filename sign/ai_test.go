@@ -21,9 +21,9 @@ func TestTheClaimAndTheFieldAgreeThatAnAgentWrote(t *testing.T) {
 	}
 	const field = "X-AI-Generated: true\r\n"
 	for _, tt := range []struct{ name, with, status, failed string }{
-		{"false", "X-AI-Generated: false\r\n", ValidUnbound, "ai_generated"},
-		{"another word", "X-AI-Generated: no\r\n", ValidUnbound, "ai_generated"},
-		{"twice", field + field, ValidUnbound, "ai_generated"},
+		{"false", "X-AI-Generated: false\r\n", Unbound, "ai_generated"},
+		{"another word", "X-AI-Generated: no\r\n", Unbound, "ai_generated"},
+		{"twice", field + field, Unbound, "ai_generated"},
 		{"taken away", "", Valid, ""},
 	} {
 		v := h.verify(strings.Replace(eml, field, tt.with, 1))

@@ -70,24 +70,24 @@ func TestAChangedSubjectIsNeverSilentlyValid(t *testing.T) {
 	}{
 		{"as it left", signed, s.txt, Valid, "", ""},
 		{"as it left, without DKIM keys", signed, nil, Valid, "", rest},
-		{"another Subject", change("Subject: Offer", "Subject: Other"), s.txt, ValidUnbound, "dkim", rest},
+		{"another Subject", change("Subject: Offer", "Subject: Other"), s.txt, Unbound, "dkim", rest},
 		{"another Subject, without DKIM keys", change("Subject: Offer", "Subject: Other"), nil, Valid, "", rest},
-		{"another display name", change("Example Bot <", "The Boss <"), s.txt, ValidUnbound, "dkim", rest},
-		{"another Content-Type", change("text/plain", "text/html"), s.txt, ValidUnbound, "dkim", rest},
-		{"a Reply-To was added", "Reply-To: eve@example.org\r\n" + signed, s.txt, ValidUnbound, "dkim", "Reply-To " + rest},
+		{"another display name", change("Example Bot <", "The Boss <"), s.txt, Unbound, "dkim", rest},
+		{"another Content-Type", change("text/plain", "text/html"), s.txt, Unbound, "dkim", rest},
+		{"a Reply-To was added", "Reply-To: eve@example.org\r\n" + signed, s.txt, Unbound, "dkim", "Reply-To " + rest},
 		{"a field that nothing covers was added", "X-Priority: 1\r\n" + signed, s.txt, Valid, "", "X-Priority"},
 		{"a trace field was added", "Received: from x\r\n" + signed, s.txt, Valid, "", ""},
-		{"the signature was taken away", h.stamped(), s.txt, ValidUnbound, "dkim", rest},
-		{"another domain signed", other.sign(h.stamped(), allNames...), other.txt, ValidUnbound, "dkim", rest},
+		{"the signature was taken away", h.stamped(), s.txt, Unbound, "dkim", rest},
+		{"another domain signed", other.sign(h.stamped(), allNames...), other.txt, Unbound, "dkim", rest},
 		{"another domain signed as well", other.sign(signed, allNames...), s.txt, Valid, "", ""},
-		{"the signature does not cover the identity", s.sign(h.stamped(), "From", "Subject"), s.txt, ValidUnbound, "dkim",
+		{"the signature does not cover the identity", s.sign(h.stamped(), "From", "Subject"), s.txt, Unbound, "dkim",
 			rest},
 		{"it covers no Subject", s.sign(h.stamped(), "From", HeaderName), s.txt, Valid, "",
 			"Date To (names) Cc (names) Subject MIME-Version Content-Type"},
-		{"the key is not published", signed, other.txt, ValidUnbound, "dkim", rest},
+		{"the key is not published", signed, other.txt, Unbound, "dkim", rest},
 		{"too many signatures before the good one", strings.Repeat("DKIM-Signature: v=1\r\n", maxSignatures) + signed, s.txt,
-			ValidUnbound, "dkim", rest},
-		{"the name server is down", signed, down, ValidUnbound, "dkim", rest},
+			Unbound, "dkim", rest},
+		{"the name server is down", signed, down, Unbound, "dkim", rest},
 	} {
 		v := Verify([]byte(tt.eml), Lookup{Document: h.lookup().Document, TXT: tt.txt})
 		if got := strings.Join(v.Unbound, " "); v.Status != tt.status || failed(v) != tt.failed || got != tt.unbound {
@@ -161,14 +161,14 @@ func TestASignatureThatCostsTooMuchIsNotChecked(t *testing.T) {
 	if status, why := detail(s.sign(h.stamped(), names...)); status != Valid {
 		t.Errorf("%d names: %s: %s", len(names), status, why)
 	}
-	if status, why := detail(s.sign(h.stamped(), append(names, "X")...)); status != ValidUnbound ||
+	if status, why := detail(s.sign(h.stamped(), append(names, "X")...)); status != Unbound ||
 		!strings.Contains(why, "names more than") {
 		t.Errorf("one name more: %s: %s", status, why)
 	}
 	for _, tt := range []struct {
 		lines  int
 		status string
-	}{{maxEmptyLines, Valid}, {maxEmptyLines + 1, ValidUnbound}} {
+	}{{maxEmptyLines, Valid}, {maxEmptyLines + 1, Unbound}} {
 		raw := sample + strings.Repeat("\r\n", tt.lines) + "end\r\n"
 		eml := h.stamp(released(t, raw), raw)
 		var b bytes.Buffer

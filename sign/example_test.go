@@ -35,7 +35,7 @@ func ExampleVerify() {
 	// Example Ltd answers for bot@example.com
 	// oversight autonomous released by none
 	// not bound without DKIM: [Date From (names) To (names)]
-	// valid-unbound
+	// unbound
 	// message true
 	// header true
 	// from true

@@ -256,7 +256,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v := Verify(b, Lookup{Document: func(string, string) ([]byte, error) { return doc, nil }})
 		switch v.Status {
-		case Valid, ValidUnbound:
+		case Valid, Unbound:
 			if v.Claims.Subject != "bot@example.com" || v.Claims.Issuer != "https://example.com" {
 				t.Errorf("%s: %+v", v.Status, v.Claims)
 			}

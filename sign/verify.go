@@ -14,26 +14,31 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// The four answers of Verify.
+// The five answers of Verify.
 const (
-	Valid        = "valid"         // the domain of From made this statement about this mail
-	ValidUnbound = "valid-unbound" // it made it about another mail, or this one was changed since
-	Invalid      = "invalid"       // it has not been shown to have made it
-	None         = "none"          // there is no identity header
+	Valid     = "valid"      // the domain of From made this statement about this mail
+	ValidText = "valid-text" // about these words and files, whose form was changed on the way
+	Unbound   = "unbound"    // the signature is good, and this content is not covered by it
+	Invalid   = "invalid"    // the domain has not been shown to have made the statement
+	None      = "none"       // there is no identity header
 )
 
 // Verification is the result of [Verify].
 type Verification struct {
-	Status string  // Valid, ValidUnbound, Invalid or None
+	Status string  // Valid, ValidText, Unbound, Invalid or None
 	Checks []Check // what was looked at, in order, up to the first that made it invalid
-	Claims Claims  // what the domain stated; zero unless Status is Valid or ValidUnbound
+	Claims Claims  // what the domain stated; zero where Status is Invalid or None
 	// Unbound names the header fields that anybody may have changed on the way:
 	// neither the token nor a DKIM signature that was checked covers them. It
 	// leaves out what mail systems add in transit (Received, Return-Path,
-	// DKIM-Signature), and is empty unless Status is Valid or ValidUnbound.
+	// DKIM-Signature), and is empty where Status is Invalid or None.
 	Unbound []string
 	Err     error // of a key lookup: the status is what it is now, and may be another later
 }
+
+// Holds reports whether the mail says what its domain stated about it: Status
+// is Valid or ValidText. Nothing else may be called valid.
+func (v Verification) Holds() bool { return v.Status == Valid || v.Status == ValidText }
 
 // Check is one question and its answer. The names are, in order: message,
 // header, from, issuer, key, signature, sender, message_id, body, recipients,
@@ -63,7 +68,7 @@ type Lookup struct {
 // without any CR, as files often are, is read as if its lines ended with CRLF.
 //
 // Every mail with an identity header leaves with a DKIM signature of the same
-// domain. With l.TXT a mail without a good one is ValidUnbound: a field that the
+// domain. With l.TXT a mail without a good one is Unbound: a field that the
 // token does not cover, such as Subject, may have been changed.
 func Verify(eml []byte, l Lookup) Verification {
 	if bytes.IndexByte(eml, '\r') < 0 {
@@ -99,7 +104,7 @@ func Verify(eml []byte, l Lookup) Verification {
 	}
 	v.Status, v.Claims = Valid, t.claims
 	if !v.bound(t.claims, b) {
-		v.Status = ValidUnbound
+		v.Status = Unbound
 	}
 	var covered map[string]int
 	if l.TXT != nil {
@@ -108,7 +113,7 @@ func Verify(eml []byte, l Lookup) Verification {
 			v.Err = err
 		}
 		if !v.check("dkim", err == nil, "signed by "+b.from.Domain(), err) {
-			v.Status = ValidUnbound
+			v.Status = Unbound
 		}
 	}
 	v.Unbound = unbound(eml, t.claims, covered)

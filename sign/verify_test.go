@@ -47,17 +47,17 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 		{"the subject changes, which is DKIM's business", strings.Replace(eml, "Offer", "[list] Offer", 1), Valid, ""},
 		{"the header is lost", sample, None, ""},
 		{"the header is in the body", sample + eml, None, ""},
-		{"a list adds a footer", eml + "-- \r\nlist\r\n", ValidUnbound, "body"},
-		{"the body is emptied", eml[:strings.Index(eml, "Dear")], ValidUnbound, "body"},
-		{"a relay sets a new Message-ID", strings.Replace(eml, "<1@", "<2@", 1), ValidUnbound, "message_id"},
-		{"somebody else gets it", strings.Replace(eml, "bob@y", "eve@y", 1), ValidUnbound, "recipients"},
-		{"a recipient is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@y.test", 1), ValidUnbound, "recipients"},
+		{"a list adds a footer", eml + "-- \r\nlist\r\n", Unbound, "body"},
+		{"the body is emptied", eml[:strings.Index(eml, "Dear")], Unbound, "body"},
+		{"a relay sets a new Message-ID", strings.Replace(eml, "<1@", "<2@", 1), Unbound, "message_id"},
+		{"somebody else gets it", strings.Replace(eml, "bob@y", "eve@y", 1), Unbound, "recipients"},
+		{"a recipient is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@y.test", 1), Unbound, "recipients"},
 		{"a recipient that nobody can read is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@[::1]", 1),
-			ValidUnbound, "recipients"},
+			Unbound, "recipients"},
 		{"a second To that names nobody is added", "To: Team:;\r\n" + eml, Invalid, "message"},
 		{"a header too large to look at is added", strings.Repeat("X: y\r\n", message.MaxHeader/6) + eml, Invalid, "message"},
 		{"the header is pasted over another text", HeaderName + ": " + token + "\r\n" +
-			strings.NewReplacer("<1@", "<9@", "Dear", "Pay,", "bob@y", "eve@y").Replace(sample), ValidUnbound,
+			strings.NewReplacer("<1@", "<9@", "Dear", "Pay,", "bob@y", "eve@y").Replace(sample), Unbound,
 			"message_id body recipients"},
 		{"the date is far off", strings.Replace(eml, "4 Mar 2026", "4 Mar 2025", 1), Valid, "date"},
 		{"the date is after the release", strings.Replace(eml, "10:00:00", "12:11:00", 1), Valid, "date"},
@@ -79,7 +79,7 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 		if v.Status != tt.status || failed(v) != tt.failed {
 			t.Errorf("%s: %s, failed %q; want %s, %q", tt.name, v.Status, failed(v), tt.status, tt.failed)
 		}
-		if (v.Claims.ID != "") != (v.Status == Valid || v.Status == ValidUnbound) {
+		if (v.Claims.ID != "") != (v.Status == Valid || v.Status == Unbound) {
 			t.Errorf("%s: %s with claims %+v", tt.name, v.Status, v.Claims)
 		}
 	}
@@ -149,9 +149,9 @@ func TestClaimsAreComparedWithTheMessageEvenUnderAGoodSignature(t *testing.T) {
 		{"parent as issuer", "iss", "https://com", Invalid, "issuer"},
 		{"issuer in upper case", "iss", "https://EXAMPLE.com", Invalid, "issuer"},
 		{"another sender", "sub", "boss@example.com", Invalid, "sender"},
-		{"another mail", "mid", shortHash("2@example.com"), ValidUnbound, "message_id"},
-		{"another body", "bh", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", ValidUnbound, "body"},
-		{"other recipients", "rh", shortHash(""), ValidUnbound, "recipients"},
+		{"another mail", "mid", shortHash("2@example.com"), Unbound, "message_id"},
+		{"another body", "bh", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", Unbound, "body"},
+		{"other recipients", "rh", shortHash(""), Unbound, "recipients"},
 		{"no recipients", "rh", nil, Valid, ""},
 		{"no issuer", "iss", nil, Invalid, "header"},
 		{"no body hash", "bh", nil, Invalid, "header"},

@@ -39,7 +39,7 @@ func (v verifyCmd) Run(e *environment) error {
 	}
 	r := sign.Verify(eml, keys)
 	err = e.print(verification(r), func() error { return printVerification(e, r) })
-	if err == nil && r.Status != sign.Valid {
+	if err == nil && !r.Holds() {
 		err = fmt.Errorf("the identity header is %s", r.Status)
 	}
 	return err

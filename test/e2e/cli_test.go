@@ -118,7 +118,7 @@ func TestCLIReadsAndVerifiesWhatWasExported(t *testing.T) {
 	}
 	retitled := strings.Replace(string(eml), "Subject: signed", "Subject: other", 1)
 	if r := command(t, retitled, nil, binary, "verify", "-", "--data", h.data); r.code != 1 ||
-		!strings.Contains(r.out, "valid-unbound") ||
+		!strings.Contains(r.out, "unbound\n") ||
 		!strings.Contains(r.out, "Subject") {
 		t.Errorf("a mail with another Subject: exit %d %s%s", r.code, r.out, r.err)
 	}
