@@ -8,17 +8,20 @@ import (
 	"strconv"
 )
 
-// KeyError is a value that cannot be meant.
+// KeyError is a value that cannot be meant. In the key, the tables of a list are
+// counted from 0: "issuer[1].name".
 type KeyError struct{ Key, Problem string }
 
-func (e *KeyError) Error() string { return e.Key + ": " + e.Problem }
+func (e *KeyError) Error() string { return index.ReplaceAllString(e.Key, "") + ": " + e.Problem }
+
+var index = regexp.MustCompile(`\[[0-9]+\]`)
 
 // nodeName is what the audit log takes as the name of a chain.
 var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // Check refuses values that cannot be meant.
 func (c Config) Check() error {
-	for _, check := range []func(Config) *KeyError{checkPositive, checkNames, checkListeners, checkRelay} {
+	for _, check := range []func(Config) *KeyError{checkPositive, checkNames, checkListeners, checkRelay, checkIssuers} {
 		if err := check(c); err != nil {
 			return err
 		}
@@ -29,9 +32,10 @@ func (c Config) Check() error {
 // checkPositive refuses every number, size and duration that is not positive.
 func checkPositive(c Config) *KeyError {
 	for _, s := range Settings {
-		v := valueOf(c, s.Key)
-		if k := v.Kind(); (k == reflect.Int || k == reflect.Int64) && v.Int() <= 0 {
-			return &KeyError{s.Key, "must be positive; zero never means no limit"}
+		for _, v := range valuesOf(c, s.Key) {
+			if k := v.Kind(); (k == reflect.Int || k == reflect.Int64) && v.Int() <= 0 {
+				return &KeyError{v.path, "must be positive; zero never means no limit"}
+			}
 		}
 	}
 	if c.Memory.Messages < c.SMTP.MaxSize*4/3+2<<20 { // as a body of the API, in base64

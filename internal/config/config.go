@@ -25,6 +25,8 @@ type Config struct {
 
 	Logins Logins `toml:"logins"`
 	Memory Memory `toml:"memory"`
+
+	Issuers []Issuer `toml:"issuer"`
 }
 
 // SMTP is submission.
@@ -110,7 +112,7 @@ func Default() Config {
 }
 
 var defaults = sync.OnceValue(func() (c Config) {
-	if err := decode("the table of settings", example(""), &c); err != nil {
+	if err := decode("the table of settings", example("", false), &c); err != nil {
 		panic(err) // the table is part of the program
 	}
 	return c

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
+
+	"github.com/pelletier/go-toml/v2"
 )
 
 // Setting is one key of the configuration. This table is the only place that
@@ -16,18 +19,47 @@ type Setting struct {
 	Reload  string // what SIGHUP does; "" means that a change needs a restart
 }
 
-// section is a table of the file.
-type section struct{ name, meaning string }
+// section is a table of the file, or each table of a list.
+type section struct {
+	name, meaning string
+	list          bool // written [[name]], any number of times
+}
+
+// heading is the line that begins the table.
+func (s section) heading() string {
+	if s.list {
+		return "[[" + s.name + "]]"
+	}
+	return "[" + s.name + "]"
+}
+
+// lists returns how many lists of tables a key stands in.
+func lists(key string) (n int) {
+	for _, s := range sections {
+		if s.list && (key == s.name || strings.HasPrefix(key, s.name+".")) {
+			n++
+		}
+	}
+	return n
+}
+
+// listed reports whether a table may be there several times, or not at all.
+func listed(table string) bool { return lists(table) > 0 }
 
 var sections = []section{
-	{"", ""},
-	{"smtp", "Submission by agents."},
-	{"memory", "What is in memory at the same time."},
-	{"logins", "Failed logins, over SMTP and HTTP together."},
-	{"http", "The API, which the command line and MCP clients use too."},
-	{"relay", "The way to the next hop."},
-	{"queue", "Retries, holds, and what a mailbox may have waiting."},
-	{"dkim", "The signatures of the sending domains."},
+	{"", "", false},
+	{"smtp", "Submission by agents.", false},
+	{"memory", "What is in memory at the same time.", false},
+	{"logins", "Failed logins, over SMTP and HTTP together.", false},
+	{"http", "The API, which the command line and MCP clients use too.", false},
+	{"relay", "The way to the next hop.", false},
+	{"queue", "Retries, holds, and what a mailbox may have waiting.", false},
+	{"dkim", "The signatures of the sending domains.", false},
+	{"issuer", "An issuer of tokens that agents log in with, over SMTP (OAUTHBEARER, XOAUTH2), HTTP and MCP; " +
+		"docs/entra.md has an example. What a token may do is also bounded by the agent that it is bound to.", true},
+	{"issuer.scopes", "What the scopes or roles of a token mean here. What is not named means nothing.", false},
+	{"issuer.provision", "Agents of this role that are not known yet are made with their first token, each with a " +
+		"mailbox of the mode gated_send. Without such a table an unknown agent gets nothing.", true},
 }
 
 const filesReload = "the files are read again"
@@ -138,6 +170,51 @@ var Settings = []Setting{
 
 	{"dkim.ed25519", "", `false`,
 		"Sign with Ed25519 beside RSA-2048.", ""},
+
+	{"issuer.name", "name", `""`,
+		"Name of this issuer in bindings, records and the log. Required; it is not changed later.", ""},
+	{"issuer.preset", "entra or generic", `"generic"`,
+		"entra: Microsoft Entra, whose issuers, keys and claims are known. generic: any other issuer.", ""},
+	{"issuer.issuer", "URL", `""`,
+		"The exact iss of its tokens. Required for generic; entra has one for each tenant.", ""},
+	{"issuer.discovery_url", "https URL", `""`,
+		"Its OpenID configuration, which names its keys. For generic exactly one of discovery_url, jwks_url and " +
+			"jwks_file is required; entra needs none of them, and takes jwks_url or jwks_file.", ""},
+	{"issuer.jwks_url", "https URL", `""`,
+		"Its keys, as a JWK Set. http only on loopback.", ""},
+	{"issuer.jwks_file", "file", `""`,
+		"Its keys, as a JWK Set in a file, which is read at the start.", ""},
+	{"issuer.audiences", "", `[]`,
+		"The exact values of aud that are ours. Required. For entra the client id of the registration that stands " +
+			"for this server, and with tokens of version 1 its application ID URI.", ""},
+	{"issuer.tenants", "", `[]`,
+		"The tenants whose tokens are taken. Required for entra, as GUIDs. For generic only with tenant_claim.", ""},
+	{"issuer.algorithms", "", `["RS256"]`,
+		"Signature algorithms: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA.", ""},
+	{"issuer.skew", "", `"60s"`,
+		"How far its clock may differ from ours; at most 60s.", ""},
+	{"issuer.keys_survive", "", `"24h"`,
+		"How long its keys are used after the last answer with keys, when it cannot be reached.", ""},
+	{"issuer.object_claim", "claim", `"client_id"`,
+		"Of generic: the claim that names the agent; never sub.", ""},
+	{"issuer.tenant_claim", "claim", `""`,
+		"Of generic: the claim that names the tenant; empty if it has none.", ""},
+	{"issuer.person_claim", "claim", `"sub"`,
+		"Of generic: the claim that names the person on whose behalf the agent acts. A token that has it, with " +
+			"another value than the agent's, is such a token.", ""},
+	{"issuer.scope_claim", "claim", `"scope"`,
+		"Of generic: the claim with the scopes, as a text with blanks or as a list.", ""},
+
+	{"issuer.scopes.read", "", `[]`, "Values that mean read.", ""},
+	{"issuer.scopes.send", "", `[]`, "Values that mean send. No value means both send and oversight.", ""},
+	{"issuer.scopes.oversight", "", `[]`, "Values that mean oversight.", ""},
+	{"issuer.scopes.oversight_read", "", `[]`, "Values that mean oversight_read.", ""},
+
+	{"issuer.provision.tenant", "GUID", `""`, "The tenant. Required; one of tenants. Only for entra.", ""},
+	{"issuer.provision.role", "role", `""`, "The application role that a token of an autonomous agent has. Required.", ""},
+	{"issuer.provision.address", "address", `""`,
+		"Address of the mailbox, in which {object} stands for the object id of the agent, such as " +
+			"agent-{object}@example.com. Required.", ""},
 }
 
 // Type names the type of the value for people.
@@ -155,14 +232,17 @@ func (s Setting) Type() string {
 
 // table returns the table of the key and its name there.
 func (s Setting) table() (table, name string) {
-	if table, name, ok := strings.Cut(s.Key, "."); ok {
-		return table, name
+	if i := strings.LastIndexByte(s.Key, '.'); i >= 0 {
+		return s.Key[:i], s.Key[i+1:]
 	}
 	return "", s.Key
 }
 
 // fieldOf returns the field of a key.
 func fieldOf(t reflect.Type, key string) reflect.StructField {
+	if t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
 	name, rest, nested := strings.Cut(key, ".")
 	for f := range t.Fields() {
 		if f.Tag.Get("toml") != name {
@@ -176,24 +256,52 @@ func fieldOf(t reflect.Type, key string) reflect.StructField {
 	panic("config: no field for " + key)
 }
 
-// valueOf returns the value of a key in c.
-func valueOf(c Config, key string) reflect.Value {
-	v := reflect.ValueOf(c)
-	table, name, nested := strings.Cut(key, ".")
-	if nested {
-		v = v.FieldByIndex(fieldOf(v.Type(), table).Index)
-	} else {
-		name = table
-	}
-	return v.FieldByIndex(fieldOf(v.Type(), name).Index)
+// value is one value of a key.
+type value struct {
+	reflect.Value
+	path string // see place
 }
 
-// example returns a file with every key at its default; mark stands before each.
-func example(mark string) string {
+// valuesOf returns the values of a key in c: one, or one for each table of a list.
+func valuesOf(c Config, key string) []value {
+	all := []value{{reflect.ValueOf(&c).Elem(), ""}}
+	for name := range strings.SplitSeq(key, ".") {
+		var below []value
+		for _, v := range all {
+			v = value{v.FieldByIndex(fieldOf(v.Type(), name).Index), strings.TrimPrefix(v.path+"."+name, ".")}
+			if v.Kind() != reflect.Slice || v.Type().Elem().Kind() != reflect.Struct {
+				below = append(below, v)
+				continue
+			}
+			for i := range v.Len() {
+				below = append(below, value{v.Index(i), fmt.Sprintf("%s[%d]", v.path, i)})
+			}
+		}
+		all = below
+	}
+	return all
+}
+
+// oneOfEach returns the defaults, with one table in every list.
+var oneOfEach = sync.OnceValue(func() (c Config) {
+	if err := toml.Unmarshal([]byte(example("", true)), &c); err != nil {
+		panic(err) // the table is part of the program
+	}
+	return c
+})
+
+// example returns a file with every key at its default, of the tables of lists
+// only if lists says so; mark stands before each key and each such table.
+func example(mark string, lists bool) string {
 	var b strings.Builder
 	for _, sec := range sections {
-		if sec.name != "" {
-			fmt.Fprintf(&b, "\n# %s\n[%s]\n", sec.meaning, sec.name)
+		switch inList := listed(sec.name); {
+		case inList && !lists:
+			continue
+		case inList:
+			fmt.Fprintf(&b, "\n%s%s%s\n", fold("# ", sec.meaning, 78), mark, sec.heading())
+		case sec.name != "":
+			fmt.Fprintf(&b, "\n# %s\n%s\n", sec.meaning, sec.heading())
 		}
 		for _, s := range Settings {
 			table, name := s.table()

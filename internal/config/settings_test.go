@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write config.example.toml and docs/conf
 // The two files that are made from the table say what it says.
 func TestFilesAreMadeFromTheTable(t *testing.T) {
 	for path, want := range map[string]string{
-		"../../config.example.toml":   exampleHead + example("#"),
+		"../../config.example.toml":   exampleHead + example("#", true),
 		"../../docs/configuration.md": page(),
 	} {
 		if *update {
@@ -62,7 +62,7 @@ func page() string {
 	var b strings.Builder
 	b.WriteString(pageHead)
 	for _, sec := range sections {
-		title, about := "["+sec.name+"]", sec.meaning+"\n\n"
+		title, about := sec.heading(), sec.meaning+"\n\n"
 		if sec.name == "" {
 			title, about = "Above all tables", ""
 		}
@@ -111,8 +111,10 @@ func TestEveryFieldHasItsRow(t *testing.T) {
 func fieldKeys(t reflect.Type, prefix string) (keys []string) {
 	for f := range t.Fields() {
 		name := prefix + f.Tag.Get("toml")
-		if f.Type.Kind() == reflect.Struct {
-			keys = append(keys, fieldKeys(f.Type, name+".")...)
+		if typ := f.Type; typ.Kind() == reflect.Struct {
+			keys = append(keys, fieldKeys(typ, name+".")...)
+		} else if typ.Kind() == reflect.Slice && typ.Elem().Kind() == reflect.Struct {
+			keys = append(keys, fieldKeys(typ.Elem(), name+".")...)
 		} else {
 			keys = append(keys, name)
 		}
@@ -123,7 +125,7 @@ func fieldKeys(t reflect.Type, prefix string) (keys []string) {
 // What the example shows is what holds, but for the certificate, which a
 // listener needs and no default can have.
 func TestTheExampleIsTheDefault(t *testing.T) {
-	text := exampleHead + example("")
+	text := exampleHead + example("", false)
 	text = strings.Replace(text, `tls_cert_file = ""`, `tls_cert_file = "cert.pem"`, 1)
 	text = strings.Replace(text, `tls_key_file = ""`, `tls_key_file = "key.pem"`, 1)
 	got, err := Parse("example", text)
@@ -144,7 +146,7 @@ func TestTheLimitsNameKeysThatExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := 0
-	key := regexp.MustCompile("`((?:smtp|memory|logins|http|relay|queue)\\.[a-z0-9_]+)`")
+	key := regexp.MustCompile("`((?:smtp|memory|logins|http|relay|queue|issuer)\\.[a-z0-9_]+)`")
 	for _, m := range key.FindAllStringSubmatch(string(limits), -1) {
 		named++
 		if !slices.ContainsFunc(Settings, func(s Setting) bool { return s.Key == m[1] }) {
