@@ -55,6 +55,8 @@ const (
 	MailboxGrant  Kind = "mailbox.grant"
 	KeyCreate     Kind = "key.create"
 	KeyRevoke     Kind = "key.revoke"
+	BindingAdd    Kind = "binding.add"
+	BindingEnd    Kind = "binding.end"
 	ApproverAdd   Kind = "approver.add"
 	AuthFail      Kind = "auth.fail"
 	NoticeDrop    Kind = "notice.drop"
@@ -83,13 +85,14 @@ const (
 	attempt = "attempt stopped uncertain"
 )
 
-// anyPrivate are the private fields of every kind: from where it was asked, and
-// the id of the key that asked. The id of an actor that is a person is written
-// by Append.
-const anyPrivate = "ip credential"
+// anyPrivate are the private fields of every kind: from where it was asked, the
+// id of the credential that asked, and the person whose token it was. The id of an
+// actor that is a person is written by Append.
+const anyPrivate = "ip credential person"
 
 var declarations = [...]declaration{
-	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", "", "mailbox rcpts subject"},
+	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", "",
+		"mailbox rcpts subject issuer tenant client blueprint shape"},
 	{MailReceive, "mail came in for a mailbox: held, or received at once", decided, "about action upgraded", ""},
 	{MailHold, "ready before, held again", decided, "doubt", ""},
 	{MailApprove, "an approver approved it", decided, "", "reason"},
@@ -126,6 +129,10 @@ var declarations = [...]declaration{
 	{MailboxGrant, "one more agent may use a mailbox", "agent mode", "", "mailbox"},
 	{KeyCreate, "an API key was made", "kind scopes", "agent", "label key owner mailboxes"},
 	{KeyRevoke, "an API key was revoked", "kind scopes", "agent", "label key owner mailboxes"},
+	{BindingAdd, "an identity of an issuer was bound to an agent or approver", "kind scopes issuer", "agent",
+		"binding tenant object client account owner mailboxes"},
+	{BindingEnd, "a binding ended", "kind scopes issuer", "agent",
+		"binding tenant object client account owner mailboxes"},
 	{ApproverAdd, "an approver was named for the first time", "", "", "approver"},
 	{AuthFail, "a login failed, or a key lacks the scope that a request needs", "door", "need route", "user"},
 	{NoticeDrop, "the author could not be notified of what became of a mail", "action", "", ""},

@@ -81,9 +81,9 @@ func TestEveryEntryOfADecisionNamesTheKeyThatMadeIt(t *testing.T) {
 			t.Fatalf("%s: %v", c.kind, err)
 		}
 		r := h.newest()
-		if r.Kind != c.kind || r.Actor.ID != c.by.ID() || r.Private["credential"] != c.by.Key || c.by.Key == "" {
-			t.Errorf("%s by %s with %s: got %s by %s with %q",
-				c.kind, c.by.ID(), c.by.Key, r.Kind, r.Actor.ID, r.Private["credential"])
+		used, by := r.Private["credential"], c.by.Credential.ID
+		if r.Kind != c.kind || r.Actor.ID != c.by.ID() || used != by || by == "" {
+			t.Errorf("%s by %s with %s: got %s by %s with %q", c.kind, c.by.ID(), by, r.Kind, r.Actor.ID, used)
 		}
 	}
 }

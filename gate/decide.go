@@ -53,9 +53,13 @@ func (g *Gate) decide(
 		if !p.Has(registry.ScopeOversight) || !p.Covers(m.Mailbox) {
 			return errScope
 		}
+		self, err := g.submitted(tx, p, m)
+		if err != nil {
+			return err
+		}
 		c.Event = event
 		c.Facts.Match = v.Digest == m.Digest || v.Digest == "" && !v.Approve
-		c.Facts.Self = m.Author == p.ID()
+		c.Facts.Self = self
 		c.Private["reason"] = v.Reason
 		c.Apply = func(m *mail.Mail, ref audit.Ref) {
 			m.Decisions = append(m.Decisions, decision(p, v, tx.Now(), m.Digest, ref))
@@ -75,6 +79,15 @@ func (g *Gate) decide(
 	g.o.Log.Info(map[bool]string{true: "approved", false: "rejected"}[v.Approve],
 		"mail", id, "actor", p.ID(), "digest", v.Digest, "err", err)
 	return m, err
+}
+
+// submitted reports whether p submitted the mail (invariant 4): itself, or as the person
+// that an agent acted for.
+func (g *Gate) submitted(tx store.Tx, p registry.Principal, m *mail.Mail) (bool, error) {
+	if m.Author == p.ID() || m.Identity == nil {
+		return m.Author == p.ID(), nil
+	}
+	return g.reg.IsPerson(tx, p, m.Identity.Person)
 }
 
 func decision(p registry.Principal, v Decision, now time.Time, d mail.Digest, ref audit.Ref) mail.Decision {

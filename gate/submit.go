@@ -146,7 +146,7 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	if err != nil || r.Replay {
 		return r, err
 	}
-	if g.rate.Take(p.ID()+" "+p.Key) > 0 {
+	if g.rate.Take(p.ID()+" "+p.Credential.ID) > 0 {
 		return r, errRate
 	}
 	m, raw, err := g.read(p, s, box, ours, now)
@@ -235,7 +235,8 @@ func (g *Gate) read(
 	header, more := msg.Header.Cut(env)
 	return &mail.Mail{
 		ID: id, State: mail.New, Envelope: env, Digest: mail.DigestOf(env, msg.Raw),
-		Mailbox: box.Address, Agent: p.Agent, AgentRef: p.AgentRef, Author: p.ID(), Door: s.Door, Encrypted: s.TLS,
+		Mailbox: box.Address, Agent: p.Agent, AgentRef: p.AgentRef, Author: p.ID(), Identity: p.Identity(),
+		Door: s.Door, Encrypted: s.TLS,
 		Header: header, More: more, Size: int64(len(msg.Raw)), BodyHash: msg.BodyHash, TextHash: msg.TextHash,
 		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: g.reg.Hold(box),
 	}, msg.Raw, nil
@@ -252,8 +253,13 @@ func (g *Gate) put(
 	if err := g.fits(tx, m, facts); err != nil {
 		return err
 	}
-	by := p.Signed(audit.Record{Private: map[string]string{
-		"mailbox": m.Mailbox.String(), "rcpts": addresses(named(m)), "subject": m.Header.Subject}})
+	private := map[string]string{
+		"mailbox": m.Mailbox.String(), "rcpts": addresses(named(m)), "subject": m.Header.Subject}
+	if i := m.Identity; i != nil {
+		private["issuer"], private["tenant"], private["client"] = i.Issuer, i.Tenant, i.Client
+		private["blueprint"], private["shape"] = i.Blueprint, i.Shape
+	}
+	by := p.Signed(audit.Record{Private: private})
 	out, err := g.q.Put(tx, m, staged, queue.Change{
 		Event: step.Submit, Facts: facts, Actor: by.Actor, Private: by.Private,
 		Extra: map[string]string{"door": s.Door, "agent": m.Agent},

@@ -9,7 +9,6 @@ import (
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
-	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -51,25 +50,21 @@ func (s *Server) principal(ctx context.Context, secret, ip string) (registry.Pri
 		return registry.Principal{}, tooFast(mail.LimitFailedLoginsSource, wait,
 			"too many requests with a key that is not valid")
 	}
-	var p registry.Principal
-	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		p, err = s.o.Registry.ByKey(tx, secret)
-		return err
-	})
+	p, err := s.o.Auth.ByBearer(ctx, secret, registry.Origin{Door: "http", IP: ip})
 	if err == nil {
 		recognise(ctx)
 		if local {
 			p.UID = at.uid
 		}
-		p.IP = ip
-		if wait := s.rate.Take(p.ID() + " " + p.Key); wait > 0 {
+		if wait := s.rate.Take(p.ID() + " " + p.Credential.ID); wait > 0 {
 			return registry.Principal{}, tooFast(mail.LimitRequestRate, wait, "too many requests with this API key")
 		}
 		return p, nil
 	}
 	if errors.Is(err, registry.ErrCredentials) {
 		s.o.Logins.Failed(ip, "") // an unknown key has no account
-		s.noteUnknownKey(ctx, ip)
+		s.o.Metrics.AuthFailures.WithLabelValues("http").Inc()
+		s.o.Log.Warn("auth", "door", "http", "remote", ip)
 	}
 	return registry.Principal{}, err
 }
@@ -96,19 +91,4 @@ func remote(r *http.Request) string {
 		return ""
 	}
 	return host
-}
-
-// noteUnknownKey records a key that is none.
-func (s *Server) noteUnknownKey(ctx context.Context, ip string) {
-	s.o.Metrics.AuthFailures.WithLabelValues("http").Inc()
-	s.o.Log.Warn("auth", "door", "http", "remote", ip)
-	if !s.failures.AllowN(s.o.Now(), 1) {
-		return
-	}
-	err := s.o.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
-		return s.o.Registry.NoteAuthFailure(tx, "http", ip, "")
-	})
-	if err != nil {
-		s.o.Log.Error("audit", "err", err)
-	}
 }

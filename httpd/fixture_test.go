@@ -93,7 +93,8 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	h.populate()
-	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.DB, Audit: h.Audit, Inbox: h.Inbox,
+	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.DB,
+		Auth: registry.NewAuthenticator(h.DB, h.Registry, nil), Audit: h.Audit, Inbox: h.Inbox,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{},
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
 		MaxPerSource: 100, RequestsPerMinute: 1200,

@@ -22,8 +22,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
@@ -69,6 +67,7 @@ type Options struct {
 	Gate     *gate.Gate
 	Queue    Reader
 	Registry *registry.Registry
+	Auth     *registry.Authenticator
 	Store    store.Store
 	Audit    *audit.Log
 	Inbox    *inbox.Inbox
@@ -108,12 +107,11 @@ type Server struct {
 	bound   map[*api.Operation]binding
 	swagger []byte
 
-	failures *rate.Limiter  // of entries about unknown keys
-	stall    time.Duration  // see exportStall
-	rate     *throttle.Rate // of requests, by API key
-	waiters  waiters
-	slots    chan struct{} // see work
-	reviews  reviews
+	stall   time.Duration  // see exportStall
+	rate    *throttle.Rate // of requests, by API key
+	waiters waiters
+	slots   chan struct{} // see work
+	reviews reviews
 
 	mu      sync.Mutex
 	servers []*http.Server // guarded by mu
@@ -123,7 +121,7 @@ type Server struct {
 
 // New checks the options and returns a server that listens nowhere yet.
 func New(o Options) (*Server, error) {
-	if o.Gate == nil || o.Queue == nil || o.Registry == nil ||
+	if o.Gate == nil || o.Queue == nil || o.Registry == nil || o.Auth == nil ||
 		o.Store == nil || o.Audit == nil || o.Inbox == nil {
 		return nil, errors.New("httpd: gate, queue, registry, store, audit log and inbox are required")
 	}
@@ -154,8 +152,5 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, stall: exportStall, rate: throttle.NewRate(o.RequestsPerMinute, o.Now),
 		closing: make(chan struct{}), slots: newSlots()}
-	// Unknown peers may not fill the audit log; what is left out is in the log
-	// and the metrics.
-	s.failures = rate.NewLimiter(rate.Every(10*time.Second), 20)
 	return s, s.mount(api.Operations, s.bindings())
 }

@@ -23,12 +23,14 @@ type Mail struct {
 	Direction Direction `json:"direction,omitzero"`
 	Notice    *Notice   `json:"notice,omitempty"` // incoming: what it tells of another mail
 
-	Mailbox   Address `json:"mailbox"`             // the mailbox it is sent from, or that receives it
-	Agent     string  `json:"agent"`               // name of the submitting agent
-	AgentRef  string  `json:"agent_ref,omitempty"` // its name at its identity provider
-	Author    string  `json:"author"`              // principal that submitted; never decides
-	Door      string  `json:"door"`                // "smtp", "http" or "mcp"
-	Encrypted bool    `json:"encrypted,omitempty"` // the door spoke TLS (RFC 3848: ESMTPSA)
+	Mailbox  Address `json:"mailbox"`             // the mailbox it is sent from, or that receives it
+	Agent    string  `json:"agent"`               // name of the submitting agent
+	AgentRef string  `json:"agent_ref,omitempty"` // its name at its identity provider
+	Author   string  `json:"author"`              // principal that submitted; never decides
+	// Identity is what the token of the agent said, nil for any other credential.
+	Identity  *Identity `json:"identity,omitempty"`
+	Door      string    `json:"door"`                // "smtp", "http" or "mcp"
+	Encrypted bool      `json:"encrypted,omitempty"` // the door spoke TLS (RFC 3848: ESMTPSA)
 
 	Header Header `json:"header"`         // what the canonical bytes say, read once
 	Size   int64  `json:"size"`           // octets of the canonical bytes

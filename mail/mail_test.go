@@ -48,6 +48,8 @@ func TestMailKeepsEveryFieldThroughJSON(t *testing.T) {
 				Standing: Bounced, Result: &Result{Addr: addr, Delivered: true, Permanent: true, Code: 550,
 					Enhanced: "5.1.1", Message: "no", Remote: "mx:25", Uncertain: true, Stopped: true, At: at}}}},
 		Mailbox: MustAddress("bot@a.test"), Agent: "bot", AgentRef: "r", Author: "agent:bot", Door: "smtp",
+		Identity: &Identity{Issuer: "corp", Tenant: "t", Agent: "r", Client: "c", Blueprint: "b", Shape: "on_behalf_of",
+			Person: Person{Issuer: "corp", Tenant: "t", ID: "u"}},
 		Encrypted: true, Size: 9, More: 7, BodyHash: "cd=", TextHash: "ab",
 		Header: Header{From: MustAddress("bot@a.test"), To: []Address{addr}, Cc: []Address{addr},
 			Subject: "s", MessageID: "i@a.test", Attachments: 2},

@@ -76,7 +76,7 @@ func (g *fakeGate) stored() []gate.Submission {
 
 type fakeAuth struct{ down bool }
 
-func (a fakeAuth) ByPassword(_ context.Context, u, p, _ string) (registry.Principal, error) {
+func (a fakeAuth) ByPassword(_ context.Context, u, p string, _ registry.Origin) (registry.Principal, error) {
 	if a.down {
 		return registry.Principal{}, io.ErrUnexpectedEOF
 	}

@@ -226,8 +226,10 @@ func TestRepliesTravelTogether(t *testing.T) {
 // recordingAuth records which login was checked.
 type recordingAuth struct{ user, remote string }
 
-func (w *recordingAuth) ByPassword(_ context.Context, user, _, remote string) (registry.Principal, error) {
-	w.user, w.remote = user, remote
+func (w *recordingAuth) ByPassword(
+	_ context.Context, user, _ string, from registry.Origin,
+) (registry.Principal, error) {
+	w.user, w.remote = user, from.IP
 	return registry.Principal{}, registry.ErrCredentials
 }
 

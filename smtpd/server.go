@@ -44,7 +44,7 @@ var _ Gate = (*gate.Gate)(nil)
 // Authenticator checks credentials. A refusal is registry.ErrCredentials;
 // any other error means "not now".
 type Authenticator interface {
-	ByPassword(ctx context.Context, user, password, remote string) (registry.Principal, error)
+	ByPassword(ctx context.Context, user, password string, from registry.Origin) (registry.Principal, error)
 }
 
 // Options are the settings of a server, which are all required, and limits that

@@ -60,7 +60,7 @@ func (s *session) Auth(mech string) (sasl.Server, error) {
 			s.s.reached(mail.LimitFailedLoginsSource)
 			return errGuesses
 		}
-		p, err := s.s.auth.ByPassword(s.ctx, user, password, s.remote)
+		p, err := s.s.auth.ByPassword(s.ctx, user, password, registry.Origin{Door: door, IP: s.remote})
 		if err != nil {
 			return s.refusedLogin(err, user)
 		}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/dkim"
@@ -114,7 +112,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	conf := d.o.Config
 	messages := throttle.NewBytes(int64(conf.Memory.Messages))
 	logins := throttle.NewLogins(conf.Logins.PerSource, conf.Logins.PerAccount, nil)
-	users := credentials{d.db, d.registry, rate.NewLimiter(rate.Every(10*time.Second), 20)}
+	users := registry.NewAuthenticator(d.db, d.registry, nil)
 	if d.smtp, err = smtpd.New(d.gate, users, smtpd.Options{
 		Hostname: conf.SMTP.Hostname, TLSConfig: d.smtpTLS,
 		MaxSize: int64(conf.SMTP.MaxSize), MaxRecipients: conf.SMTP.MaxRecipients, MaxCommands: conf.SMTP.MaxCommands,
@@ -135,7 +133,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		return bridge.Handler(dial, int64(conf.SMTP.MaxSize))
 	}
 	d.http, err = httpd.New(httpd.Options{
-		Gate: d.gate, Queue: d.reader, Registry: d.registry, Store: d.db, Audit: d.audit, Inbox: d.inbox,
+		Gate: d.gate, Queue: d.reader, Registry: d.registry, Auth: users, Store: d.db, Audit: d.audit, Inbox: d.inbox,
 		Identity: d.identity, DKIM: d.dkim, Clock: c, Metrics: m, Log: d.o.Log, Dev: d.dev != nil,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
@@ -184,30 +182,6 @@ func (r received) Stamp(_ context.Context, m *mail.Mail, _ []byte) ([]byte, erro
 		return nil, errors.New("received: the mail has no release")
 	}
 	return message.Received(m, r.host, m.SubmittedAt), nil
-}
-
-// credentials looks SMTP passwords up, each login in a transaction of its own.
-type credentials struct {
-	db  store.Store
-	reg *registry.Registry
-	// entries limits what is written about refused logins: whoever guesses must
-	// not be able to fill the audit log.
-	entries *rate.Limiter
-}
-
-// ByPassword returns the principal behind a user name and password.
-func (c credentials) ByPassword(ctx context.Context, user, password, remote string) (p registry.Principal, err error) {
-	err = c.db.View(ctx, func(tx store.Tx) error {
-		p, err = c.reg.ByPassword(tx, user, password)
-		return err
-	})
-	p.IP = remote
-	if errors.Is(err, registry.ErrCredentials) && c.entries.Allow() {
-		err = errors.Join(err, c.db.Update(ctx, func(tx store.Tx) error {
-			return c.reg.NoteAuthFailure(tx, "smtp", remote, user)
-		}))
-	}
-	return p, err
 }
 
 // loadCertificates reads the pairs that the configuration names.

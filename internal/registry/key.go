@@ -71,17 +71,7 @@ func (r *Registry) AddKey(tx store.Tx, actor Principal, q KeyRequest) (Key, stri
 	if err != nil {
 		return Key{}, "", err
 	}
-	if err := q.check(); err != nil {
-		return Key{}, "", err
-	}
-	if err := r.mayIssue(tx, p, q); err != nil {
-		return Key{}, "", err
-	}
-	if err := r.checkReach(tx, q); err != nil {
-		return Key{}, "", err
-	}
-	fresh, err := r.owner(tx, q)
-	if err != nil {
+	if err := r.mayGive(tx, p, &q); err != nil {
 		return Key{}, "", err
 	}
 	now := tx.Now()
@@ -94,17 +84,30 @@ func (r *Registry) AddKey(tx store.Tx, actor Principal, q KeyRequest) (Key, stri
 	if err := put(tx, credKey+k.ID, k); err != nil {
 		return Key{}, "", err
 	}
-	if fresh && k.Kind == KindApprover {
-		err := r.note(tx, p, audit.ApproverAdd, nil, details{"approver": k.Owner})
-		if err != nil {
-			return Key{}, "", err
-		}
-	}
 	facts, private := k.details()
 	if err := r.note(tx, p, audit.KeyCreate, facts, private); err != nil {
 		return Key{}, "", err
 	}
 	return k, secret, nil
+}
+
+// mayGive judges whether p may give somebody a credential with these rights, fills in
+// what q leaves open, and makes an approver or admin that is not here yet.
+func (r *Registry) mayGive(tx store.Tx, p Principal, q *KeyRequest) error {
+	if err := q.check(); err != nil {
+		return err
+	}
+	if err := r.mayIssue(tx, p, *q); err != nil {
+		return err
+	}
+	if err := r.checkReach(tx, *q); err != nil {
+		return err
+	}
+	fresh, err := r.owner(tx, *q)
+	if err == nil && fresh && q.Kind == KindApprover {
+		err = r.note(tx, p, audit.ApproverAdd, nil, details{"approver": q.Owner})
+	}
+	return err
 }
 
 // check refuses a request that no principal could make, and fills in defaults.
@@ -230,7 +233,7 @@ func (r *Registry) Keys(tx store.Tx) ([]Key, error) { return list[Key](tx, credK
 // everyone may revoke the key they hold; but the last key that decides
 // everywhere stays. Revoking twice changes nothing.
 func (r *Registry) RevokeKey(tx store.Tx, actor Principal, id string) error {
-	own := func(p Principal) bool { return p.Key == id && id != "" }
+	own := func(p Principal) bool { return p.Credential == Credential{CredentialKey, id} }
 	p, err := r.authorize(tx, actor, either(stop, own))
 	if err != nil {
 		return err
@@ -299,20 +302,16 @@ func (r *Registry) ofKey(tx store.Tx, k Key) (Principal, error) {
 	if !k.RevokedAt.IsZero() {
 		return Principal{}, ErrCredentials
 	}
-	p := Principal{Kind: k.Kind, Name: k.Owner, Mailboxes: k.Mailboxes, UID: -1}
+	by := Credential{CredentialKey, k.ID}
+	p := Principal{Kind: k.Kind, Name: k.Owner, Mailboxes: k.Mailboxes, UID: -1, Credential: by}
 	if k.Kind == KindAgent {
-		agent, err := r.ofAgent(tx, k.Owner, "")
+		agent, err := r.ofAgent(tx, k.Owner, by)
 		if err != nil {
 			return Principal{}, err
 		}
-		if k.Mailboxes != nil {
-			agent.Mailboxes = slices.DeleteFunc(agent.Mailboxes, func(a mail.Address) bool {
-				return !contains(k.Mailboxes, a)
-			})
-		}
-		p = agent
+		p = agent.within(k.Mailboxes)
 	}
-	p.Key, p.Scopes = k.ID, k.Scopes
+	p.Scopes = k.Scopes
 	return p, nil
 }
 

@@ -36,7 +36,7 @@ func TestAKeyIsShownOnceAndNeverStored(t *testing.T) {
 		}
 	}
 	p, err := h.byKey(secret)
-	if err != nil || p.ID() != "agent:demo" || p.Key != k.ID || p.Agent != "demo" ||
+	if err != nil || p.ID() != "agent:demo" || p.Credential.ID != k.ID || p.Agent != "demo" ||
 		p.AgentRef != "ref-1" || p.UID != -1 || !p.Covers(box) || !p.Covers(second) {
 		t.Errorf("got %+v, %v", p, err)
 	}
@@ -222,7 +222,7 @@ func TestEveryoneMayRevokeTheKeyTheyHold(t *testing.T) {
 		h.holder("approver", "bea", []mail.Address{box}, "oversight"),
 		h.holder("admin", "ron", nil, "read"),
 	} {
-		err := h.update(func(tx store.Tx) error { return h.reg.RevokeKey(tx, p, p.Key) })
+		err := h.update(func(tx store.Tx) error { return h.reg.RevokeKey(tx, p, p.Credential.ID) })
 		if err != nil {
 			t.Errorf("%s: %v", p.ID(), err)
 		}
@@ -230,7 +230,7 @@ func TestEveryoneMayRevokeTheKeyTheyHold(t *testing.T) {
 			t.Errorf("%s is still current: %v", p.ID(), err)
 		}
 		n := len(h.entries())
-		h.must(func(tx store.Tx) error { return h.reg.RevokeKey(tx, socket, p.Key) })
+		h.must(func(tx store.Tx) error { return h.reg.RevokeKey(tx, socket, p.Credential.ID) })
 		if len(h.entries()) != n {
 			t.Errorf("%s: revoking twice was recorded twice", p.ID())
 		}

@@ -14,7 +14,7 @@ import (
 func TestTheLastKeyThatDecidesEverywhereStays(t *testing.T) {
 	h := open(t)
 	revoke := func(by, of registry.Principal) error {
-		return h.update(func(tx store.Tx) error { return h.reg.RevokeKey(tx, by, of.Key) })
+		return h.update(func(tx store.Tx) error { return h.reg.RevokeKey(tx, by, of.Credential.ID) })
 	}
 	first := h.holder("approver", "ann", nil, "oversight")
 	limited := h.holder("approver", "bea", []mail.Address{box}, "oversight")

@@ -84,21 +84,17 @@ func (r *Registry) ByPassword(tx store.Tx, user, password string) (Principal, er
 	if err != nil {
 		return Principal{}, err
 	}
-	presented, found, id := hashOf(password), "", ""
+	presented, found, by := hashOf(password), "", Credential{Kind: CredentialPassword}
 	for _, name := range names {
 		w, ok, err := get[login](tx, passwordKey+name)
 		if err != nil {
 			return Principal{}, err
 		}
 		if presented.is(w.Hash) && ok {
-			found, id = name, w.ID
+			found, by.ID = name, w.ID
 		}
 	}
-	p, err := r.ofAgent(tx, found, id)
-	if err != nil {
-		return Principal{}, err
-	}
-	return p, nil
+	return r.ofAgent(tx, found, by)
 }
 
 // bearers returns the agents that a user name may mean, at least one name

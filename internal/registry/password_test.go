@@ -46,7 +46,8 @@ func TestALoginIsTheNameOfAnAgentOrAnAddressItUses(t *testing.T) {
 		{"a name without end", strings.Repeat("a", 1<<20), false},
 	} {
 		p, err := h.byPassword(c.user, h.password)
-		if c.ok && (err != nil || p.ID() != "agent:demo" || p.Key != "" || !p.Covers(second)) {
+		if c.ok && (err != nil || p.ID() != "agent:demo" ||
+			p.Credential.Kind != registry.CredentialPassword || !p.Covers(second)) {
 			t.Errorf("%s: got %+v, %v", c.name, p, err)
 		}
 		if !c.ok && !errors.Is(err, registry.ErrCredentials) {

@@ -49,15 +49,15 @@ func (k Kind) Scopes() []Scope {
 	return nil
 }
 
-// Principal is who asks. Doors get one from ByPassword, ByKey or Socket and
+// Principal is who asks. Doors get one from an [Authenticator] or Socket and
 // hand it on; it is a snapshot, and Current reads it again on every use.
 type Principal struct {
-	Kind     Kind
-	Name     string
-	Key      string // id of the credential used, "" for the socket or a password
-	Scopes   []Scope
-	Agent    string // Name, for an agent
-	AgentRef string
+	Kind       Kind
+	Name       string
+	Credential Credential // by which it was recognised
+	Scopes     []Scope
+	Agent      string // Name, for an agent
+	AgentRef   string
 
 	// Mailboxes are the ones an agent may use: none when it is empty. For an
 	// approver they are the only ones it may act on: all when it is empty.
@@ -68,13 +68,13 @@ type Principal struct {
 	IP          string // remote address, private in the audit log
 	Interactive bool   // signed in as a person
 
-	password string // id of the password used, so that a reset ends sessions
+	token *Token // what was presented, for a credential of kind token
 }
 
 // Socket returns the principal on the local socket. Only that of the dev mode
 // holds the oversight scope, and none may submit.
 func Socket(uid int, dev bool) Principal {
-	p := Principal{Kind: KindSocket, UID: uid, Dev: dev}
+	p := Principal{Kind: KindSocket, UID: uid, Dev: dev, Credential: Credential{Kind: CredentialSocket}}
 	p.Scopes = p.limit()
 	return p
 }
@@ -91,7 +91,8 @@ func (p Principal) ID() string {
 // and the id of the key it used. Every entry of a principal is made here.
 func (p Principal) Signed(r audit.Record) audit.Record {
 	r.Actor = audit.Actor{Kind: string(p.Kind), ID: p.ID()}
-	private := map[string]string{"ip": p.IP, "credential": p.Key} // what is empty is left out of the entry
+	// What is empty is left out of the entry.
+	private := map[string]string{"ip": p.IP, "credential": p.Credential.ID, "person": p.person().String()}
 	maps.Copy(private, r.Private)
 	r.Private = private
 	return r
@@ -135,8 +136,9 @@ func contains(list []mail.Address, addr mail.Address) bool {
 }
 
 // Current returns p as it stands now: rights and mailboxes are read again. It
-// fails with ErrCredentials when the key was revoked, the password reset, or
-// the agent disabled: an open session ends with its credential.
+// fails with ErrCredentials when the key was revoked, the password reset, the
+// token expired or its binding ended, or the agent disabled: an open session ends
+// with its credential. Who has no credential is nobody.
 func (r *Registry) Current(tx store.Tx, p Principal) (Principal, error) {
 	now, err := r.current(tx, p)
 	if err != nil {
@@ -147,36 +149,46 @@ func (r *Registry) Current(tx store.Tx, p Principal) (Principal, error) {
 }
 
 func (r *Registry) current(tx store.Tx, p Principal) (Principal, error) {
-	switch {
-	case p.Kind == KindSocket && p.Key == "":
-		return Socket(p.UID, p.Dev), nil
-	case p.Key != "":
-		k, ok, err := get[Key](tx, credKey+p.Key)
-		if err != nil {
-			return Principal{}, err
+	switch p.Credential.Kind {
+	case CredentialSocket:
+		if p.Kind == KindSocket {
+			return Socket(p.UID, p.Dev), nil
 		}
-		if !ok || k.Kind != p.Kind || k.Owner != p.Name {
-			return Principal{}, ErrCredentials
-		}
-		return r.ofKey(tx, k)
-	case p.Kind == KindAgent:
-		// Without a password it was recognised by a token, which its door judges.
-		if p.password != "" {
-			w, ok, err := get[login](tx, passwordKey+p.Name)
-			if err != nil {
-				return Principal{}, err
-			}
-			if !ok || w.ID != p.password {
-				return Principal{}, ErrCredentials
-			}
-		}
-		return r.ofAgent(tx, p.Name, p.password)
+	case CredentialKey:
+		return r.currentKey(tx, p)
+	case CredentialPassword:
+		return r.currentPassword(tx, p)
+	case CredentialToken:
+		return r.currentToken(tx, p)
 	}
 	return Principal{}, ErrCredentials
 }
 
-// ofAgent returns the principal of an agent that did not use a key.
-func (r *Registry) ofAgent(tx store.Tx, name, password string) (Principal, error) {
+func (r *Registry) currentKey(tx store.Tx, p Principal) (Principal, error) {
+	k, ok, err := get[Key](tx, credKey+p.Credential.ID)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !ok || k.Kind != p.Kind || k.Owner != p.Name {
+		return Principal{}, ErrCredentials
+	}
+	return r.ofKey(tx, k)
+}
+
+func (r *Registry) currentPassword(tx store.Tx, p Principal) (Principal, error) {
+	w, ok, err := get[login](tx, passwordKey+p.Name)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !ok || p.Kind != KindAgent || w.ID != p.Credential.ID {
+		return Principal{}, ErrCredentials
+	}
+	return r.ofAgent(tx, p.Name, p.Credential)
+}
+
+// ofAgent returns the principal of an agent with everything it may do, which its
+// credential may limit further.
+func (r *Registry) ofAgent(tx store.Tx, name string, by Credential) (Principal, error) {
 	a, ok, err := get[Agent](tx, agentKey+name)
 	if err != nil {
 		return Principal{}, err
@@ -190,7 +202,7 @@ func (r *Registry) ofAgent(tx store.Tx, name, password string) (Principal, error
 	}
 	return Principal{
 		Kind: KindAgent, Name: a.Name, Agent: a.Name, AgentRef: a.Ref,
-		Scopes: KindAgent.Scopes(), Mailboxes: boxes, UID: -1, password: password,
+		Scopes: KindAgent.Scopes(), Mailboxes: boxes, UID: -1, Credential: by,
 	}, nil
 }
 

@@ -170,7 +170,7 @@ func TestCurrentReadsEverythingAgain(t *testing.T) {
 			return nil
 		}, false},
 		{"the key was revoked", func(h *fixture, tx store.Tx, p registry.Principal) error {
-			return h.reg.RevokeKey(tx, dev, p.Key)
+			return h.reg.RevokeKey(tx, dev, p.Credential.ID)
 		}, true},
 		{"the agent was disabled", func(h *fixture, tx store.Tx, _ registry.Principal) error {
 			return h.reg.DisableAgent(tx, dev, "demo")
@@ -205,8 +205,12 @@ func TestCurrentForgetsRightsThatWereOnlyClaimed(t *testing.T) {
 	for _, forged := range []registry.Principal{
 		{}, {Kind: "agent"}, {Kind: "agent", Name: "nobody"}, {Kind: "approver", Name: "ann"},
 		{Kind: "admin", Name: "max", Scopes: scopes("admin")},
-		{Kind: "approver", Name: "demo", Key: p.Key}, {Kind: "agent", Name: "other", Key: p.Key},
-		{Kind: "socket", Key: p.Key}, {Kind: "system"},
+		{Kind: "approver", Name: "demo", Credential: p.Credential}, {Kind: "agent", Name: "other", Credential: p.Credential},
+		{Kind: "socket", Credential: p.Credential}, {Kind: "socket"}, {Kind: "system"},
+		{Kind: "agent", Name: "demo", Agent: "demo", Scopes: everyScope},
+		{Kind: "agent", Name: "demo", Credential: registry.Credential{Kind: registry.CredentialSocket}},
+		{Kind: "agent", Name: "demo", Credential: registry.Credential{Kind: registry.CredentialPassword}},
+		{Kind: "agent", Name: "demo", Credential: registry.Credential{Kind: registry.CredentialToken, ID: p.Credential.ID}},
 	} {
 		if _, err := h.current(forged); !errors.Is(err, registry.ErrCredentials) {
 			t.Errorf("%+v is current: %v", forged, err)

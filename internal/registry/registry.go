@@ -58,9 +58,11 @@ const (
 	allowKey    = "allow/"             // + address + "/" + id
 	freezeKey   = "freeze/"            // + scope
 	credKey     = "key/"               // + key id: the lookup of a presented key
+	bindingKey  = "binding/"           // + binding id
+	boundKey    = "bound/"             // + hash of an id of an issuer: its binding
 )
 
-var space = store.NewSpace("registry/", allowKey, freezeKey, credKey)
+var space = store.NewSpace("registry/", allowKey, freezeKey, credKey, bindingKey, boundKey)
 
 // Epoch returns the number of policy changes so far: modes, allowlists,
 // freezes, agents switched off or on, oversight addresses, hold times. Who acts

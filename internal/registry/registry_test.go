@@ -171,7 +171,7 @@ func TestNoLeafOfTheLogNamesAPersonOrAnAddress(t *testing.T) {
 	})
 	personal := []string{
 		"ann-approver", "192.0.2.77", "pal@friend.test", "a private note", "a reason",
-		"@example.test", "A. Person", "eve@evil.test", ann.Key,
+		"@example.test", "A. Person", "eve@evil.test", ann.Credential.ID,
 	}
 	opened := map[string]bool{}
 	for _, e := range h.entries() {

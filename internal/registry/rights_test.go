@@ -3,6 +3,7 @@ package registry_test
 import (
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func callers(h *fixture) map[string]registry.Principal {
 		if err := h.reg.DisableAgent(tx, socket, "ended"); err != nil {
 			return err
 		}
-		return h.reg.RevokeKey(tx, socket, who["Z"].Key)
+		return h.reg.RevokeKey(tx, socket, who["Z"].Credential.ID)
 	})
 	return who
 }
@@ -110,7 +111,7 @@ func try(t *testing.T, h *fixture, d operation, letter string, p registry.Princi
 		t.Errorf("%s by %s: got %d new entries, want the last to be %s",
 			d.name, letter, len(entries)-count, d.entry)
 	}
-	if last := entries[len(entries)-1].Record(); last.Actor.ID != p.ID() || last.Private["credential"] != p.Key {
+	if last := entries[len(entries)-1].Record(); last.Actor.ID != p.ID() || last.Private["credential"] != p.Credential.ID {
 		t.Errorf("%s by %s: the entry names %s with the key %q", d.name, letter, last.Actor.ID, last.Private["credential"])
 	}
 	if bumped := h.epoch() > epoch; bumped != d.policy {
@@ -145,7 +146,7 @@ func TestAWriteFailsWithTheStoreAtEveryStep(t *testing.T) {
 
 // operations is every write there is, in each direction it has.
 func operations() []operation {
-	return append(append(settingOperations(), policyOperations()...), credentialOperations()...)
+	return slices.Concat(settingOperations(), policyOperations(), credentialOperations(), bindingOperations())
 }
 
 func settingOperations() []operation {

@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,10 @@ func stated(e audit.Record) map[string]string {
 		out["key "+e.Private["key"]] = describeKey(e)
 	case audit.KeyRevoke:
 		out["key "+e.Private["key"]] = "revoked"
+	case audit.BindingAdd:
+		out["binding "+e.Private["binding"]] = describeBinding(e)
+	case audit.BindingEnd:
+		out["binding "+e.Private["binding"]] = "ended"
 	case audit.Freeze:
 		out["freeze of "+scopeOf(e, box)] = present
 	case audit.Thaw:
@@ -109,6 +114,12 @@ func describeKey(e audit.Record) string {
 	return s
 }
 
+// describeBinding is which identity a binding names, and what it may do.
+func describeBinding(e audit.Record) string {
+	return fmt.Sprintf("%s at %s: tenant %q object %q client %q account %q", describeKey(e), e.Facts["issuer"],
+		e.Private["tenant"], e.Private["object"], e.Private["client"], e.Private["account"])
+}
+
 // states collects records that state what the store has.
 type states []audit.Record
 
@@ -122,6 +133,7 @@ func (r *Registry) recorded(tx store.Tx) ([]audit.Record, error) {
 	var s states
 	for _, part := range []func(store.Tx, *states) error{
 		r.recordedOperator, r.recordedAgents, r.recordedMailboxes, r.recordedUses, r.recordedStops, r.recordedKeys,
+		r.recordedBindings, r.recordedBound,
 	} {
 		if err := part(tx, &s); err != nil {
 			return nil, err
@@ -218,6 +230,33 @@ func (r *Registry) recordedKeys(tx store.Tx, s *states) error {
 		}
 		s.add(kind, facts, private)
 		return k.ID, nil
+	})
+}
+
+func (r *Registry) recordedBindings(tx store.Tx, s *states) error {
+	return each(tx, bindingKey, func(_ string, b Binding) (string, error) {
+		facts, private := b.details()
+		kind := audit.BindingAdd
+		if !b.EndedAt.IsZero() {
+			kind = audit.BindingEnd
+		}
+		s.add(kind, facts, private)
+		return b.ID, nil
+	})
+}
+
+// recordedBound checks the index by which the binding of a token is found: each entry
+// must be that of a binding in force.
+func (r *Registry) recordedBound(tx store.Tx, _ *states) error {
+	return each(tx, boundKey, func(at string, id string) (string, error) {
+		b, err := r.Binding(tx, id)
+		if err != nil {
+			return "", err
+		}
+		if !b.EndedAt.IsZero() || !slices.Contains(b.places(), boundKey+at) {
+			return "", fmt.Errorf("registry: binding %s is found by an id that is not its own", id)
+		}
+		return at, nil
 	})
 }
 

@@ -22,6 +22,7 @@ func (h *fixture) verify() (audit.Report, error) {
 func settled(t testing.TB) *fixture {
 	h := open(t)
 	callers(h)
+	h.mustBind(robot)
 	h.must(func(tx store.Tx) error {
 		if _, err := h.reg.AllowAdd(tx, dev, box, "*@friend.test", "a note"); err != nil {
 			return err
@@ -90,7 +91,8 @@ type edit struct {
 
 func TestASettingThatWasEditedInTheStoreIsFound(t *testing.T) {
 	base := settled(t)
-	for _, e := range slices.Concat(mailboxEdits(), agentEdits(), stopEdits(base), keyEdits(base)) {
+	for _, e := range slices.Concat(mailboxEdits(), agentEdits(), stopEdits(base), keyEdits(base),
+		bindingEdits(base)) {
 		h := base.clone(t)
 		h.db.Edit(e.edit)
 		if _, err := h.verify(); err == nil || !strings.Contains(err.Error(), e.why) {

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/registry"
-	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
@@ -53,20 +51,6 @@ type fixture struct {
 	smtp   *smtpd.Server
 }
 
-// credentials looks passwords up as the daemon does.
-type credentials struct {
-	db  store.Store
-	reg *registry.Registry
-}
-
-func (c credentials) ByPassword(ctx context.Context, user, password, _ string) (p registry.Principal, err error) {
-	err = c.db.View(ctx, func(tx store.Tx) error {
-		p, err = c.reg.ByPassword(tx, user, password)
-		return err
-	})
-	return p, err
-}
-
 func startMultiMail(b *testing.B, server, client *tls.Config) *fixture {
 	b.Helper()
 	dir := b.TempDir()
@@ -77,7 +61,7 @@ func startMultiMail(b *testing.B, server, client *tls.Config) *fixture {
 	h.System = systemtest.New(b, systemtest.Options{Dir: dir, Gate: gate.Options{SubmissionsPerMinute: 1 << 30,
 		HeldSize: unlimited, HeldCount: unlimited, BacklogSize: unlimited, BacklogCount: unlimited}})
 	var err error
-	if h.smtp, err = smtpd.New(h.Gate, credentials{h.DB, h.Registry}, smtpd.Options{
+	if h.smtp, err = smtpd.New(h.Gate, registry.NewAuthenticator(h.DB, h.Registry, nil), smtpd.Options{
 		Hostname: "localhost", TLSConfig: server, MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000,
 		MaxPerSource: 100, MaxCommands: 500, Logins: throttle.NewLogins(10, 10, nil),
 		Messages: throttle.NewBytes(16 * 25 << 20), Log: systemtest.Quiet,
