@@ -24,6 +24,7 @@ gate: mail internal/message gate/step queue internal/registry internal/store int
 	internal/node
 delivery: mail gate queue internal/node internal/store internal/metrics
 sign: mail internal/message internal/secret
+sign/fetch: mail
 dkim: mail internal/message internal/secret
 relay: mail
 audit: internal/store
