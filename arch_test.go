@@ -46,6 +46,7 @@ internal/config:
 internal/metrics:
 internal/node: mail internal/store
 internal/upgrade: mail queue internal/inbox internal/store
+internal/resolver:
 internal/secret:
 internal/throttle:
 internal/mailtest: mail

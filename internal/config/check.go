@@ -21,7 +21,9 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // Check refuses values that cannot be meant.
 func (c Config) Check() error {
-	for _, check := range []func(Config) *KeyError{checkPositive, checkNames, checkListeners, checkRelay, checkIssuers} {
+	for _, check := range []func(Config) *KeyError{
+		checkPositive, checkNames, checkListeners, checkRelay, checkDNS, checkIssuers,
+	} {
 		if err := check(c); err != nil {
 			return err
 		}
@@ -76,6 +78,15 @@ func checkRelay(c Config) *KeyError {
 		return &KeyError{"relay.auth", strconv.Quote(r.Auth) + " is not auto, plain, login or xoauth2"}
 	case r.Username != "" && r.PasswordFile == "" && r.OAuthTokenURL == "":
 		return &KeyError{"relay.password_file", "required with relay.username"}
+	}
+	return nil
+}
+
+func checkDNS(c Config) *KeyError {
+	for _, s := range c.DNS.Resolver {
+		if host, port, err := net.SplitHostPort(s); err != nil || host == "" || port == "" {
+			return &KeyError{"dns.resolver", strconv.Quote(s) + " is not a host:port, such as 127.0.0.1:53"}
+		}
 	}
 	return nil
 }

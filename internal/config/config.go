@@ -22,6 +22,7 @@ type Config struct {
 	Relay Relay  `toml:"relay"`
 	Queue Queue  `toml:"queue"`
 	DKIM  DKIM   `toml:"dkim"`
+	DNS   DNS    `toml:"dns"`
 
 	Logins Logins `toml:"logins"`
 	Memory Memory `toml:"memory"`
@@ -104,10 +105,17 @@ type DKIM struct {
 	Ed25519 bool `toml:"ed25519"`
 }
 
+// DNS is how names are looked up.
+type DNS struct {
+	Resolver []string `toml:"resolver"`
+	Timeout  Duration `toml:"timeout"`
+}
+
 // Default returns what holds where the file is silent.
 func Default() Config {
 	c := defaults()
 	c.HTTP.AllowedHosts = slices.Clone(c.HTTP.AllowedHosts)
+	c.DNS.Resolver = slices.Clone(c.DNS.Resolver)
 	return c
 }
 

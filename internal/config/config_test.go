@@ -41,6 +41,7 @@ func TestAConfigurationIsTakenOrRefusedWithItsLine(t *testing.T) {
 		{"a negative duration is refused", certs + "[queue]\nhold = '-1h'\n", "f:5: queue.hold: must be positive"},
 		{"a node has a name", "node = 'a b'\n" + certs, "node: "},
 		{"a TLS policy must be known", certs + "[relay]\ntls = 'maybe'\n", "relay.tls"},
+		{"a DNS server has a port", certs + "[dns]\nresolver = ['192.0.2.1']\n", "f:5: dns.resolver"},
 		{"a username needs a password file", certs + "[relay]\nusername = 'u'\n", "relay.password_file"},
 		{"HTTP beyond loopback needs a certificate", certs + "[http]\nlisten = ':80'\n", "http.tls_cert_file"},
 		{"HTTP on loopback does not", certs + "[http]\nlisten = '[::1]:80'\n", ""},

@@ -55,6 +55,7 @@ var sections = []section{
 	{"relay", "The way to the next hop.", false},
 	{"queue", "Retries, holds, and what a mailbox may have waiting.", false},
 	{"dkim", "The signatures of the sending domains.", false},
+	{"dns", "How the records of the sending domains are looked up, and what they should say.", false},
 	{"issuer", "An issuer of tokens that agents log in with, over SMTP (OAUTHBEARER, XOAUTH2), HTTP and MCP; " +
 		"docs/entra.md has an example. What a token may do is also bounded by the agent that it is bound to.", true},
 	{"issuer.scopes", "What the scopes or roles of a token mean here. What is not named means nothing.", false},
@@ -170,6 +171,11 @@ var Settings = []Setting{
 
 	{"dkim.ed25519", "", `false`,
 		"Sign with Ed25519 beside RSA-2048.", ""},
+
+	{"dns.resolver", "host:port", `[]`,
+		"Servers that resolve names, in the order to ask; empty for those of the system.", ""},
+	{"dns.timeout", "", `"5s"`,
+		"How long one of them may take for an answer. After two rounds over all of them nothing is known.", ""},
 
 	{"issuer.name", "name", `""`,
 		"Name of this issuer in bindings, records and the log. Required; it is not changed later.", ""},

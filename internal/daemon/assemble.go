@@ -23,6 +23,7 @@ import (
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/resolver"
 	"github.com/multimail/multimail/internal/secret"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
@@ -53,6 +54,11 @@ func (d *Daemon) assemble() (err error) {
 	}
 	hop.Hostname, hop.Log = d.o.Config.SMTP.Hostname, d.o.Log
 	if d.relay, err = relay.New(hop); err != nil {
+		return err
+	}
+	if d.resolver, err = resolver.New(resolver.Options{
+		Servers: d.o.Config.DNS.Resolver, Timeout: time.Duration(d.o.Config.DNS.Timeout),
+	}); err != nil {
 		return err
 	}
 	if err := d.makeGate(c, m); err != nil {

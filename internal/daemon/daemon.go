@@ -30,6 +30,7 @@ import (
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/resolver"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/upgrade"
@@ -65,6 +66,7 @@ type Daemon struct {
 	delivery *delivery.Delivery
 	gate     *gate.Gate
 	relay    *relay.Client
+	resolver *resolver.Resolver
 	smtp     *smtpd.Server
 	http     *httpd.Server
 	clock    *clockwork
