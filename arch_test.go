@@ -23,7 +23,7 @@ queue: mail gate/step internal/store audit
 gate: mail internal/message gate/step queue internal/registry internal/store internal/throttle audit internal/metrics
 	internal/node
 delivery: mail gate queue internal/node internal/store internal/metrics
-sign: mail internal/message internal/secret
+sign: mail internal/message internal/keyset internal/secret
 sign/fetch: mail
 dkim: mail internal/message internal/secret
 relay: mail
@@ -47,6 +47,7 @@ internal/metrics:
 internal/node: mail internal/store
 internal/upgrade: mail queue internal/inbox internal/store
 internal/resolver:
+internal/keyset:
 internal/secret:
 internal/throttle:
 internal/mailtest: mail

@@ -6,15 +6,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/multimail/multimail/internal/keyset"
 )
 
 // published is a public key as the document lists it. Times are Unix seconds.
 type published struct {
 	jwk
-	NotBefore int64 `json:"nbf,omitempty"`        // when it began to sign
-	RetiredAt int64 `json:"retired_at,omitempty"` // when it ceased to
+	State     keyset.State  `json:"state,omitempty"`      // next, current, retired or revoked
+	NotBefore int64         `json:"nbf,omitempty"`        // when it began to sign
+	RetiredAt int64         `json:"retired_at,omitempty"` // no token of it has a later iat
+	RevokedAt int64         `json:"revoked_at,omitempty"`
+	Reason    keyset.Reason `json:"reason,omitempty"` // of the revocation: compromised, superseded or ceased
 }
 
 // document is what /.well-known/multimail-signing-key serves: a JWK and a JWK
@@ -37,10 +43,13 @@ func (k *Keyring) Document(domain string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("sign: key document of %s: %w", domain, err)
 		}
-		if k.signs() {
+		if k.State() == keyset.Current {
 			doc.jwk = public
 		}
-		doc.Keys = append(doc.Keys, published{public, unix(k.activated), unix(k.retired)})
+		doc.Keys = append(doc.Keys, published{
+			jwk: public, State: k.State(), NotBefore: unix(k.Activated), RetiredAt: unix(k.Retired),
+			RevokedAt: unix(k.Revoked), Reason: k.Reason,
+		})
 	}
 	b, err := json.Marshal(doc)
 	if err != nil {
@@ -57,21 +66,47 @@ func unix(t time.Time) int64 {
 	return t.Unix()
 }
 
+// Record is a TXT record that the DNS of a domain must have.
+type Record struct {
+	Name  string // without a final dot
+	TXT   string
+	State keyset.State // of its key: next or current
+}
+
 // DNS returns the TXT record that mirrors the current key of a domain, for
 // verifiers without HTTPS.
 func (k *Keyring) DNS(domain string) (name, txt string, err error) {
-	d, err := k.load(domain)
+	records, err := k.Records(domain)
 	if err != nil {
 		return "", "", err
 	}
-	current := d.current()
-	spki, err := x509.MarshalPKIXPublicKey(current.public)
+	current := records[len(records)-1]
+	return current.Name, current.TXT, nil
+}
+
+// Records returns the TXT records of a domain, one for each key that signs or is
+// next: a verifier chooses by kid. The current one is the last.
+func (k *Keyring) Records(domain string) ([]Record, error) {
+	d, err := k.load(domain)
 	if err != nil {
-		return "", "", fmt.Errorf("sign: record of %s: %w", domain, err)
+		return nil, err
 	}
-	txt = fmt.Sprintf("v=MMID1; kid=%s; alg=%s; p=%s",
-		current.kid, algorithm, base64.StdEncoding.EncodeToString(spki))
-	return "_multimail-identity." + strings.ToLower(domain), txt, nil
+	var out []Record
+	for _, one := range d.keys {
+		s := one.State()
+		if s != keyset.Next && s != keyset.Current {
+			continue
+		}
+		spki, err := x509.MarshalPKIXPublicKey(one.public)
+		if err != nil {
+			return nil, fmt.Errorf("sign: record of %s: %w", domain, err)
+		}
+		out = append(out, Record{
+			Name: "_multimail-identity." + strings.ToLower(domain), State: s,
+			TXT: fmt.Sprintf("v=MMID1; kid=%s; alg=%s; p=%s", one.Name, algorithm, base64.StdEncoding.EncodeToString(spki)),
+		})
+	}
+	return out, nil
 }
 
 // maxDocument bounds what the server of somebody else may answer.
@@ -87,19 +122,76 @@ func find(doc []byte, kid string) (*key, error) {
 		return nil, errors.New("the key document is not a JSON object of keys")
 	}
 	// keys first: there the current key stands too, with its times.
-	for _, p := range append(d.Keys, published{jwk: d.jwk}) {
-		if p.Kid != kid {
+	var found *key
+	for i, p := range append(d.Keys, published{jwk: d.jwk}) {
+		if p.Kid != kid || i == len(d.Keys) && found != nil {
 			continue
 		}
+		if found != nil {
+			return nil, fmt.Errorf("the key document has two keys %s", kid)
+		}
 		public, err := p.publicKey()
+		if err == nil {
+			found = &key{public: public, Key: keyset.Key{Name: kid, Alg: algorithm}}
+			found.Life, err = p.life()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", kid, err)
 		}
-		k := &key{kid: kid, public: public}
-		if p.RetiredAt != 0 {
-			k.retired = time.Unix(p.RetiredAt, 0)
-		}
-		return k, nil
 	}
-	return nil, fmt.Errorf("the key document has no key %s", kid)
+	if found == nil {
+		return nil, fmt.Errorf("the key document has no key %s", kid)
+	}
+	return found, nil
+}
+
+// life reads the times of a published key. What they do not say is not guessed
+// in the sender's favour: a revocation without a reason that is known counts as
+// that of a compromised key, and one without a time as one from the beginning.
+func (p published) life() (l keyset.Life, err error) {
+	known := []keyset.State{"", keyset.Next, keyset.Current, keyset.Retired, keyset.Revoked}
+	if !slices.Contains(known, p.State) || p.RetiredAt < 0 || p.RevokedAt < 0 || p.NotBefore < 0 {
+		return l, errors.New("its state or its times cannot be meant")
+	}
+	if p.NotBefore != 0 {
+		l.Activated = time.Unix(p.NotBefore, 0).UTC()
+	}
+	if p.RetiredAt != 0 {
+		l.Retired = time.Unix(p.RetiredAt, 0).UTC()
+	}
+	if p.State == keyset.Retired && l.Retired.IsZero() {
+		return l, errors.New("it is retired, and since when is not said")
+	}
+	if p.RevokedAt == 0 && p.State != keyset.Revoked && p.Reason == "" {
+		return l, nil
+	}
+	l.Revoked, l.Reason = time.Unix(p.RevokedAt, 0).UTC(), p.Reason
+	if p.RevokedAt == 0 || !slices.Contains(keyset.Reasons, p.Reason) {
+		l.Reason = keyset.Compromised
+	}
+	return l, nil
+}
+
+// trusted reports whether a token with this iat, received at a time that the
+// verifier's own record shows (zero without one), may stand on the key. detail
+// says what was found, for people.
+func (k *key) trusted(iat, received time.Time) (detail string, err error) {
+	at, day := iat.UTC().Format(time.RFC3339), func(t time.Time) string { return t.Format(time.RFC3339) }
+	switch s := k.State(); {
+	case k.Reason == keyset.Compromised && (received.IsZero() || !received.Before(k.Revoked)):
+		return "", fmt.Errorf("key %s was revoked at %s because it is compromised: whoever has it chooses the time "+
+			"in a token, so none of its tokens counts unless it was received before", k.Name, day(k.Revoked))
+	case !k.Retired.IsZero() && iat.After(k.Retired):
+		return "", fmt.Errorf("key %s was retired before %s", k.Name, at)
+	case s == keyset.Revoked && iat.After(k.Revoked):
+		return "", fmt.Errorf("key %s was revoked (%s) before %s", k.Name, k.Reason, at)
+	case k.Reason == keyset.Compromised:
+		return fmt.Sprintf("%s, revoked at %s because it is compromised; received before, at %s, by the record of "+
+			"whoever verifies", k.Name, day(k.Revoked), day(received.UTC())), nil
+	case s == keyset.Revoked:
+		return fmt.Sprintf("%s, revoked at %s (%s), after this mail", k.Name, day(k.Revoked), k.Reason), nil
+	case s == keyset.Retired:
+		return fmt.Sprintf("%s, retired at %s, after this mail", k.Name, day(k.Retired)), nil
+	}
+	return k.Name, nil
 }

@@ -54,7 +54,7 @@ func TestTheRecordHasTheSameKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, ok := strings.CutPrefix(txt, "v=MMID1; kid="+d.current().kid+"; alg=ES256; p=")
+	p, ok := strings.CutPrefix(txt, "v=MMID1; kid="+d.current().Name+"; alg=ES256; p=")
 	if !ok || len(txt) > 255 {
 		t.Fatalf("record of %d octets: %s", len(txt), txt)
 	}

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
@@ -64,13 +62,11 @@ func keyOf(t testing.TB, secret []byte) *key {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &key{public: &private.PublicKey, private: private}
-	k.created, k.activated = noon.Add(-24*time.Hour), noon.Add(-24*time.Hour)
-	j, err := k.jwk()
+	k, err := keyFrom(private, noon.Add(-24*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.kid = j.name()
+	k.Activated = k.Created
 	return k
 }
 
@@ -154,7 +150,7 @@ func (h *fixture) forge(head, payload string) string {
 		h.t.Fatal(err)
 	}
 	signing := encode([]byte(head)) + "." + encode([]byte(payload))
-	sig, err := jwt.SigningMethodES256.Sign(signing, d.current().private)
+	sig, err := es256(d.current().private, d.current().public, signing)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -6,38 +6,65 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/multimail/multimail/internal/keyset"
 )
 
 // kidLength is how many characters of the thumbprint name a key: 96 bits.
 const kidLength = 16
 
-// key is one identity key of a domain.
+// key is one identity key of a domain. Its name is the kid.
 type key struct {
-	kid     string
 	public  *ecdsa.PublicKey
-	private *ecdsa.PrivateKey // nil when a retired key's was destroyed
-
-	created   time.Time
-	activated time.Time // zero: it will sign next
-	retired   time.Time // zero: it signs, or will
+	private *ecdsa.PrivateKey // nil: it is in the vault, or was destroyed
+	label   string            // of the private half in the vault; "" elsewhere
+	keyset.Key
 }
 
-// newKey makes a key that signs from now on.
-func newKey(now time.Time) (*key, error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// newKey makes a key that is next, in the vault if there is one.
+func newKey(vault keyset.Vault, domain string, now time.Time) (*key, error) {
+	if vault == nil {
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("make key: %w", err)
+		}
+		return keyFrom(private, now)
+	}
+	suffix := make([]byte, 6)
+	if _, err := rand.Read(suffix); err != nil {
+		return nil, err
+	}
+	label := "multimail identity " + domain + " " + hex.EncodeToString(suffix)
+	signer, err := vault.Make(algorithm, label)
 	if err != nil {
 		return nil, fmt.Errorf("make key: %w", err)
 	}
+	public, ok := signer.Public().(*ecdsa.PublicKey)
+	if !ok {
+		return nil, errors.New("make key: the vault made one of another kind")
+	}
+	return named(&key{public: public, label: label}, now)
+}
+
+// keyFrom returns a private key as one that is next.
+func keyFrom(private *ecdsa.PrivateKey, now time.Time) (*key, error) {
+	return named(&key{public: &private.PublicKey, private: private}, now)
+}
+
+// named gives a key its times and the name that follows from its public half.
+// It is published by the daemon from now on.
+func named(k *key, now time.Time) (*key, error) {
 	at := now.UTC().Truncate(time.Second)
-	k := &key{public: &private.PublicKey, private: private, created: at, activated: at}
+	k.Created, k.Published, k.Alg = at, at, algorithm
 	j, err := k.jwk()
 	if err != nil {
 		return nil, err
 	}
-	k.kid = j.name()
+	k.Name = j.name()
 	return k, nil
 }
 
@@ -59,7 +86,7 @@ func (k *key) jwk() (jwk, error) {
 	}
 	return jwk{
 		Kty: "EC", Crv: "P-256", X: encode(point[1:33]), Y: encode(point[33:]),
-		Use: "sig", Alg: algorithm, Kid: k.kid,
+		Use: "sig", Alg: algorithm, Kid: k.Name,
 	}, nil
 }
 

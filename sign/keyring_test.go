@@ -174,10 +174,11 @@ func TestAKeyFileThatDisappearsIsNoticed(t *testing.T) {
 func TestNextCurrentAndRetiredKeys(t *testing.T) {
 	h := newFixture(t)
 	fresh := func() *key {
-		k, err := newKey(noon.Add(-96 * time.Hour))
+		k, err := newKey(nil, testDomain, noon.Add(-96*time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
+		k.Activated = k.Created
 		return k
 	}
 	oldest, old, current, next := fresh(), fresh(), fresh(), fresh()
@@ -185,9 +186,9 @@ func TestNextCurrentAndRetiredKeys(t *testing.T) {
 	fromOldest := h.stamped()
 	h.rewrite(old)
 	fromOld := h.stamped()
-	next.activated = time.Time{}
-	old.retired, old.private = noon, nil // the last mail of old is of this second
-	oldest.retired = noon.Add(-time.Hour)
+	next.Activated = time.Time{}
+	old.Retired, old.private = noon, nil // the last mail of old is of this second
+	oldest.Retired = noon.Add(-time.Hour)
 	h.rewrite(oldest, current, old, next)
 
 	d, err := h.keys.load(testDomain)
@@ -195,7 +196,7 @@ func TestNextCurrentAndRetiredKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, k := range []*key{next, current, old, oldest} {
-		if d.keys[i].kid != k.kid {
+		if d.keys[i].Name != k.Name {
 			t.Errorf("key %d is out of order", i)
 		}
 	}
@@ -206,7 +207,7 @@ func TestNextCurrentAndRetiredKeys(t *testing.T) {
 		t.Errorf("mail from after the retirement: %+v", v)
 	}
 	now := h.stamped()
-	if v := h.verify(now); v.Status != Valid || !strings.Contains(part(t, tokenOf(t, now), 0), current.kid) {
+	if v := h.verify(now); v.Status != Valid || !strings.Contains(part(t, tokenOf(t, now), 0), current.Name) {
 		t.Errorf("mail of today: %+v", v)
 	}
 	b, err := h.keys.Document(testDomain)
@@ -217,13 +218,13 @@ func TestNextCurrentAndRetiredKeys(t *testing.T) {
 		strings.Count(string(b), "nbf") != 3 {
 		t.Errorf("document %s", b)
 	}
-	next.activated = noon // two would sign
+	next.Activated = noon // two would sign
 	h.rewrite(current, next)
 	if _, err := h.keys.Document(testDomain); err == nil {
 		t.Error("two current keys were taken")
 	}
 	third := fresh()
-	third.activated, next.activated = time.Time{}, time.Time{}
+	third.Activated, next.Activated = time.Time{}, time.Time{}
 	h.rewrite(current, next, third)
 	if _, err := h.keys.Document(testDomain); err == nil {
 		t.Error("two next keys were taken")

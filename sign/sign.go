@@ -30,9 +30,11 @@
 //  4. iss must be "https://" and the domain of the From address. Only now fetch
 //     iss/.well-known/multimail-signing-key, and keep it for a day. The
 //     document is the current public key as a JWK, and its member keys holds
-//     the next, the current and all retired ones: choose by kid.
-//  5. A key that was retired must have been so after iat. Check the signature:
-//     64 octets, R and then S.
+//     the next, the current, and all retired and revoked ones: choose by kid.
+//  5. A key that was retired, or revoked for another reason than compromised,
+//     must have been so after iat. A compromised one counts for nothing, whatever
+//     iat says, unless your own record shows that the mail came in before
+//     revoked_at. Check the signature: 64 octets, R and then S.
 //  6. sub must be the From address.
 //  7. Now ask whether the token belongs to this mail. mid is the hash of the
 //     Message-ID without its angle brackets; bh the hash of the body in DKIM's
@@ -54,7 +56,10 @@
 // A [Keyring] keeps the P-256 keys of each domain in
 // DIR/keys/DOMAIN/identity.json, readable by their owner only. [Keyring.Ensure]
 // makes the first when the domain is configured; a [Stamper] that finds none
-// fails, and the mail stays.
+// fails, and the mail stays. [Keyring.Prepare] publishes the next key, and
+// [Keyring.Switch] lets it sign: [keyset.Wait] later, so that no verifier with a
+// document from before meets a key that it does not know. The private half may
+// also be in a [keyset.Vault].
 package sign
 
 import (
@@ -62,8 +67,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
@@ -128,7 +131,7 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	}
 	for _, form := range c.forms(keys.refKey) {
 		if lineLength(form) <= maxLine {
-			line, err := keys.current().line(form)
+			line, err := s.keys.line(keys.current(), form)
 			if err != nil {
 				return nil, err
 			}
@@ -139,15 +142,19 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	return nil, errors.New("the identity header would be too long")
 }
 
-// line signs the claims and writes the whole header line.
-func (k *key) line(c Claims) ([]byte, error) {
-	signing, err := signingInput(k.kid, c)
+// line signs the claims with a key and writes the whole header line.
+func (k *Keyring) line(one *key, c Claims) ([]byte, error) {
+	signing, err := signingInput(one.Name, c)
 	if err != nil {
 		return nil, err
 	}
-	sig, err := jwt.SigningMethodES256.Sign(signing, k.private)
+	signer, err := k.signer(one)
 	if err != nil {
-		return nil, fmt.Errorf("sign with %s: %w", k.kid, err)
+		return nil, fmt.Errorf("sign with %s: %w", one.Name, err)
+	}
+	sig, err := es256(signer, one.public, signing)
+	if err != nil {
+		return nil, fmt.Errorf("sign with %s: %w", one.Name, err)
 	}
 	return []byte(HeaderName + ": " + signing + "." + encode(sig) + "\r\n"), nil
 }

@@ -23,7 +23,7 @@ func TestTheHeaderSaysExactlyWhatTheReleaseSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := part(t, token, 0),
-		`{"alg":"ES256","kid":"`+d.current().kid+`","typ":"multimail-identity+jwt"}`; got != want {
+		`{"alg":"ES256","kid":"`+d.current().Name+`","typ":"multimail-identity+jwt"}`; got != want {
 		t.Errorf("protected header %s\nwant %s", got, want)
 	}
 	want := `{"agent_ref":"a1","ai_generated":true,` +

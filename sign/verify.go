@@ -60,6 +60,10 @@ type Lookup struct {
 	// TXT looks up the TXT records of a name below _domainkey of the From domain.
 	// With nil DKIM is not checked, and Unbound names what only DKIM covers.
 	TXT func(name string) ([]string, error)
+	// ReceivedAt is when the message came in, by a record that only who verifies
+	// can write: the time at which its own server stored it, never a header field.
+	// With it a token of a key that was compromised later still counts. Zero: no record.
+	ReceivedAt time.Time
 }
 
 // Verify checks the identity header of a whole message. Before any claim is
@@ -95,7 +99,7 @@ func Verify(eml []byte, l Lookup) Verification {
 	if !v.check("issuer", t.claims.Issuer == iss, iss, differs("iss", t.claims.Issuer, iss)) {
 		return v
 	}
-	if !v.signed(t, iss, l.Document) {
+	if !v.signed(t, iss, l) {
 		return v
 	}
 	from := b.from.String()
@@ -153,18 +157,18 @@ func parseHeader(values []string) (token, error) {
 }
 
 // signed finds the key and checks the signature with it.
-func (v *Verification) signed(t token, iss string, doc func(iss, kid string) ([]byte, error)) bool {
-	b, err := doc(iss, t.kid)
+func (v *Verification) signed(t token, iss string, l Lookup) bool {
+	b, err := l.Document(iss, t.kid)
 	if err != nil {
 		v.Err = fmt.Errorf("sign: key document of %s: %w", iss, err)
 		return v.check("key", false, "", v.Err)
 	}
 	k, err := find(b, t.kid)
-	at := time.Unix(t.claims.IssuedAt, 0).UTC()
-	if err == nil && !k.retired.IsZero() && at.After(k.retired) {
-		err = fmt.Errorf("key %s was retired before %s", t.kid, at.Format(time.RFC3339))
+	detail := ""
+	if err == nil {
+		detail, err = k.trusted(time.Unix(t.claims.IssuedAt, 0), l.ReceivedAt)
 	}
-	if !v.check("key", err == nil, t.kid, err) {
+	if !v.check("key", err == nil, detail, err) {
 		return false
 	}
 	err = jwt.SigningMethodES256.Verify(t.signing, t.signature, k.public)

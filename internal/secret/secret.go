@@ -1,6 +1,6 @@
 // Package secret reads and writes the files of private keys: only their owner
-// may open them, they are on disk whole or not at all, and none ever takes the
-// place of another.
+// may open them, and they are on disk whole or not at all. Write never puts a key
+// in the place of another; Replace is for a file whose keys were read before.
 package secret
 
 import (
@@ -70,12 +70,14 @@ func Write(path string, data []byte) error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(data)
+	step("write")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil {
 		return err
 	}
+	step("link")
 	// The directory, and those which MkdirAll may have made: keys and the data
 	// directory that names it.
 	for range 3 {
@@ -85,6 +87,49 @@ func Write(path string, data []byte) error {
 		dir = filepath.Dir(dir)
 	}
 	return nil
+}
+
+// Replace puts data in the place of a file that is there: after a crash it is
+// the one or the other, whole. Who calls it has made sure that nobody else does.
+func Replace(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	step("create")
+	_, err = f.Write(data)
+	step("write")
+	err = errors.Join(err, f.Sync())
+	step("sync")
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	step("rename")
+	return syncDir(dir)
+}
+
+// Crash is called by Replace, Write and Remove after each step on the disk, in
+// tests that end the process there.
+var Crash func(step string)
+
+func step(name string) {
+	if Crash != nil {
+		Crash(name)
+	}
+}
+
+// Remove removes the file of a key that signs no more. One that is gone is fine.
+func Remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	step("remove")
+	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(dir string) error {
