@@ -2,6 +2,7 @@ package sign
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -61,8 +62,8 @@ func TestTheLargestPermittedConfigurationFitsTheLine(t *testing.T) {
 			if want := len(ref) != 0 && len(ref) <= maxRef; want && v.Claims.AgentRef == "" {
 				t.Errorf("%s: the agent's reference was left out", address)
 			}
-			if v.Claims.Recipients != "" && ref != "" {
-				t.Errorf("%s: rh stands where it cannot have fitted", address)
+			if (v.Claims.Recipients != "" || v.Claims.Content != "") && ref != "" {
+				t.Errorf("%s: rh or th stands where it cannot have fitted", address)
 			}
 		}
 	}
@@ -105,13 +106,20 @@ func TestBudgetIsRefusedWhenItIsConfigured(t *testing.T) {
 	}
 }
 
-func TestRecipientHashGivesWayFirst(t *testing.T) {
-	refKey := make([]byte, 32)
-	c := Claims{AgentRef: strings.Repeat("r", maxRef), Recipients: "rh"}
-	forms := c.forms(refKey)
-	if forms[0].AgentRef != c.AgentRef || forms[0].Recipients != "rh" ||
-		forms[1].AgentRef != c.AgentRef || forms[1].Recipients != "" ||
-		len(forms[2].AgentRef) != 22 || forms[2].Recipients != "" {
-		t.Errorf("%+v", forms)
+func TestTheHashesGiveWayFirst(t *testing.T) {
+	c := Claims{AgentRef: strings.Repeat("r", maxRef), Recipients: "rh", Content: "th"}
+	f := c.forms(make([]byte, 32))
+	for i, want := range []Claims{
+		c,
+		{AgentRef: c.AgentRef, Recipients: "rh"},
+		{AgentRef: c.AgentRef},
+		{AgentRef: f[3].AgentRef},
+	} {
+		if fmt.Sprint(f[i]) != fmt.Sprint(want) {
+			t.Errorf("form %d: %+v\nwant %+v", i, f[i], want)
+		}
+	}
+	if len(f) != 4 || len(f[3].AgentRef) != 22 {
+		t.Errorf("%+v", f)
 	}
 }

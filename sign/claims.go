@@ -38,12 +38,13 @@ type Claims struct {
 	IssuedAt         int64    `json:"iat"`               // Unix time of the release
 	Issuer           string   `json:"iss"`               // https origin of the sending domain
 	ID               string   `json:"jti"`               // id of the mail
-	MessageID        string   `json:"mid"`               // hash of the Message-ID
+	MessageID        string   `json:"mid,omitempty"`     // hash of the Message-ID, if no relay sets another
 	Operator         string   `json:"operator"`          // who is accountable
 	Mode             string   `json:"oversight_mode"`    // when it was released
 	Recipients       string   `json:"rh,omitempty"`      // hash of To and Cc, if it fits
 	Service          string   `json:"service"`           // "multimail"
 	Subject          string   `json:"sub"`               // the From address
+	Content          string   `json:"th,omitempty"`      // hash of texts and attachments, if there is one and it fits
 	VerifiedOperator bool     `json:"verified_operator"` // false until domains are checked in DNS
 }
 
@@ -91,7 +92,7 @@ func newClaims(m *mail.Mail, b binding) (Claims, error) {
 		BodyHash: b.bodyHash, Capabilities: slices.Compact(caps),
 		IssuedAt: r.At.Unix(), Issuer: "https://" + b.from.Domain(), ID: string(m.ID),
 		MessageID: b.messageID, Operator: r.Operator, Mode: string(mode), Recipients: b.recipients,
-		Service: service, Subject: b.from.String(), VerifiedOperator: r.Verified,
+		Service: service, Subject: b.from.String(), Content: b.content, VerifiedOperator: r.Verified,
 	}, nil
 }
 
@@ -99,26 +100,32 @@ func newClaims(m *mail.Mail, b binding) (Claims, error) {
 const maxRef = 36
 
 // forms returns the claims from the fullest form to the one that always fits.
-// rh goes first; then the agent's name becomes an HMAC under the domain's own
-// secret, which the operator can recompute and nobody else can reverse.
+// th goes first, and then rh; then the agent's name becomes an HMAC under the
+// domain's own secret, which the operator can recompute and nobody else can reverse.
 func (c Claims) forms(refKey []byte) []Claims {
-	bare := utf8.ValidString(c.AgentRef) && len(c.AgentRef) <= maxRef
-	mac := hmac.New(sha256.New, refKey)
-	mac.Write([]byte(c.AgentRef))
-	hidden := encode(mac.Sum(nil)[:short])
-	if c.AgentRef == "" {
-		hidden = ""
-	}
-	if !bare {
+	hidden := hide(c.AgentRef, refKey)
+	if !utf8.ValidString(c.AgentRef) || len(c.AgentRef) > maxRef {
 		c.AgentRef = hidden
 	}
-	noHash := c
+	noText := c
+	noText.Content = ""
+	noHash := noText
 	noHash.Recipients = ""
 	least := noHash
 	if len(least.AgentRef) > len(hidden) {
 		least.AgentRef = hidden
 	}
-	return []Claims{c, noHash, least}
+	return []Claims{c, noText, noHash, least}
+}
+
+// hide returns the HMAC that stands for an agent's name, "" for none.
+func hide(ref string, refKey []byte) string {
+	if ref == "" {
+		return ""
+	}
+	mac := hmac.New(sha256.New, refKey)
+	mac.Write([]byte(ref))
+	return encode(mac.Sum(nil)[:short])
 }
 
 // signingInput returns the first two parts of the token. The JWT library's own
@@ -150,6 +157,8 @@ type binding struct {
 	from       mail.Address
 	messageID  string // hash
 	bodyHash   string
+	content    string // hash, "" when there is none
+	noContent  error  // why
 	recipients string // hash; "" when To or Cc is not a plain list of addresses
 	ai         string // value of X-AI-Generated, "" without one
 	date       time.Time

@@ -115,7 +115,7 @@ func unbound(eml []byte, c Claims, covered map[string]int) []string {
 			continue
 		}
 		switch {
-		case key == "message-id", key == strings.ToLower(aiHeader):
+		case key == "message-id" && c.MessageID != "", key == strings.ToLower(aiHeader):
 			continue
 		case key == "from", c.Recipients != "" && (key == "to" || key == "cc"):
 			name += " (names)"

@@ -45,6 +45,7 @@ func ExampleVerify() {
 	// sender true
 	// message_id true
 	// body false
+	// content false
 	// recipients true
 	// ai_generated true
 	// date true

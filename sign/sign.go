@@ -118,6 +118,7 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.content, b.noContent = message.ContentHash(raw)
 	if b.from != m.Header.From {
 		return nil, errors.New("the bytes name another From than the mail's record")
 	}

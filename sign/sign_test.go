@@ -32,7 +32,7 @@ func TestTheHeaderSaysExactlyWhatTheReleaseSays(t *testing.T) {
 		`"iat":1772625600,"iss":"https://example.com","jti":"01JZZZZZZZZZZZZZZZZZZZZZZZ",` +
 		`"mid":"` + shortHash("1@example.com") + `","operator":"Example & Söhne","oversight_mode":"gated_send",` +
 		`"rh":"` + shortHash("ann@x.test\nbob@y.test\ncarl@z.test") + `","service":"multimail",` +
-		`"sub":"bot@example.com","verified_operator":true}`
+		`"sub":"bot@example.com","th":"2jMdxQzZEHoCFCIuna09Hg","verified_operator":true}`
 	if got := part(t, token, 1); got != want {
 		t.Errorf("payload\n%s\nwant\n%s", got, want)
 	}

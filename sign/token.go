@@ -91,7 +91,7 @@ func parseProtected(part string) (kid string, err error) {
 // check refuses tokens that lack what every token has.
 func (c Claims) check() error {
 	for _, v := range []string{
-		c.Issuer, c.Subject, c.ID, c.MessageID, c.BodyHash, c.Operator, c.Mode, c.Approval.By,
+		c.Issuer, c.Subject, c.ID, c.BodyHash, c.Operator, c.Mode, c.Approval.By,
 	} {
 		if v == "" {
 			return errors.New("payload: a claim that every token has is missing")

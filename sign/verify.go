@@ -41,10 +41,12 @@ type Verification struct {
 func (v Verification) Holds() bool { return v.Status == Valid || v.Status == ValidText }
 
 // Check is one question and its answer. The names are, in order: message,
-// header, from, issuer, key, signature, sender, message_id, body, recipients,
-// ai_generated, dkim, date. ai_generated is there only when the message has an
-// X-AI-Generated field, and dkim when DKIM keys can be looked up. The last only
-// informs: mail may wait days for its approval.
+// header, from, issuer, key, signature, sender, message_id, body, content,
+// recipients, ai_generated, dkim, date. content and recipients are there only
+// when the token has th and rh, ai_generated when the message has an
+// X-AI-Generated field, and dkim when DKIM keys can be looked up. Where the
+// token has no mid, message_id says "not bound to an id" and is no failure. The
+// last only informs: mail may wait days for its approval.
 type Check struct {
 	Name   string
 	OK     bool
@@ -73,7 +75,9 @@ type Lookup struct {
 //
 // Every mail with an identity header leaves with a DKIM signature of the same
 // domain. With l.TXT a mail without a good one is Unbound: a field that the
-// token does not cover, such as Subject, may have been changed.
+// token does not cover, such as Subject, may have been changed. A mail whose form
+// was changed has none: it is ValidText when its texts and attachments are those
+// that were signed, and Unbound names Subject and whatever else is not.
 func Verify(eml []byte, l Lookup) Verification {
 	if bytes.IndexByte(eml, '\r') < 0 {
 		eml = bytes.ReplaceAll(eml, []byte("\n"), []byte("\r\n"))
@@ -95,6 +99,7 @@ func Verify(eml []byte, l Lookup) Verification {
 	if !v.check("from", err == nil, b.from.String(), public(err)) {
 		return v
 	}
+	b.content, b.noContent = message.ContentHash(eml)
 	iss := "https://" + b.from.Domain()
 	if !v.check("issuer", t.claims.Issuer == iss, iss, differs("iss", t.claims.Issuer, iss)) {
 		return v
@@ -106,17 +111,14 @@ func Verify(eml []byte, l Lookup) Verification {
 	if !v.check("sender", t.claims.Subject == from, from, differs("sub", t.claims.Subject, from)) {
 		return v
 	}
-	v.Status, v.Claims = Valid, t.claims
-	if !v.bound(t.claims, b) {
-		v.Status = Unbound
-	}
+	v.Status, v.Claims = v.bound(t.claims, b), t.claims
 	var covered map[string]int
 	if l.TXT != nil {
 		covered, err = checkDKIM(eml, b.from.Domain(), l.TXT)
 		if dkim.IsTempFail(err) {
 			v.Err = err
 		}
-		if !v.check("dkim", err == nil, "signed by "+b.from.Domain(), err) {
+		if !v.check("dkim", err == nil, "signed by "+b.from.Domain(), err) && v.Status == Valid {
 			v.Status = Unbound
 		}
 	}
@@ -175,19 +177,43 @@ func (v *Verification) signed(t token, iss string, l Lookup) bool {
 	return v.check("signature", err == nil, algorithm, err)
 }
 
-// bound checks whether the token was made for this message.
-func (v *Verification) bound(c Claims, b binding) bool {
+// bound checks whether the token was made for this message, and returns the
+// status that follows: Valid, ValidText or Unbound.
+func (v *Verification) bound(c Claims, b binding) string {
 	same := func(name, claim, says, has string) bool {
 		return v.check(name, says == has, has, differs(claim, says, has))
 	}
-	id := same("message_id", "mid", c.MessageID, b.messageID)
-	body := same("body", "bh", c.BodyHash, b.bodyHash)
-	if last := &v.Checks[len(v.Checks)-1]; body {
+	ok := v.check("message_id", c.MessageID == "" || c.MessageID == b.messageID, b.messageID,
+		differs("mid", c.MessageID, b.messageID))
+	if c.MessageID == "" {
+		v.Checks[len(v.Checks)-1].Detail = notBoundToID
+	}
+	form := same("body", "bh", c.BodyHash, b.bodyHash)
+	if last := &v.Checks[len(v.Checks)-1]; form {
 		last.Detail += ", runs of blanks aside"
 	}
-	to := c.Recipients == "" || same("recipients", "rh", c.Recipients, b.recipients)
-	ai := b.ai == "" || same("ai_generated", "ai_generated", fmt.Sprint(c.AIGenerated), b.ai)
-	return id && body && to && ai
+	text := c.Content != "" && v.content(c, b)
+	ok = (c.Recipients == "" || same("recipients", "rh", c.Recipients, b.recipients)) && ok
+	ok = (b.ai == "" || same("ai_generated", "ai_generated", fmt.Sprint(c.AIGenerated), b.ai)) && ok
+	switch {
+	case ok && form && (text || c.Content == ""):
+		return Valid
+	case ok && text:
+		return ValidText
+	}
+	return Unbound
+}
+
+const notBoundToID = "not bound to an id: the sender's relay sets a Message-ID of its own"
+
+// content checks texts and attachments. A body that is the same and reads
+// differently stands below another Content-Type.
+func (v *Verification) content(c Claims, b binding) bool {
+	err := b.noContent
+	if err == nil {
+		err = differs("th", c.Content, b.content)
+	}
+	return v.check("content", c.Content == b.content, b.content, err)
 }
 
 // Sane distances between Date, which the author sets, and the release.

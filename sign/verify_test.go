@@ -25,7 +25,7 @@ func TestAStampedMailIsValidAndEveryCheckSaysSo(t *testing.T) {
 			t.Errorf("check %+v", c)
 		}
 	}
-	want := "[message header from issuer key signature sender message_id body recipients ai_generated date]"
+	want := "[message header from issuer key signature sender message_id body content recipients ai_generated date]"
 	if v.Status != Valid || v.Err != nil || fmt.Sprint(names) != want || v.Claims.ID == "" {
 		t.Errorf("%s, %v\nchecks %v\nwant   %v", v.Status, v.Err, names, want)
 	}
@@ -47,8 +47,8 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 		{"the subject changes, which is DKIM's business", strings.Replace(eml, "Offer", "[list] Offer", 1), Valid, ""},
 		{"the header is lost", sample, None, ""},
 		{"the header is in the body", sample + eml, None, ""},
-		{"a list adds a footer", eml + "-- \r\nlist\r\n", Unbound, "body"},
-		{"the body is emptied", eml[:strings.Index(eml, "Dear")], Unbound, "body"},
+		{"a list adds a footer", eml + "-- \r\nlist\r\n", Unbound, "body content"},
+		{"the body is emptied", eml[:strings.Index(eml, "Dear")], Unbound, "body content"},
 		{"a relay sets a new Message-ID", strings.Replace(eml, "<1@", "<2@", 1), Unbound, "message_id"},
 		{"somebody else gets it", strings.Replace(eml, "bob@y", "eve@y", 1), Unbound, "recipients"},
 		{"a recipient is added", strings.Replace(eml, "bob@y.test", "bob@y.test, eve@y.test", 1), Unbound, "recipients"},
@@ -58,7 +58,7 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 		{"a header too large to look at is added", strings.Repeat("X: y\r\n", message.MaxHeader/6) + eml, Invalid, "message"},
 		{"the header is pasted over another text", HeaderName + ": " + token + "\r\n" +
 			strings.NewReplacer("<1@", "<9@", "Dear", "Pay,", "bob@y", "eve@y").Replace(sample), Unbound,
-			"message_id body recipients"},
+			"message_id body content recipients"},
 		{"the date is far off", strings.Replace(eml, "4 Mar 2026", "4 Mar 2025", 1), Valid, "date"},
 		{"the date is after the release", strings.Replace(eml, "10:00:00", "12:11:00", 1), Valid, "date"},
 		{"the date is lost", strings.Replace(eml, "Date:", "X-Date:", 1), Valid, "date"},
@@ -79,8 +79,37 @@ func TestWhatHappensToTheMessageOnItsWay(t *testing.T) {
 		if v.Status != tt.status || failed(v) != tt.failed {
 			t.Errorf("%s: %s, failed %q; want %s, %q", tt.name, v.Status, failed(v), tt.status, tt.failed)
 		}
-		if (v.Claims.ID != "") != (v.Status == Valid || v.Status == Unbound) {
+		if (v.Claims.ID != "") != (v.Status == Valid || v.Status == ValidText || v.Status == Unbound) {
 			t.Errorf("%s: %s with claims %+v", tt.name, v.Status, v.Claims)
+		}
+	}
+}
+
+// A gateway may change the form of a mail, and a thief its words.
+func TestAnotherFormOfTheSameContentIsValidText(t *testing.T) {
+	h := newFixture(t)
+	eml := h.stamped()
+	for _, tt := range []struct {
+		name          string
+		change        []string
+		status, wrong string
+	}{
+		{"lines are broken elsewhere", []string{"here it", "here\r\nit"}, ValidText, "body"},
+		{"the body is encoded", []string{"MIME-Version", "Content-Transfer-Encoding: base64\r\nMIME-Version",
+			"Dear Ann,\r\n\r\nhere it is.", "RGVhciBBbm4sIGhlcmUgaXQgaXMu"}, ValidText, "body"},
+		{"the text is put into a multipart", []string{"text/plain; charset=utf-8", "multipart/mixed; boundary=b",
+			"Dear", "--b\r\n\r\nDear", "it is.", "it is.\r\n--b--"}, ValidText, "body"},
+		{"a page is made of it", []string{"text/plain", "text/html", "Dear Ann,", "<p>Dear Ann,"}, Unbound, "body content"},
+		{"another form for somebody else", []string{"here it", "here\r\nit", "bob@", "eve@"}, Unbound, "body recipients"},
+		{"another form under another id", []string{"here it", "here\r\nit", "<1@", "<2@"}, Unbound, "message_id body"},
+		{"a word more", []string{"it is", "it is not"}, Unbound, "body content"},
+		{"the same body in another charset", []string{"utf-8", "utf-16"}, Unbound, "content"},
+		{"the same body as a page", []string{"text/plain", "text/html"}, Unbound, "content"},
+		{"the same body as a file", []string{"MIME-", "Content-Disposition: attachment\r\nMIME-"}, Unbound, "content"},
+	} {
+		v := h.verify(strings.NewReplacer(tt.change...).Replace(eml))
+		if v.Status != tt.status || failed(v) != tt.wrong || v.Holds() != (tt.status == ValidText) {
+			t.Errorf("%s: %s, failed %q; want %s, %q", tt.name, v.Status, failed(v), tt.status, tt.wrong)
 		}
 	}
 }
@@ -92,7 +121,7 @@ func TestTamperingWithAnyClaimBreaksTheSignature(t *testing.T) {
 	token := tokenOf(t, eml)
 	p := strings.Split(token, ".")
 	claims := claimsOf(t, eml)
-	if len(claims) != 15 {
+	if len(claims) != 16 {
 		t.Fatalf("%d claims", len(claims))
 	}
 	for name, v := range claims {
@@ -150,7 +179,10 @@ func TestClaimsAreComparedWithTheMessageEvenUnderAGoodSignature(t *testing.T) {
 		{"issuer in upper case", "iss", "https://EXAMPLE.com", Invalid, "issuer"},
 		{"another sender", "sub", "boss@example.com", Invalid, "sender"},
 		{"another mail", "mid", shortHash("2@example.com"), Unbound, "message_id"},
-		{"another body", "bh", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", Unbound, "body"},
+		{"another body", "bh", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", ValidText, "body"},
+		{"other words", "th", shortHash(""), Unbound, "content"},
+		{"no hash of the words", "th", nil, Valid, ""},
+		{"no mail in particular", "mid", nil, Valid, ""},
 		{"other recipients", "rh", shortHash(""), Unbound, "recipients"},
 		{"no recipients", "rh", nil, Valid, ""},
 		{"no issuer", "iss", nil, Invalid, "header"},
