@@ -40,5 +40,7 @@
 //
 // A mail leaves: received.go writes the trace field, header.go and bodyhash.go
 // give signers what they sign, and check.go tells a verifier whether a message
-// is read in one way.
+// is read in one way. contenthash.go hashes what it says in whatever form, by
+// stricter rules than all of the above: contentmime.go cuts it, contenttext.go
+// decodes texts, contenthtml.go and contentreference.go take them out of pages.
 package message
