@@ -54,7 +54,8 @@ internal/mailtest: mail
 internal/systemtest: mail gate queue audit internal/config internal/inbox internal/message internal/node
 	internal/registry internal/store internal/store/bolt
 internal/daemon: *
-cmd/multimail: mail internal/message sign audit gate/step mcpbridge httpd/api internal/config internal/daemon
+cmd/multimail: mail internal/message sign sign/fetch internal/resolver audit gate/step mcpbridge httpd/api
+	internal/config internal/daemon
 	internal/registry internal/secret
 `)
 

@@ -15,6 +15,7 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/daemon"
 	"github.com/multimail/multimail/internal/secret"
+	"github.com/multimail/multimail/sign"
 )
 
 // Globals are the flags every command accepts.
@@ -73,6 +74,7 @@ type environment struct {
 	dataGiven bool              // --data stands on the command line
 	asks      func(in any) bool // whether somebody is there to be asked
 	getenv    func(string) string
+	lookup    *sign.Lookup // what domains publish; nil: as it stands on the Internet
 }
 
 // client returns a client of the daemon the globals name.

@@ -1,81 +1,92 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/multimail/multimail/httpd/api"
-	"github.com/multimail/multimail/internal/daemon"
 	"github.com/multimail/multimail/sign"
 )
 
 type verifyCmd struct {
-	File        string `arg:"" help:"Mail file; - for standard input."`
-	KeyDocument string `help:"Key document to use instead of the issuer's." type:"path" placeholder:"FILE"`
-	Records     string `help:"Records to use, not DNS: as domain records prints them." type:"path" placeholder:"FILE"`
+	File    string `arg:"" help:"Mail file; - for standard input."`
+	Key     string `help:"File with the key: key document, JWK set or PEM." type:"path" placeholder:"FILE" xor:"source"`
+	DNS     bool   `name:"dns" help:"Take the key from the DNS record of the domain instead." xor:"source,quiet"`
+	Offline bool   `help:"Ask nobody: what needs a look-up is not checked." xor:"quiet"`
+	Records string `help:"Records to use, not DNS: as domain records prints them." type:"path" placeholder:"FILE"`
 }
 
-// fetchTime bounds each look-up of a key.
-const fetchTime = 10 * time.Second
-
-// Run checks the header against the issuer's key document and the DKIM
-// signature against the domain's records: those of files, of the daemon of
-// --data when it has the domain, or the published ones.
+// Run checks the header against the key that the From domain publishes, and the
+// DKIM signature against its records.
 func (v verifyCmd) Run(e *environment) error {
 	eml, err := v.read(e.in)
 	if err != nil {
 		return err
 	}
-	keys, err := v.keys(e)
+	keys, source, err := v.keys(e)
 	if err != nil {
 		return err
 	}
 	r := sign.Verify(eml, keys)
-	err = e.print(verification(r), func() error { return printVerification(e, r) })
-	if err == nil && !r.Holds() {
-		err = fmt.Errorf("the identity header is %s", r.Status)
+	report := r.Report(*source)
+	err = e.print(report, func() error { return printReport(e, report) })
+	if err == nil && !report.Valid {
+		err = failures[r.Status]
 	}
 	return err
 }
 
-// verification is what --json prints: an error as its text, empty lists as [].
-func verification(r sign.Verification) any {
-	var reason *string
-	if r.Err != nil {
-		text := r.Err.Error()
-		reason = &text
-	}
-	return struct {
-		Status  string
-		Checks  []sign.Check
-		Claims  sign.Claims
-		Unbound []string
-		Err     *string
-	}{r.Status, append([]sign.Check{}, r.Checks...), r.Claims, append([]string{}, r.Unbound...), reason}
+// failures are the errors of a mail that is not valid.
+var failures = map[string]error{
+	sign.Unbound: errors.New("this mail is not what its identity header was made for"),
+	sign.Invalid: errors.New("the identity header is invalid"),
+	sign.None:    errors.New("the mail has no identity header"),
 }
 
-// printVerification prints the status, each check, and what nothing covers.
-func printVerification(e *environment, r sign.Verification) error {
-	if err := e.line("%s", r.Status); err != nil {
-		return err
+// printReport prints the status, each check, what was not checked, what nothing
+// covers, and what the domain states.
+func printReport(e *environment, r sign.Report) error {
+	lines := []string{r.Status, "  " + r.Summary}
+	if r.KeySource != "" {
+		lines = append(lines, "  key from "+r.KeySource)
 	}
 	for _, c := range r.Checks {
 		mark := map[bool]string{true: "ok", false: "FAILED"}[c.OK]
-		if err := e.line("  %-14s %-6s %s", c.Name, mark, printable(c.Detail)); err != nil {
+		lines = append(lines, fmt.Sprintf("  %-14s %-6s %s", c.Name, mark, c.Detail))
+	}
+	if len(r.NotChecked) > 0 {
+		lines = append(lines, "  not checked: "+joined(r.NotChecked))
+	}
+	if len(r.NotBound) > 0 {
+		lines = append(lines, "  not bound: anybody may have written or changed "+joined(r.NotBound))
+	}
+	for _, text := range append(lines, stated(r.Claims)...) {
+		if err := e.line("%s", printable(text)); err != nil {
 			return err
 		}
 	}
-	if len(r.Unbound) == 0 {
+	return nil
+}
+
+// stated words the claims of a token whose signature is good.
+func stated(c *sign.Claims) []string {
+	if c == nil {
 		return nil
 	}
-	return e.line("  not bound: anybody may have written or changed %s", printable(strings.Join(r.Unbound, ", ")))
+	lines := []string{
+		fmt.Sprintf("  the domain states: %s answers for %s", c.Operator, c.Subject),
+		fmt.Sprintf("    oversight %s, released by %s (decided %s)", c.Mode, c.Approval.By,
+			time.Unix(c.Approval.At, 0).UTC().Format(time.RFC3339)),
+		fmt.Sprintf("    AI generated: %v, operator verified: %v, may: %s", c.AIGenerated, c.VerifiedOperator,
+			strings.Join(c.Capabilities, " ")),
+	}
+	if c.AgentRef != "" {
+		lines = append(lines, "    agent "+c.AgentRef)
+	}
+	return lines
 }
 
 // maxMailFile bounds what is read into memory: far more than any mail system takes.
@@ -95,127 +106,4 @@ func (v verifyCmd) read(in io.Reader) ([]byte, error) {
 		err = fmt.Errorf("the file is larger than %d octets", maxMailFile)
 	}
 	return b, err
-}
-
-// keys says where keys come from: files first, then the daemon of --data, then
-// what the domain publishes.
-func (v verifyCmd) keys(e *environment) (sign.Lookup, error) {
-	published := sign.Lookup{Document: e.fetchDocument, TXT: e.lookupTXT}
-	l := published
-	if e.dataGiven {
-		local, err := e.localKeys()
-		if err != nil {
-			return l, err
-		}
-		l = local.before(published)
-	}
-	if v.KeyDocument != "" {
-		b, err := os.ReadFile(v.KeyDocument)
-		if err != nil {
-			return l, err
-		}
-		l.Document = func(string, string) ([]byte, error) { return b, nil }
-	}
-	if v.Records != "" {
-		b, err := os.ReadFile(v.Records)
-		if err != nil {
-			return l, err
-		}
-		zone := readZone(string(b))
-		l.TXT = func(name string) ([]string, error) { return zone[strings.ToLower(name)], nil }
-	}
-	return l, nil
-}
-
-// fetchDocument fetches the key document of an issuer over HTTPS.
-func (e *environment) fetchDocument(iss, _ string) ([]byte, error) {
-	if _, err := issuerHost(iss); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(e.ctx, fetchTime)
-	defer cancel()
-	return api.Read(ctx, api.New(iss, ""), api.GetSigningKey, api.None{})
-}
-
-func issuerHost(iss string) (string, error) {
-	u, err := url.Parse(iss)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" {
-		return "", errors.New("the issuer is not an https origin")
-	}
-	return u.Host, nil
-}
-
-func (e *environment) lookupTXT(name string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(e.ctx, fetchTime)
-	defer cancel()
-	return net.DefaultResolver.LookupTXT(ctx, name)
-}
-
-// localKeys are the keys of the daemon of --data: mail of its domains can be
-// checked before anything is published.
-type localKeys struct {
-	*environment
-	c *api.Client
-}
-
-func (e *environment) localKeys() (localKeys, error) {
-	path, err := daemon.SocketPath(e.globals.Data)
-	if err == nil {
-		err = ours(path)
-	}
-	return localKeys{e, api.Socket(path)}, err
-}
-
-// before asks the daemon for its own domains, and l for all others.
-func (k localKeys) before(l sign.Lookup) sign.Lookup {
-	return sign.Lookup{
-		Document: func(iss, kid string) ([]byte, error) {
-			host, err := issuerHost(iss)
-			if err != nil {
-				return nil, err
-			}
-			if _, err := api.Call(k.ctx, k.c, api.GetDomain, api.NameRef{Name: host}); err != nil {
-				return l.Document(iss, kid)
-			}
-			at := *k.c
-			at.Base = "http://" + host
-			return api.Read(k.ctx, &at, api.GetSigningKey, api.None{})
-		},
-		TXT: func(name string) ([]string, error) {
-			_, domain, _ := strings.Cut(name, "._domainkey.")
-			d, err := api.Call(k.ctx, k.c, api.GetDomain, api.NameRef{Name: domain})
-			if err != nil {
-				return l.TXT(name)
-			}
-			var out []string
-			for _, r := range d.DNS {
-				if strings.EqualFold(r.Name, name) {
-					out = append(out, r.Value)
-				}
-			}
-			return out, nil
-		},
-	}
-}
-
-// readZone reads the TXT records of lines as domain records prints them, by
-// name in lower case. Other lines are left out.
-func readZone(text string) map[string][]string {
-	zone := map[string][]string{}
-	for line := range strings.Lines(text) {
-		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		kind, value, _ := strings.Cut(rest, " ")
-		if kind != "TXT" || !strings.HasPrefix(value, `"`) {
-			continue
-		}
-		var strs []string // every second piece stands between quotes
-		for i, s := range strings.Split(value, `"`) {
-			if i%2 == 1 {
-				strs = append(strs, s)
-			}
-		}
-		name = strings.ToLower(strings.TrimSuffix(name, "."))
-		zone[name] = append(zone[name], strings.Join(strs, ""))
-	}
-	return zone
 }

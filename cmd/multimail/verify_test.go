@@ -81,7 +81,7 @@ func TestVerifyChecksDKIMAndNamesWhatIsNotBound(t *testing.T) {
 			[]string{"valid\n", "not bound: anybody may have written or changed X-Priority\n"}},
 	} {
 		text := strings.Replace(string(b), tt.from, tt.to, 1)
-		a := callAs(t, text, false, "verify", "-", "--key-document", document, "--records", records)
+		a := callAs(t, text, false, "verify", "-", "--key", document, "--records", records)
 		a.want(t, tt.code)
 		for _, s := range tt.says {
 			if !strings.Contains(a.out, s) {
@@ -118,7 +118,7 @@ func TestVerifyAsksNoSocketUnlessDataIsGiven(t *testing.T) {
 		}
 	}()
 	t.Setenv("MULTIMAIL_DATA", data)
-	call(t, "verify", eml, "--key-document", document, "--records", records).want(t, exitDone)
+	call(t, "verify", eml, "--key", document, "--records", records).want(t, exitDone)
 	if len(asked) > 0 {
 		t.Error("a socket was asked that nobody named")
 	}
