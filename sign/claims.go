@@ -196,12 +196,18 @@ func readBinding(header []byte, bodyHash string) (b binding, err error) {
 func hashRecipients(raw []byte) string {
 	var keys []string
 	for _, name := range []string{"To", "Cc"} {
-		list, fields := message.Addresses(raw, name), message.Fields(raw, name)
-		if len(fields) > 1 || strings.Count(strings.Join(fields, ""), "@") != len(list) {
+		fields := message.Fields(raw, name)
+		if len(fields) > 1 {
 			return ""
 		}
-		for _, a := range list {
-			keys = append(keys, a.Key())
+		for _, value := range fields {
+			list, ok := message.StrictAddresses(value)
+			if !ok {
+				return ""
+			}
+			for _, a := range list {
+				keys = append(keys, a.Key())
+			}
 		}
 	}
 	slices.Sort(keys)

@@ -43,4 +43,5 @@
 // is read in one way. contenthash.go hashes what it says in whatever form, by
 // stricter rules than all of the above: contentmime.go cuts it, contenttext.go
 // decodes texts, contenthtml.go and contentreference.go take them out of pages.
+// strictlist.go reads the recipients that a token names.
 package message
