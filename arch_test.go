@@ -39,6 +39,7 @@ internal/store/internal/raw:
 internal/store/bolt: internal/store
 internal/store/storetest: internal/store internal/store/internal/raw
 internal/registry: mail internal/message internal/store audit
+internal/oauth: mail internal/config
 internal/inbox: mail queue internal/store
 internal/capture: mail internal/message
 internal/clock:

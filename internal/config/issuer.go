@@ -131,7 +131,7 @@ func checkIssuerKeys(is Issuer) *KeyError {
 			continue
 		}
 		given++
-		if problem := fetchable(at.url); problem != "" {
+		if problem := Fetchable(at.url); problem != "" {
 			return &KeyError{at.key, problem}
 		}
 	}
@@ -149,8 +149,8 @@ func checkIssuerKeys(is Issuer) *KeyError {
 	return nil
 }
 
-// fetchable says what is wrong with a URL to fetch keys from.
-func fetchable(s string) string {
+// Fetchable says what is wrong with a URL to fetch keys from, "" for nothing.
+func Fetchable(s string) string {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "":

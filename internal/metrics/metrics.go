@@ -18,6 +18,7 @@ type Metrics struct {
 	Sessions     *prometheus.CounterVec // by listener: submission, submissions
 	Replies      *prometheus.CounterVec // by verb, code
 	AuthFailures *prometheus.CounterVec // by door
+	Tokens       *prometheus.CounterVec // by result: accepted, unavailable, or the check that failed
 	Submissions  *prometheus.CounterVec // by door, verdict: held, released, refused
 	Decisions    *prometheus.CounterVec // by verdict: approve, reject, cancel, expire, refused
 	Attempts     *prometheus.CounterVec // by result: delivered, temporary, permanent, stopped
@@ -34,6 +35,7 @@ func New() *Metrics {
 	m.Sessions = m.counter("mail_smtp_sessions_total", "SMTP sessions accepted.", "listener")
 	m.Replies = m.counter("mail_smtp_replies_total", "SMTP replies sent.", "verb", "code")
 	m.AuthFailures = m.counter("mail_auth_failures_total", "Refused credentials.", "door")
+	m.Tokens = m.counter("mail_tokens_total", "Verified and refused tokens of issuers.", "result")
 	m.Submissions = m.counter("mail_submissions_total", "Mails offered to the gate.", "door", "verdict")
 	m.Decisions = m.counter("mail_decisions_total", "Decisions, ends of a hold, and refused decisions.", "verdict")
 	m.Attempts = m.counter("mail_attempt_results_total", "Results of attempts, by recipient.", "result")
