@@ -25,7 +25,7 @@ gate: mail internal/message gate/step queue internal/registry internal/store int
 delivery: mail gate queue internal/node internal/store internal/metrics
 sign: mail internal/message internal/keyset internal/secret
 sign/fetch: mail
-dkim: mail internal/message internal/secret
+dkim: mail internal/message internal/keyset internal/secret
 relay: mail
 audit: internal/store
 smtpd: mail gate internal/throttle internal/registry internal/metrics

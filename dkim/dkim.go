@@ -18,7 +18,9 @@
 //	line, err := dkim.NewStamper(keys).Stamp(ctx, m, raw)
 //
 // Every domain has an RSA key of 2048 bits, which all receivers can check, and
-// beside it an Ed25519 key if asked for (RFC 8463). go-msgauth checks each
+// beside it or in its place an Ed25519 key if asked for (RFC 8463). A key has the
+// states of package keyset, and a selector of its own: [Keyring.Prepare] makes
+// the next one, mm2 after mm1, and [Keyring.Switch] lets it sign. go-msgauth checks each
 // signature before it leaves. It does not make them, because its signer writes
 // the time of the wall clock into t= and has no way to be told another.
 package dkim
@@ -145,7 +147,7 @@ func (t template) sign(k *key) ([]byte, error) {
 	// A piece that begins with a blank is set off from the one before it.
 	pieces := []string{
 		" v=1;", " a=" + k.algorithm() + ";", " c=relaxed/relaxed;", " d=" + t.domain + ";",
-		" s=" + k.selector + ";", fmt.Sprintf(" t=%d;", t.time), " bh=" + t.bodyHash + ";",
+		" s=" + k.Name + ";", fmt.Sprintf(" t=%d;", t.time), " bh=" + t.bodyHash + ";",
 		" h=" + t.names[0],
 	}
 	for _, name := range t.names[1:] {
@@ -158,12 +160,12 @@ func (t template) sign(k *key) ([]byte, error) {
 	words := strings.Fields(fold(append(pieces, " b=")))
 	digest := sha256.Sum256([]byte(t.canonical + "dkim-signature:" + strings.Join(words, " ")))
 	opts := crypto.SHA256
-	if k.selector == selectorEd25519 {
+	if k.Alg == Ed25519 {
 		opts = 0 // Ed25519 signs the digest as a message (RFC 8463, section 3)
 	}
 	sig, err := k.private.Sign(rand.Reader, digest[:], opts)
 	if err != nil {
-		return nil, fmt.Errorf("sign with %s: %w", k.selector, err)
+		return nil, fmt.Errorf("sign with %s: %w", k.Name, err)
 	}
 	rest := " b=" + base64.StdEncoding.EncodeToString(sig)
 	for ; len(rest) > 72; rest = rest[72:] {
@@ -202,8 +204,8 @@ func check(keys []*key, signed io.Reader) error {
 		MaxVerifications: len(keys), // ours come first; others may be the author's
 		LookupTXT: func(name string) ([]string, error) {
 			for _, k := range keys {
-				if strings.HasPrefix(name, k.selector+"._domainkey.") {
-					return []string{k.record}, nil
+				if strings.HasPrefix(name, k.Name+"._domainkey.") {
+					return []string{k.record()}, nil
 				}
 			}
 			return nil, fmt.Errorf("no key for %s", name)

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/internal/keyset"
 	"github.com/multimail/multimail/internal/mailtest"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
 func TestEverySignatureVerifiesElsewhere(t *testing.T) {
-	one, two := newFixture(t, Options{}), newFixture(t, Options{Ed25519: true})
+	one, two := newFixture(t, Options{}), newFixture(t, Options{Algorithms: []string{RSA, Ed25519}})
 	head := identity + fields
 	for name, raw := range map[string]string{
 		"plain":                      sample,
@@ -65,7 +66,7 @@ func authors(raw string) string {
 // A field that is added, changed or removed on the way breaks both signatures,
 // also one that was never there.
 func TestNothingCanBeAddedChangedOrRemoved(t *testing.T) {
-	h := newFixture(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Algorithms: []string{RSA, Ed25519}})
 	eml := h.stamp(sample)
 	for _, name := range overSigned {
 		field := name + ": eve@example.com\r\n"
@@ -118,7 +119,7 @@ func TestNothingCanBeAddedChangedOrRemoved(t *testing.T) {
 }
 
 func TestTheFieldSaysWhatItShould(t *testing.T) {
-	h := newFixture(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Algorithms: []string{RSA, Ed25519}})
 	eml := h.stamp("List-Unsubscribe: <https://x.test>\r\n" + sample)
 	signatures := message.Fields([]byte(eml), "DKIM-Signature")
 	if len(signatures) != 2 {
@@ -148,12 +149,12 @@ func TestTheFieldSaysWhatItShould(t *testing.T) {
 }
 
 func TestTheSameReleaseIsSignedWithTheSameBytes(t *testing.T) {
-	h := newFixture(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Algorithms: []string{RSA, Ed25519}})
 	first := h.stamp(sample)
 	if again := h.stamp(sample); again != first {
 		t.Errorf("%q\n%q", first, again)
 	}
-	again := OpenKeys(h.dir, Options{Ed25519: true}) // another process, another time
+	again := OpenKeys(h.dir, Options{Algorithms: []string{RSA, Ed25519}}) // another process, another time
 	if lines, err := NewStamper(again).Stamp(context.Background(), released(), []byte(sample)); err != nil ||
 		string(lines)+sample != first {
 		t.Errorf("%v\n%q\n%q", err, first, lines)
@@ -226,8 +227,9 @@ func TestNothingIsSignedOnDoubt(t *testing.T) {
 		{name: "another body hash in the record", change: func(m *mail.Mail) {
 			m.BodyHash = message.BodyHash([]byte(fields + "\r\nother\r\n"))
 		}, want: "body hash"},
-		{name: "no key", keys: OpenKeys(t.TempDir(), Options{}), want: "no such file"},
-		{name: "no Ed25519 key though it is configured", keys: OpenKeys(h.dir, Options{Ed25519: true}), want: "no such file"},
+		{name: "no key", keys: OpenKeys(t.TempDir(), Options{}), want: "does not exist"},
+		{name: "no Ed25519 key though it is configured", keys: OpenKeys(h.dir, Options{Algorithms: []string{RSA, Ed25519}}),
+			want: "no ed25519 key"},
 	} {
 		m, raw, keys := released(), sample, h.keys
 		if tt.change != nil {
@@ -248,7 +250,7 @@ func TestNothingIsSignedOnDoubt(t *testing.T) {
 
 // What Stamp returns was checked by go-msgauth; this is the check of that check.
 func TestASignatureThatNobodyCouldVerifyIsNotReturned(t *testing.T) {
-	h := newFixture(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Algorithms: []string{RSA, Ed25519}})
 	keys, err := h.keys.load(testDomain)
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +271,7 @@ func TestASignatureThatNobodyCouldVerifyIsNotReturned(t *testing.T) {
 		t.Error("one signature of two passed")
 	}
 	other := *keys[0]
-	other.record = "v=DKIM1; k=rsa; p="
+	other.Revoked, other.Reason = noon, keyset.Compromised
 	if err := check([]*key{&other, keys[1]}, read(lines+sample)); err == nil {
 		t.Error("a revoked record passed")
 	}
@@ -296,10 +298,10 @@ func TestAFoldedFieldIsSignedAtACostThatGrowsWithItsSize(t *testing.T) {
 }
 
 func BenchmarkStamp(b *testing.B) {
-	for _, o := range []Options{{}, {Ed25519: true}} {
+	for _, o := range []Options{{}, {Algorithms: []string{RSA, Ed25519}}} {
 		h := newFixture(b, o)
 		for name, body := range map[string]int{"1KiB": 1 << 10, "1MiB": 1 << 20} {
-			if o.Ed25519 {
+			if len(o.Algorithms) == 2 {
 				name += "-both"
 			}
 			raw := []byte(sample + strings.Repeat("0123456789 abcdefghij klmnopqrst 0123456789 abcdefghij\r\n", body/56))

@@ -39,7 +39,7 @@ const fields = "Message-ID: <1@example.com>\r\n" +
 const sample = identity + fields + "\r\nDear Ann,\r\n\r\nhere it is.\r\n"
 
 // rsaPEM makes the one RSA key of all tests: finding primes takes a while.
-var rsaPEM = sync.OnceValues(func() ([]byte, error) { return makeKey(selectorRSA) })
+var rsaPEM = sync.OnceValues(func() ([]byte, error) { return makeKey(RSA) })
 
 // fixture is a keyring with the keys of one domain.
 type fixture struct {
@@ -57,7 +57,7 @@ func newFixture(t testing.TB, o Options) *fixture {
 	}
 	h.keys = OpenKeys(h.dir, o)
 	if err == nil {
-		err = h.keys.Ensure(testDomain) // makes the Ed25519 key, if asked
+		err = h.keys.Ensure(testDomain, noon) // makes the Ed25519 key, if asked
 	}
 	if err != nil {
 		t.Fatal(err)

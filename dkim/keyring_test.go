@@ -23,16 +23,16 @@ func TestEnsureMakesTheKeysThatAreMissingAndNoOther(t *testing.T) {
 		}
 		return string(b)
 	}
-	if err := OpenKeys(dir, Options{}).Ensure("Example.COM"); err != nil {
+	if err := OpenKeys(dir, Options{}).Ensure("Example.COM", noon); err != nil {
 		t.Fatal(err)
 	}
 	first := read("dkim-rsa.pem")
-	both := OpenKeys(dir, Options{Ed25519: true})
+	both := OpenKeys(dir, Options{Algorithms: []string{RSA, Ed25519}})
 	if _, err := both.Records(testDomain); err == nil {
 		t.Error("records without a key")
 	}
 	for range 2 {
-		if err := both.Ensure(testDomain); err != nil {
+		if err := both.Ensure(testDomain, noon); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,7 +40,7 @@ func TestEnsureMakesTheKeysThatAreMissingAndNoOther(t *testing.T) {
 		t.Error("the RSA key was replaced")
 	}
 	files, err := os.ReadDir(filepath.Join(dir, "keys", testDomain))
-	if err != nil || len(files) != 2 {
+	if err != nil || len(files) != 3 {
 		t.Errorf("the directory holds %v, %v", files, err)
 	}
 	for _, f := range files {
@@ -54,12 +54,12 @@ func TestEnsureMakesTheKeysThatAreMissingAndNoOther(t *testing.T) {
 }
 
 func TestALostRSAKeyIsNotReplacedInSilence(t *testing.T) {
-	h := newFixture(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Algorithms: []string{RSA, Ed25519}})
 	if err := os.Remove(h.path("dkim-rsa.pem")); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range []*Keyring{h.keys, OpenKeys(h.dir, Options{})} {
-		if err := k.Ensure(testDomain); err == nil || !strings.Contains(err.Error(), "gone") {
+		if err := k.Ensure(testDomain, noon); err == nil || !strings.Contains(err.Error(), "gone") {
 			t.Errorf("Ensure: %v", err)
 		}
 	}
@@ -74,8 +74,8 @@ func TestTwoWhoEnsureAtOnceGetTheSameKey(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range records {
 		wg.Go(func() {
-			k := OpenKeys(h.dir, Options{Ed25519: true})
-			if err := k.Ensure(testDomain); err != nil {
+			k := OpenKeys(h.dir, Options{Algorithms: []string{RSA, Ed25519}})
+			if err := k.Ensure(testDomain, noon); err != nil {
 				t.Error(err)
 				return
 			}
@@ -98,7 +98,7 @@ func TestTwoWhoEnsureAtOnceGetTheSameKey(t *testing.T) {
 func TestEnsureRefusesNamesThatAreNoDomains(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"", "..", "../x.test", "a/b.test", "/etc", "a..b", "localhost", "a\x00.test"} {
-		if err := OpenKeys(dir, Options{}).Ensure(name); err == nil {
+		if err := OpenKeys(dir, Options{}).Ensure(name, noon); err == nil {
 			t.Errorf("%q was taken", name)
 		}
 	}
@@ -144,7 +144,7 @@ func TestADamagedKeyFileIsAnErrorAndStaysAsItIs(t *testing.T) {
 	} {
 		h.replace("dkim-rsa.pem", content)
 		for _, k := range []*Keyring{h.keys, OpenKeys(h.dir, Options{})} {
-			if _, err := k.Records(testDomain); err == nil || k.Ensure(testDomain) == nil {
+			if _, err := k.Records(testDomain); err == nil || k.Ensure(testDomain, noon) == nil {
 				t.Errorf("%s: was taken", name)
 			}
 		}
@@ -171,7 +171,7 @@ func TestAKeyFileThatOthersMayReadIsRefused(t *testing.T) {
 }
 
 func TestRecordsHoldThePublicKeys(t *testing.T) {
-	h := newFixture(t, Options{Ed25519: true})
+	h := newFixture(t, Options{Algorithms: []string{RSA, Ed25519}})
 	records, err := h.keys.Records("EXAMPLE.com")
 	if err != nil || len(records) != 2 {
 		t.Fatal(records, err)

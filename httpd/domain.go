@@ -39,10 +39,11 @@ func (s *Server) addDomain(ctx context.Context, c caller, in api.NewDomain) (out
 	if err := s.o.Store.View(ctx, func(tx store.Tx) error { return s.newDomain(tx, name) }); err != nil {
 		return out, err
 	}
-	if err := s.o.Identity.Ensure(name, s.o.Now()); err != nil {
+	now := s.o.Now()
+	if err := s.o.Identity.Ensure(name, now); err != nil {
 		return out, fmt.Errorf("httpd: identity key: %w", err)
 	}
-	if err := s.o.DKIM.Ensure(name); err != nil {
+	if err := s.o.DKIM.Ensure(name, now); err != nil {
 		return out, fmt.Errorf("httpd: dkim keys: %w", err)
 	}
 	var d registry.Domain

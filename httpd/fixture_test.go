@@ -74,7 +74,7 @@ func (k identity) DNS(domain string) (string, string, error) {
 
 type dkimKeys struct{}
 
-func (dkimKeys) Ensure(string) error { return nil }
+func (dkimKeys) Ensure(string, time.Time) error { return nil }
 func (dkimKeys) Records(domain string) ([]dkim.Record, error) {
 	return []dkim.Record{{Name: "mm1._domainkey." + domain, TXT: "v=DKIM1; k=rsa; p=AAAA"}}, nil
 }

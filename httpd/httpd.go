@@ -45,7 +45,7 @@ type IdentityKeys interface {
 
 // DKIMKeys are the keys that sign messages.
 type DKIMKeys interface {
-	Ensure(domain string) error
+	Ensure(domain string, now time.Time) error
 	Records(domain string) ([]dkim.Record, error)
 }
 

@@ -30,7 +30,7 @@ func signedMail(t *testing.T) (eml, document, records string) {
 		}
 	}
 	must(identity.Ensure("example.com", now))
-	must(signatures.Ensure("example.com"))
+	must(signatures.Ensure("example.com", now))
 	msg, err := message.Read([]byte("From: bot@example.com\r\nTo: ann@x.test\r\nSubject: Offer\r\n\r\n"+
 		"See you on Monday.\r\n"), message.ReadOptions{Now: now})
 	must(err)

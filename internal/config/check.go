@@ -22,7 +22,7 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 // Check refuses values that cannot be meant.
 func (c Config) Check() error {
 	for _, check := range []func(Config) *KeyError{
-		checkPositive, checkNames, checkListeners, checkRelay, checkDNS, checkIssuers,
+		checkPositive, checkNames, checkListeners, checkRelay, checkDNS, checkIssuers, checkDKIM,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -87,6 +87,18 @@ func checkDNS(c Config) *KeyError {
 		if host, port, err := net.SplitHostPort(s); err != nil || host == "" || port == "" {
 			return &KeyError{"dns.resolver", strconv.Quote(s) + " is not a host:port, such as 127.0.0.1:53"}
 		}
+	}
+	return nil
+}
+
+func checkDKIM(c Config) *KeyError {
+	for i, alg := range c.DKIM.Algorithms {
+		if alg != "rsa" && alg != "ed25519" || slices.Contains(c.DKIM.Algorithms[:i], alg) {
+			return &KeyError{"dkim.algorithms", strconv.Quote(alg) + " is not rsa or ed25519, each once"}
+		}
+	}
+	if len(c.DKIM.Algorithms) == 0 {
+		return &KeyError{"dkim.algorithms", "empty; no mail leaves without a signature"}
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ type Queue struct {
 
 // DKIM is the domain's signature.
 type DKIM struct {
-	Ed25519 bool `toml:"ed25519"`
+	Algorithms []string `toml:"algorithms"`
 }
 
 // DNS is how names are looked up.
@@ -116,6 +116,7 @@ func Default() Config {
 	c := defaults()
 	c.HTTP.AllowedHosts = slices.Clone(c.HTTP.AllowedHosts)
 	c.DNS.Resolver = slices.Clone(c.DNS.Resolver)
+	c.DKIM.Algorithms = slices.Clone(c.DKIM.Algorithms)
 	return c
 }
 

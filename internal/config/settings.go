@@ -169,8 +169,9 @@ var Settings = []Setting{
 			"a mail beyond it is answered 452 or 507.", ""},
 	{"queue.backlog_count", "mails", `10000`, "The same, counted.", ""},
 
-	{"dkim.ed25519", "", `false`,
-		"Sign with Ed25519 beside RSA-2048.", ""},
+	{"dkim.algorithms", "rsa, ed25519", `["rsa"]`,
+		"Each mail gets a signature of each: RSA-2048, Ed25519. Most receivers do not check Ed25519; alone it is a " +
+			"mail without a signature to them, and the start warns. Before the RSA key is left out, publish the other.", ""},
 
 	{"dns.resolver", "host:port", `[]`,
 		"Servers that resolve names, in the order to ask; empty for those of the system.", ""},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,8 +91,11 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	}
 	d.registry = registry.New(d.audit, time.Duration(conf.Queue.Hold))
 	d.identity = sign.OpenKeys(conf.Data)
-	d.dkim = dkim.OpenKeys(conf.Data, dkim.Options{Ed25519: conf.DKIM.Ed25519})
-	return d.checkKeys()
+	if !slices.Contains(conf.DKIM.Algorithms, dkim.RSA) {
+		d.o.Log.Warn("dkim.algorithms has no rsa")
+	}
+	d.dkim = dkim.OpenKeys(conf.Data, dkim.Options{Algorithms: conf.DKIM.Algorithms})
+	return d.checkKeys(c.Now())
 }
 
 // makeGate makes the gate and the delivery behind it.
@@ -150,8 +154,8 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 
 // checkKeys refuses to start without the keys of a domain: its mail would wait
 // for ever, and a new key in the place of a lost one would belie what the old
-// one signed. Only an Ed25519 key that the configuration asks for now is made.
-func (d *Daemon) checkKeys() error {
+// one signed. Only a key of an algorithm that the configuration asks for now is made.
+func (d *Daemon) checkKeys(now time.Time) error {
 	var domains []registry.Domain
 	err := d.db.View(context.Background(), func(tx store.Tx) (err error) {
 		domains, err = d.registry.Domains(tx)
@@ -162,7 +166,7 @@ func (d *Daemon) checkKeys() error {
 			_, err = d.identity.Document(dom.Name)
 		}
 		if err == nil {
-			err = d.dkim.Ensure(dom.Name)
+			err = d.dkim.Ensure(dom.Name, now)
 		}
 	}
 	return err

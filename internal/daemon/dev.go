@@ -148,7 +148,7 @@ func devConfig(o DevOptions) config.Config {
 	if o.Hold != 0 {
 		c.Queue.Hold = config.Duration(o.Hold)
 	}
-	c.DKIM.Ed25519 = true
+	c.DKIM.Algorithms = []string{"rsa", "ed25519"}
 	return c
 }
 
@@ -163,7 +163,8 @@ func (d *Daemon) fixtures() error {
 	if d.dev == nil {
 		return nil
 	}
-	if err := errors.Join(d.identity.Ensure(devDomain, time.Now()), d.dkim.Ensure(devDomain)); err != nil {
+	now := time.Now()
+	if err := errors.Join(d.identity.Ensure(devDomain, now), d.dkim.Ensure(devDomain, now)); err != nil {
 		return err
 	}
 	box := mail.MustAddress(devMailbox)

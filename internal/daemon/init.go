@@ -60,7 +60,8 @@ func Init(ctx context.Context, o InitOptions) (api.Domain, error) {
 
 func (o InitOptions) fill(ctx context.Context, db store.Store) (api.Domain, error) {
 	identity, signing := sign.OpenKeys(o.Data), dkim.OpenKeys(o.Data, dkim.Options{})
-	if err := errors.Join(identity.Ensure(o.Domain, time.Now()), signing.Ensure(o.Domain)); err != nil {
+	now := time.Now()
+	if err := errors.Join(identity.Ensure(o.Domain, now), signing.Ensure(o.Domain, now)); err != nil {
 		return api.Domain{}, err
 	}
 	node, err := nodeName(ctx, o.Data, o.Node, db)

@@ -154,6 +154,20 @@ func (s Set) In(alg string, state State) *Key {
 // ErrNoKey is a name that no key of the domain has.
 var ErrNoKey = errors.New("the domain has no key of this name")
 
+// Seen records that the next key of that name is published; the first time counts.
+func (s Set) Seen(name string, at time.Time) error {
+	k := s.Named(name)
+	switch {
+	case k == nil:
+		return ErrNoKey
+	case k.State() != Next:
+		return ErrTransition
+	case k.Published.IsZero():
+		k.Published = at.UTC().Truncate(time.Second)
+	}
+	return nil
+}
+
 // Switch makes the next key of that name the current one of its algorithm, and
 // retires the one before.
 func (s Set) Switch(name string, at time.Time) error {

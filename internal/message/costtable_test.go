@@ -115,7 +115,7 @@ const identity = "X-MultiMail-Identity: eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJib3QifQ.
 func newStamper(t *testing.T) *dkim.Stamper {
 	t.Helper()
 	keys := dkim.OpenKeys(t.TempDir(), dkim.Options{})
-	if err := keys.Ensure("a.test"); err != nil {
+	if err := keys.Ensure("a.test", noon); err != nil {
 		t.Fatal(err)
 	}
 	return dkim.NewStamper(keys)
