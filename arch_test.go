@@ -56,7 +56,7 @@ internal/systemtest: mail gate queue audit internal/config internal/inbox intern
 	internal/registry internal/store internal/store/bolt
 internal/daemon: *
 cmd/multimail: mail internal/message sign sign/fetch internal/resolver audit gate/step mcpbridge httpd/api
-	internal/config internal/daemon
+	internal/config internal/daemon internal/oauth
 	internal/registry internal/secret
 `)
 

@@ -30,9 +30,8 @@ type conn struct {
 	srv    *Server
 	wire   *wire
 	secure bool
-	tls    *tls.ConnectionState // of the handshake; nil before it
-	cid    string               // names the connection in the log and in replies
-	remote string               // host of the client, without its port
+	cid    string // names the connection in the log and in replies
+	remote string // host of the client, without its port
 	sess   smtp.AuthSession
 
 	since   time.Time // when it was accepted
@@ -59,7 +58,7 @@ func newConn(s *Server, nc net.Conn, implicit bool) *conn {
 
 // forget starts anew, as after a TLS handshake (RFC 3207, 4.2).
 func (c *conn) forget() {
-	c.sess = c.srv.newSession(c)
+	c.sess = c.srv.newSession(c.srv.work, c.remote, c.cid, c.secure)
 	c.known, c.greeted, c.mail, c.rcpts, c.size = false, false, false, 0, 0
 }
 
@@ -109,7 +108,6 @@ func (c *conn) note(r reply, verb string) {
 	}
 }
 
-// handshake begins TLS. The state of the session before it is dropped.
 func (c *conn) handshake(t *tls.Conn) bool {
 	ctx, cancel := context.WithTimeout(c.srv.accepting, handshakeTime)
 	defer cancel()
@@ -117,13 +115,10 @@ func (c *conn) handshake(t *tls.Conn) bool {
 		c.srv.o.Log.Info(logTLSRefused, "cid", c.cid, "door", door, "remote", c.remote, "err", err)
 		return false
 	}
-	state := t.ConnectionState()
-	c.secure, c.tls = true, &state
-	c.forget()
 	return true
 }
 
-// upgrade goes on under TLS.
+// upgrade goes on under TLS. The state of the session before it is dropped.
 func (c *conn) upgrade() bool {
 	if c.wire.w.Flush() != nil {
 		return false
@@ -133,6 +128,8 @@ func (c *conn) upgrade() bool {
 		return false
 	}
 	c.wire.swap(t)
+	c.secure = true
+	c.forget()
 	return true
 }
 
@@ -172,7 +169,6 @@ func (c *conn) next() (r reply, verb string, err error) {
 	line, err := c.wire.line(maxAuthLine, c.timeout())
 	switch {
 	case errors.Is(err, errLineLong) && strings.HasPrefix(strings.ToUpper(line), "AUTH "):
-		c.srv.reached(mail.LimitAuthLine)
 		return c.fault(newReply(500, "5.5.6", "line too long")), "AUTH", nil
 	case errors.Is(err, errLineLong):
 		return c.fault(newReply(500, "5.5.2", "line too long")), "?", nil

@@ -11,11 +11,10 @@ import (
 	"github.com/multimail/multimail/internal/throttle"
 )
 
-// Line limits, with the CRLF (RFC 5321, 4.5.3.1). RFC 4954, 4 wants 12,288 octets
-// of AUTH at least.
+// Line limits, with the CRLF (RFC 5321, 4.5.3.1; RFC 4954, 4).
 const (
 	maxCommand  = 2048
-	maxAuthLine = bufferSize
+	maxAuthLine = 12288 + 2
 	maxText     = 998 + 2
 	bufferSize  = 16 << 10 // holds the longest line that is allowed anywhere
 	maxEndless  = 1 << 20  // octets without an end after which the connection is closed

@@ -60,6 +60,7 @@ type commands struct {
 	Clock  clockCmd  `cmd:"" help:"Whether the daemon trusts its clock."`
 	Audit  auditCmd  `cmd:"" help:"The audit log."`
 	Verify verifyCmd `cmd:"" help:"Check the identity header of a mail file."`
+	Doctor doctorCmd `cmd:"" help:"Find out what is wrong, and what to change."`
 
 	Completion completionCmd `cmd:"" help:"Print the line that turns on shell completion."`
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/oauth"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/resolver"
 	"github.com/multimail/multimail/internal/store"
@@ -70,6 +71,7 @@ type Daemon struct {
 	smtp     *smtpd.Server
 	http     *httpd.Server
 	clock    *clockwork
+	tokens   *oauth.Verifier // nil: no issuer is configured
 
 	submission, submissions, api net.Listener // nil for none
 	smtpTLS, apiTLS              *tls.Config  // apiTLS nil: plain HTTP
@@ -274,6 +276,9 @@ func (d *Daemon) Close() error {
 			}
 		}
 		var errs []error
+		if d.tokens != nil {
+			d.tokens.Close()
+		}
 		if d.relay != nil {
 			errs = append(errs, d.relay.Close())
 		}

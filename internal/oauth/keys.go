@@ -123,8 +123,11 @@ func (k *keys) find(ctx context.Context, kid, alg string) (crypto.PublicKey, err
 	}
 	at, fresh := k.state()
 	if !fresh {
-		return nil, errUnavailable.Because(fmt.Errorf("the issuer %s has given no keys since %s",
-			k.source.name, at.UTC().Format(time.RFC3339)))
+		since := "yet"
+		if !at.IsZero() {
+			since = "since " + at.UTC().Format(time.RFC3339)
+		}
+		return nil, errUnavailable.Because(fmt.Errorf("the issuer %s has given no keys %s", k.source.name, since))
 	}
 	if _, err := k.KeyRead(ctx, kid); err != nil {
 		return nil, hintf("the issuer has no key %.100q, as of %s: is the token of this issuer, and of this tenant?",
