@@ -66,13 +66,23 @@ func (s *Server) whoami(_ context.Context, c caller, _ api.None) (api.Identity, 
 
 func (s *Server) agents(ctx context.Context, _ caller, _ api.None) (api.Agents, error) {
 	var all []registry.Agent
+	var bindings []registry.Binding
 	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		all, err = s.o.Registry.Agents(tx)
+		if all, err = s.o.Registry.Agents(tx); err != nil {
+			return err
+		}
+		bindings, err = s.o.Registry.Bindings(tx)
 		return err
 	})
 	list := api.Agents{Agents: []api.Agent{}}
 	for _, a := range all {
-		list.Agents = append(list.Agents, agentOf(a))
+		v := agentOf(a)
+		for _, b := range bindings {
+			if b.Kind == registry.KindAgent && b.Owner == a.Name && b.EndedAt.IsZero() {
+				v.Bindings = append(v.Bindings, bindingOf(b))
+			}
+		}
+		list.Agents = append(list.Agents, v)
 	}
 	return list, err
 }
@@ -136,11 +146,8 @@ func (s *Server) keys(ctx context.Context, _ caller, _ api.None) (api.Keys, erro
 
 func keyOf(k registry.Key) api.Key {
 	v := api.Key{
-		ID: k.ID, Name: k.Name, Kind: string(k.Kind), Owner: k.Owner, Prefix: k.Prefix, Scopes: []string{},
+		ID: k.ID, Name: k.Name, Kind: string(k.Kind), Owner: k.Owner, Prefix: k.Prefix, Scopes: texts(k.Scopes),
 		IsActive: k.RevokedAt.IsZero(), CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy, RevokedAt: k.RevokedAt,
-	}
-	for _, scope := range k.Scopes {
-		v.Scopes = append(v.Scopes, string(scope))
 	}
 	if len(k.Mailboxes) > 0 {
 		v.Mailboxes = addresses(k.Mailboxes)
@@ -149,27 +156,51 @@ func keyOf(k registry.Key) api.Key {
 }
 
 func (s *Server) addKey(ctx context.Context, c caller, in api.NewKey) (out api.KeySecret, _ error) {
-	q := registry.KeyRequest{Name: in.Name, Kind: registry.Kind(in.Kind), Owner: in.Owner}
-	for _, scope := range in.Scopes {
-		q.Scopes = append(q.Scopes, registry.Scope(scope))
+	boxes, err := limits(in.Mailboxes)
+	if err != nil {
+		return out, err
 	}
-	if in.Mailboxes != nil { // [] is no mailbox at all, not every mailbox
-		q.Mailboxes = []mail.Address{}
-	}
-	for _, text := range in.Mailboxes {
-		a, err := mail.ParseAddress(text)
-		if err != nil {
-			return out, err
-		}
-		q.Mailboxes = append(q.Mailboxes, a)
-	}
+	q := registry.KeyRequest{Name: in.Name, Kind: registry.Kind(in.Kind), Owner: in.Owner,
+		Scopes: scopes(in.Scopes), Mailboxes: boxes}
 	var v api.KeySecret
-	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.o.Store.Update(ctx, func(tx store.Tx) error {
 		k, secret, err := s.o.Registry.AddKey(tx, c.Principal, q)
 		v = api.KeySecret{Key: keyOf(k), Secret: secret}
 		return err
 	})
 	return v, err
+}
+
+// limits reads the mailboxes that a credential is limited to: [] is no mailbox at
+// all, not every mailbox.
+func limits(texts []string) ([]mail.Address, error) {
+	if texts == nil {
+		return nil, nil
+	}
+	out := []mail.Address{}
+	for _, text := range texts {
+		a, err := mail.ParseAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func scopes(texts []string) (out []registry.Scope) {
+	for _, text := range texts {
+		out = append(out, registry.Scope(text))
+	}
+	return out
+}
+
+func texts(scopes []registry.Scope) []string {
+	out := []string{}
+	for _, scope := range scopes {
+		out = append(out, string(scope))
+	}
+	return out
 }
 
 // revokeKey ends a key at its next use.

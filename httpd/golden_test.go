@@ -88,6 +88,8 @@ var answers = []struct {
 	{"domain-added", "admin", "POST", "/v1/domains", `{"name":"b.example"}`, 201},
 	{"domains", "admin", "GET", "/v1/domains", "", 200},
 	{"agent-added", "admin", "POST", "/v1/agents", `{"name":"new"}`, 201},
+	{"binding-added", "admin", "POST", "/v1/bindings",
+		`{"kind":"agent","owner":"new","issuer":"corp","tenant":"t","object":"o","client":"c","account":"u"}`, 201},
 	{"agents", "admin", "GET", "/v1/agents", "", 200},
 	{"key-added", "admin", "POST", "/v1/api-keys", `{"kind":"agent","owner":"new"}`, 201},
 	{"mail", "admin", "GET", "/v1/mails/SENT", "", 200},

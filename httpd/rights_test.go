@@ -85,6 +85,13 @@ var rights = []struct {
 	{"POST /v1/agents/{name}/disable", "/v1/agents/{agent}/disable", "", "401 403 403 403 403 200 200 200 200"},
 	{"POST /v1/agents/{name}/enable", "/v1/agents/{agent}/enable", "", "401 403 403 403 403 200 403 403 200"},
 	{"POST /v1/agents/{name}/password", "/v1/agents/{agent}/password", "", "401 403 403 403 403 403 200 200 200"},
+	{"GET /v1/bindings", "/v1/bindings", "", "401 403 403 403 403 200 200 200 200"},
+	{"POST /v1/bindings", "/v1/bindings", `{"kind":"agent","owner":"bot","issuer":"corp","object":"o{n}"}`,
+		"401 403 403 403 403 403 201 201 201"},
+	{"POST /v1/bindings", "/v1/bindings",
+		`{"kind":"approver","owner":"boss{n}","issuer":"corp","object":"p{n}","scopes":["oversight"]}`,
+		"401 403 403 403 403 201 403 403 201"},
+	{"DELETE /v1/bindings/{id}", "/v1/bindings/{binding}", "", "401 403 403 403 403 200 200 200 200"},
 	{"GET /v1/api-keys", "/v1/api-keys", "", "401 403 403 403 403 200 200 200 200"},
 	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"agent","owner":"bot","scopes":["read","send"]}`,
 		"401 403 403 403 403 403 201 201 201"},
@@ -152,6 +159,14 @@ func (h *fixture) fill(n int, parts ...string) []string {
 				return err
 			}
 			with = append(with, "{key}", k.ID)
+		}
+		if has("{binding}") {
+			b, err := h.Registry.Bind(tx, registry.Socket(0, false), registry.BindingRequest{Kind: registry.KindAgent,
+				Owner: "bot", Issuer: "corp", Object: fmt.Sprintf("b%d", n)})
+			if err != nil {
+				return err
+			}
+			with = append(with, "{binding}", b.ID)
 		}
 		if has("{+frozen}") {
 			err = h.Registry.Freeze(tx, approver, registry.FreezeScope{Kind: registry.FreezeAll}, "")

@@ -101,6 +101,8 @@ type agentCmd struct {
 	Disable  agentDisableCmd  `cmd:"" help:"End its credentials and stop its mail."`
 	Enable   agentEnableCmd   `cmd:"" help:"Undo disable."`
 	Password agentPasswordCmd `cmd:"" help:"Give it a new SMTP password; the old one is void."`
+	Bind     agentBindCmd     `cmd:"" help:"Take tokens of an identity at an issuer as this agent's."`
+	Unbind   unbindCmd        `cmd:"" help:"End a binding, and its sessions."`
 }
 
 type agentAddCmd struct {
@@ -128,12 +130,16 @@ type agentListCmd struct{}
 
 func (agentListCmd) Run(e *environment) error {
 	return list(e, api.ListAgents, api.None{}, func(all api.Agents) []api.Agent { return all.Agents },
-		"AGENT\tSTATE\tREF\tCREATED", func(a api.Agent) []string {
+		"AGENT\tSTATE\tREF\tBOUND TO\tCREATED", func(a api.Agent) []string {
 			state := "active"
 			if a.Disabled {
 				state = "disabled"
 			}
-			return []string{a.Name, state, a.AgentRef, short(a.CreatedAt)}
+			var bound []string
+			for _, b := range a.Bindings {
+				bound = append(bound, identity(b))
+			}
+			return []string{a.Name, state, a.AgentRef, joined(bound), short(a.CreatedAt)}
 		})
 }
 
@@ -279,14 +285,9 @@ func (k keyCreateCmd) Run(e *environment) error {
 			return errKeyInside
 		}
 	}
-	if len(k.Scope) == 0 {
-		for _, s := range registry.Kind(k.Kind).Scopes() {
-			k.Scope = append(k.Scope, string(s))
-		}
-	}
 	return e.withClient(func(c *api.Client) error {
 		s, err := api.Call(e.ctx, c, api.CreateAPIKey, api.NewKey{
-			Name: k.Name, Kind: k.Kind, Owner: k.Owner, Scopes: k.Scope, Mailboxes: k.Mailbox,
+			Name: k.Name, Kind: k.Kind, Owner: k.Owner, Scopes: allScopes(k.Kind, k.Scope), Mailboxes: k.Mailbox,
 		})
 		if err != nil {
 			return err
@@ -301,6 +302,17 @@ func (k keyCreateCmd) Run(e *environment) error {
 		s.Secret = ""
 		return e.print(s, func() error { return e.line("%s %s %s, in %s", s.ID, s.Kind, s.Owner, k.Out) })
 	})
+}
+
+// allScopes returns the scopes that were named, or all that the kind may hold.
+func allScopes(kind string, named []string) []string {
+	if len(named) > 0 {
+		return named
+	}
+	for _, s := range registry.Kind(kind).Scopes() {
+		named = append(named, string(s))
+	}
+	return named
 }
 
 type keyListCmd struct{}

@@ -49,6 +49,7 @@ type Agent struct {
 	AgentRef  string    `json:"agent_ref,omitempty" doc:"its name at its identity provider"`
 	Disabled  bool      `json:"disabled"`
 	CreatedAt time.Time `json:"created_at"`
+	Bindings  []Binding `json:"bindings,omitempty" doc:"its identities at issuers of tokens; in lists only"`
 }
 
 // Agents is a list of them.

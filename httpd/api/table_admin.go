@@ -63,6 +63,20 @@ var (
 		Name: "revoke_api_key", Method: "DELETE", Path: "/v1/api-keys/{id}",
 		Audit:   "key.revoke",
 		Summary: "end a key; everyone may end their own"})
+
+	ListBindings = Add[None, Bindings](Operations, Operation{
+		Name: "list_bindings", Method: "GET", Path: "/v1/bindings", Scopes: managers,
+		Summary: "which identities at issuers of tokens are whom here, ended bindings too"})
+
+	AddBinding = Add[NewBinding, Binding](Operations, Operation{
+		Name: "add_binding", Method: "POST", Path: "/v1/bindings", Scopes: managers,
+		Audit: "binding.add", Status: 201,
+		Summary: "bind an identity to an agent or approver: its tokens are taken from then on"})
+
+	EndBinding = Add[BindingRef, Done](Operations, Operation{
+		Name: "end_binding", Method: "DELETE", Path: "/v1/bindings/{id}", Scopes: managers,
+		Audit:   "binding.end",
+		Summary: "end a binding, and every session by a token of it"})
 )
 
 // Mail of every mailbox, the audit log and the clock.
