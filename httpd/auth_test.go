@@ -45,8 +45,9 @@ func TestAKeyIsTakenFromItsHeaders(t *testing.T) {
 			if got.status != c.want {
 				t.Errorf("got %d %s, want %d", got.status, got.body, c.want)
 			}
-			if c.want == 401 && got.header.Get("WWW-Authenticate") != `Bearer realm="multimail"` {
-				t.Errorf("WWW-Authenticate: %q", got.header.Get("WWW-Authenticate"))
+			challenge := got.header.Get("WWW-Authenticate")
+			if c.want == 401 && !strings.HasPrefix(challenge, `Bearer realm="multimail"`) {
+				t.Errorf("WWW-Authenticate: %q", challenge)
 			}
 		})
 	}

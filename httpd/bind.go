@@ -37,7 +37,7 @@ func bindWriter[In any](
 
 // bindings ties every operation of the table to its handler.
 func (s *Server) bindings() []binding {
-	return []binding{
+	return append(s.administration(), []binding{
 		bind(api.GetHealth, s.health),
 		bindWriter(api.GetSigningKey, s.signingKey),
 		bindWriter(api.GetJWKS, s.jwks),
@@ -66,6 +66,27 @@ func (s *Server) bindings() []binding {
 		bindWriter(api.GetRawEmail, s.rawReview),
 		bind(api.DecideEmail, s.decide),
 
+		bind(api.ListMails, s.mails),
+		bind(api.GetMail, s.mail),
+		bind(api.CancelMail, s.cancelMail),
+		bind(api.RetryMail, s.retryMail),
+		bind(api.HoldMail, s.holdMail),
+		bind(api.GetAuditLog, s.auditLog),
+		bindWriter(api.ExportAuditLog, s.auditExport),
+		bind(api.VerifyAuditLog, s.auditVerify),
+		bind(api.GetClock, s.clock),
+		bind(api.AcceptClock, s.acceptClock),
+
+		bind(api.StartFreeze, s.freeze),
+		bind(api.EndFreeze, s.thaw),
+		bind(api.ListFreezes, s.freezes),
+	}...)
+}
+
+// administration binds what belongs to the installation: operator, domains, agents and
+// credentials.
+func (s *Server) administration() []binding {
+	return []binding{
 		bind(api.GetAccount, s.account),
 		bind(api.UpdateAccount, s.patchAccount),
 		bind(api.ListDomains, s.domains),
@@ -82,21 +103,6 @@ func (s *Server) bindings() []binding {
 		bind(api.ListAPIKeys, s.keys),
 		bind(api.CreateAPIKey, s.addKey),
 		bind(api.RevokeAPIKey, s.revokeKey),
-
-		bind(api.ListMails, s.mails),
-		bind(api.GetMail, s.mail),
-		bind(api.CancelMail, s.cancelMail),
-		bind(api.RetryMail, s.retryMail),
-		bind(api.HoldMail, s.holdMail),
-		bind(api.GetAuditLog, s.auditLog),
-		bindWriter(api.ExportAuditLog, s.auditExport),
-		bind(api.VerifyAuditLog, s.auditVerify),
-		bind(api.GetClock, s.clock),
-		bind(api.AcceptClock, s.acceptClock),
-
-		bind(api.StartFreeze, s.freeze),
-		bind(api.EndFreeze, s.thaw),
-		bind(api.ListFreezes, s.freezes),
 	}
 }
 

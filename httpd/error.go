@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -96,7 +97,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	switch status {
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Bearer realm="multimail"`)
+		challenge := `Bearer realm="multimail"`
+		if errors.Is(err, registry.ErrCredentials) { // one was presented (RFC 6750, section 3.1)
+			challenge += `, error="invalid_token"`
+		}
+		h.Set("WWW-Authenticate", challenge)
 		leave(w, r)
 	case http.StatusTooManyRequests:
 		leave(w, r)

@@ -42,6 +42,7 @@ type fixture struct {
 	s, dev *Server
 	keys   map[string]string // by principal
 	ids    map[string]string // of their keys
+	tokens tokens            // what tokens say, by their text
 }
 
 // nextHop takes everything.
@@ -84,7 +85,7 @@ func newFixture(t *testing.T) *fixture {
 	// A millisecond each time it is read, so that ids sort.
 	clock := systemtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Millisecond)
 	h := &fixture{System: systemtest.New(t, systemtest.Options{Now: clock.Now}), t: t, clock: clock,
-		keys: map[string]string{}, ids: map[string]string{}, logs: &bytes.Buffer{}}
+		keys: map[string]string{}, ids: map[string]string{}, tokens: tokens{}, logs: &bytes.Buffer{}}
 	var err error
 	h.d, err = delivery.New(h.DB, h.Gate, h.Ledger, h.Nodes, nextHop{h.clock},
 		delivery.Options{Node: systemtest.Node, Log: systemtest.Quiet, Workers: 16, Lease: 15 * time.Minute,
@@ -94,7 +95,7 @@ func newFixture(t *testing.T) *fixture {
 	}
 	h.populate()
 	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.DB,
-		Auth: registry.NewAuthenticator(h.DB, h.Registry, nil), Audit: h.Audit, Inbox: h.Inbox,
+		Auth: registry.NewAuthenticator(h.DB, h.Registry, h.tokens), Audit: h.Audit, Inbox: h.Inbox,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{},
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
 		MaxPerSource: 100, RequestsPerMinute: 1200,

@@ -146,12 +146,23 @@ func pendingOf(m *mail.Mail, mode string, now time.Time) api.Pending {
 	return api.Pending{
 		ID: string(m.ID), Rev: m.Rev, Digest: string(m.Digest), Subject: mail.Neutralise(m.Header.Subject),
 		Mailbox: m.Mailbox.String(), MailboxID: m.Mailbox.String(), Direction: directionWord(m.Direction),
-		Agent: m.Agent, AgentRef: m.AgentRef, Door: m.Door, Mode: mode,
+		Agent: m.Agent, AgentRef: m.AgentRef, Identity: identified(m.Identity), Door: m.Door, Mode: mode,
 		From: fromOf(m), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
 		More: m.More, Size: m.Size, Attachments: m.Header.Attachments,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore,
 		Status: statusWord(m, now), Recipients: firstRecipients(m), RecipientCount: len(m.Envelope.Rcpts),
 	}
+}
+
+// identified shows what an agent's token said. Ids of an issuer are the words of
+// somebody else.
+func identified(i *mail.Identity) *api.Identified {
+	if i == nil {
+		return nil
+	}
+	return &api.Identified{Issuer: i.Issuer, Tenant: mail.Neutralise(i.Tenant), Agent: mail.Neutralise(i.Agent),
+		Client: mail.Neutralise(i.Client), Blueprint: mail.Neutralise(i.Blueprint), Shape: i.Shape,
+		Person: mail.Neutralise(i.Person.ID)}
 }
 
 // maxShownRecipients bounds the recipients of one mail in a list of mails.
@@ -177,7 +188,8 @@ func firstRecipients(m *mail.Mail) []api.Recipient {
 func mailOf(m *mail.Mail, now time.Time) api.Mail {
 	v := api.Mail{
 		ID: string(m.ID), Rev: m.Rev, Digest: string(m.Digest), State: m.State.String(), Status: statusWord(m, now),
-		Mailbox: m.Mailbox.String(), Agent: m.Agent, AgentRef: m.AgentRef, Author: m.Author, Door: m.Door,
+		Mailbox: m.Mailbox.String(), Agent: m.Agent, AgentRef: m.AgentRef, Identity: identified(m.Identity),
+		Author: m.Author, Door: m.Door,
 		From: fromOf(m), Subject: mail.Neutralise(m.Header.Subject), MessageID: m.Header.MessageID,
 		Size: m.Size, Basis: m.Basis.String(), Recipients: recipientsOf(m, true), Attempts: m.Attempts,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore, ReleasedAt: m.ReleasedAt,

@@ -52,6 +52,21 @@ func writeRaw(w io.Writer, raw []byte, screen bool) error {
 	return out.Flush()
 }
 
+// identity shows what the agent's token said.
+func (p *printer) identity(i *api.Identified) {
+	if i == nil {
+		return
+	}
+	p.field("Issuer", strings.TrimSuffix(i.Issuer+", tenant "+i.Tenant, ", tenant "))
+	p.field("Identity", fmt.Sprintf("agent %s, client %s, %s", i.Agent, i.Client, i.Shape))
+	if i.Blueprint != "" {
+		p.field("Blueprint", i.Blueprint)
+	}
+	if i.Person != "" {
+		p.field("For person", i.Person+", who can never decide over this mail")
+	}
+}
+
 // printReview shows everything an approver must see, the envelope first: who
 // gets it is what counts, whatever the header says. With all it shows the usual
 // header fields too.
@@ -65,6 +80,7 @@ func printReview(w io.Writer, r api.Review, all bool) error {
 		agent += " (" + r.AgentRef + ")"
 	}
 	p.field("Agent", agent)
+	p.identity(r.Identity)
 	p.field("Mailbox", fmt.Sprintf("%s, mode %s, by %s", r.Mailbox, r.Mode, r.Door))
 	p.field("Submitted", short(r.SubmittedAt))
 	if !r.ExpiresAt.IsZero() {

@@ -12,6 +12,7 @@ type Mail struct {
 	Mailbox       string      `json:"mailbox"`
 	Agent         string      `json:"agent"`
 	AgentRef      string      `json:"agent_ref,omitempty"`
+	Identity      *Identified `json:"identity,omitempty"`
 	Author        string      `json:"author"`
 	Door          string      `json:"door"`
 	From          string      `json:"from"`

@@ -5,22 +5,24 @@ import "time"
 // Pending is a mail that waits for a decision, as a list shows it. To and Cc
 // are what the header shows; Bcc are the recipients that it does not show.
 type Pending struct {
-	ID        string   `json:"id"`
-	Rev       int      `json:"rev"`
-	Digest    string   `json:"digest" doc:"what an approval names"`
-	Subject   string   `json:"subject"`
-	Mailbox   string   `json:"mailbox"`
-	MailboxID string   `json:"mailbox_id"`
-	Direction string   `json:"direction"`
-	Agent     string   `json:"agent"`
-	AgentRef  string   `json:"agent_ref"`
-	Door      string   `json:"door" doc:"smtp, http or mcp"`
-	Mode      string   `json:"mode" doc:"of the mailbox, now"`
-	From      string   `json:"from"`
-	To        []string `json:"to"`
-	Cc        []string `json:"cc"`
-	Bcc       []string `json:"bcc"`
-	More      int      `json:"more_named,omitempty" doc:"further addresses of To and Cc; the review has them"`
+	ID        string `json:"id"`
+	Rev       int    `json:"rev"`
+	Digest    string `json:"digest" doc:"what an approval names"`
+	Subject   string `json:"subject"`
+	Mailbox   string `json:"mailbox"`
+	MailboxID string `json:"mailbox_id"`
+	Direction string `json:"direction"`
+	Agent     string `json:"agent"`
+	AgentRef  string `json:"agent_ref"`
+	// Identity is what the agent's token said, where it used one.
+	Identity *Identified `json:"identity,omitempty"`
+	Door     string      `json:"door" doc:"smtp, http or mcp"`
+	Mode     string      `json:"mode" doc:"of the mailbox, now"`
+	From     string      `json:"from"`
+	To       []string    `json:"to"`
+	Cc       []string    `json:"cc"`
+	Bcc      []string    `json:"bcc"`
+	More     int         `json:"more_named,omitempty" doc:"further addresses of To and Cc; the review has them"`
 
 	// Recipients are those of the envelope: who gets it. A list of mails has the
 	// first of them, those that the header hides before the others.
@@ -34,6 +36,18 @@ type Pending struct {
 	SendAt      time.Time `json:"send_at,omitzero"`
 	Status      string    `json:"status"`
 	Damaged     bool      `json:"damaged,omitempty" doc:"its record cannot be read; nothing else but ID is known"`
+}
+
+// Identified is how the issuer of its token names an agent, and the person that it
+// acted for.
+type Identified struct {
+	Issuer    string `json:"issuer" doc:"as the configuration names it"`
+	Tenant    string `json:"tenant,omitempty"`
+	Agent     string `json:"agent" doc:"object id"`
+	Client    string `json:"client,omitempty"`
+	Blueprint string `json:"blueprint,omitempty" doc:"what the agent was made from"`
+	Shape     string `json:"shape" doc:"autonomous, on_behalf_of or agent_account"`
+	Person    string `json:"person,omitempty" doc:"object id of whom it acted for, who can never decide"`
 }
 
 // PendingList is a page of them, oldest first.
