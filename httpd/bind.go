@@ -77,6 +77,8 @@ func (s *Server) bindings() []binding {
 		bind(api.GetClock, s.clock),
 		bind(api.AcceptClock, s.acceptClock),
 
+		bind(api.VerifyMail, s.verifyMail),
+
 		bind(api.StartFreeze, s.freeze),
 		bind(api.EndFreeze, s.thaw),
 		bind(api.ListFreezes, s.freezes),

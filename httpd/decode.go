@@ -26,13 +26,17 @@ func (s *Server) decode(
 	op *api.Operation, w http.ResponseWriter, r *http.Request, query url.Values, hold *throttle.Hold,
 ) (any, error) {
 	limit := int64(smallBody)
-	if op.Submits {
+	if op.Submits || op.Mail != "" {
 		limit = s.draftBody()
 	}
 	var body []byte
 	var err error
+	isMail := op.Mail != "" && mediaType(r.Header) == "message/rfc822"
 	if op.HasBody() {
-		if err = mustBeJSON(r.Header); err == nil {
+		if !isMail {
+			err = mustBeJSON(r.Header)
+		}
+		if err == nil {
 			body, err = readBody(w, r, limit, hold)
 		}
 	} else if op.Method != http.MethodGet {
@@ -41,7 +45,7 @@ func (s *Server) decode(
 	if err != nil {
 		return nil, err
 	}
-	in, err := op.Decode(api.Request{Path: r.PathValue, Query: query, Header: r.Header, Body: body})
+	in, err := op.Decode(api.Request{Path: r.PathValue, Query: query, Header: r.Header, Body: body, Mail: isMail})
 	return in, faultOf(err)
 }
 
@@ -51,6 +55,15 @@ func faultOf(err error) error {
 		return nil
 	}
 	return invalid("%s", err.Error())
+}
+
+// mediaType returns the type of a body, "" where it cannot be read.
+func mediaType(h http.Header) string {
+	typ, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return typ
 }
 
 func mustBeJSON(h http.Header) error {

@@ -95,6 +95,8 @@ var answers = []struct {
 	{"mail", "admin", "GET", "/v1/mails/SENT", "", 200},
 	{"mails", "admin", "GET", "/v1/mails?state=rejected", "", 200},
 	{"freeze", "admin", "POST", "/v1/freeze", `{"scope":"all","reason":"drill"}`, 200},
+	{"verification", "reader", "POST", "/v1/verify?source=offline",
+		`{"mail":"WC1NdWx0aU1haWwtSWRlbnRpdHk6IHguDQpGcm9tOiBhQGIuZXhhbXBsZQ0KDQpoaQ0K"}`, 200},
 	{"freezes", "admin", "GET", "/v1/freezes", "", 200},
 	{"thaw", "approver", "POST", "/v1/thaw", `{"scope":"all"}`, 200},
 	{"audit-log", "admin", "GET", "/v1/audit-log?limit=1", "", 200},

@@ -16,6 +16,7 @@
 package httpd
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -96,6 +97,9 @@ type Options struct {
 	// a request over TCP may have; empty means any, or on a loopback listener
 	// loopback names only, and for the public key documents our own domains.
 	AllowedHosts []string
+	// Published looks up what other domains publish, for the time of ctx; nil means
+	// that nobody is asked. It must reach nothing but them: a mail chooses the domain.
+	Published func(ctx context.Context) sign.Lookup
 	// MCP makes the handler of /mcp from what dials this server in-process; nil means that there is none.
 	MCP func(dial func(key string) api.Caller) http.Handler
 }
@@ -109,6 +113,7 @@ type Server struct {
 
 	stall   time.Duration  // see exportStall
 	rate    *throttle.Rate // of requests, by API key
+	lookups *throttle.Rate // of verifications that ask other domains, by credential
 	waiters waiters
 	slots   chan struct{} // see work
 	reviews reviews
@@ -151,6 +156,7 @@ func New(o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	s := &Server{o: o, stall: exportStall, rate: throttle.NewRate(o.RequestsPerMinute, o.Now),
+		lookups: throttle.NewRate(verifyPerMinute, o.Now),
 		closing: make(chan struct{}), slots: newSlots()}
 	return s, s.mount(api.Operations, s.bindings())
 }

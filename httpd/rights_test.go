@@ -111,6 +111,9 @@ var rights = []struct {
 	{"POST /v1/clock/accept", "/v1/clock/accept", "", "401 403 403 403 403 403 200 200 200"},
 	{"POST /v1/audit-log/verify", "/v1/audit-log/verify", "", "401 403 403 403 403 403 200 200 200"},
 
+	{"POST /v1/verify", "/v1/verify", `{"mail":"RnJvbTogYUBiLmV4YW1wbGUNCg0KaGkNCg=="}`,
+		"401 200 200 200 200 200 200 200 200"},
+
 	{"POST /v1/freeze", "/v1/freeze", `{"scope":"all","reason":"r"}`, "401 403 403 403 403 200 200 200 200"},
 	{"POST /v1/freeze", "/v1/freeze", `{"scope":"mailbox:bot@a.example"}`, "401 200 200 403 403 200 200 200 200"},
 	{"POST /v1/freeze", "/v1/freeze", `{"scope":"agent:bot"}`, "401 200 200 403 403 200 200 200 200"},

@@ -50,6 +50,7 @@ const (
 	LimitHTTPSource       Limit = "http_connections_per_source"
 	LimitRequestRate      Limit = "requests_per_key"
 	LimitHTTPIdleStranger Limit = "http_idle_stranger"
+	LimitVerifyRate       Limit = "verifications_per_key"
 
 	// httpd: of one request and one draft.
 	LimitBodySize         Limit = "http_body"

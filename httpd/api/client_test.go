@@ -119,9 +119,11 @@ var requests = map[string]struct {
 	"verify_audit_log": {None{}, "POST", "/v1/audit-log/verify", ""},
 	"get_clock":        {None{}, "GET", "/v1/clock", ""},
 	"accept_clock":     {None{}, "POST", "/v1/clock/accept", ""},
-	"start_freeze":     {ScopeRequest{"all", "r"}, "POST", "/v1/freeze", `{"scope":"all","reason":"r"}`},
-	"end_freeze":       {ScopeRequest{Scope: "all"}, "POST", "/v1/thaw", `{"scope":"all"}`},
-	"list_freezes":     {None{}, "GET", "/v1/freezes", ""},
+	"verify_mail": {VerifyRequest{Source: "dns", Mail: "RnJvbQ==", Key: "{}"},
+		"POST", "/v1/verify?source=dns", `{"mail":"RnJvbQ==","key":"{}"}`},
+	"start_freeze": {ScopeRequest{"all", "r"}, "POST", "/v1/freeze", `{"scope":"all","reason":"r"}`},
+	"end_freeze":   {ScopeRequest{Scope: "all"}, "POST", "/v1/thaw", `{"scope":"all"}`},
+	"list_freezes": {None{}, "GET", "/v1/freezes", ""},
 }
 
 func TestEveryOperationIsAskedAtItsEndpoint(t *testing.T) {

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -91,6 +92,7 @@ type Request struct {
 	Query  url.Values
 	Header http.Header
 	Body   []byte // of an operation that has one
+	Mail   bool   // Body is the member that the operation names as its Mail, not JSON
 }
 
 // Decode reads a request into a value of the request type. The error is a
@@ -100,7 +102,7 @@ func (o *Operation) Decode(r Request) (in any, err error) {
 	if err := o.checkQuery(r.Query); err != nil && !o.Public {
 		return nil, err
 	}
-	if o.HasBody() {
+	if o.HasBody() && !r.Mail {
 		if err := Parse(r.Body, p.Interface()); err != nil {
 			return nil, err
 		}
@@ -114,6 +116,10 @@ func (o *Operation) Decode(r Request) (in any, err error) {
 			err = m.read(v, r.Query.Get(m.name))
 		case inHeader:
 			err = m.readHeader(v, r.Header)
+		case inBody:
+			if r.Mail && m.name == o.Mail {
+				v.SetString(base64.StdEncoding.EncodeToString(r.Body))
+			}
 		}
 		if err != nil {
 			return nil, err

@@ -140,6 +140,9 @@ func (o *Operation) checkMembers() error {
 			paths = slices.DeleteFunc(slices.Clone(paths), func(name string) bool { return name == m.name })
 		}
 	}
+	if o.Mail != "" && !seen[string(inBody)+" "+o.Mail] {
+		return fmt.Errorf("the body has no %s", o.Mail)
+	}
 	if len(paths) > 0 || !waits {
 		return fmt.Errorf("the request type lacks %s %s", strings.Join(paths, " "), o.Waits)
 	}

@@ -51,6 +51,7 @@ type Operation struct {
 	Media   string // media type of a raw or a stream answer
 	Status  int    // of a success; 0: 200
 	Also    []int  // other statuses of an answer that is no error; see [Outcome]
+	Mail    string // member of the body, in base64, that may be sent by itself as message/rfc822; "": none
 	Submits bool   // hands a mail over: its body may have the size of one, and its refusal is an entry of its own
 	Waits   string // query member that makes the request wait; such requests are limited
 	Heavy   bool   // takes a turn among the requests that read or write whole mails

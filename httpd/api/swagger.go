@@ -27,6 +27,7 @@ type (
 		OperationID string                     `json:"operationId"`
 		Summary     string                     `json:"summary"`
 		Description string                     `json:"description,omitempty"`
+		Consumes    []string                   `json:"consumes,omitempty"`
 		Produces    []string                   `json:"produces,omitempty"`
 		Security    *[]map[string][]string     `json:"security,omitempty"`
 		Parameters  []swaggerParameter         `json:"parameters,omitempty"`
@@ -126,6 +127,9 @@ func (o *Operation) swagger(g schemas) *swaggerOp {
 		if m.place != inBody && m.place != inTool {
 			s.Parameters = append(s.Parameters, m.parameter())
 		}
+	}
+	if o.Mail != "" {
+		s.Consumes = []string{"application/json", "message/rfc822"}
 	}
 	if o.HasBody() {
 		s.Parameters = append(s.Parameters, swaggerParameter{Name: "body", In: inBody, Required: true, Schema: g.of(o.in)})

@@ -129,6 +129,11 @@ var (
 		Summary: "trust the clock as it is now"})
 )
 
+// VerifyMail checks any mail, also one of others.
+var VerifyMail = Add[VerifyRequest, Verification](Operations, Operation{
+	Name: "verify_mail", Method: "POST", Path: "/v1/verify", Scopes: viewers, Mail: "mail", Heavy: true,
+	Summary: "check the identity header of a mail as multimail verify does"})
+
 // Freezes.
 var (
 	StartFreeze = Add[ScopeRequest, Stopped](Operations, Operation{

@@ -35,6 +35,7 @@ import (
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/relay"
 	"github.com/multimail/multimail/sign"
+	"github.com/multimail/multimail/sign/fetch"
 	"github.com/multimail/multimail/smtpd"
 )
 
@@ -152,6 +153,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
 		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp,
+		Published: Published{Document: fetch.NewCache(fetch.New(nil), nil).Document, Records: d.resolver}.Lookup,
 	})
 	return err
 }
