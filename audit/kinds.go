@@ -32,38 +32,40 @@ const (
 // The kinds that never change the state of a mail: refusals, reads, policy,
 // credentials, the daemon.
 const (
-	SubmitRefuse  Kind = "submit.refuse"
-	DecideRefuse  Kind = "decide.refuse"
-	PolicyRefuse  Kind = "policy.refuse"
-	RefuseOmit    Kind = "refuse.omit"
-	ContentRead   Kind = "content.read"
-	ModeTighten   Kind = "mode.tighten"
-	ModeLoosen    Kind = "mode.loosen"
-	AllowAdd      Kind = "allow.add"
-	AllowRemove   Kind = "allow.remove"
-	Freeze        Kind = "freeze"
-	Thaw          Kind = "thaw"
-	Retry         Kind = "retry"
-	OperatorSet   Kind = "operator.set"
-	DomainAdd     Kind = "domain.add"
-	AgentAdd      Kind = "agent.add"
-	AgentDisable  Kind = "agent.disable"
-	AgentEnable   Kind = "agent.enable"
-	AgentPassword Kind = "agent.password"
-	MailboxAdd    Kind = "mailbox.add"
-	MailboxSet    Kind = "mailbox.set"
-	MailboxGrant  Kind = "mailbox.grant"
-	KeyCreate     Kind = "key.create"
-	KeyRevoke     Kind = "key.revoke"
-	BindingAdd    Kind = "binding.add"
-	BindingEnd    Kind = "binding.end"
-	ApproverAdd   Kind = "approver.add"
-	AuthFail      Kind = "auth.fail"
-	NoticeDrop    Kind = "notice.drop"
-	ClockDoubt    Kind = "clock.doubt"
-	ClockTrust    Kind = "clock.trust"
-	ClockAccept   Kind = "clock.accept"
-	StoreStart    Kind = "store.start"
+	SubmitRefuse      Kind = "submit.refuse"
+	DecideRefuse      Kind = "decide.refuse"
+	PolicyRefuse      Kind = "policy.refuse"
+	RefuseOmit        Kind = "refuse.omit"
+	ContentRead       Kind = "content.read"
+	ModeTighten       Kind = "mode.tighten"
+	ModeLoosen        Kind = "mode.loosen"
+	AllowAdd          Kind = "allow.add"
+	AllowRemove       Kind = "allow.remove"
+	Freeze            Kind = "freeze"
+	Thaw              Kind = "thaw"
+	Retry             Kind = "retry"
+	OperatorSet       Kind = "operator.set"
+	DomainAdd         Kind = "domain.add"
+	AgentAdd          Kind = "agent.add"
+	AgentDisable      Kind = "agent.disable"
+	AgentEnable       Kind = "agent.enable"
+	AgentPassword     Kind = "agent.password"
+	MailboxAdd        Kind = "mailbox.add"
+	MailboxSet        Kind = "mailbox.set"
+	MailboxGrant      Kind = "mailbox.grant"
+	KeyCreate         Kind = "key.create"
+	KeyRevoke         Kind = "key.revoke"
+	BindingAdd        Kind = "binding.add"
+	BindingEnd        Kind = "binding.end"
+	CertificateAdd    Kind = "certificate.add"
+	CertificateRevoke Kind = "certificate.revoke"
+	ApproverAdd       Kind = "approver.add"
+	AuthFail          Kind = "auth.fail"
+	NoticeDrop        Kind = "notice.drop"
+	ClockDoubt        Kind = "clock.doubt"
+	ClockTrust        Kind = "clock.trust"
+	ClockAccept       Kind = "clock.accept"
+	StoreStart        Kind = "store.start"
 )
 
 // declaration is what entries of one kind hold. The names of facts and of
@@ -133,8 +135,11 @@ var declarations = [...]declaration{
 		"binding tenant object client account owner mailboxes"},
 	{BindingEnd, "a binding ended", "kind scopes issuer", "agent",
 		"binding tenant object client account owner mailboxes"},
+	{CertificateAdd, "a TLS client certificate came to stand for an agent", "agent", "", "certificate pin san"},
+	{CertificateRevoke, "a TLS client certificate was revoked", "agent", "", "certificate pin san"},
 	{ApproverAdd, "an approver was named for the first time", "", "", "approver"},
-	{AuthFail, "a login failed, or a key lacks the scope that a request needs", "door", "need route", "user"},
+	{AuthFail, "a login failed, or a key lacks the scope that a request needs", "door",
+		"need route credential_kind unrecorded", "user"},
 	{NoticeDrop, "the author could not be notified of what became of a mail", "action", "", ""},
 	{ClockDoubt, "the wall clock jumped", "doubt", "", ""},
 	{ClockTrust, "the clock is trusted again, by itself", "doubt", "", ""},

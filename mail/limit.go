@@ -39,6 +39,7 @@ const (
 	LimitErrors              Limit = "smtp_errors"
 	LimitSMTPTime            Limit = "smtp_time"
 	LimitEndlessLine         Limit = "smtp_endless_line"
+	LimitAuthLine            Limit = "smtp_auth_line"
 
 	// smtpd and httpd: of messages in memory.
 	LimitInFlight Limit = "messages_in_flight"

@@ -6,51 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"github.com/multimail/multimail/mail"
 )
-
-// mechanisms are offered under TLS only.
-var mechanisms = [...]string{sasl.Plain, sasl.Login}
-
-// newSASL returns the server side of a mechanism; check is asked once.
-func newSASL(mech string, check func(user, password string) error) (sasl.Server, error) {
-	switch mech {
-	case sasl.Plain:
-		return sasl.NewPlainServer(func(identity, user, password string) error {
-			// Acting for another user is not offered; the same name does no
-			// harm. The library leaves this check to its caller.
-			if identity != "" && identity != user {
-				return errCredentials
-			}
-			return check(user, password)
-		}), nil
-	case sasl.Login:
-		return &login{check: check}, nil
-	}
-	return nil, errMechanism
-}
-
-// login is LOGIN, which go-sasl has for clients only: an old mechanism without
-// a standard (draft-murchison-sasl-login) that many programs use.
-type login struct {
-	check func(user, password string) error
-	asked int // how many questions were put
-	user  string
-}
-
-// Next implements sasl.Server. A client may send the user name at once.
-func (l *login) Next(response []byte) (challenge []byte, done bool, err error) {
-	if l.asked == 0 && response == nil {
-		l.asked = 1
-		return []byte("Username:"), false, nil
-	}
-	if l.asked < 2 {
-		l.asked, l.user = 2, string(response)
-		return []byte("Password:"), false, nil
-	}
-	return nil, true, l.check(l.user, string(response))
-}
 
 // auth runs one SASL exchange (RFC 4954).
 func (c *conn) auth(arg string) (reply, error) {
@@ -96,6 +55,7 @@ func (c *conn) ask(challenge []byte) ([]byte, reply, error) {
 	line, err := c.wire.line(maxAuthLine, c.timeout())
 	switch {
 	case errors.Is(err, errLineLong):
+		c.srv.reached(mail.LimitAuthLine)
 		return nil, newReply(500, "5.5.6", "line too long"), nil
 	case errors.Is(err, errLineEnd):
 		return nil, newReply(500, "5.5.2", "only CRLF ends a line"), nil
@@ -133,7 +93,11 @@ func (c *conn) authRefused(err error) reply {
 	}
 	r := fromError(e)
 	c.refused++
-	t := time.NewTimer(time.Duration(c.refused) * c.srv.o.AuthDelay)
+	delay := time.Duration(c.refused) * c.srv.o.AuthDelay
+	if e == errAccountGuesses {
+		delay = c.srv.o.AccountDelay
+	}
+	t := time.NewTimer(delay)
 	defer t.Stop()
 	select {
 	case <-t.C:

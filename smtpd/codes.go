@@ -21,7 +21,7 @@ var (
 	kindStatus = map[mail.Kind]status{
 		mail.ErrInternal:     {451, smtp.EnhancedCode{4, 3, 0}},
 		mail.ErrInvalid:      {501, smtp.EnhancedCode{5, 5, 4}},
-		mail.ErrUnauthorised: {535, smtp.EnhancedCode{5, 7, 8}},
+		mail.ErrUnauthorised: {421, smtp.EnhancedCode{4, 7, 0}}, // the credential of a session has ended
 		mail.ErrForbidden:    {550, smtp.EnhancedCode{5, 7, 1}},
 		mail.ErrNotFound:     {550, smtp.EnhancedCode{5, 1, 1}},
 		mail.ErrConflict:     {550, smtp.EnhancedCode{5, 5, 1}},

@@ -30,8 +30,9 @@ type conn struct {
 	srv    *Server
 	wire   *wire
 	secure bool
-	cid    string // names the connection in the log and in replies
-	remote string // host of the client, without its port
+	tls    *tls.ConnectionState // of the handshake; nil before it
+	cid    string               // names the connection in the log and in replies
+	remote string               // host of the client, without its port
 	sess   smtp.AuthSession
 
 	since   time.Time // when it was accepted
@@ -58,7 +59,7 @@ func newConn(s *Server, nc net.Conn, implicit bool) *conn {
 
 // forget starts anew, as after a TLS handshake (RFC 3207, 4.2).
 func (c *conn) forget() {
-	c.sess = c.srv.newSession(c.srv.work, c.remote, c.cid, c.secure)
+	c.sess = c.srv.newSession(c)
 	c.known, c.greeted, c.mail, c.rcpts, c.size = false, false, false, 0, 0
 }
 
@@ -108,6 +109,7 @@ func (c *conn) note(r reply, verb string) {
 	}
 }
 
+// handshake begins TLS. The state of the session before it is dropped.
 func (c *conn) handshake(t *tls.Conn) bool {
 	ctx, cancel := context.WithTimeout(c.srv.accepting, handshakeTime)
 	defer cancel()
@@ -115,10 +117,13 @@ func (c *conn) handshake(t *tls.Conn) bool {
 		c.srv.o.Log.Info(logTLSRefused, "cid", c.cid, "door", door, "remote", c.remote, "err", err)
 		return false
 	}
+	state := t.ConnectionState()
+	c.secure, c.tls = true, &state
+	c.forget()
 	return true
 }
 
-// upgrade goes on under TLS. The state of the session before it is dropped.
+// upgrade goes on under TLS.
 func (c *conn) upgrade() bool {
 	if c.wire.w.Flush() != nil {
 		return false
@@ -128,8 +133,6 @@ func (c *conn) upgrade() bool {
 		return false
 	}
 	c.wire.swap(t)
-	c.secure = true
-	c.forget()
 	return true
 }
 
@@ -169,6 +172,7 @@ func (c *conn) next() (r reply, verb string, err error) {
 	line, err := c.wire.line(maxAuthLine, c.timeout())
 	switch {
 	case errors.Is(err, errLineLong) && strings.HasPrefix(strings.ToUpper(line), "AUTH "):
+		c.srv.reached(mail.LimitAuthLine)
 		return c.fault(newReply(500, "5.5.6", "line too long")), "AUTH", nil
 	case errors.Is(err, errLineLong):
 		return c.fault(newReply(500, "5.5.2", "line too long")), "?", nil

@@ -74,18 +74,6 @@ func (g *fakeGate) stored() []gate.Submission {
 	return append([]gate.Submission(nil), g.mails...)
 }
 
-type fakeAuth struct{ down bool }
-
-func (a fakeAuth) ByPassword(_ context.Context, u, p string, _ registry.Origin) (registry.Principal, error) {
-	if a.down {
-		return registry.Principal{}, io.ErrUnexpectedEOF
-	}
-	if u != user || p != password {
-		return registry.Principal{}, registry.ErrCredentials
-	}
-	return registry.Principal{Kind: registry.KindAgent, Name: user}, nil
-}
-
 var certificate = sync.OnceValue(func() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -106,14 +94,15 @@ func options() Options {
 		Hostname: "localhost", TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate()}},
 		MaxSize: 10000, MaxRecipients: 3, MaxConnections: 1000, MaxPerSource: 100, MaxCommands: 500,
 		Logins: throttle.NewLogins(10, 10, nil), Messages: throttle.NewBytes(16 * 10000),
-		AuthDelay: time.Nanosecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		AuthDelay: time.Nanosecond, AccountDelay: time.Nanosecond,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
 
 func build(t testing.TB, o Options) (*Server, *fakeGate) {
 	t.Helper()
 	g := &fakeGate{}
-	s, err := New(g, fakeAuth{}, o)
+	s, err := New(g, newFakeAuth(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -224,7 +224,10 @@ func TestRepliesTravelTogether(t *testing.T) {
 }
 
 // recordingAuth records which login was checked.
-type recordingAuth struct{ user, remote string }
+type recordingAuth struct {
+	fakeAuth
+	user, remote string
+}
 
 func (w *recordingAuth) ByPassword(
 	_ context.Context, user, _ string, from registry.Origin,

@@ -96,9 +96,17 @@ var (
 	errLogin       = refusal(530, smtp.EnhancedCode{5, 7, 0}, "authentication required")
 	errMechanism   = refusal(504, smtp.EnhancedCode{5, 5, 4}, "unknown authentication mechanism")
 	errBase64      = refusal(501, smtp.EnhancedCode{5, 5, 2}, "malformed base64")
-	errCredentials = answer(registry.ErrCredentials)
-	errGuesses     = refusal(421, smtp.EnhancedCode{4, 7, 0},
+	errCredentials = refusal(535, smtp.EnhancedCode{5, 7, 8}, registry.ErrCredentials.Public)
+	errBinding     = refusal(535, smtp.EnhancedCode{5, 7, 8},
+		"the login belongs to another TLS connection, or the list of mechanisms was changed on its way; "+
+			"see whether something between us opens the encryption")
+	errGuesses = refusal(421, smtp.EnhancedCode{4, 7, 0},
 		"too many failed logins; check the user name and the password, and try again in a minute")
+	errAccountGuesses = refusal(421, smtp.EnhancedCode{4, 7, 0}, errGuesses.Message)
+	// A 5xx would be taken for a refusal of the mail, which is then returned to its
+	// author, and no connection may log in twice (RFC 4954, 4).
+	errEnded = answer(mail.ErrUnauthorised.Errorf(
+		"this login is over: its credential was changed, revoked or disabled, or has expired; connect and log in again"))
 	errInFlight = answer(mail.ReasonBusy.Errorf("too many messages at the same time, try again later"))
 
 	errBig  = answer(mail.ErrTooLarge.Errorf("message too large"))
@@ -117,7 +125,8 @@ func fromError(err error) reply {
 	if !errors.As(err, &e) {
 		return newReply(451, "4.3.0", "internal error, try again later")
 	}
-	return reply{code: e.Code, enhanced: dotted(e.EnhancedCode), lines: strings.Split(e.Message, "\n")}
+	return reply{code: e.Code, enhanced: dotted(e.EnhancedCode), lines: strings.Split(e.Message, "\n"),
+		close: e.Code == 421} // RFC 5321, 3.8
 }
 
 // public makes an SMTPError of what another package returned. Only a mail.Error
@@ -125,7 +134,10 @@ func fromError(err error) reply {
 // finds the cause in the log.
 func public(err error, log *slog.Logger, cid string) *smtp.SMTPError {
 	var e *mail.Error
-	if errors.As(err, &e) && e.Kind != mail.ErrInternal {
+	switch {
+	case errors.As(err, &e) && e.Kind == mail.ErrUnauthorised:
+		return errEnded
+	case errors.As(err, &e) && e.Kind != mail.ErrInternal:
 		return answer(e)
 	}
 	if !errors.Is(err, context.Canceled) {

@@ -9,6 +9,8 @@
 //	wire.go     lines and message data; nothing but CRLF ends them
 //	conn.go     the state machine of one connection
 //	command.go  its verbs; param.go their parameters, auth.go AUTH
+//	sasl.go     the mechanisms; bearer.go and scram.go have those with more than a password
+//	login.go    what a presented credential leads to, whatever the mechanism
 //	session.go  what a transaction means: one principal, one mailbox, the gate
 //
 // The server does not read mail: it passes bytes to the gate and replies with its answer.
@@ -18,6 +20,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -41,11 +44,24 @@ type Gate interface {
 
 var _ Gate = (*gate.Gate)(nil)
 
-// Authenticator checks credentials. A refusal is registry.ErrCredentials;
-// any other error means "not now".
+// Authenticator checks credentials, and records those that it refuses. A refusal
+// is registry.ErrCredentials; any other error means "not now".
 type Authenticator interface {
 	ByPassword(ctx context.Context, user, password string, from registry.Origin) (registry.Principal, error)
+	// TakesTokens reports whether there is an issuer whose tokens ByToken accepts.
+	TakesTokens() bool
+	ByToken(ctx context.Context, token string, from registry.Origin) (registry.Principal, error)
+	// SCRAM returns what its server side needs of a user, who need not exist; BySCRAM
+	// the principal of one that has proved to know the password.
+	SCRAM(ctx context.Context, user string) (registry.SCRAM, error)
+	BySCRAM(ctx context.Context, known registry.SCRAM, user string, from registry.Origin) (registry.Principal, error)
+	// ByCertificate takes what the client of a TLS connection sent, its own certificate first.
+	ByCertificate(ctx context.Context, chain []*x509.Certificate, from registry.Origin) (registry.Principal, error)
+	// Refuse records a login that the door itself refuses, and returns the refusal.
+	Refuse(ctx context.Context, by registry.CredentialKind, user string, from registry.Origin) error
 }
+
+var _ Authenticator = (*registry.Authenticator)(nil)
 
 // Options are the settings of a server, which are all required, and limits that
 // are fixed, of which zero means the fixed value.
@@ -67,6 +83,7 @@ type Options struct {
 	DataTimeout    time.Duration // for the next block of data; 3 minutes
 	MessageTimeout time.Duration // for the whole of a message; 30 minutes
 	AuthDelay      time.Duration // after refused credentials, times their number; 1 second
+	AccountDelay   time.Duration // after those of an account over its limit; 10 seconds
 
 	Log     *slog.Logger
 	Metrics *metrics.Metrics
@@ -96,6 +113,7 @@ func (o Options) withFixed() Options {
 	o.DataTimeout = cmp.Or(o.DataTimeout, 3*time.Minute)
 	o.MessageTimeout = cmp.Or(o.MessageTimeout, 30*time.Minute)
 	o.AuthDelay = cmp.Or(o.AuthDelay, time.Second)
+	o.AccountDelay = cmp.Or(o.AccountDelay, 10*time.Second)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}

@@ -2,10 +2,11 @@ package smtpd
 
 import (
 	"context"
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-sasl"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/registry"
-	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -28,6 +28,7 @@ type session struct {
 	cid    string // names the connection in the log and in replies
 	remote string
 	secure bool
+	tls    *tls.ConnectionState // of the handshake; nil without one
 
 	p      registry.Principal
 	authed bool
@@ -35,8 +36,8 @@ type session struct {
 	open   bool // MAIL was accepted
 }
 
-func (s *Server) newSession(ctx context.Context, remote, cid string, secure bool) *session {
-	return &session{s: s, ctx: ctx, log: s.o.Log, cid: cid, remote: remote, secure: secure}
+func (s *Server) newSession(c *conn) *session {
+	return &session{s: s, ctx: s.work, log: s.o.Log, cid: c.cid, remote: c.remote, secure: c.secure, tls: c.tls}
 }
 
 // AuthMechanisms implements smtp.AuthSession.
@@ -44,7 +45,7 @@ func (s *session) AuthMechanisms() []string {
 	if !s.secure {
 		return nil
 	}
-	return mechanisms[:]
+	return s.offered()
 }
 
 // Auth implements smtp.AuthSession.
@@ -55,41 +56,10 @@ func (s *session) Auth(mech string) (sasl.Server, error) {
 	case s.authed || s.open:
 		return nil, errSequence
 	}
-	return newSASL(mech, func(user, password string) error {
-		if s.s.o.Logins.Wait(s.remote) > 0 {
-			s.s.reached(mail.LimitFailedLoginsSource)
-			return errGuesses
-		}
-		p, err := s.s.auth.ByPassword(s.ctx, user, password, registry.Origin{Door: door, IP: s.remote})
-		if err != nil {
-			return s.refusedLogin(err, user)
-		}
-		s.p, s.authed = p, true
-		s.log.Info(logAuth, "cid", s.cid, "door", door, "actor", p.ID(), "remote", s.remote)
-		return nil
-	})
-}
-
-// refusedLogin counts a failed login and returns its refusal. The right password
-// of an account is accepted however many wrong ones came before: see
-// throttle.Logins.
-func (s *session) refusedLogin(err error, user string) error {
-	s.s.o.Metrics.AuthFailures.WithLabelValues(door).Inc()
-	s.log.Info(logAuthRefused, "cid", s.cid, "door", door, "remote", s.remote)
-	if !errors.Is(err, registry.ErrCredentials) {
-		return credentials(err, s.log, s.cid)
+	if !slices.Contains(s.offered(), mech) {
+		return nil, errMechanism
 	}
-	over := s.s.o.Logins.Failed(s.remote, user)
-	if over.Source {
-		s.s.reached(mail.LimitFailedLoginsSource)
-	}
-	if over.Account {
-		s.s.reached(mail.LimitFailedLoginsAccount)
-	}
-	if over != (throttle.Over{}) {
-		return errGuesses
-	}
-	return credentials(err, s.log, s.cid)
+	return s.mechanism(mech)
 }
 
 // Reset implements smtp.Session: the transaction is forgotten.

@@ -11,10 +11,11 @@ import (
 	"github.com/multimail/multimail/internal/throttle"
 )
 
-// Line limits, with the CRLF (RFC 5321, 4.5.3.1; RFC 4954, 4).
+// Line limits, with the CRLF (RFC 5321, 4.5.3.1). RFC 4954, 4 wants 12,288 octets
+// of AUTH at least.
 const (
 	maxCommand  = 2048
-	maxAuthLine = 12288 + 2
+	maxAuthLine = bufferSize
 	maxText     = 998 + 2
 	bufferSize  = 16 << 10 // holds the longest line that is allowed anywhere
 	maxEndless  = 1 << 20  // octets without an end after which the connection is closed

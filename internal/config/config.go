@@ -37,6 +37,7 @@ type SMTP struct {
 	Submissions    string `toml:"submissions"`
 	CertFile       string `toml:"tls_cert_file"`
 	KeyFile        string `toml:"tls_key_file"`
+	ClientCAFile   string `toml:"client_ca_file"`
 	MaxSize        Size   `toml:"max_size"`
 	MaxRecipients  int    `toml:"max_recipients"`
 	MaxConnections int    `toml:"max_connections"`

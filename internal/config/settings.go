@@ -84,6 +84,10 @@ var Settings = []Setting{
 			"The files are read again when they change, too.", filesReload},
 	{"smtp.tls_key_file", "PEM file", `""`,
 		"Its key.", filesReload},
+	{"smtp.client_ca_file", "PEM file", `""`,
+		"Authorities whose client certificates may log in (AUTH EXTERNAL) as the agent that one of their names " +
+			"stands for. Certificates whose public key is pinned need none. No revocation list is read: revoke " +
+			"the certificate here.", ""},
 	{"smtp.max_size", "octets", `"25MB"`,
 		"Largest message, after the transfer encoding.", ""},
 	{"smtp.max_recipients", "recipients", `100`,

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -91,6 +92,9 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 		return err
 	}
 	d.registry = registry.New(d.audit, time.Duration(conf.Queue.Hold))
+	if err := d.db.Update(context.Background(), d.registry.Prepare); err != nil {
+		return err
+	}
 	d.identity = sign.OpenKeys(conf.Data)
 	if !slices.Contains(conf.DKIM.Algorithms, dkim.RSA) {
 		d.o.Log.Warn("dkim.algorithms has no rsa")
@@ -128,6 +132,11 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		return err
 	}
 	users := registry.NewAuthenticator(d.db, d.registry, verifier)
+	authorities, err := pool("smtp.client_ca_file", conf.SMTP.ClientCAFile, nil)
+	if err != nil {
+		return err
+	}
+	users.TrustClients(authorities)
 	if d.smtp, err = smtpd.New(d.gate, users, smtpd.Options{
 		Hostname: conf.SMTP.Hostname, TLSConfig: d.smtpTLS,
 		MaxSize: int64(conf.SMTP.MaxSize), MaxRecipients: conf.SMTP.MaxRecipients, MaxCommands: conf.SMTP.MaxCommands,
@@ -213,6 +222,8 @@ func (d *Daemon) loadCertificates() error {
 	}
 	if smtpPair != nil {
 		d.smtpTLS, d.certificates = smtpPair.config(), append(d.certificates, smtpPair)
+		// Asked for, and judged at AUTH EXTERNAL: a pinned one needs no authority.
+		d.smtpTLS.ClientAuth = tls.RequestClientCert
 	}
 	if apiPair != nil {
 		d.apiTLS, d.certificates = apiPair.config(), append(d.certificates, apiPair)
@@ -245,16 +256,29 @@ func relayOptions(c config.Relay) (relay.Options, error) {
 	if c.CAFile == "" {
 		return o, nil
 	}
-	var err error
-	if o.RootCAs, err = x509.SystemCertPool(); err != nil {
+	system, err := x509.SystemCertPool()
+	if err != nil {
 		return o, err
 	}
-	b, err := os.ReadFile(c.CAFile)
+	o.RootCAs, err = pool("relay.ca_file", c.CAFile, system)
+	return o, err
+}
+
+// pool adds the certificates of a file that the configuration names to a pool, nil
+// for an empty one. Without a file it returns the pool as it is.
+func pool(key, path string, to *x509.CertPool) (*x509.CertPool, error) {
+	if path == "" {
+		return to, nil
+	}
+	b, err := os.ReadFile(path)
 	if err != nil {
-		return o, fmt.Errorf("relay.ca_file: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	if !o.RootCAs.AppendCertsFromPEM(b) {
-		return o, errors.New("relay.ca_file: no certificate in it")
+	if to == nil {
+		to = x509.NewCertPool()
 	}
-	return o, nil
+	if !to.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("%s: no certificate in it", key)
+	}
+	return to, nil
 }

@@ -184,6 +184,7 @@ func TestNewClosesEverythingWhenItFails(t *testing.T) {
 	for name, spoil := range map[string]func(*config.Config){
 		"smtp.submission: ":     func(c *config.Config) { c.SMTP.Submission = taken.Addr().String() },
 		"smtp.tls_cert_file: ":  func(c *config.Config) { c.SMTP.CertFile = "/nowhere" },
+		"smtp.client_ca_file: ": func(c *config.Config) { c.SMTP.ClientCAFile = c.SMTP.KeyFile },
 		"smtp.max_recipients: ": func(c *config.Config) { c.SMTP.MaxRecipients = 0 },
 		"relay.ca_file: ":       func(c *config.Config) { c.Relay.CAFile = "/nowhere" },
 		"relay: hostname":       func(c *config.Config) { c.SMTP.Hostname = "not a name" },

@@ -2,8 +2,10 @@ package registry
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -17,10 +19,14 @@ import (
 type Authenticator struct {
 	db       store.Store
 	registry *Registry
-	tokens   TokenVerifier // nil: no issuer is configured
+	tokens   TokenVerifier  // nil: no issuer is configured
+	roots    *x509.CertPool // of client certificates; nil: only pinned ones are known
 	// entries limits what is written about refused logins: whoever guesses must
 	// not be able to fill the audit log.
 	entries *rate.Limiter
+
+	mu      sync.Mutex
+	unnoted int // refused logins since the last entry, guarded by mu
 }
 
 // NewAuthenticator returns the authenticator of a store. Without a verifier no token is
@@ -37,7 +43,8 @@ type Origin struct {
 
 // ByPassword returns the agent that user and password name.
 func (a *Authenticator) ByPassword(ctx context.Context, user, password string, from Origin) (Principal, error) {
-	return a.find(ctx, from, user, func(tx store.Tx) (Principal, error) {
+	refused := RefusedLogin{Origin: from, By: CredentialPassword, User: user}
+	return a.find(ctx, refused, func(tx store.Tx) (Principal, error) {
 		return a.registry.ByPassword(tx, user, password)
 	})
 }
@@ -46,18 +53,21 @@ func (a *Authenticator) ByPassword(ctx context.Context, user, password string, f
 // tells which it is, so a string is never tried as both.
 func (a *Authenticator) ByBearer(ctx context.Context, secret string, from Origin) (Principal, error) {
 	if a.tokens == nil || strings.HasPrefix(secret, secretPrefix) {
-		return a.find(ctx, from, "", func(tx store.Tx) (Principal, error) { return a.registry.ByKey(tx, secret) })
+		return a.find(ctx, RefusedLogin{Origin: from, By: CredentialKey}, func(tx store.Tx) (Principal, error) {
+			return a.registry.ByKey(tx, secret)
+		})
 	}
 	return a.ByToken(ctx, secret, from)
 }
 
 // ByToken returns the principal that a token of an issuer is bound to.
 func (a *Authenticator) ByToken(ctx context.Context, token string, from Origin) (Principal, error) {
+	refused := RefusedLogin{Origin: from, By: CredentialToken}
 	if a.tokens == nil {
-		return a.find(ctx, from, "", func(store.Tx) (Principal, error) { return Principal{}, ErrCredentials })
+		return a.find(ctx, refused, func(store.Tx) (Principal, error) { return Principal{}, ErrCredentials })
 	}
 	t, bad := a.tokens.Verify(ctx, token)
-	return a.find(ctx, from, "", func(tx store.Tx) (Principal, error) {
+	return a.find(ctx, refused, func(tx store.Tx) (Principal, error) {
 		if bad != nil {
 			return Principal{}, bad
 		}
@@ -65,10 +75,49 @@ func (a *Authenticator) ByToken(ctx context.Context, token string, from Origin) 
 	})
 }
 
-// find runs by in a transaction and notes a refusal. user is what the client called
-// itself.
+// TakesTokens reports whether there is an issuer whose tokens ByToken accepts.
+func (a *Authenticator) TakesTokens() bool { return a.tokens != nil }
+
+// SCRAM returns what the server side of SCRAM needs of a user, who need not exist.
+func (a *Authenticator) SCRAM(ctx context.Context, user string) (s SCRAM, err error) {
+	err = a.db.View(ctx, func(tx store.Tx) error {
+		s, err = a.registry.SCRAM(tx, user)
+		return err
+	})
+	return s, err
+}
+
+// BySCRAM returns the agent that has proved to know the password.
+func (a *Authenticator) BySCRAM(ctx context.Context, known SCRAM, user string, from Origin) (Principal, error) {
+	refused := RefusedLogin{Origin: from, By: CredentialPassword, User: user}
+	return a.find(ctx, refused, func(tx store.Tx) (Principal, error) {
+		return a.registry.BySCRAM(tx, known)
+	})
+}
+
+// TrustClients takes certificates of clients by the names in them if they chain to
+// one of roots. It must be called before the first login.
+func (a *Authenticator) TrustClients(roots *x509.CertPool) { a.roots = roots }
+
+// ByCertificate returns the agent that a client certificate stands for. The client has
+// proved in the handshake that it holds the key of the first one.
+func (a *Authenticator) ByCertificate(
+	ctx context.Context, chain []*x509.Certificate, from Origin,
+) (Principal, error) {
+	return a.find(ctx, RefusedLogin{Origin: from, By: CredentialCertificate}, func(tx store.Tx) (Principal, error) {
+		return a.registry.ByCertificate(tx, chain, a.roots)
+	})
+}
+
+// Refuse notes a login that a door refuses by itself, such as one whose name is not
+// that of its credential, and returns ErrCredentials.
+func (a *Authenticator) Refuse(ctx context.Context, by CredentialKind, user string, from Origin) error {
+	return errors.Join(ErrCredentials, a.note(ctx, RefusedLogin{Origin: from, By: by, User: user}))
+}
+
+// find runs by in a transaction and notes a refusal.
 func (a *Authenticator) find(
-	ctx context.Context, from Origin, user string, by func(store.Tx) (Principal, error),
+	ctx context.Context, refused RefusedLogin, by func(store.Tx) (Principal, error),
 ) (p Principal, err error) {
 	err = a.db.View(ctx, func(tx store.Tx) error {
 		p, err = by(tx)
@@ -77,23 +126,32 @@ func (a *Authenticator) find(
 	if err != nil {
 		p = Principal{}
 		if errors.Is(err, ErrCredentials) {
-			err = errors.Join(err, a.note(ctx, from, user))
+			err = errors.Join(err, a.note(ctx, refused))
 		}
 		return p, err
 	}
-	p.IP = from.IP
+	p.IP = refused.IP
 	return p, nil
 }
 
-// note records a refused login. The client may be gone by then.
-func (a *Authenticator) note(ctx context.Context, from Origin, user string) error {
+// note records a refused login. The client may be gone by then. When entries are
+// limited, the next one says how many were left out before it.
+func (a *Authenticator) note(ctx context.Context, refused RefusedLogin) error {
+	a.mu.Lock()
 	if !a.entries.Allow() {
+		a.unnoted++
+		a.mu.Unlock()
 		return nil
 	}
+	refused.Unrecorded, a.unnoted = a.unnoted, 0
+	a.mu.Unlock()
 	err := a.db.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
-		return a.registry.NoteAuthFailure(tx, from.Door, from.IP, user)
+		return a.registry.NoteAuthFailure(tx, refused)
 	})
 	if err != nil {
+		a.mu.Lock()
+		a.unnoted += refused.Unrecorded + 1
+		a.mu.Unlock()
 		return mail.ErrUnavailable.Errorf("the log cannot be written; try again later").Because(err)
 	}
 	return nil

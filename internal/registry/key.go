@@ -284,7 +284,7 @@ func (r *Registry) keepsApprover(tx store.Tx, p Principal, k Key) error {
 }
 
 // ByKey returns the principal a secret belongs to, or ErrCredentials. Nothing
-// is recorded: for that, see NoteAuth.
+// is recorded: for that, see NoteAuthFailure.
 func (r *Registry) ByKey(tx store.Tx, secret string) (Principal, error) {
 	presented := hashOf(secret)
 	k, ok, err := get[Key](tx, credKey+secretID(secret))

@@ -40,6 +40,7 @@ func (h *Hash) UnmarshalText(b []byte) error {
 type login struct {
 	ID        string    `json:"id"` // another one after every reset
 	Hash      Hash      `json:"hash"`
+	SCRAM     *SCRAM    `json:"scram,omitempty"` // nil for one that was made before there was SCRAM
 	CreatedBy string    `json:"created_by"`
 	CreatedAt time.Time `json:"created_at"`
 }
@@ -47,9 +48,13 @@ type login struct {
 // newPassword gives the agent a password in place of the one it had.
 func newPassword(tx store.Tx, by Principal, agent string) (string, error) {
 	secret := rand.Text() // 26 base32 characters, 130 bits
+	derived, err := newSCRAM(tx, agent, secret)
+	if err != nil {
+		return "", err
+	}
 	now := tx.Now()
 	return secret, put(tx, passwordKey+agent, login{
-		ID: string(mail.NewID(now)), Hash: hashOf(secret), CreatedBy: by.ID(), CreatedAt: now,
+		ID: string(mail.NewID(now)), Hash: hashOf(secret), SCRAM: derived, CreatedBy: by.ID(), CreatedAt: now,
 	})
 }
 
@@ -75,14 +80,21 @@ func (r *Registry) ResetPassword(tx store.Tx, actor Principal, name string) (str
 	return secret, nil
 }
 
+// leastBearers is for how many agents at least a password is looked at: a mailbox
+// of fewer agents cannot be told from an address that is not here.
+const leastBearers = 4
+
 // ByPassword returns the agent that user and password name, or ErrCredentials.
 // The user is the name of the agent or the address of a mailbox it uses;
 // anything else is a name nobody has. The same work is done for a name that is
-// not here. Nothing is recorded: for that, see NoteAuth.
+// not here.
 func (r *Registry) ByPassword(tx store.Tx, user, password string) (Principal, error) {
-	names, err := r.bearers(tx, user)
+	_, names, err := r.bearers(tx, user)
 	if err != nil {
 		return Principal{}, err
+	}
+	for len(names) < leastBearers {
+		names = append(names, "") // nobody's: an unknown user costs the same reads and comparisons
 	}
 	presented, found, by := hashOf(password), "", Credential{Kind: CredentialPassword}
 	for _, name := range names {
@@ -95,24 +107,4 @@ func (r *Registry) ByPassword(tx store.Tx, user, password string) (Principal, er
 		}
 	}
 	return r.ofAgent(tx, found, by)
-}
-
-// bearers returns the agents that a user name may mean, at least one name
-// though it be empty: an unknown user costs the same reads and comparison.
-// Nothing that a client sent becomes part of a key unless it is a name or an
-// address by our own grammar (invariant 9).
-func (r *Registry) bearers(tx store.Tx, user string) ([]string, error) {
-	nobody := []string{""}
-	if validName(user) {
-		return []string{user}, nil
-	}
-	a, err := mail.ParseAddress(user)
-	if err != nil {
-		return nobody, nil
-	}
-	m, ok, err := get[Mailbox](tx, mailboxKey+a.Key())
-	if err != nil || !ok {
-		return nobody, err
-	}
-	return m.Agents, nil
 }

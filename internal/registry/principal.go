@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
@@ -68,7 +69,8 @@ type Principal struct {
 	IP          string // remote address, private in the audit log
 	Interactive bool   // signed in as a person
 
-	token *Token // what was presented, for a credential of kind token
+	until time.Time // when a credential of kind certificate is out of date
+	token *Token    // what was presented, for a credential of kind token
 }
 
 // Socket returns the principal on the local socket. Only that of the dev mode
@@ -137,7 +139,7 @@ func contains(list []mail.Address, addr mail.Address) bool {
 
 // Current returns p as it stands now: rights and mailboxes are read again. It
 // fails with ErrCredentials when the key was revoked, the password reset, the
-// token expired or its binding ended, or the agent disabled: an open session ends
+// token or certificate expired, its binding ended, or the agent disabled: an open session ends
 // with its credential. Who has no credential is nobody.
 func (r *Registry) Current(tx store.Tx, p Principal) (Principal, error) {
 	now, err := r.current(tx, p)
@@ -160,6 +162,8 @@ func (r *Registry) current(tx store.Tx, p Principal) (Principal, error) {
 		return r.currentPassword(tx, p)
 	case CredentialToken:
 		return r.currentToken(tx, p)
+	case CredentialCertificate:
+		return r.currentCertificate(tx, p)
 	}
 	return Principal{}, ErrCredentials
 }

@@ -47,19 +47,22 @@ func New(log *audit.Log, hold time.Duration) *Registry {
 // Where the records stand. Names in keys are lower case; an address has no
 // slash behind its last @, so one mailbox's keys never begin another's.
 const (
-	operatorKey = "registry/operator"
-	epochKey    = "registry/epoch"
-	nameKey     = "registry/name/"     // + name: which kind of principal has it
-	domainKey   = "registry/domain/"   // + domain
-	agentKey    = "registry/agent/"    // + agent
-	passwordKey = "registry/password/" // + agent
-	mailboxKey  = "registry/mailbox/"  // + address
-	usesKey     = "registry/uses/"     // + agent + "/" + address: what an agent may use
-	allowKey    = "allow/"             // + address + "/" + id
-	freezeKey   = "freeze/"            // + scope
-	credKey     = "key/"               // + key id: the lookup of a presented key
-	bindingKey  = "binding/"           // + binding id
-	boundKey    = "bound/"             // + hash of an id of an issuer: its binding
+	operatorKey    = "registry/operator"
+	epochKey       = "registry/epoch"
+	nameKey        = "registry/name/"        // + name: which kind of principal has it
+	domainKey      = "registry/domain/"      // + domain
+	agentKey       = "registry/agent/"       // + agent
+	passwordKey    = "registry/password/"    // + agent
+	scramKey       = "registry/scram"        // the secret behind the salts of SCRAM
+	certificateKey = "registry/certificate/" // + id
+	certifiedKey   = "registry/certified/"   // + "pin/" or "san/" + hash: the id of the one in force
+	mailboxKey     = "registry/mailbox/"     // + address
+	usesKey        = "registry/uses/"        // + agent + "/" + address: what an agent may use
+	allowKey       = "allow/"                // + address + "/" + id
+	freezeKey      = "freeze/"               // + scope
+	credKey        = "key/"                  // + key id: the lookup of a presented key
+	bindingKey     = "binding/"              // + binding id
+	boundKey       = "bound/"                // + hash of an id of an issuer: its binding
 )
 
 var space = store.NewSpace("registry/", allowKey, freezeKey, credKey, bindingKey, boundKey)

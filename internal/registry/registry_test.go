@@ -167,7 +167,8 @@ func TestNoLeafOfTheLogNamesAPersonOrAnAddress(t *testing.T) {
 			patch(registry.MailboxPatch{Oversight: &other, DisplayName: nil})(h, tx, ann),
 			patch(registry.MailboxPatch{DisplayName: ptr("A. Person")})(h, tx, socket),
 			mode(mail.ReadOnly)(h, tx, ann),
-			h.reg.NoteAuthFailure(tx, "smtp", ann.IP, "eve@evil.test\xff"))
+			h.reg.NoteAuthFailure(tx, registry.RefusedLogin{Origin: registry.Origin{Door: "smtp", IP: ann.IP},
+				By: registry.CredentialPassword, User: "eve@evil.test\xff"}))
 	})
 	personal := []string{
 		"ann-approver", "192.0.2.77", "pal@friend.test", "a private note", "a reason",
@@ -194,7 +195,8 @@ func TestNoLeafOfTheLogNamesAPersonOrAnAddress(t *testing.T) {
 func TestAFailedLoginIsRecordedWithItsDoor(t *testing.T) {
 	h := open(t)
 	h.must(func(tx store.Tx) error {
-		return h.reg.NoteAuthFailure(tx, "smtp", "192.0.2.1", strings.Repeat("\xff", 1<<16))
+		return h.reg.NoteAuthFailure(tx, registry.RefusedLogin{Origin: registry.Origin{Door: "smtp", IP: "192.0.2.1"},
+			By: registry.CredentialPassword, User: strings.Repeat("\xff", 1<<16)})
 	})
 	l := h.entries()
 	last := l[len(l)-1].Record()

@@ -241,6 +241,20 @@ func credentialOperations() []operation {
 				_, err := h.reg.ResetPassword(tx, p, "demo")
 				return err
 			}},
+		{"add a certificate", "MSD", "certificate.add", false, nil,
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
+				_, err := h.reg.AddCertificate(tx, p, registry.CertificateRequest{Agent: "demo", SAN: "dns:x.test"})
+				return err
+			}},
+		{"revoke a certificate", "AMSD", "certificate.revoke", false,
+			func(h *fixture) { h.certify(registry.CertificateRequest{Agent: "demo", SAN: "dns:x.test"}) },
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
+				all, err := h.reg.Certificates(tx)
+				if err != nil {
+					return err
+				}
+				return h.reg.RevokeCertificate(tx, p, all[0].ID)
+			}},
 		{"make an agent's key", "MSD", "key.create", false, nil,
 			issue(registry.KeyRequest{Kind: "agent", Owner: "demo"})},
 		{"make an admin's key", "MSD", "key.create", false, nil,

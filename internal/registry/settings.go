@@ -55,6 +55,11 @@ func stated(e audit.Record) map[string]string {
 		out["binding "+e.Private["binding"]] = describeBinding(e)
 	case audit.BindingEnd:
 		out["binding "+e.Private["binding"]] = "ended"
+	case audit.CertificateAdd:
+		out["certificate "+e.Private["certificate"]] = fmt.Sprintf("of %s: pin %q san %q",
+			e.Facts["agent"], e.Private["pin"], e.Private["san"])
+	case audit.CertificateRevoke:
+		out["certificate "+e.Private["certificate"]] = "revoked"
 	case audit.Freeze:
 		out["freeze of "+scopeOf(e, box)] = present
 	case audit.Thaw:
@@ -133,7 +138,7 @@ func (r *Registry) recorded(tx store.Tx) ([]audit.Record, error) {
 	var s states
 	for _, part := range []func(store.Tx, *states) error{
 		r.recordedOperator, r.recordedAgents, r.recordedMailboxes, r.recordedUses, r.recordedStops, r.recordedKeys,
-		r.recordedBindings, r.recordedBound,
+		r.recordedBindings, r.recordedBound, r.recordedCertificates, r.recordedCertified,
 	} {
 		if err := part(tx, &s); err != nil {
 			return nil, err

@@ -23,6 +23,7 @@ func settled(t testing.TB) *fixture {
 	h := open(t)
 	callers(h)
 	h.mustBind(robot)
+	h.certify(registry.CertificateRequest{Agent: "demo", SAN: "dns:demo.agents.test"})
 	h.must(func(tx store.Tx) error {
 		if _, err := h.reg.AllowAdd(tx, dev, box, "*@friend.test", "a note"); err != nil {
 			return err
@@ -92,7 +93,7 @@ type edit struct {
 func TestASettingThatWasEditedInTheStoreIsFound(t *testing.T) {
 	base := settled(t)
 	for _, e := range slices.Concat(mailboxEdits(), agentEdits(), stopEdits(base), keyEdits(base),
-		bindingEdits(base)) {
+		bindingEdits(base), certificateEdits(base)) {
 		h := base.clone(t)
 		h.db.Edit(e.edit)
 		if _, err := h.verify(); err == nil || !strings.Contains(err.Error(), e.why) {
