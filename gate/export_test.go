@@ -13,3 +13,6 @@ func Receive(g *Gate, tx store.Tx, m *mail.Mail, raw store.Staged) error {
 
 // Render sets how g renders notices.
 func Render(g *Gate, render func(message.Notice) []byte) { g.render = render }
+
+// Capabilities is what a release says that the agent of a mailbox may do.
+func Capabilities(m mail.Mode) []string { return capabilities(m) }

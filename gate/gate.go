@@ -228,7 +228,10 @@ func (g *Gate) terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (terms, error)
 	}
 	t.release = mail.Release{
 		Mode: box.Mode, Basis: basis, By: "none", Ref: m.SubmitRef, Operator: op.Name,
-		AgentRef: m.AgentRef, Capabilities: capabilities(box.Mode),
+		AgentRef: m.AgentRef, RefPolicy: box.RefPolicy, Capabilities: capabilities(box.Mode),
+	}
+	if box.RefPolicy == mail.RefNone {
+		t.release.AgentRef = ""
 	}
 	switch basis {
 	case mail.Allowlist:

@@ -19,6 +19,8 @@ func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
 		name, as, body string
 		want           int
 	}{
+		{"a way to name the agent that is none", "dev", `{"display_name":"X","agent_ref":"hash"}`, 400},
+		{"a way to name the agent it may not set", "reader", `{"agent_ref":"none"}`, 403},
 		{"a mode that is none", "admin", `{"display_name":"X","oversight_mode":"free"}`, 400},
 		{"a mode it may not set", "admin", `{"display_name":"X","oversight_mode":"autonomous"}`, 403},
 		{"a name it may not set", "reader", `{"display_name":"X","oversight_mode":"gated_all"}`, 403},
@@ -42,6 +44,12 @@ func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
 	if m.DisplayName != "X" || m.OversightMode != "monitored" || m.OversightAddress != "max@a.example" ||
 		m.HoldSeconds != 60 || len(m.Agents) != 2 {
 		t.Errorf("got %+v", m)
+	}
+	for _, ref := range []string{"hmac", "none", "plain"} {
+		m = into[api.Mailbox](h, h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot, `{"agent_ref":"`+ref+`"}`))
+		if m.AgentRef != ref {
+			t.Errorf("agent_ref %s: %+v", ref, m)
+		}
 	}
 	m = into[api.Mailbox](h, h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot,
 		`{"oversight_address":"","hold_seconds":0}`))

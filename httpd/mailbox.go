@@ -79,7 +79,8 @@ func (s *Server) mailboxOf(tx store.Tx, p registry.Principal, m registry.Mailbox
 	return api.Mailbox{
 		ID: m.Address.String(), Address: m.Address.String(), DisplayName: m.DisplayName,
 		OversightMode: m.Mode.String(), OversightAddress: m.Oversight.String(),
-		HoldSeconds: int64(s.o.Registry.Hold(m) / time.Second), Agents: append([]string{}, m.Agents...),
+		HoldSeconds: int64(s.o.Registry.Hold(m) / time.Second), AgentRef: m.RefPolicy.String(),
+		Agents: append([]string{}, m.Agents...),
 		Frozen: slices.ContainsFunc(freezes, stops), CreatedAt: m.CreatedAt,
 	}, nil
 }
@@ -200,6 +201,13 @@ func changeOf(p api.MailboxPatch) (registry.MailboxPatch, error) {
 		}
 		ttl := time.Duration(*p.HoldSeconds) * time.Second
 		c.TTL = &ttl
+	}
+	if p.AgentRef != nil {
+		ref, err := mail.ParseRefPolicy(*p.AgentRef)
+		if err != nil {
+			return c, invalid("agent_ref must be plain, hmac or none")
+		}
+		c.RefPolicy = &ref
 	}
 	return c, nil
 }

@@ -28,7 +28,8 @@ type Release struct {
 	At           time.Time `json:"at"`  // whole seconds
 	Ref          string    `json:"ref"` // hash of the approve entry (human, reviewer) or the submit entry, hex
 	Operator     string    `json:"operator"`
-	AgentRef     string    `json:"agent_ref,omitempty"`
-	Verified     bool      `json:"verified,omitempty"` // the operator's domain was checked: never yet
+	AgentRef     string    `json:"agent_ref,omitempty"`  // "" where RefPolicy is RefNone
+	RefPolicy    RefPolicy `json:"ref_policy,omitempty"` // of the mailbox
+	Verified     bool      `json:"verified,omitempty"`   // the operator's domain was checked: never yet
 	Capabilities []string  `json:"capabilities"`
 }

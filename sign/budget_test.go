@@ -108,7 +108,7 @@ func TestBudgetIsRefusedWhenItIsConfigured(t *testing.T) {
 
 func TestTheHashesGiveWayFirst(t *testing.T) {
 	c := Claims{AgentRef: strings.Repeat("r", maxRef), Recipients: "rh", Content: "th"}
-	f := c.forms(make([]byte, 32))
+	f := c.forms(make([]byte, 32), mail.RefPlain)
 	for i, want := range []Claims{
 		c,
 		{AgentRef: c.AgentRef, Recipients: "rh"},

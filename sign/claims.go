@@ -102,9 +102,12 @@ const maxRef = 36
 // forms returns the claims from the fullest form to the one that always fits.
 // th goes first, and then rh; then the agent's name becomes an HMAC under the
 // domain's own secret, which the operator can recompute and nobody else can reverse.
-func (c Claims) forms(refKey []byte) []Claims {
+func (c Claims) forms(refKey []byte, how mail.RefPolicy) []Claims {
 	hidden := hide(c.AgentRef, refKey)
-	if !utf8.ValidString(c.AgentRef) || len(c.AgentRef) > maxRef {
+	if how == mail.RefNone {
+		c.AgentRef, hidden = "", ""
+	}
+	if how == mail.RefHMAC || !utf8.ValidString(c.AgentRef) || len(c.AgentRef) > maxRef {
 		c.AgentRef = hidden
 	}
 	noText := c

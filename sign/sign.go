@@ -130,7 +130,7 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, form := range c.forms(keys.refKey) {
+	for _, form := range c.forms(keys.refKey, m.Release.RefPolicy) {
 		if lineLength(form) <= maxLine {
 			line, err := s.keys.line(keys.current(), form)
 			if err != nil {

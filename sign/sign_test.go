@@ -175,7 +175,7 @@ func (h *fixture) hidden(ref string) string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return Claims{AgentRef: ref}.forms(d.refKey)[0].AgentRef
+	return Claims{AgentRef: ref}.forms(d.refKey, mail.RefPlain)[0].AgentRef
 }
 
 func TestRecipientHashIsThereOnlyWhenAllParsersAgree(t *testing.T) {

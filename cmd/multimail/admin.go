@@ -211,6 +211,7 @@ type mailboxSetCmd struct {
 	Name      *string  `help:"Display name." placeholder:"TEXT"`
 	Oversight *string  `help:"Address that gets the copies in monitored; empty for the operator's." placeholder:"ADDR"`
 	Hold      *int64   `help:"Seconds a mail waits for a decision; 0 for the default." placeholder:"N"`
+	AgentRef  *string  `help:"How the identity header names the agent: plain, hmac or none." placeholder:"HOW"`
 	Agent     []string `help:"Agents that may use it too." placeholder:"NAME"`
 }
 
@@ -218,7 +219,8 @@ func (m mailboxSetCmd) Run(e *environment) error {
 	return show(e, api.UpdateMailbox, api.MailboxRequest{
 		MailboxRef: api.MailboxRef{Mailbox: m.Address},
 		MailboxPatch: api.MailboxPatch{
-			DisplayName: m.Name, OversightAddress: m.Oversight, HoldSeconds: m.Hold, AddAgents: m.Agent,
+			DisplayName: m.Name, OversightAddress: m.Oversight, HoldSeconds: m.Hold, AgentRef: m.AgentRef,
+			AddAgents: m.Agent,
 		},
 	}, func(b api.Mailbox) error { return e.line("%s is changed", b.Address) })
 }

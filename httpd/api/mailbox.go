@@ -10,6 +10,7 @@ type Mailbox struct {
 	OversightMode    string    `json:"oversight_mode" doc:"one of the five, by name"`
 	OversightAddress string    `json:"oversight_address,omitempty" doc:"empty: the account's"`
 	HoldSeconds      int64     `json:"hold_seconds" doc:"how long a mail waits for a decision"`
+	AgentRef         string    `json:"agent_ref" doc:"how the header names the agent: plain, hmac or none"`
 	Agents           []string  `json:"agents"`
 	Frozen           bool      `json:"frozen" doc:"nothing leaves it now"`
 	CreatedAt        time.Time `json:"created_at"`
@@ -33,6 +34,7 @@ type MailboxPatch struct {
 	DisplayName      *string  `json:"display_name,omitempty" doc:"the name in From"`
 	OversightAddress *string  `json:"oversight_address,omitempty" doc:"'': the account's again"`
 	HoldSeconds      *int64   `json:"hold_seconds,omitempty" doc:"0: the default again"`
+	AgentRef         *string  `json:"agent_ref,omitempty" doc:"how the header names the agent: plain, hmac or none"`
 	AddAgents        []string `json:"add_agents,omitempty" doc:"let these use it too"`
 }
 

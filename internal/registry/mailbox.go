@@ -22,6 +22,8 @@ type Mailbox struct {
 	Oversight   mail.Address  `json:"oversight"`     // zero: the operator's
 	TTL         time.Duration `json:"ttl,omitempty"` // of a hold; 0: that of the configuration
 	CreatedAt   time.Time     `json:"created_at"`
+
+	RefPolicy mail.RefPolicy `json:"agent_ref,omitempty"` // how the identity header names the agent
 }
 
 // MailboxPatch names what SetMailbox changes; nil leaves a value as it is.
@@ -29,6 +31,7 @@ type MailboxPatch struct {
 	DisplayName *string
 	Oversight   *mail.Address  // zero: the operator's again
 	TTL         *time.Duration // 0: that of the configuration again
+	RefPolicy   *mail.RefPolicy
 }
 
 // AddMailbox adds a mailbox used by the agents. It starts gated_send whoever
@@ -155,7 +158,8 @@ func (r *Registry) SetMailbox(
 	named := m.DisplayName != before.DisplayName
 	moved := m.Oversight != before.Oversight
 	timed := m.TTL != before.TTL
-	if !named && !moved && !timed {
+	referred := m.RefPolicy != before.RefPolicy
+	if !named && !moved && !timed && !referred {
 		return m, nil
 	}
 	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
@@ -166,6 +170,9 @@ func (r *Registry) SetMailbox(
 		"ttl": r.Hold(m).String(), "ttl_before": r.Hold(before).String(),
 	}
 	private := details{"mailbox": addr.String()}
+	if referred {
+		facts["agent_ref"] = m.RefPolicy.String()
+	}
 	if named {
 		private["display_name"] = m.DisplayName
 	}
@@ -198,6 +205,12 @@ func (patch MailboxPatch) apply(m Mailbox) (Mailbox, error) {
 		}
 		m.TTL = *patch.TTL
 	}
+	if patch.RefPolicy != nil {
+		if _, err := patch.RefPolicy.MarshalText(); err != nil {
+			return Mailbox{}, in(ErrInvalid, "the header names an agent plain, hmac or none")
+		}
+		m.RefPolicy = *patch.RefPolicy
+	}
 	return m, nil
 }
 
@@ -205,6 +218,9 @@ func (patch MailboxPatch) apply(m Mailbox) (Mailbox, error) {
 func (r *Registry) mayPatch(p Principal, before, after Mailbox) error {
 	if after.DisplayName != before.DisplayName && !configure(p) {
 		return in(ErrForbidden, "the display name is set by an admin")
+	}
+	if after.RefPolicy != before.RefPolicy && !configure(p) {
+		return in(ErrForbidden, "how the header names the agent is set by an admin")
 	}
 	if after.Oversight != before.Oversight && !loosen(before.Address)(p) {
 		return errLoosen("another oversight address")

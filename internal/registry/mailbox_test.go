@@ -187,6 +187,33 @@ func TestAPatchThatChangesNothingIsNotRecorded(t *testing.T) {
 	}
 }
 
+// A mailbox from before the setting, and one that went back to it, read alike.
+func TestTheAgentIsNamedPlainlyUnlessTheMailboxSaysOtherwise(t *testing.T) {
+	h := open(t)
+	for _, ref := range []mail.RefPolicy{mail.RefPlain, mail.RefHMAC, mail.RefNone, mail.RefPlain} {
+		h.must(func(tx store.Tx) error { return patch(registry.MailboxPatch{RefPolicy: &ref})(h, tx, socket) })
+		h.must(func(tx store.Tx) error {
+			m, err := h.reg.Mailbox(tx, box)
+			if err != nil || m.RefPolicy != ref {
+				t.Errorf("%s: %+v, %v", ref, m, err)
+			}
+			return nil
+		})
+		if _, err := h.verify(); err != nil {
+			t.Errorf("%s: %v", ref, err)
+		}
+	}
+	last := h.entries()[len(h.entries())-1].Record()
+	if got := last.Facts["agent_ref"]; got != "plain" {
+		t.Errorf("the entry says %q", got)
+	}
+	bad := mail.RefPolicy(9)
+	err := h.update(func(tx store.Tx) error { return patch(registry.MailboxPatch{RefPolicy: &bad})(h, tx, socket) })
+	if !errors.Is(err, registry.ErrInvalid) {
+		t.Errorf("a fourth way: %v", err)
+	}
+}
+
 func TestCopiesGoToTheMailboxesAddressOrElseTheOperators(t *testing.T) {
 	h := open(t)
 	h.must(func(tx store.Tx) error {

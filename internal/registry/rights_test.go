@@ -190,6 +190,8 @@ func settingOperations() []operation {
 			listed, grant},
 		{"set the display name", "MSD", "mailbox.set", false, nil,
 			patch(registry.MailboxPatch{DisplayName: ptr("Demo")})},
+		{"hide the agent in the header", "MSD", "mailbox.set", false, nil,
+			patch(registry.MailboxPatch{RefPolicy: ptr(mail.RefHMAC)})},
 	}
 }
 

@@ -93,6 +93,13 @@ func statedOfMailbox(out map[string]string, e audit.Record, box string) {
 		if e.Facts["display_name"] == changed(true) {
 			out["display name of "+box] = e.Private["display_name"]
 		}
+		switch ref := e.Facts["agent_ref"]; ref {
+		case "": // not said
+		case mail.RefPlain.String(): // as in a record that does not say it either
+			out["name of the agent in headers of "+box] = ""
+		default:
+			out["name of the agent in headers of "+box] = ref
+		}
 	case audit.AllowAdd:
 		out[pattern] = e.Private["pattern"]
 	case audit.AllowRemove:
@@ -182,7 +189,8 @@ func (r *Registry) recordedMailboxes(tx store.Tx, s *states) error {
 	return each(tx, mailboxKey, func(_ string, m Mailbox) (string, error) {
 		box := m.Address.String()
 		s.add(audit.MailboxAdd, details{"mode": m.Mode.String(), "agents": words(m.Agents)}, details{"mailbox": box})
-		s.add(audit.MailboxSet, details{"oversight": changed(true), "display_name": changed(true)},
+		s.add(audit.MailboxSet, details{"oversight": changed(true), "display_name": changed(true),
+			"agent_ref": m.RefPolicy.String()},
 			details{"mailbox": box, "oversight": m.Oversight.String(), "display_name": m.DisplayName})
 		for _, agent := range m.Agents {
 			if _, ok, err := get[mail.Address](tx, usesKey+agent+"/"+m.Address.Key()); err != nil {

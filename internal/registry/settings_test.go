@@ -30,6 +30,7 @@ func settled(t testing.TB) *fixture {
 		}
 		for _, do := range []func(*fixture, store.Tx, registry.Principal) error{
 			mode(mail.Monitored), patch(registry.MailboxPatch{Oversight: &other, DisplayName: ptr("Ünser Büro")}),
+			patch(registry.MailboxPatch{RefPolicy: ptr(mail.RefNone)}),
 			freeze("all"), freeze("agent:demo"), freeze("mailbox:other@example.test"), freeze("domain:example.test"),
 		} {
 			if err := do(h, tx, dev); err != nil {
@@ -110,6 +111,10 @@ func mailboxEdits() []edit {
 		{"the oversight address of a mailbox", edited(demo, map[string]any{"oversight": "eve@evil.test"}),
 			"oversight address of demo@example.test"},
 		{"a display name", edited(demo, map[string]any{"display_name": "Eve"}), "display name of demo@example.test"},
+		{"how the header names the agent", edited(demo, map[string]any{"agent_ref": "plain"}),
+			`name of the agent in headers of demo@example.test: the record says nothing, the log says "none"`},
+		{"how the header names the agent of another", edited(second, map[string]any{"agent_ref": "hmac"}),
+			"name of the agent in headers of second@example.test"},
 		{"a mailbox is gone", removed(second), "mode of second@example.test: the record says nothing"},
 		{"a mailbox in the place of another", copied(demo, second), "is that of registry/mailbox/demo@"},
 		{"a mailbox of an agent", copied("registry/uses/demo/demo@example.test", "registry/uses/other/demo@example.test"),
