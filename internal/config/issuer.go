@@ -69,6 +69,8 @@ const (
 	maxSkew   = time.Minute
 	maxValues = 64  // of a list of an issuer
 	maxText   = 512 // octets of a value
+
+	maxProvisionName = 27 // octets of an issuer's name; an agent's has a dash, a GUID, and 64 at most
 )
 
 var (
@@ -260,6 +262,9 @@ func checkProvision(is Issuer) *KeyError {
 		switch {
 		case is.Preset != PresetEntra:
 			return &KeyError{key + "tenant", "only with the preset entra"}
+		case len(is.Name) > maxProvisionName:
+			return &KeyError{"name", fmt.Sprintf("at most %d octets with provisioning: agents are named after it",
+				maxProvisionName)}
 		case !slices.Contains(is.Tenants, p.Tenant):
 			return &KeyError{key + "tenant", "required: one of tenants"}
 		case p.Role == "" || len(p.Role) > maxText || strings.ContainsAny(p.Role, " \t\r\n"):

@@ -99,6 +99,8 @@ var issuerCases = []struct{ name, text, want string }{
 		"f:12: issuer.provision.tenant: required: one of tenants"},
 	{"provisioning without a role", entra + "[[issuer.provision]]\ntenant = '" + tenantA + "'\n",
 		"f:11: issuer.provision.role: required"},
+	{"provisioning under a long name", strings.Replace(entra, "'entra'", "'"+strings.Repeat("e", 28)+"'", 1) +
+		"[[issuer.provision]]\ntenant = '" + tenantA + "'\n", "f:6: issuer.name: at most 27 octets"},
 	{"one address for all", entra + "[[issuer.provision]]\ntenant = '" + tenantA +
 		"'\nrole = 'r'\naddress = 'a@example.com'\n", "f:14: issuer.provision.address: required"},
 }

@@ -3,11 +3,13 @@ package daemon
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/oauth"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -25,7 +27,8 @@ func (v tokens) Verify(ctx context.Context, raw string) (registry.Token, error) 
 		return registry.Token{}, err
 	}
 	out := registry.Token{Issuer: t.Issuer, Tenant: t.Tenant, Shape: registry.TokenShape(t.Shape), Object: t.Object,
-		Client: t.Client, Blueprint: t.Blueprint, Expires: t.Expires, ID: t.ID}
+		Client: t.Client, Blueprint: t.Blueprint, Expires: t.Expires, ID: t.ID,
+		Mailbox: t.Mailbox}
 	for _, s := range t.Scopes {
 		out.Scopes = append(out.Scopes, registry.Scope(s))
 	}
@@ -47,4 +50,23 @@ func (d *Daemon) verifier(
 	}
 	d.tokens = v
 	return tokens{v}, nil
+}
+
+// warnOfProvision says which agents could not be made: their tokens would be refused
+// without a word of why.
+func (d *Daemon) warnOfProvision(ctx context.Context) error {
+	return d.db.View(ctx, func(tx store.Tx) error {
+		for _, is := range d.o.Config.Issuers {
+			for _, p := range is.Provision {
+				_, domain, _ := strings.Cut(p.Address, "@")
+				_, err := d.registry.Domain(tx, domain)
+				if errors.Is(err, registry.ErrNotFound) {
+					d.o.Log.Warn("no agent can be made: its domain is not here", "issuer", is.Name, "domain", domain)
+				} else if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 }

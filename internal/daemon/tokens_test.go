@@ -98,3 +98,23 @@ func TestWithoutAnIssuerThereIsNoVerifier(t *testing.T) {
 		t.Errorf("%v, %v", v, err)
 	}
 }
+
+func TestARuleForADomainThatIsNotHereIsReported(t *testing.T) {
+	_, conf := issuerOf(t)
+	var log strings.Builder
+	d, err := NewDev(DevOptions{Data: t.TempDir(), FreePorts: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	d.o.Config.Issuers = conf.Issuers
+	d.o.Config.Issuers[0].Provision = []config.Provision{{Address: "a{object}@elsewhere.test"},
+		{Address: "{object}@" + devDomain}}
+	if err := d.warnOfProvision(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "no agent can be made"); n != 1 ||
+		!strings.Contains(log.String(), "elsewhere.test") {
+		t.Errorf("%d lines: %s", n, log.String())
+	}
+}

@@ -28,22 +28,26 @@ func (r *Registry) AddAgent(
 	if err := checkText("reference of the agent", ref, 128); err != nil {
 		return Agent{}, "", err
 	}
-	if err := r.claimName(tx, name, KindAgent); err != nil {
-		return Agent{}, "", err
-	}
-	a := Agent{Name: name, Ref: ref, CreatedAt: tx.Now()}
-	if err := put(tx, agentKey+name, a); err != nil {
+	if err := r.addAgent(tx, p, name, ref); err != nil {
 		return Agent{}, "", err
 	}
 	secret, err := newPassword(tx, p, name)
 	if err != nil {
 		return Agent{}, "", err
 	}
-	err = r.note(tx, p, audit.AgentAdd, details{"agent": name, "agent_ref": ref}, nil)
-	if err != nil {
-		return Agent{}, "", err
+	a, err := r.Agent(tx, name)
+	return a, secret, err
+}
+
+// addAgent adds an agent without a password.
+func (r *Registry) addAgent(tx store.Tx, p Principal, name, ref string) error {
+	if err := r.claimName(tx, name, KindAgent); err != nil {
+		return err
 	}
-	return a, secret, nil
+	if err := put(tx, agentKey+name, Agent{Name: name, Ref: ref, CreatedAt: tx.Now()}); err != nil {
+		return err
+	}
+	return r.note(tx, p, audit.AgentAdd, details{"agent": name, "agent_ref": ref}, nil)
 }
 
 // Agent returns an agent, or ErrNotFound.

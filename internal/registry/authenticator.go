@@ -24,6 +24,7 @@ type Authenticator struct {
 	// entries limits what is written about refused logins: whoever guesses must
 	// not be able to fill the audit log.
 	entries *rate.Limiter
+	made    *rate.Limiter // of agents that are made with their first token
 
 	mu      sync.Mutex
 	unnoted int // refused logins since the last entry, guarded by mu
@@ -32,7 +33,9 @@ type Authenticator struct {
 // NewAuthenticator returns the authenticator of a store. Without a verifier no token is
 // accepted.
 func NewAuthenticator(db store.Store, r *Registry, tokens TokenVerifier) *Authenticator {
-	return &Authenticator{db: db, registry: r, tokens: tokens, entries: rate.NewLimiter(rate.Every(10*time.Second), 20)}
+	return &Authenticator{db: db, registry: r, tokens: tokens,
+		entries: rate.NewLimiter(rate.Every(10*time.Second), 20),
+		made:    rate.NewLimiter(rate.Every(provisionEvery), provisionBurst)}
 }
 
 // Origin is where a credential was presented.
@@ -67,6 +70,9 @@ func (a *Authenticator) ByToken(ctx context.Context, token string, from Origin) 
 		return a.find(ctx, refused, func(store.Tx) (Principal, error) { return Principal{}, ErrCredentials })
 	}
 	t, bad := a.tokens.Verify(ctx, token)
+	if bad == nil {
+		bad = a.provision(ctx, t)
+	}
 	return a.find(ctx, refused, func(tx store.Tx) (Principal, error) {
 		if bad != nil {
 			return Principal{}, bad

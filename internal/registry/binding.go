@@ -63,10 +63,15 @@ func (r *Registry) Bind(tx store.Tx, actor Principal, q BindingRequest) (Binding
 	if err := r.mayGive(tx, p, &k); err != nil {
 		return Binding{}, err
 	}
+	q.Scopes = k.Scopes
+	return r.addBinding(tx, p, q)
+}
+
+func (r *Registry) addBinding(tx store.Tx, p Principal, q BindingRequest) (Binding, error) {
 	now := tx.Now()
 	b := Binding{ID: string(mail.NewID(now)), Kind: q.Kind, Owner: q.Owner,
 		Issuer: q.Issuer, Tenant: q.Tenant, Object: q.Object, Client: q.Client, Account: q.Account,
-		Scopes: k.Scopes, Mailboxes: q.Mailboxes, CreatedAt: now, CreatedBy: p.ID()}
+		Scopes: q.Scopes, Mailboxes: q.Mailboxes, CreatedAt: now, CreatedBy: p.ID()}
 	for _, at := range b.places() {
 		if _, taken, err := get[string](tx, at); err != nil {
 			return Binding{}, err

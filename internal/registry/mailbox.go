@@ -44,6 +44,10 @@ func (r *Registry) AddMailbox(
 	if err != nil {
 		return Mailbox{}, err
 	}
+	return r.addMailbox(tx, p, addr, agents)
+}
+
+func (r *Registry) addMailbox(tx store.Tx, p Principal, addr mail.Address, agents []string) (Mailbox, error) {
 	if addr.IsZero() || len(agents) == 0 {
 		return Mailbox{}, in(ErrInvalid, "a mailbox needs an address and at least one agent")
 	}

@@ -33,6 +33,9 @@ type Token struct {
 	Scopes    []Scope   // what the token allows here
 	Expires   time.Time // exp, with the skew that the issuer is allowed
 	ID        string    // names the token in the log: 22 characters, from its hash
+	// Mailbox is the address of the mailbox to make with an agent that is not bound
+	// yet, "" for nothing: the configuration allows it for few tenants and roles.
+	Mailbox string
 }
 
 // TokenVerifier checks tokens of issuers. A token that is not accepted gives an
