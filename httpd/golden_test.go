@@ -91,6 +91,8 @@ var answers = []struct {
 	{"binding-added", "admin", "POST", "/v1/bindings",
 		`{"kind":"agent","owner":"new","issuer":"corp","tenant":"t","object":"o","client":"c","account":"u"}`, 201},
 	{"agents", "admin", "GET", "/v1/agents", "", 200},
+	{"certificate-added", "admin", "POST", "/v1/agents/bot/certificates", `{"san":"email:Bot@agents.example"}`, 201},
+	{"certificates", "admin", "GET", "/v1/certificates", "", 200},
 	{"key-added", "admin", "POST", "/v1/api-keys", `{"kind":"agent","owner":"new"}`, 201},
 	{"mail", "admin", "GET", "/v1/mails/SENT", "", 200},
 	{"mails", "admin", "GET", "/v1/mails?state=rejected", "", 200},

@@ -92,6 +92,10 @@ var rights = []struct {
 		`{"kind":"approver","owner":"boss{n}","issuer":"corp","object":"p{n}","scopes":["oversight"]}`,
 		"401 403 403 403 403 201 403 403 201"},
 	{"DELETE /v1/bindings/{id}", "/v1/bindings/{binding}", "", "401 403 403 403 403 200 200 200 200"},
+	{"GET /v1/certificates", "/v1/certificates", "", "401 403 403 403 403 200 200 200 200"},
+	{"POST /v1/agents/{name}/certificates", "/v1/agents/bot/certificates", `{"san":"dns:bot{n}.example"}`,
+		"401 403 403 403 403 403 201 201 201"},
+	{"DELETE /v1/certificates/{id}", "/v1/certificates/{certificate}", "", "401 403 403 403 403 200 200 200 200"},
 	{"GET /v1/api-keys", "/v1/api-keys", "", "401 403 403 403 403 200 200 200 200"},
 	{"POST /v1/api-keys", "/v1/api-keys", `{"kind":"agent","owner":"bot","scopes":["read","send"]}`,
 		"401 403 403 403 403 403 201 201 201"},
@@ -155,22 +159,11 @@ func (h *fixture) fill(n int, parts ...string) []string {
 			_, _, err = h.Registry.AddAgent(tx, registry.Socket(0, false), fmt.Sprintf("temp%d", n), "")
 			with = append(with, "{agent}", fmt.Sprintf("temp%d", n))
 		}
-		if has("{key}") {
-			k, _, err := h.Registry.AddKey(tx, registry.Socket(0, false),
-				registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot"})
-			if err != nil {
-				return err
-			}
-			with = append(with, "{key}", k.ID)
+		made, err := h.credentials(tx, n, has)
+		if err != nil {
+			return err
 		}
-		if has("{binding}") {
-			b, err := h.Registry.Bind(tx, registry.Socket(0, false), registry.BindingRequest{Kind: registry.KindAgent,
-				Owner: "bot", Issuer: "corp", Object: fmt.Sprintf("b%d", n)})
-			if err != nil {
-				return err
-			}
-			with = append(with, "{binding}", b.ID)
-		}
+		with = append(with, made...)
 		if has("{+frozen}") {
 			err = h.Registry.Freeze(tx, approver, registry.FreezeScope{Kind: registry.FreezeAll}, "")
 		}
@@ -181,6 +174,35 @@ func (h *fixture) fill(n int, parts ...string) []string {
 		out[i] = strings.NewReplacer(with...).Replace(p)
 	}
 	return out
+}
+
+// credentials makes the credentials of the agent bot that a row names.
+func (h *fixture) credentials(tx store.Tx, n int, has func(string) bool) (with []string, _ error) {
+	socket := registry.Socket(0, false)
+	if has("{certificate}") {
+		c, err := h.Registry.AddCertificate(tx, socket,
+			registry.CertificateRequest{Agent: "bot", SAN: fmt.Sprintf("dns:bot%d.example", n)})
+		if err != nil {
+			return nil, err
+		}
+		with = append(with, "{certificate}", c.ID)
+	}
+	if has("{key}") {
+		k, _, err := h.Registry.AddKey(tx, socket, registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot"})
+		if err != nil {
+			return nil, err
+		}
+		with = append(with, "{key}", k.ID)
+	}
+	if has("{binding}") {
+		b, err := h.Registry.Bind(tx, socket, registry.BindingRequest{Kind: registry.KindAgent,
+			Owner: "bot", Issuer: "corp", Object: fmt.Sprintf("b%d", n)})
+		if err != nil {
+			return nil, err
+		}
+		with = append(with, "{binding}", b.ID)
+	}
+	return with, nil
 }
 
 func TestEveryoneIsAnsweredWhatTheTableOfRightsSays(t *testing.T) {

@@ -103,6 +103,8 @@ type agentCmd struct {
 	Password agentPasswordCmd `cmd:"" help:"Give it a new SMTP password; the old one is void."`
 	Bind     agentBindCmd     `cmd:"" help:"Take tokens of an identity at an issuer as this agent's."`
 	Unbind   unbindCmd        `cmd:"" help:"End a binding, and its sessions."`
+
+	Certificate certificateCmd `cmd:"" help:"TLS client certificates that log in over SMTP."`
 }
 
 type agentAddCmd struct {

@@ -50,6 +50,20 @@ var (
 		Audit:   "agent.password",
 		Summary: "a new SMTP password in place of the old one"})
 
+	ListCertificates = Add[None, Certificates](Operations, Operation{
+		Name: "list_certificates", Method: "GET", Path: "/v1/certificates", Scopes: managers,
+		Summary: "the client certificates that stand for agents, revoked ones too"})
+
+	AddCertificate = Add[NewCertificate, Certificate](Operations, Operation{
+		Name: "add_certificate", Method: "POST", Path: "/v1/agents/{name}/certificates", Scopes: oneOf(ScopeAdmin),
+		Audit: "certificate.add", Status: 201,
+		Summary: "let a client certificate log in as an agent over SMTP"})
+
+	RevokeCertificate = Add[CertificateRef, Done](Operations, Operation{
+		Name: "revoke_certificate", Method: "DELETE", Path: "/v1/certificates/{id}", Scopes: managers,
+		Audit:   "certificate.revoke",
+		Summary: "end a certificate, and the sessions that it opened"})
+
 	ListAPIKeys = Add[None, Keys](Operations, Operation{
 		Name: "list_api_keys", Method: "GET", Path: "/v1/api-keys", Scopes: managers,
 		Summary: "the API keys, without their secrets, revoked ones too"})
