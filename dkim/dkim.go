@@ -60,11 +60,16 @@ var ifPresent = [...]string{"List-Unsubscribe", "List-Unsubscribe-Post", "Auto-S
 
 // Stamper writes DKIM signatures.
 type Stamper struct {
-	keys *Keyring
+	keys     *Keyring
+	rewrites mail.Rewrites
 }
 
 // NewStamper returns a stamper that signs with the keys of the From domain.
 func NewStamper(k *Keyring) *Stamper { return &Stamper{keys: k} }
+
+// Rewriting returns a stamper for a route on which a relay replaces these
+// fields: a signature that covered them would fail.
+func (s *Stamper) Rewriting(r mail.Rewrites) *Stamper { return &Stamper{s.keys, r} }
 
 // Stamp returns the signatures of m, whose canonical bytes are raw and on the
 // wire stand below m.Prefix. Their time is that of the release, so they are the same whenever they are
@@ -93,7 +98,7 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, canonical := cover(header)
+	names, canonical := cover(header, s.rewrites)
 	t := template{
 		domain: from[0].Domain(), time: m.Release.At.Unix(),
 		bodyHash: message.BodyHashOf(m, raw), names: names, canonical: canonical,
@@ -112,7 +117,7 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 
 // cover returns the names for h= and the covered fields in relaxed form
 // (section 3.4.2). Of fields with one name the last is taken first (5.4.2).
-func cover(header []byte) (names []string, canonical string) {
+func cover(header []byte, rewrites mail.Rewrites) (names []string, canonical string) {
 	var b strings.Builder
 	add := func(name string, over int) {
 		values := message.Fields(header, name)
@@ -125,7 +130,9 @@ func cover(header []byte) (names []string, canonical string) {
 		}
 	}
 	for _, name := range overSigned {
-		add(name, 1)
+		if rewrites.Covers(name) {
+			add(name, 1)
+		}
 	}
 	for _, name := range ifPresent {
 		add(name, 0)

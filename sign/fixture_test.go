@@ -73,7 +73,13 @@ func keyOf(t testing.TB, secret []byte) *key {
 // rewrite replaces the keys of the fixture.
 func (h *fixture) rewrite(keys ...*key) {
 	h.t.Helper()
-	b, err := formatKeys(&domainKeys{keys: keys, refKey: make([]byte, 32)})
+	h.rewriteWith(make([]byte, 32), keys...)
+}
+
+// rewriteWith replaces the secret that hides agents, too.
+func (h *fixture) rewriteWith(refKey []byte, keys ...*key) {
+	h.t.Helper()
+	b, err := formatKeys(&domainKeys{keys: keys, refKey: refKey})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -86,17 +86,22 @@ const maxLine = 989
 
 // Stamper writes the identity header of a mail that leaves.
 type Stamper struct {
-	keys *Keyring
+	keys     *Keyring
+	rewrites mail.Rewrites
 }
 
 // NewStamper returns a stamper that signs with the current key of the domain in
 // the From address.
 func NewStamper(k *Keyring) *Stamper { return &Stamper{keys: k} }
 
+// Rewriting returns a stamper for a route on which a relay replaces these
+// fields: what it replaces is not claimed.
+func (s *Stamper) Rewriting(r mail.Rewrites) *Stamper { return &Stamper{s.keys, r} }
+
 // Stamp returns the header line for m, whose canonical bytes are raw, and below
 // it the X-AI-Generated field. It says nothing that m.Release and raw do not
 // say, the body hash of the record included, which DKIM checks; and it fails
-// rather than leave anything out but rh: without a key, a release or the entry
+// rather than leave anything out but rh and th: without a key, a release or the entry
 // that the release refers to there is no stamp (invariant 7). Two stamps of the same
 // release differ in their signature, so a stamp is made once and stored.
 func (s *Stamper) Stamp(_ context.Context, m *mail.Mail, raw []byte) ([]byte, error) {
@@ -129,6 +134,9 @@ func (s *Stamper) stamp(m *mail.Mail, raw []byte) ([]byte, error) {
 	c, err := newClaims(m, b)
 	if err != nil {
 		return nil, err
+	}
+	if s.rewrites.MessageID {
+		c.MessageID = ""
 	}
 	for _, form := range c.forms(keys.refKey, m.Release.RefPolicy) {
 		if lineLength(form) <= maxLine {

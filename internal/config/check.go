@@ -78,6 +78,13 @@ func checkRelay(c Config) *KeyError {
 		return &KeyError{"relay.auth", strconv.Quote(r.Auth) + " is not auto, plain, login or xoauth2"}
 	case r.Username != "" && r.PasswordFile == "" && r.OAuthTokenURL == "":
 		return &KeyError{"relay.password_file", "required with relay.username"}
+	case len(r.Rewrites) > 0 && r.Smarthost == "":
+		return &KeyError{"relay.rewrites", "only a smarthost replaces fields of every mail; name it in relay.smarthost"}
+	}
+	for i, name := range c.Relay.Rewrites {
+		if name != "message-id" && name != "date" || slices.Contains(c.Relay.Rewrites[:i], name) {
+			return &KeyError{"relay.rewrites", strconv.Quote(name) + " is not message-id or date, each once"}
+		}
 	}
 	return nil
 }

@@ -78,6 +78,8 @@ type Relay struct {
 	CAFile         string `toml:"ca_file"`
 	PerDestination int    `toml:"per_destination"`
 
+	Rewrites []string `toml:"rewrites"`
+
 	GreetingTimeout Duration `toml:"greeting_timeout"`
 
 	Auth              string `toml:"auth"`

@@ -149,6 +149,9 @@ var Settings = []Setting{
 		"Certificate authorities to trust beside the system's.", ""},
 	{"relay.per_destination", "connections", `10`,
 		"Most connections to one destination.", ""},
+	{"relay.rewrites", "message-id, date", `[]`,
+		"Fields that the smarthost replaces in every mail, as Amazon SES does with both. DKIM does not cover them " +
+			"then, and with message-id the identity header is not bound to an id.", ""},
 	{"relay.greeting_timeout", "", `"30s"`,
 		"How long a next hop may take for its greeting and for each reply before MAIL. RFC 5321 allows five " +
 			"minutes; a host that is so slow holds a worker meanwhile.", ""},

@@ -113,11 +113,18 @@ func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 		Trusted: c.Trusted, Log: d.o.Log, Metrics: m, RetryLifetime: time.Duration(q.Lifetime),
 		HeldSize: int64(q.HeldSize), HeldCount: q.HeldCount, BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
 	})
+	rewrites, err := mail.ParseRewrites(conf.Relay.Rewrites)
+	if err != nil {
+		return err
+	}
 	d.delivery, err = delivery.New(d.db, d.gate, d.ledger, nodes, d.relay, delivery.Options{
 		Node: d.node, Metrics: m, Log: d.o.Log, Trusted: c.Trusted,
 		Workers: q.Workers, Lease: time.Duration(q.Lease),
 		FirstRetry: time.Duration(q.FirstRetry), MaxRetry: time.Duration(q.MaxRetry),
-		Stamps: []delivery.Stamp{sign.NewStamper(d.identity), dkim.NewStamper(d.dkim), received{conf.SMTP.Hostname}},
+		Stamps: []delivery.Stamp{
+			sign.NewStamper(d.identity).Rewriting(rewrites), dkim.NewStamper(d.dkim).Rewriting(rewrites),
+			received{conf.SMTP.Hostname},
+		},
 	})
 	return err
 }
