@@ -42,6 +42,7 @@ func (s *Server) bindings() []binding {
 		bindWriter(api.GetSigningKey, s.signingKey),
 		bindWriter(api.GetJWKS, s.jwks),
 		bindWriter(api.GetSwagger, s.apiDocument),
+		bindWriter(api.GetVerifyPage, s.verifyPage),
 		bindWriter(api.GetMetrics, s.metrics),
 
 		bind(api.Whoami, s.whoami),

@@ -29,6 +29,7 @@ var rights = []struct {
 		"200 200 200 200 200 200 200 200 200"},
 	{"GET /.well-known/jwks.json", "/.well-known/jwks.json", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /swagger.json", "/swagger.json", "", "200 200 200 200 200 200 200 200 200"},
+	{"GET /verify", "/verify", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /metrics", "/metrics", "", "401 403 403 403 403 403 200 200 200"},
 
 	{"GET /v1/whoami", "/v1/whoami", "", "401 200 200 200 200 200 200 200 200"},

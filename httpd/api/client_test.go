@@ -61,6 +61,7 @@ var requests = map[string]struct {
 	"get_signing_key": {None{}, "GET", "/.well-known/multimail-signing-key", ""},
 	"get_jwks":        {None{}, "GET", "/.well-known/jwks.json", ""},
 	"get_swagger":     {None{}, "GET", "/swagger.json", ""},
+	"get_verify_page": {None{}, "GET", "/verify", ""},
 	"get_metrics":     {None{}, "GET", "/metrics", ""},
 	"whoami":          {None{}, "GET", "/v1/whoami", ""},
 	"send_any":        {SendAnyRequest{}, "POST", "/v1/send", `{"to":null,"subject":"","markdown":""}`},

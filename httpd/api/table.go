@@ -38,6 +38,11 @@ var (
 		Kind: Raw, Media: "application/json",
 		Summary: "this API as a Swagger 2.0 document"})
 
+	GetVerifyPage = Add[None, Octets](Operations, Operation{
+		Name: "get_verify_page", Method: "GET", Path: "/verify", Public: true,
+		Kind: Raw, Media: "text/html",
+		Summary: "a page that checks the identity header of a mail in the browser"})
+
 	GetMetrics = Add[None, Octets](Operations, Operation{
 		Name: "get_metrics", Method: "GET", Path: "/metrics", Scopes: oneOf(ScopeAdmin),
 		Kind: Stream, Media: "text/plain",
