@@ -129,6 +129,16 @@ func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 	return err
 }
 
+// fits refuses an address whose mail could get an identity header that is too long
+// (invariant 7: no release finds out).
+func (d *Daemon) fits(tx store.Tx, box mail.Address) error {
+	o, err := d.registry.Operator(tx)
+	if err != nil {
+		return err
+	}
+	return sign.CheckBudget(box.Domain(), box.String(), o.Name, "")
+}
+
 // makeServers makes the servers of SMTP and HTTP, which share their limits.
 func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	conf := d.o.Config
@@ -147,6 +157,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		return err
 	}
 	users.TrustClients(authorities)
+	users.Provision(d.fits)
 	if d.smtp, err = smtpd.New(d.gate, users, smtpd.Options{
 		Hostname: conf.SMTP.Hostname, TLSConfig: d.smtpTLS,
 		MaxSize: int64(conf.SMTP.MaxSize), MaxRecipients: conf.SMTP.MaxRecipients, MaxCommands: conf.SMTP.MaxCommands,

@@ -19,8 +19,9 @@ import (
 type Authenticator struct {
 	db       store.Store
 	registry *Registry
-	tokens   TokenVerifier  // nil: no issuer is configured
-	roots    *x509.CertPool // of client certificates; nil: only pinned ones are known
+	tokens   TokenVerifier                      // nil: no issuer is configured
+	roots    *x509.CertPool                     // of client certificates; nil: only pinned ones are known
+	fits     func(store.Tx, mail.Address) error // see Provision; nil: no token makes anything
 	// entries limits what is written about refused logins: whoever guesses must
 	// not be able to fill the audit log.
 	entries *rate.Limiter

@@ -20,13 +20,16 @@ const (
 // binding and a mailbox, unless its identity is bound. The mailbox is gated_send, as
 // every new one, and the agent has no password. An identity that was ever bound is
 // not made again: whoever unbinds an agent means it. What cannot be made is
-// ErrCredentials, and changes nothing.
-func (r *Registry) Provision(tx store.Tx, t Token) error {
+// ErrCredentials, and changes nothing; fits refuses an address that cannot be sent from.
+func (r *Registry) Provision(tx store.Tx, t Token, fits func(store.Tx, mail.Address) error) error {
 	if known, err := r.known(tx, t); err != nil || known {
 		return err
 	}
 	addr, err := mail.ParseAddress(t.Mailbox)
 	if err != nil || t.Shape != ShapeAutonomous {
+		return ErrCredentials.Because(err)
+	}
+	if err := fits(tx, addr); err != nil {
 		return ErrCredentials.Because(err)
 	}
 	by := Principal{Kind: "system", Name: "provision", UID: -1}
@@ -51,6 +54,9 @@ func (r *Registry) Provision(tx store.Tx, t Token) error {
 
 // known reports whether the identity of a token is bound, or ever was.
 func (r *Registry) known(tx store.Tx, t Token) (bool, error) {
+	if _, bound, err := get[string](tx, boundAt(t.Issuer, t.Tenant, t.Object)); bound || err != nil {
+		return bound, err
+	}
 	all, err := r.Bindings(tx)
 	return slices.ContainsFunc(all, func(b Binding) bool {
 		return b.Issuer == t.Issuer && b.Tenant == t.Tenant &&
@@ -60,7 +66,7 @@ func (r *Registry) known(tx store.Tx, t Token) (bool, error) {
 
 // provision makes the agent of a token if that is allowed and it is not there.
 func (a *Authenticator) provision(ctx context.Context, t Token) error {
-	if t.Mailbox == "" {
+	if t.Mailbox == "" || a.fits == nil {
 		return nil
 	}
 	known := false
@@ -74,5 +80,10 @@ func (a *Authenticator) provision(ctx context.Context, t Token) error {
 	if !a.made.Allow() {
 		return mail.ErrUnavailable.Errorf("too many new agents at a time; try again later")
 	}
-	return a.db.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return a.registry.Provision(tx, t) })
+	return a.db.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return a.registry.Provision(tx, t, a.fits) })
 }
+
+// Provision lets first tokens make agents and mailboxes where a rule of the issuer names an
+// address; fits refuses one that no mail could be sent from. It must be called before the
+// first login.
+func (a *Authenticator) Provision(fits func(store.Tx, mail.Address) error) { a.fits = fits }

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,14 @@ type one registry.Token
 
 func (o one) Verify(context.Context, string) (registry.Token, error) { return registry.Token(o), nil }
 
+// anyAddress takes every address but one that is too long for the identity header.
+func anyAddress(_ store.Tx, box mail.Address) error {
+	if len(box.String()) > 200 {
+		return registry.ErrInvalid
+	}
+	return nil
+}
+
 func firstToken() registry.Token {
 	return registry.Token{Issuer: "entra", Tenant: "t", Shape: registry.ShapeAutonomous, Object: newAgent,
 		Client: newAgent, Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend},
@@ -28,6 +37,7 @@ func TestAnAgentIsMadeWithItsFirstTokenAndOnlyThen(t *testing.T) {
 	h := open(t)
 	token := firstToken()
 	auth := registry.NewAuthenticator(h.db, h.reg, one(token))
+	auth.Provision(anyAddress)
 	from := registry.Origin{Door: "smtp", IP: "192.0.2.1"}
 	var p registry.Principal
 	for range 2 { // the second time it is there
@@ -65,15 +75,19 @@ func TestWhatCannotBeMadeIsRefusedAndLeavesNothing(t *testing.T) {
 		"no address":                func(t *registry.Token) { t.Mailbox = "agent" },
 		"a domain that is not here": func(t *registry.Token) { t.Mailbox = "agent@elsewhere.test" },
 		"an address that is taken":  func(t *registry.Token) { t.Mailbox = box.String() },
-		"on behalf of a person":     func(t *registry.Token) { t.Shape, t.Object = registry.ShapeDelegated, "ann" },
-		"a person":                  func(t *registry.Token) { t.Shape = registry.ShapePerson },
-		"a name that is none":       func(t *registry.Token) { t.Object = "A B" },
+		"an address that is too long": func(t *registry.Token) {
+			t.Mailbox = "agent@" + strings.Repeat(strings.Repeat("a", 50)+".", 4) + "example.test"
+		},
+		"on behalf of a person": func(t *registry.Token) { t.Shape, t.Object = registry.ShapeDelegated, "ann" },
+		"a person":              func(t *registry.Token) { t.Shape = registry.ShapePerson },
+		"a name that is none":   func(t *registry.Token) { t.Object = "A B" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t)
 			token := firstToken()
 			change(&token)
 			auth := registry.NewAuthenticator(h.db, h.reg, one(token))
+			auth.Provision(anyAddress)
 			if _, err := auth.ByToken(ctx, "x", registry.Origin{Door: "http"}); !errors.Is(err, registry.ErrCredentials) {
 				t.Errorf("got %v", err)
 			}
@@ -94,6 +108,7 @@ func TestFewAgentsAreMadeAtATime(t *testing.T) {
 	h := open(t)
 	v := &several{}
 	auth := registry.NewAuthenticator(h.db, h.reg, v)
+	auth.Provision(anyAddress)
 	made := 0
 	for range 40 {
 		_, err := auth.ByToken(ctx, "x", registry.Origin{Door: "http"})
