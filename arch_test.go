@@ -30,7 +30,7 @@ relay: mail
 audit: internal/store
 smtpd: mail gate internal/throttle internal/registry internal/metrics
 httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit
-	internal/metrics sign dkim httpd/api
+	internal/metrics sign dkim httpd/api internal/zone
 httpd/api:
 mcpbridge: httpd/api
 internal/message: mail
@@ -46,11 +46,12 @@ internal/clock:
 internal/config:
 internal/metrics:
 internal/node: mail internal/store
-internal/upgrade: mail queue internal/inbox internal/store
+internal/upgrade: mail queue internal/inbox internal/registry internal/store
 internal/resolver:
 internal/keyset:
 internal/secret:
 internal/throttle:
+internal/zone: internal/resolver
 internal/mailtest: mail
 internal/systemtest: mail gate queue audit internal/config internal/inbox internal/message internal/node
 	internal/registry internal/store internal/store/bolt

@@ -46,6 +46,12 @@ const (
 	Retry             Kind = "retry"
 	OperatorSet       Kind = "operator.set"
 	DomainAdd         Kind = "domain.add"
+	DomainRemove      Kind = "domain.remove"
+	DomainPin         Kind = "domain.pin"
+	DomainUnpin       Kind = "domain.unpin"
+	DomainVerify      Kind = "domain.verify"
+	DomainFail        Kind = "domain.fail"
+	DomainLapse       Kind = "domain.lapse"
 	AgentAdd          Kind = "agent.add"
 	AgentDisable      Kind = "agent.disable"
 	AgentEnable       Kind = "agent.enable"
@@ -121,6 +127,12 @@ var declarations = [...]declaration{
 	{Retry, "an operator made a mail that waits for its next attempt due at once", "", "", ""},
 	{OperatorSet, "the operator was named, or its oversight address set", "operator oversight epoch", "", "oversight"},
 	{DomainAdd, "a sending domain was added", "domain", "", ""},
+	{DomainRemove, "a sending domain without mailboxes was removed", "domain", "", ""},
+	{DomainPin, "a domain was pinned as internal: it sends without being verified", "domain epoch", "", ""},
+	{DomainUnpin, "a domain is not internal any more", "domain epoch", "", ""},
+	{DomainVerify, "the DNS shows that a domain is ours, for the first time or again", "domain epoch", "", ""},
+	{DomainFail, "the DNS does not show any more that a domain is ours", "domain", "", ""},
+	{DomainLapse, "it has not been shown for so long that the domain is not verified any more", "domain epoch", "", ""},
 	{AgentAdd, "an agent was added", "agent agent_ref", "", ""},
 	{AgentDisable, "an agent was disabled", "agent epoch", "", ""},
 	{AgentEnable, "an agent was enabled again", "agent epoch", "", ""},

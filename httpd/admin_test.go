@@ -61,7 +61,7 @@ func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
 func TestADomainIsHereWithItsKeys(t *testing.T) {
 	h := newFixture(t)
 	d := into[api.Domain](h, h.want(201, "admin", "POST", "/v1/domains", `{"name":"B.example"}`))
-	if d.Name != "b.example" || len(d.DNS) != 2 || d.DNS[0].Name != "_multimail-identity.b.example" {
+	if d.Name != "b.example" || len(d.DNS) != 2 || d.DNS[0].Name != "_multimail-challenge.b.example" {
 		t.Errorf("got %+v", d)
 	}
 	if !h.s.o.Identity.(identity).made["b.example"] {

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
+	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/zone"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/sign"
 )
@@ -20,13 +24,30 @@ func (s *Server) domains(ctx context.Context, _ caller, _ api.None) (api.Domains
 	})
 	list := api.Domains{Domains: []api.Domain{}}
 	for _, d := range all {
-		list.Domains = append(list.Domains, domainOf(d))
+		list.Domains = append(list.Domains, s.domainOf(d))
 	}
 	return list, err
 }
 
-func domainOf(d registry.Domain) api.Domain {
-	return api.Domain{Name: d.Name, CreatedAt: d.CreatedAt}
+func (s *Server) domainOf(d registry.Domain) api.Domain {
+	now := s.o.Now()
+	out := api.Domain{Name: d.Name, Status: "unverified", Verified: d.Verified(now), Internal: d.Internal,
+		CreatedAt: d.CreatedAt, CheckedAt: d.CheckedAt, VerifiedAt: d.VerifiedAt, FailedAt: d.FailedAt}
+	if !d.VerifiedAt.IsZero() {
+		out.VerifiedUntil = d.VerifiedAt.Add(registry.VerifiedLife)
+	}
+	if d.Assumed {
+		out.VerifiedAt = time.Time{}
+	}
+	switch {
+	case d.Internal:
+		out.Status = "internal"
+	case out.Verified:
+		out.Status = "verified"
+	case d.MaySend(now):
+		out.Status = "assumed"
+	}
+	return out
 }
 
 // addDomain makes the keys first: no domain is ever here without them, and no
@@ -72,11 +93,7 @@ func (s *Server) newDomain(tx store.Tx, name string) error {
 }
 
 func (s *Server) domain(ctx context.Context, _ caller, in api.NameRef) (out api.Domain, _ error) {
-	var d registry.Domain
-	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		d, err = s.o.Registry.Domain(tx, in.Name)
-		return err
-	})
+	d, err := s.readDomain(ctx, in.Name)
 	if err != nil {
 		return out, err
 	}
@@ -85,20 +102,79 @@ func (s *Server) domain(ctx context.Context, _ caller, in api.NameRef) (out api.
 
 // withRecords shows a domain with all that its DNS must say.
 func (s *Server) withRecords(d registry.Domain) (out api.Domain, _ error) {
-	v := domainOf(d)
-	name, txt, err := s.o.Identity.DNS(d.Name)
+	v := s.domainOf(d)
+	records, err := s.o.Zones.Records(d.Name, d.Challenge)
 	if err != nil {
-		return out, fmt.Errorf("httpd: identity record: %w", err)
+		return out, fmt.Errorf("httpd: records: %w", err)
 	}
-	v.DNS = []api.Record{{Type: "TXT", Name: name, Value: txt}}
-	records, err := s.o.DKIM.Records(d.Name)
-	if err != nil {
-		return out, fmt.Errorf("httpd: dkim records: %w", err)
-	}
-	for _, rec := range records {
-		v.DNS = append(v.DNS, api.Record{Type: "TXT", Name: rec.Name, Value: rec.TXT})
+	for _, r := range records {
+		v.DNS = append(v.DNS, recordOf(r))
 	}
 	return v, nil
+}
+
+func recordOf(r zone.Record) api.Record {
+	return api.Record{Purpose: string(r.Purpose), Type: r.Type, Name: r.Name, Value: r.Value}
+}
+
+// verifyDomain asks the DNS now. What it finds counts as what the schedule finds.
+func (s *Server) verifyDomain(ctx context.Context, _ caller, in api.NameRef) (out api.DomainCheck, err error) {
+	d, err := s.readDomain(ctx, in.Name)
+	if err != nil {
+		return out, err
+	}
+	report, err := s.o.Zones.Verify(ctx, d.Name)
+	if err != nil {
+		return out, err
+	}
+	if d, err = s.readDomain(ctx, d.Name); err != nil {
+		return out, err
+	}
+	out = api.DomainCheck{Domain: s.domainOf(d), Records: []api.RecordCheck{}}
+	for _, f := range report.Findings {
+		out.Records = append(out.Records, api.RecordCheck{
+			Record: recordOf(f.Record), Status: string(f.Status), Found: f.Found, Do: f.Do})
+	}
+	return out, nil
+}
+
+func (s *Server) readDomain(ctx context.Context, name string) (d registry.Domain, err error) {
+	err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+		d, err = s.o.Registry.Domain(tx, name)
+		return err
+	})
+	return d, err
+}
+
+func (s *Server) pinDomain(ctx context.Context, c caller, in api.NameRef) (api.Domain, error) {
+	d, err := s.o.Gate.PinDomain(ctx, c.Principal, in.Name)
+	return s.domainOf(d), err
+}
+
+func (s *Server) unpinDomain(ctx context.Context, c caller, in api.NameRef) (api.Domain, error) {
+	d, err := s.o.Gate.UnpinDomain(ctx, c.Principal, in.Name)
+	return s.domainOf(d), err
+}
+
+func (s *Server) removeDomain(ctx context.Context, c caller, in api.NameRef) (out api.Done, _ error) {
+	if err := s.o.Gate.RemoveDomain(ctx, c.Principal, in.Name); err != nil {
+		return out, err
+	}
+	return api.Done{Status: "removed"}, nil
+}
+
+// mtaSTS serves the policy for the sending domains, and to nobody who asks for
+// another (RFC 8461, 3.3).
+func (s *Server) mtaSTS(ctx context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
+	policy := s.o.Zones.Policy()
+	name, ok := strings.CutPrefix(strings.ToLower(hostname(r.Host)), "mta-sts.")
+	if !ok || policy == "" {
+		return missing("MTA-STS policy for this host name")
+	}
+	if _, err := s.readDomain(ctx, name); err != nil {
+		return missing("MTA-STS policy for this host name")
+	}
+	return publish(w, r, []byte(policy), "text/plain", 0)
 }
 
 // budget refuses names under which an identity header could become too long,

@@ -21,6 +21,7 @@ import (
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/systemtest"
 	"github.com/multimail/multimail/internal/throttle"
+	"github.com/multimail/multimail/internal/zone"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -69,16 +70,39 @@ func (k identity) Ensure(domain string, _ time.Time) error { k.made[domain] = tr
 func (k identity) Document(domain string) ([]byte, error) {
 	return []byte(`{"kty":"EC","kid":"` + domain + `","keys":[{"kty":"EC","kid":"` + domain + `"}]}`), nil
 }
+
 func (k identity) DNS(domain string) (string, string, error) {
 	return "_multimail-identity." + domain, "v=MMID1; kid=k; alg=ES256; p=AAAA", nil
 }
 
 type dkimKeys struct{}
 
-func (dkimKeys) Ensure(string, time.Time) error { return nil }
 func (dkimKeys) Records(domain string) ([]dkim.Record, error) {
 	return []dkim.Record{{Name: "mm1._domainkey." + domain, TXT: "v=DKIM1; k=rsa; p=AAAA"}}, nil
 }
+
+func (dkimKeys) Ensure(string, time.Time) error { return nil }
+
+// zones stands in for the DNS, in which the records are as the test says.
+type zones struct{ outcome zone.Outcome }
+
+func (*zones) Records(domain, _ string) ([]zone.Record, error) {
+	return []zone.Record{
+		{Purpose: zone.Ownership, Type: "TXT", Name: "_multimail-challenge." + domain, Value: "multimail-challenge=c"},
+		{Purpose: zone.Identity, Type: "TXT", Name: "_multimail-identity." + domain,
+			Value: "v=MMID1; kid=k; alg=ES256; p=AAAA"},
+	}, nil
+}
+
+func (z *zones) Verify(_ context.Context, domain string) (r zone.Report, _ error) {
+	records, err := z.Records(domain, "")
+	r.Outcome = z.outcome
+	r.Findings = []zone.Finding{{Record: records[0], Status: zone.Present},
+		{Record: records[1], Status: zone.Different, Found: []string{"v=MMID1; kid=x"}, Do: "publish it"}}
+	return r, err
+}
+
+func (*zones) Policy() string { return "version: STSv1\r\n" }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
@@ -96,7 +120,7 @@ func newFixture(t *testing.T) *fixture {
 	h.populate()
 	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.DB,
 		Auth: registry.NewAuthenticator(h.DB, h.Registry, h.tokens), Audit: h.Audit, Inbox: h.Inbox,
-		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{},
+		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{}, Zones: &zones{},
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
 		MaxPerSource: 100, RequestsPerMinute: 1200,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}

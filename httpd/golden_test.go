@@ -87,6 +87,8 @@ var answers = []struct {
 	{"account", "admin", "GET", "/v1/account", "", 200},
 	{"domain-added", "admin", "POST", "/v1/domains", `{"name":"b.example"}`, 201},
 	{"domains", "admin", "GET", "/v1/domains", "", 200},
+	{"domain-checked", "admin", "POST", "/v1/domains/b.example/verify", "", 200},
+	{"domain-pinned", "approver", "POST", "/v1/domains/b.example/pin", "", 200},
 	{"agent-added", "admin", "POST", "/v1/agents", `{"name":"new"}`, 201},
 	{"binding-added", "admin", "POST", "/v1/bindings",
 		`{"kind":"agent","owner":"new","issuer":"corp","tenant":"t","object":"o","client":"c","account":"u"}`, 201},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -53,7 +54,8 @@ func (s *Server) onLoopback(r *http.Request) bool {
 		return ip.IsLoopback()
 	}
 	public := strings.HasPrefix(r.URL.Path, "/.well-known/") && path.Clean(r.URL.Path) == r.URL.Path
-	return strings.EqualFold(host, "localhost") || public && s.ownDomain(r, host)
+	return strings.EqualFold(host, "localhost") || public && s.ownDomain(r, host) ||
+		r.URL.Path == api.GetMTASTS.Path && s.ownDomain(r, strings.TrimPrefix(strings.ToLower(host), "mta-sts."))
 }
 
 // ownDomain reports whether host is a sending domain of this installation.

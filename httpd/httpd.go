@@ -32,6 +32,7 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/throttle"
+	"github.com/multimail/multimail/internal/zone"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/sign"
@@ -54,7 +55,15 @@ var (
 	_ IdentityKeys = (*sign.Keyring)(nil)
 	_ DKIMKeys     = (*dkim.Keyring)(nil)
 	_ Reader       = (*queue.Reader)(nil)
+	_ Zones        = (*zone.Watcher)(nil)
 )
+
+// Zones knows what the DNS must say of a domain, and what it does say.
+type Zones interface {
+	Records(domain, challenge string) ([]zone.Record, error)
+	Verify(ctx context.Context, domain string) (zone.Report, error)
+	Policy() string // MTA-STS; "" for none
+}
 
 // Clock is a wall clock that may be in doubt.
 type Clock interface {
@@ -74,6 +83,7 @@ type Options struct {
 	Inbox    *inbox.Inbox
 	Identity IdentityKeys
 	DKIM     DKIMKeys
+	Zones    Zones
 
 	MaxSize           int64            // octets of a mail, as the gate has it
 	Messages          *throttle.Bytes  // octets of bodies in memory, also those of SMTP
@@ -130,8 +140,8 @@ func New(o Options) (*Server, error) {
 		o.Store == nil || o.Audit == nil || o.Inbox == nil {
 		return nil, errors.New("httpd: gate, queue, registry, store, audit log and inbox are required")
 	}
-	if o.Identity == nil || o.DKIM == nil {
-		return nil, errors.New("httpd: the keyrings are required")
+	if o.Identity == nil || o.DKIM == nil || o.Zones == nil {
+		return nil, errors.New("httpd: the keyrings and the zones are required")
 	}
 	if o.MaxSize <= 0 || o.Messages == nil || o.Logins == nil || o.MaxPerSource <= 0 || o.RequestsPerMinute <= 0 {
 		return nil, errors.New("httpd: every limit is required")

@@ -46,6 +46,25 @@ func TestKeyDocumentsAreForEveryone(t *testing.T) {
 	}
 }
 
+// The policy is for those who ask by the name that RFC 8461 gives it, of a domain
+// of ours.
+func TestTheMTASTSPolicyIsServedForOwnDomains(t *testing.T) {
+	h := newFixture(t)
+	for host, want := range map[string]int{"mta-sts.a.example": 200, "MTA-STS.A.Example.:443": 200, "a.example": 404,
+		"mta-sts.b.example": 404, "mta-sts.": 404, "mta-sts.sub.a.example": 404, "mta-sts.mta-sts.a.example": 404} {
+		r := httptest.NewRequest("GET", "/.well-known/mta-sts.txt", nil)
+		r.Host = host
+		got := h.serve("", r)
+		if got.status != want {
+			t.Errorf("%s: got %d %s, want %d", host, got.status, got.body, want)
+		}
+		typ, _, _ := strings.Cut(got.header.Get("Content-Type"), ";")
+		if want == 200 && (got.body != "version: STSv1\r\n" || typ != "text/plain") {
+			t.Errorf("%s: got %q, %v", host, got.body, got.header)
+		}
+	}
+}
+
 func TestMetricsAreInThePrometheusFormat(t *testing.T) {
 	h := newFixture(t)
 	r := h.want(200, "socket", "GET", "/metrics", "")

@@ -28,6 +28,7 @@ var rights = []struct {
 	{"GET /.well-known/multimail-signing-key", "/.well-known/multimail-signing-key", "",
 		"200 200 200 200 200 200 200 200 200"},
 	{"GET /.well-known/jwks.json", "/.well-known/jwks.json", "", "200 200 200 200 200 200 200 200 200"},
+	{"GET /.well-known/mta-sts.txt", "/.well-known/mta-sts.txt", "", "404 404 404 404 404 404 404 404 404"},
 	{"GET /swagger.json", "/swagger.json", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /verify", "/verify", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /metrics", "/metrics", "", "401 403 403 403 403 403 200 200 200"},
@@ -81,6 +82,10 @@ var rights = []struct {
 	{"GET /v1/domains", "/v1/domains", "", "401 403 403 403 403 403 200 200 200"},
 	{"POST /v1/domains", "/v1/domains", `{"name":"d{n}.example"}`, "401 403 403 403 403 403 201 201 201"},
 	{"GET /v1/domains/{name}", "/v1/domains/a.example", "", "401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/domains/{name}/verify", "/v1/domains/a.example/verify", "", "401 403 403 403 403 200 200 200 200"},
+	{"POST /v1/domains/{name}/pin", "/v1/domains/a.example/pin", "", "401 403 403 403 403 200 403 403 200"},
+	{"POST /v1/domains/{name}/unpin", "/v1/domains/a.example/unpin", "", "401 403 403 403 403 200 200 200 200"},
+	{"DELETE /v1/domains/{name}", "/v1/domains/{domain}", "", "401 403 403 403 403 403 200 200 200"},
 	{"GET /v1/agents", "/v1/agents", "", "401 403 403 403 403 403 200 200 200"},
 	{"POST /v1/agents", "/v1/agents", `{"name":"agent{n}"}`, "401 403 403 403 403 403 201 201 201"},
 	{"POST /v1/agents/{name}/disable", "/v1/agents/{agent}/disable", "", "401 403 403 403 403 200 200 200 200"},
@@ -159,6 +164,12 @@ func (h *fixture) fill(n int, parts ...string) []string {
 		if has("{agent}") {
 			_, _, err = h.Registry.AddAgent(tx, registry.Socket(0, false), fmt.Sprintf("temp%d", n), "")
 			with = append(with, "{agent}", fmt.Sprintf("temp%d", n))
+		}
+		if has("{domain}") {
+			if _, err := h.Registry.AddDomain(tx, registry.Socket(0, false), fmt.Sprintf("temp%d.example", n)); err != nil {
+				return err
+			}
+			with = append(with, "{domain}", fmt.Sprintf("temp%d.example", n))
 		}
 		made, err := h.credentials(tx, n, has)
 		if err != nil {

@@ -55,46 +55,6 @@ func (o operatorCmd) Run(e *environment) error {
 	return show(e, api.UpdateAccount, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight}, text)
 }
 
-type domainCmd struct {
-	Add     domainAddCmd  `cmd:"" help:"Add a sending domain and make its keys."`
-	List    domainListCmd `cmd:"" help:"List sending domains."`
-	Records recordsCmd    `cmd:"" help:"Print the DNS records to publish."`
-}
-
-type domainAddCmd struct {
-	Name string `arg:"" help:"Domain."`
-}
-
-func (d domainAddCmd) Run(e *environment) error {
-	return show(e, api.AddDomain, api.NewDomain{Name: d.Name}, e.records)
-}
-
-type recordsCmd struct {
-	Name string `arg:"" help:"Domain."`
-}
-
-func (d recordsCmd) Run(e *environment) error {
-	return show(e, api.GetDomain, api.NameRef{Name: d.Name}, e.records)
-}
-
-// records prints lines for a zone file.
-func (e *environment) records(d api.Domain) error {
-	for _, r := range d.DNS {
-		if err := e.line("%s", r.Zone()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type domainListCmd struct{}
-
-func (domainListCmd) Run(e *environment) error {
-	return list(e, api.ListDomains, api.None{}, func(all api.Domains) []api.Domain { return all.Domains },
-		"DOMAIN\tVERIFIED\tCREATED",
-		func(d api.Domain) []string { return []string{d.Name, fmt.Sprint(d.Verified), short(d.CreatedAt)} })
-}
-
 type agentCmd struct {
 	Add      agentAddCmd      `cmd:"" help:"Add an agent; prints its SMTP password once."`
 	List     agentListCmd     `cmd:"" help:"List agents."`

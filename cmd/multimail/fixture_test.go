@@ -98,7 +98,7 @@ func setUp(t *testing.T) *site {
 	s := &site{T: t, data: filepath.Join(dir, "data"), key: filepath.Join(dir, "approver.key"),
 		config: filepath.Join(dir, "config.toml")}
 	call(t, "init", "--data", s.data, "--operator", "Example", "--domain", "example.test",
-		"--oversight", "boss@example.test", "--approver", "ann", "--approver-key", s.key).want(t, exitDone)
+		"--oversight", "boss@example.test", "--approver", "ann", "--approver-key", s.key, "--internal").want(t, exitDone)
 	s.certificate()
 	s.write(fmt.Sprintf("data = %q\n[smtp]\nsubmission = \"\"\nsubmissions = \"127.0.0.1:0\"\n"+
 		"tls_cert_file = %q\ntls_key_file = %q\n"+

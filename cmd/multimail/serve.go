@@ -162,6 +162,8 @@ type initCmd struct {
 	Oversight   string `help:"Address that gets copies of monitored mail." required:"" placeholder:"ADDR"`
 	Approver    string `help:"Name of the first approver." required:"" placeholder:"NAME"`
 	ApproverKey string `help:"New file for the key; not in the data directory." required:"" type:"path" placeholder:"FILE"`
+	Internal    bool   `help:"Pin the domain as internal: it sends without being verified in DNS."`
+	Bind        bool   `help:"Print the records as a zone file."`
 	Node        string `help:"Name of this node; one is made up if it is left out." placeholder:"NAME"`
 }
 
@@ -182,8 +184,8 @@ func (i initCmd) Run(e *environment) error {
 	}
 	d, err := daemon.Init(e.ctx, daemon.InitOptions{
 		Data: e.globals.Data, Node: i.Node, Operator: i.Operator, Domain: i.Domain, Oversight: oversight,
-		Approver: i.Approver,
-		SaveKey:  func(key string) error { return writeNew(i.ApproverKey, key+"\n") },
+		Approver: i.Approver, Internal: i.Internal,
+		SaveKey: func(key string) error { return writeNew(i.ApproverKey, key+"\n") },
 	})
 	var invalid *daemon.InvalidError
 	if errors.As(err, &invalid) {
@@ -193,7 +195,7 @@ func (i initCmd) Run(e *environment) error {
 		return err
 	}
 	fmt.Fprintf(e.stderr, "The key of approver %s is in %s. Publish these records:\n", i.Approver, i.ApproverKey)
-	return e.print(d, func() error { return e.records(d) })
+	return e.print(d, func() error { return e.records(d, i.Bind) })
 }
 
 type mcpCmd struct{}

@@ -16,7 +16,7 @@ type verifyCmd struct {
 	Key     string `help:"File with the key: key document, JWK set or PEM." type:"path" placeholder:"FILE" xor:"source"`
 	DNS     bool   `name:"dns" help:"Take the key from the DNS record of the domain instead." xor:"source,quiet"`
 	Offline bool   `help:"Ask nobody: what needs a look-up is not checked." xor:"quiet"`
-	Records string `help:"Records to use, not DNS: as domain records prints them." type:"path" placeholder:"FILE"`
+	Records string `help:"Records to use, not DNS: as domain records --bind prints them." type:"path" placeholder:"FILE"`
 }
 
 // Run checks the header against the key that the From domain publishes, and the

@@ -17,7 +17,7 @@ import (
 )
 
 // signedMail writes a mail with both stamps, its key document and its DNS
-// records as domain records prints them, and returns their paths.
+// records as domain records --bind prints them, and returns their paths.
 func signedMail(t *testing.T) (eml, document, records string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -138,7 +138,7 @@ func (k localKeys) before(l sign.Lookup) sign.Lookup {
 	}
 }
 
-// readZone reads the TXT records of lines as domain records prints them, by
+// readZone reads the TXT records of lines as domain records --bind prints them, by
 // name in lower case. Other lines are left out.
 func readZone(text string) map[string][]string {
 	zone := map[string][]string{}

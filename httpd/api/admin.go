@@ -1,47 +1,6 @@
 package api
 
-import (
-	"strings"
-	"time"
-)
-
-// Domain is a sending domain.
-type Domain struct {
-	Name      string    `json:"name"`
-	Verified  bool      `json:"verified" doc:"false: no check of a domain is built yet"`
-	CreatedAt time.Time `json:"created_at"`
-	DNS       []Record  `json:"dns_records,omitempty" doc:"to be published; not in lists"`
-}
-
-// Record is a DNS record to be published.
-type Record struct {
-	Type  string `json:"type" doc:"'TXT'"`
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-// Zone returns the record as a line of a zone file. A string in a TXT record
-// holds 255 octets at most (RFC 1035, section 3.3); resolvers join them.
-func (r Record) Zone() string {
-	var b strings.Builder
-	b.WriteString(r.Name + ". " + r.Type)
-	for text := r.Value; text != ""; {
-		n := min(255, len(text))
-		b.WriteString(` "` + text[:n] + `"`)
-		text = text[n:]
-	}
-	return b.String()
-}
-
-// Domains is a list of them.
-type Domains struct {
-	Domains []Domain `json:"domains"`
-}
-
-// NewDomain asks for a domain.
-type NewDomain struct {
-	Name string `json:"name" doc:"of the domain"`
-}
+import "time"
 
 // Agent is a principal that sends mail.
 type Agent struct {

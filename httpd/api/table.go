@@ -33,6 +33,11 @@ var (
 		Kind: Raw, Media: "application/jwk-set+json",
 		Summary: "the same keys as a JWK set"})
 
+	GetMTASTS = Add[None, Octets](Operations, Operation{
+		Name: "get_mta_sts", Method: "GET", Path: "/.well-known/mta-sts.txt", Public: true,
+		Kind: Raw, Media: "text/plain",
+		Summary: "the MTA-STS policy, where Host is mta-sts. before a sending domain"})
+
 	GetSwagger = Add[None, Octets](Operations, Operation{
 		Name: "get_swagger", Method: "GET", Path: "/swagger.json", Public: true,
 		Kind: Raw, Media: "application/json",

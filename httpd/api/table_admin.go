@@ -26,6 +26,26 @@ var (
 		Name: "get_domain", Method: "GET", Path: "/v1/domains/{name}", Scopes: oneOf(ScopeAdmin),
 		Summary: "one domain with its DNS records"})
 
+	VerifyDomain = Add[NameRef, DomainCheck](Operations, Operation{
+		Name: "verify_domain", Method: "POST", Path: "/v1/domains/{name}/verify", Scopes: managers,
+		Audit:   "domain.verify",
+		Summary: "compare the DNS with what it should say, now"})
+
+	PinDomain = Add[NameRef, Domain](Operations, Operation{
+		Name: "pin_domain", Method: "POST", Path: "/v1/domains/{name}/pin", Scopes: oneOf(ScopeOversight),
+		Audit:   "domain.pin",
+		Summary: "let a domain send without being verified; its mail does not claim that it is"})
+
+	UnpinDomain = Add[NameRef, Domain](Operations, Operation{
+		Name: "unpin_domain", Method: "POST", Path: "/v1/domains/{name}/unpin", Scopes: managers,
+		Audit:   "domain.unpin",
+		Summary: "have a domain send only while it is verified"})
+
+	RemoveDomain = Add[NameRef, Done](Operations, Operation{
+		Name: "remove_domain", Method: "DELETE", Path: "/v1/domains/{name}", Scopes: oneOf(ScopeAdmin),
+		Audit:   "domain.remove",
+		Summary: "remove a domain that no mailbox uses"})
+
 	ListAgents = Add[None, Agents](Operations, Operation{
 		Name: "list_agents", Method: "GET", Path: "/v1/agents", Scopes: oneOf(ScopeAdmin),
 		Summary: "the agents"})

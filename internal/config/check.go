@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // KeyError is a value that cannot be meant. In the key, the tables of a list are
@@ -94,6 +95,39 @@ func checkDNS(c Config) *KeyError {
 		if host, port, err := net.SplitHostPort(s); err != nil || host == "" || port == "" {
 			return &KeyError{"dns.resolver", strconv.Quote(s) + " is not a host:port, such as 127.0.0.1:53"}
 		}
+	}
+	for _, s := range c.DNS.SPF {
+		if !spfTerm.MatchString(s) {
+			return &KeyError{"dns.spf", strconv.Quote(s) + " lets no mail pass; name mechanisms such as mx or include:a.test"}
+		}
+	}
+	for _, s := range c.DNS.MX {
+		if !hostName.MatchString(s) {
+			return &KeyError{"dns.mx", strconv.Quote(s) + " is not the name of a host"}
+		}
+	}
+	return checkPublished(c.DNS)
+}
+
+// What stands in the records of others, who read it by these forms.
+var (
+	spfTerm  = regexp.MustCompile(`^(mx|a|(include|a|mx|ip4|ip6|exists):[A-Za-z0-9._:/-]{1,200})$`)
+	hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}$`)
+	label    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+	address  = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,255}$`)
+)
+
+func checkPublished(c DNS) *KeyError {
+	const year = 366 * 24 * time.Hour
+	switch {
+	case c.Bounce != "" && !label.MatchString(c.Bounce):
+		return &KeyError{"dns.bounce", strconv.Quote(c.Bounce) + " is not one label of a domain, such as bounce"}
+	case c.Reports != "" && !address.MatchString(c.Reports):
+		return &KeyError{"dns.reports", strconv.Quote(c.Reports) + " is not an address of letters, digits and ._+-"}
+	case !slices.Contains([]string{"testing", "enforce", "none"}, c.MTASTSMode):
+		return &KeyError{"dns.mta_sts_mode", strconv.Quote(c.MTASTSMode) + " is not testing, enforce or none"}
+	case time.Duration(c.MTASTSMaxAge) > year || time.Duration(c.MTASTSMaxAge) < 24*time.Hour:
+		return &KeyError{"dns.mta_sts_max_age", "must be between a day and a year"}
 	}
 	return nil
 }

@@ -108,18 +108,26 @@ type DKIM struct {
 	Algorithms []string `toml:"algorithms"`
 }
 
-// DNS is how names are looked up.
+// DNS is how names are looked up, and what the domains should publish.
 type DNS struct {
 	Resolver []string `toml:"resolver"`
 	Timeout  Duration `toml:"timeout"`
+
+	SPF          []string `toml:"spf"`
+	MX           []string `toml:"mx"`
+	Bounce       string   `toml:"bounce"`
+	Reports      string   `toml:"reports"`
+	MTASTSMode   string   `toml:"mta_sts_mode"`
+	MTASTSMaxAge Duration `toml:"mta_sts_max_age"`
 }
 
 // Default returns what holds where the file is silent.
 func Default() Config {
 	c := defaults()
 	c.HTTP.AllowedHosts = slices.Clone(c.HTTP.AllowedHosts)
-	c.DNS.Resolver = slices.Clone(c.DNS.Resolver)
-	c.DKIM.Algorithms = slices.Clone(c.DKIM.Algorithms)
+	for _, list := range []*[]string{&c.DNS.Resolver, &c.DNS.SPF, &c.DNS.MX, &c.DKIM.Algorithms} {
+		*list = slices.Clone(*list)
+	}
 	return c
 }
 

@@ -94,3 +94,24 @@ func TestATLSPolicyThatIsLeftOutStaysLeftOut(t *testing.T) {
 		t.Errorf("%q, %v", c.Relay.TLS, err)
 	}
 }
+
+func TestWhatDomainsPublishIsTakenOrRefusedWithItsLine(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"SPF lets pass", certs + "[dns]\nspf = ['-all']\n", "f:5: dns.spf"},
+		{"SPF is one mechanism", certs + "[dns]\nspf = ['mx a']\n", "f:5: dns.spf"},
+		{"SPF may be several", certs + "[dns]\nspf = ['mx', 'ip6:2001:db8::/32', 'include:_spf.a.test']\n", ""},
+		{"an MX is a host", certs + "[dns]\nmx = ['mx']\n", "f:5: dns.mx"},
+		{"an MX is a host in letters", certs + "[dns]\nmx = ['mx.a.test\\r\\nmode: none']\n", "f:5: dns.mx"},
+		{"bounces have one label", certs + "[dns]\nbounce = 'a.b'\n", "f:5: dns.bounce"},
+		{"reports go to one address", certs + "[dns]\nreports = 'a@b.test,x'\n", "f:5: dns.reports"},
+		{"a policy has a mode", certs + "[dns]\nmta_sts_mode = 'maybe'\n", "f:5: dns.mta_sts_mode"},
+		{"a policy is kept for days", certs + "[dns]\nmta_sts_max_age = '1h'\n", "f:5: dns.mta_sts_max_age"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse("f", c.text)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}

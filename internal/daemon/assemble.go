@@ -31,6 +31,7 @@ import (
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/internal/upgrade"
+	"github.com/multimail/multimail/internal/zone"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/mcpbridge"
 	"github.com/multimail/multimail/queue"
@@ -67,6 +68,8 @@ func (d *Daemon) assemble() (err error) {
 	if err := d.makeGate(c, m); err != nil {
 		return err
 	}
+	zones := newZones(d.identity, d.dkim, d.resolver, zoneSettings(d.o.Config))
+	d.watcher = zone.NewWatcher(zones, book{d.db, d.registry, d.gate}, d.o.Log)
 	m.States(d.states)
 	return d.makeServers(c, m)
 }
@@ -83,7 +86,9 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	d.audit = audit.New(d.node)
 	d.ledger = queue.New(d.audit, d.node)
 	d.inbox = inbox.New(d.ledger)
-	err = upgrade.Upgrader{DB: d.db, Ledger: d.ledger, Inbox: d.inbox, Log: d.o.Log}.Run(context.Background())
+	d.registry = registry.New(d.audit, time.Duration(conf.Queue.Hold))
+	err = upgrade.Upgrader{DB: d.db, Ledger: d.ledger, Inbox: d.inbox, Registry: d.registry, Log: d.o.Log}.
+		Run(context.Background())
 	if err != nil {
 		return err
 	}
@@ -91,7 +96,6 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	if d.clock, err = startClock(context.Background(), c, d.db, d.audit); err != nil {
 		return err
 	}
-	d.registry = registry.New(d.audit, time.Duration(conf.Queue.Hold))
 	if err := d.db.Update(context.Background(), d.registry.Prepare); err != nil {
 		return err
 	}
@@ -179,7 +183,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	}
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.reader, Registry: d.registry, Auth: users, Store: d.db, Audit: d.audit, Inbox: d.inbox,
-		Identity: d.identity, DKIM: d.dkim, Clock: c, Metrics: m, Log: d.o.Log, Dev: d.dev != nil,
+		Identity: d.identity, DKIM: d.dkim, Zones: d.watcher, Clock: c, Metrics: m, Log: d.o.Log, Dev: d.dev != nil,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
 		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp,

@@ -35,6 +35,7 @@ import (
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/upgrade"
+	"github.com/multimail/multimail/internal/zone"
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/relay"
 	"github.com/multimail/multimail/sign"
@@ -68,6 +69,7 @@ type Daemon struct {
 	gate     *gate.Gate
 	relay    *relay.Client
 	resolver *resolver.Resolver
+	watcher  *zone.Watcher
 	smtp     *smtpd.Server
 	http     *httpd.Server
 	clock    *clockwork
@@ -169,6 +171,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	defer stopWork()
 	failed := make(chan error, 8)
 	d.recordStart(ctx)
+	d.warnDomains()
 	serve := func(name string, fn func() error) {
 		go func() {
 			if err := fn(); err != nil {
@@ -191,6 +194,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	serve("gate", func() error { return d.gate.Run(work) })
 	go d.supervise(work)
 	go d.checkSettings(qctx)
+	go d.watcher.Run(qctx)
 
 	err := d.announce(ready)
 	if err == nil {

@@ -31,7 +31,8 @@ func initialised(t *testing.T) config.Config {
 	c.Data = filepath.Join(dir, "data")
 	_, err := Init(t.Context(), InitOptions{
 		Data: c.Data, Node: c.Node, Operator: "Example", Domain: "example.test",
-		Oversight: mail.MustAddress("boss@example.test"), Approver: "ann", SaveKey: func(string) error { return nil },
+		Oversight: mail.MustAddress("boss@example.test"), Approver: "ann", Internal: true,
+		SaveKey: func(string) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)

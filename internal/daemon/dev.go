@@ -177,6 +177,9 @@ func (d *Daemon) fixtures() error {
 		} else if err != nil {
 			return err
 		}
+		if _, err := d.registry.PinDomain(tx, me, devDomain); err != nil { // no DNS has it
+			return err
+		}
 		if d.dev.known && d.validCredentials(tx) {
 			return nil
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/resolver"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/mail"
@@ -25,6 +26,7 @@ type InitOptions struct {
 	Domain    string
 	Oversight mail.Address
 	Approver  string
+	Internal  bool // the domain sends without being verified
 
 	// SaveKey keeps the key of the approver. It is called before anything is
 	// committed, and its error undoes everything: no key is stored that nobody has.
@@ -69,48 +71,65 @@ func (o InitOptions) fill(ctx context.Context, db store.Store) (api.Domain, erro
 		return api.Domain{}, &InvalidError{err.Error()}
 	}
 	reg := registry.New(audit.New(node), time.Duration(config.Default().Queue.Hold))
-	err = db.Update(ctx, func(tx store.Tx) error { return o.register(tx, reg) })
+	var domain registry.Domain
+	err = db.Update(ctx, func(tx store.Tx) (err error) {
+		domain, err = o.register(tx, reg)
+		return err
+	})
 	if err != nil {
 		return api.Domain{}, err
 	}
-	return records(identity, signing, o.Domain)
+	return records(identity, signing, domain)
 }
 
-// register writes the first records.
-func (o InitOptions) register(tx store.Tx, reg *registry.Registry) error {
+// register writes the first records. It is the new approver who pins the domain.
+func (o InitOptions) register(tx store.Tx, reg *registry.Registry) (d registry.Domain, err error) {
 	me := registry.Socket(os.Getuid(), false)
 	if op, err := reg.Operator(tx); err != nil {
-		return err
+		return d, err
 	} else if op.Name != "" {
-		return errors.New("this data directory is in use already")
+		return d, errors.New("this data directory is in use already")
 	}
 	if err := reg.SetOperator(tx, me, registry.Operator{Name: o.Operator, Oversight: o.Oversight}); err != nil {
-		return err
+		return d, err
 	}
-	if _, err := reg.AddDomain(tx, me, o.Domain); err != nil {
-		return err
+	if d, err = reg.AddDomain(tx, me, o.Domain); err != nil {
+		return d, err
 	}
 	_, key, err := reg.AddKey(tx, me, registry.KeyRequest{
 		Name: o.Approver, Kind: registry.KindApprover, Owner: o.Approver,
 		Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead},
 	})
 	if err != nil {
-		return err
-	}
-	return o.SaveKey(key)
-}
-
-// records returns a domain as `domain records` will show it.
-func records(identity *sign.Keyring, signing *dkim.Keyring, domain string) (api.Domain, error) {
-	d := api.Domain{Name: domain}
-	name, txt, err := identity.DNS(domain)
-	if err != nil {
 		return d, err
 	}
-	d.DNS = append(d.DNS, api.Record{Type: "TXT", Name: name, Value: txt})
-	list, err := signing.Records(domain)
-	for _, r := range list {
-		d.DNS = append(d.DNS, api.Record{Type: "TXT", Name: r.Name, Value: r.TXT})
+	if o.Internal {
+		p, err := reg.ByKey(tx, key)
+		if err != nil {
+			return d, err
+		}
+		if d, err = reg.PinDomain(tx, p, o.Domain); err != nil {
+			return d, err
+		}
 	}
-	return d, err
+	return d, o.SaveKey(key)
+}
+
+// records returns a domain as `domain records` will show it, but for what depends
+// on a configuration.
+func records(identity *sign.Keyring, signing *dkim.Keyring, d registry.Domain) (api.Domain, error) {
+	c := config.Default()
+	names, err := resolver.New(resolver.Options{Timeout: time.Duration(c.DNS.Timeout)})
+	if err != nil {
+		return api.Domain{}, err
+	}
+	list, err := newZones(identity, signing, names, zoneSettings(c)).Records(d.Name, d.Challenge)
+	out := api.Domain{Name: d.Name, Status: "unverified", CreatedAt: d.CreatedAt}
+	if d.Internal {
+		out.Status, out.Internal = "internal", true
+	}
+	for _, r := range list {
+		out.DNS = append(out.DNS, api.Record{Purpose: string(r.Purpose), Type: r.Type, Name: r.Name, Value: r.Value})
+	}
+	return out, err
 }

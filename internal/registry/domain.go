@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"crypto/rand"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -8,10 +10,56 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// Domain is a sending domain of the operator.
+// Domain is a sending domain of the operator, with what the DNS last said of it.
 type Domain struct {
 	Name      string    `json:"name"` // lower case
 	CreatedAt time.Time `json:"created_at"`
+
+	Challenge string `json:"challenge,omitempty"` // of this installation and domain, random
+	Internal  bool   `json:"internal,omitempty"`  // sends without being verified
+
+	CheckedAt  time.Time  `json:"checked_at,omitzero"`  // last, whatever came of it
+	VerifiedAt time.Time  `json:"verified_at,omitzero"` // last time that it was found to be ours
+	FailedAt   time.Time  `json:"failed_at,omitzero"`   // first time since that it was found not to be
+	UnpinnedAt time.Time  `json:"unpinned_at,omitzero"` // last time that it ceased to be internal
+	Assumed    bool       `json:"assumed,omitempty"`    // VerifiedAt is the time of an upgrade; nothing was found yet
+	Stated     bool       `json:"stated,omitempty"`     // the newest entry about it says verified
+	Records    []Standing `json:"records,omitempty"`    // as of CheckedAt
+}
+
+// Standing is what the DNS said of one record.
+type Standing struct {
+	Purpose string `json:"purpose"`
+	Name    string `json:"name"`
+	Status  string `json:"status"`
+}
+
+// VerifiedLife is how long a domain counts as verified after it was found to be ours.
+const VerifiedLife = 72 * time.Hour
+
+// Verified reports whether a check found the domain to be ours within
+// VerifiedLife of now. A time that far ahead is of a clock that was wrong, and
+// counts as little as one long past.
+func (d Domain) Verified(now time.Time) bool { return d.counts(now) && !d.Assumed }
+
+// MaySend reports whether mail of the domain may be released.
+func (d Domain) MaySend(now time.Time) bool { return d.Internal || d.counts(now) }
+
+func (d Domain) counts(now time.Time) bool {
+	return !d.VerifiedAt.IsZero() && now.Sub(d.VerifiedAt).Abs() < VerifiedLife
+}
+
+// StoppedSince returns since when a domain whose mail may not be released has
+// been one.
+func (d Domain) StoppedSince() time.Time {
+	at := d.CreatedAt
+	if end := d.VerifiedAt.Add(VerifiedLife); !d.VerifiedAt.IsZero() && end.After(at) {
+		at = end
+	}
+	if d.UnpinnedAt.After(at) {
+		at = d.UnpinnedAt
+	}
+	return at
 }
 
 // AddDomain adds a sending domain. Admins and the socket may.
@@ -29,12 +77,15 @@ func (r *Registry) AddDomain(tx store.Tx, actor Principal, name string) (Domain,
 	} else if ok {
 		return Domain{}, in(ErrExists, "domain %s is here already", name)
 	}
-	d := Domain{Name: name, CreatedAt: tx.Now()}
+	d := Domain{Name: name, CreatedAt: tx.Now(), Challenge: newChallenge()}
 	if err := put(tx, domainKey+name, d); err != nil {
 		return Domain{}, err
 	}
 	return d, r.note(tx, p, audit.DomainAdd, details{"domain": name}, nil)
 }
+
+// newChallenge has 130 random bits in letters and digits.
+func newChallenge() string { return strings.ToLower(rand.Text()) }
 
 // Domain returns a sending domain, or ErrNotFound.
 func (r *Registry) Domain(tx store.Tx, name string) (Domain, error) {
@@ -51,3 +102,139 @@ func (r *Registry) Domain(tx store.Tx, name string) (Domain, error) {
 
 // Domains returns every sending domain by name.
 func (r *Registry) Domains(tx store.Tx) ([]Domain, error) { return list[Domain](tx, domainKey) }
+
+// RemoveDomain removes a domain that no mailbox uses. Its keys stay where they
+// are. Admins and the socket may.
+func (r *Registry) RemoveDomain(tx store.Tx, actor Principal, name string) error {
+	p, err := r.authorize(tx, actor, configure)
+	if err != nil {
+		return err
+	}
+	d, err := r.Domain(tx, name)
+	if err != nil {
+		return err
+	}
+	boxes, err := r.Mailboxes(tx)
+	if err != nil {
+		return err
+	}
+	for _, m := range boxes {
+		if m.Address.Domain() == d.Name {
+			return in(ErrExists, "mailbox %s is on this domain; only a domain without mailboxes is removed", m.Address)
+		}
+	}
+	if err := space.Delete(tx, domainKey+d.Name); err != nil {
+		return err
+	}
+	return r.note(tx, p, audit.DomainRemove, details{"domain": d.Name}, nil)
+}
+
+// PinDomain lets a domain send without being verified. It is loosening: whoever
+// receives its mail cannot see whose it is.
+func (r *Registry) PinDomain(tx store.Tx, actor Principal, name string) (Domain, error) {
+	p, err := r.authorize(tx, actor, either(configure, release))
+	if err != nil {
+		return Domain{}, err
+	}
+	if !release(p) {
+		return Domain{}, errLoosen("pinning a domain as internal")
+	}
+	return r.setInternal(tx, p, name, true)
+}
+
+// UnpinDomain ends what PinDomain did.
+func (r *Registry) UnpinDomain(tx store.Tx, actor Principal, name string) (Domain, error) {
+	p, err := r.authorize(tx, actor, stop)
+	if err != nil {
+		return Domain{}, err
+	}
+	return r.setInternal(tx, p, name, false)
+}
+
+func (r *Registry) setInternal(tx store.Tx, p Principal, name string, internal bool) (Domain, error) {
+	d, err := r.Domain(tx, name)
+	if err != nil || d.Internal == internal {
+		return d, err
+	}
+	kind := audit.DomainPin
+	if d.Internal = internal; !internal {
+		d.UnpinnedAt, kind = tx.Now(), audit.DomainUnpin
+	}
+	if err := put(tx, domainKey+d.Name, d); err != nil {
+		return d, err
+	}
+	return d, r.policy(tx, p, kind, details{"domain": d.Name}, nil)
+}
+
+// Finding is what a check of a domain came to.
+type Finding uint8
+
+// The findings.
+const (
+	FoundNothing Finding = iota // no usable answer
+	FoundOurs
+	FoundNotOurs
+)
+
+// DomainCheck is what the DNS said of a domain.
+type DomainCheck struct {
+	Challenge string // that was looked for
+	Finding   Finding
+	Records   []Standing
+}
+
+// checker signs the entries about what the DNS says.
+var checker = Principal{Kind: "system", Name: "dns"}
+
+// NoteCheck keeps what a check has found. Only a finding that the domain is ours
+// counts for longer than the one before; whether it is found not to be, or
+// nothing is found, it ends with VerifiedLife. There is an entry when the domain
+// becomes verified, when it fails for the first time, and when its time is over.
+// A check of another challenge, or of a domain that is gone, changes nothing.
+func (r *Registry) NoteCheck(tx store.Tx, name string, c DomainCheck) error {
+	d, ok, err := get[Domain](tx, domainKey+name)
+	if err != nil || !ok || d.Challenge != c.Challenge {
+		return err
+	}
+	now := tx.Now()
+	d.CheckedAt, d.Records = now, c.Records
+	failed := false
+	switch c.Finding {
+	case FoundOurs:
+		d.VerifiedAt, d.FailedAt, d.Assumed = now, time.Time{}, false
+	case FoundNotOurs:
+		if failed = d.FailedAt.IsZero(); failed {
+			d.FailedAt = now
+		}
+	}
+	stated := d.Stated
+	d.Stated = d.Verified(now)
+	if err := put(tx, domainKey+name, d); err != nil {
+		return err
+	}
+	if failed {
+		if err := r.note(tx, checker, audit.DomainFail, details{"domain": name}, nil); err != nil {
+			return err
+		}
+	}
+	switch {
+	case d.Stated && !stated:
+		return r.policy(tx, checker, audit.DomainVerify, details{"domain": name}, nil)
+	case stated && !d.Stated:
+		return r.policy(tx, checker, audit.DomainLapse, details{"domain": name}, nil)
+	}
+	return nil
+}
+
+// AdoptDomains gives the domains of a store that was made before there were
+// checks their challenge, and VerifiedLife from now to pass one.
+func (r *Registry) AdoptDomains(tx store.Tx) error {
+	all, err := r.Domains(tx)
+	for _, d := range all {
+		if err == nil && d.Challenge == "" {
+			d.Challenge, d.VerifiedAt, d.Assumed = newChallenge(), tx.Now(), true
+			err = put(tx, domainKey+d.Name, d)
+		}
+	}
+	return err
+}

@@ -164,6 +164,20 @@ func settingOperations() []operation {
 				_, err := h.reg.AddDomain(tx, p, "more.test")
 				return err
 			}},
+		{"remove a domain", "MSD", "domain.remove", false, spare,
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
+				return h.reg.RemoveDomain(tx, p, "spare.test")
+			}},
+		{"pin a domain", "AD", "domain.pin", true, nil,
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
+				_, err := h.reg.PinDomain(tx, p, "Example.test")
+				return err
+			}},
+		{"unpin a domain", "AMSD", "domain.unpin", true, spare,
+			func(h *fixture, tx store.Tx, p registry.Principal) error {
+				_, err := h.reg.UnpinDomain(tx, p, "spare.test")
+				return err
+			}},
 		{"add an agent", "MSD", "agent.add", false, nil,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				_, _, err := h.reg.AddAgent(tx, p, "third", "")

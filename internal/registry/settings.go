@@ -17,7 +17,7 @@ import (
 //
 // Not compared, because no entry says it or because it depends on the
 // configuration: how long a hold lasts, the hash of a secret, the notes of
-// allowlists and freezes.
+// allowlists and freezes, when a domain was last checked.
 func (r *Registry) Settings() *audit.Settings {
 	return &audit.Settings{Stated: stated, Recorded: r.recorded}
 }
@@ -41,6 +41,12 @@ func stated(e audit.Record) map[string]string {
 		out["oversight address of the operator"] = e.Private["oversight"]
 	case audit.DomainAdd:
 		out["domain "+e.Facts["domain"]] = present
+	case audit.DomainRemove:
+		out["domain "+e.Facts["domain"]], out["internal domain "+e.Facts["domain"]] = "", ""
+	case audit.DomainPin:
+		out["internal domain "+e.Facts["domain"]] = present
+	case audit.DomainUnpin:
+		out["internal domain "+e.Facts["domain"]] = ""
 	case audit.AgentAdd:
 		out["agent "+agent] = "reference " + e.Facts["agent_ref"]
 	case audit.AgentDisable:
@@ -171,6 +177,9 @@ func (r *Registry) recordedOperator(tx store.Tx, s *states) error {
 	}
 	return each(tx, domainKey, func(_ string, d Domain) (string, error) {
 		s.add(audit.DomainAdd, details{"domain": d.Name}, nil)
+		if d.Internal {
+			s.add(audit.DomainPin, details{"domain": d.Name}, nil)
+		}
 		return d.Name, nil
 	})
 }

@@ -118,7 +118,8 @@ func (s *System) View(fn func(store.Tx) error) {
 	}
 }
 
-// AddOperator sets the operator and adds a domain.
+// AddOperator sets the operator and adds a domain, pinned as internal so that its
+// mail leaves; see Unverify.
 func (s *System) AddOperator(domain string, oversight mail.Address) {
 	s.Helper()
 	s.Update(func(tx store.Tx) error {
@@ -126,9 +127,30 @@ func (s *System) AddOperator(domain string, oversight mail.Address) {
 		if err := s.Registry.SetOperator(tx, s.Operator, o); err != nil {
 			return err
 		}
-		_, err := s.Registry.AddDomain(tx, s.Operator, domain)
+		if _, err := s.Registry.AddDomain(tx, s.Operator, domain); err != nil {
+			return err
+		}
+		_, err := s.Registry.PinDomain(tx, s.Operator, domain)
 		return err
 	})
+}
+
+// Unverify unpins a domain: nothing of it leaves until it is verified.
+func (s *System) Unverify(domain string) {
+	s.Helper()
+	if _, err := s.Gate.UnpinDomain(s.Context(), s.Operator, domain); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// Check keeps what a check of a domain has found.
+func (s *System) Check(domain string, f registry.Finding) {
+	s.Helper()
+	var d registry.Domain
+	s.View(func(tx store.Tx) (err error) { d, err = s.Registry.Domain(tx, domain); return err })
+	if err := s.Gate.NoteCheck(s.Context(), domain, registry.DomainCheck{Challenge: d.Challenge, Finding: f}); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // AddAgent adds an agent and its mailboxes, in the mode that they start in.

@@ -14,6 +14,7 @@ import (
 	"strconv"
 
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/queue"
 )
@@ -22,7 +23,8 @@ import (
 //
 //	0  before the number was kept: notices were records of the inbox alone
 //	1  notices are incoming mail of the ledger; counters by node
-const Format = 1
+//	2  domains have a challenge, and a time at which they were last verified
+const Format = 2
 
 const formatKey = "format"
 
@@ -33,11 +35,13 @@ type Upgrader struct {
 	DB     store.Store
 	Ledger *queue.Ledger
 	Inbox  *inbox.Inbox
-	Log    *slog.Logger
+	// Registry gives the domains what they have had since format 2.
+	Registry *registry.Registry
+	Log      *slog.Logger
 }
 
 // steps are the ways from each format to the next.
-var steps = [Format]func(Upgrader, context.Context) error{Upgrader.fromZero}
+var steps = [Format]func(Upgrader, context.Context) error{Upgrader.fromZero, Upgrader.fromOne}
 
 // Run brings the store to Format. It refuses a store of a later format, of which
 // it has changed nothing.

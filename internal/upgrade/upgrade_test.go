@@ -12,10 +12,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/store/storetest"
@@ -67,6 +69,8 @@ type fixture struct {
 	log    *audit.Log
 	ledger *queue.Ledger
 	inbox  *inbox.Inbox
+
+	registry *registry.Registry
 }
 
 func open(t *testing.T, dir string) *fixture {
@@ -79,11 +83,13 @@ func open(t *testing.T, dir string) *fixture {
 	f := &fixture{T: t, db: db, log: audit.New("dev")}
 	f.ledger = queue.New(f.log, "dev")
 	f.inbox = inbox.New(f.ledger)
+	f.registry = registry.New(f.log, time.Hour)
 	return f
 }
 
 func (f *fixture) upgrade() error {
-	u := upgrade.Upgrader{DB: f.db, Ledger: f.ledger, Inbox: f.inbox, Log: slog.New(slog.DiscardHandler)}
+	u := upgrade.Upgrader{DB: f.db, Ledger: f.ledger, Inbox: f.inbox, Registry: f.registry,
+		Log: slog.New(slog.DiscardHandler)}
 	return u.Run(f.Context())
 }
 
@@ -111,6 +117,11 @@ var box = mail.MustAddress("agent@example.test")
 func (f *fixture) whole() {
 	f.Helper()
 	f.view(func(tx store.Tx) error {
+		domains, err := f.registry.Domains(tx)
+		if err != nil || len(domains) != 1 || domains[0].Challenge == "" || !domains[0].Assumed ||
+			!domains[0].MaySend(tx.Now()) {
+			f.Errorf("the domains are %+v, %v", domains, err)
+		}
 		counts, err := f.ledger.Counts(tx)
 		if err != nil {
 			return err
@@ -184,7 +195,8 @@ func TestAnUpgradeThatIsCutOffGoesOn(t *testing.T) {
 	for n := 1; ; n++ {
 		f := open(t, unpack(t, "testdata/format-0.tar.gz"))
 		left := n
-		u := upgrade.Upgrader{DB: cut{f.db, &left}, Ledger: f.ledger, Inbox: f.inbox, Log: slog.New(slog.DiscardHandler)}
+		u := upgrade.Upgrader{DB: cut{f.db, &left}, Ledger: f.ledger, Inbox: f.inbox, Registry: f.registry,
+			Log: slog.New(slog.DiscardHandler)}
 		err := u.Run(t.Context())
 		if err == nil {
 			if n < 3 {
@@ -223,7 +235,7 @@ func TestAStoreOfANewerFormatIsRefusedAndStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for format, want := range map[string]string{
-		"2": "newer multimail (format 2, this program knows 1)", "x": "format of the data", "-1": "format of the data",
+		"3": "newer multimail (format 3, this program knows 2)", "x": "format of the data", "-1": "format of the data",
 	} {
 		err := f.db.Update(t.Context(), func(tx store.Tx) error {
 			return storetest.Records(tx).Put("format", []byte(format))
