@@ -19,9 +19,9 @@ type one registry.Token
 
 func (o one) Verify(context.Context, string) (registry.Token, error) { return registry.Token(o), nil }
 
-// anyAddress takes every address but one that is too long for the identity header.
+// anyAddress takes every address but one that is longer than those of the tests.
 func anyAddress(_ store.Tx, box mail.Address) error {
-	if len(box.String()) > 200 {
+	if len(box.String()) > 60 {
 		return registry.ErrInvalid
 	}
 	return nil
@@ -76,7 +76,7 @@ func TestWhatCannotBeMadeIsRefusedAndLeavesNothing(t *testing.T) {
 		"a domain that is not here": func(t *registry.Token) { t.Mailbox = "agent@elsewhere.test" },
 		"an address that is taken":  func(t *registry.Token) { t.Mailbox = box.String() },
 		"an address that is too long": func(t *registry.Token) {
-			t.Mailbox = "agent@" + strings.Repeat(strings.Repeat("a", 50)+".", 4) + "example.test"
+			t.Mailbox = strings.Repeat("a", 60) + "@example.test"
 		},
 		"on behalf of a person": func(t *registry.Token) { t.Shape, t.Object = registry.ShapeDelegated, "ann" },
 		"a person":              func(t *registry.Token) { t.Shape = registry.ShapePerson },
