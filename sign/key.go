@@ -9,7 +9,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/multimail/multimail/internal/keyset"
 )
@@ -70,13 +73,14 @@ func named(k *key, now time.Time) (*key, error) {
 
 // jwk is the public half of a key (RFC 7517, RFC 7518 section 6.2).
 type jwk struct {
-	Kty string `json:"kty"`
-	Crv string `json:"crv"`
-	X   string `json:"x"`
-	Y   string `json:"y"`
-	Use string `json:"use,omitempty"`
-	Alg string `json:"alg,omitempty"`
-	Kid string `json:"kid"`
+	Kty string   `json:"kty"`
+	Crv string   `json:"crv"`
+	X   string   `json:"x"`
+	Y   string   `json:"y"`
+	Use string   `json:"use,omitempty"`
+	Alg string   `json:"alg,omitempty"`
+	Kid string   `json:"kid"`
+	Ops []string `json:"key_ops,omitempty"` // never in a document of ours
 }
 
 func (k *key) jwk() (jwk, error) {
@@ -104,6 +108,9 @@ func (j jwk) publicKey() (*ecdsa.PublicKey, error) {
 		j.Alg != "" && j.Alg != algorithm || j.Use != "" && j.Use != "sig" {
 		return nil, errors.New("not a P-256 key for ES256 signatures")
 	}
+	if j.Ops != nil && !slices.Contains(j.Ops, "verify") {
+		return nil, errors.New("not a key to verify with")
+	}
 	x, err := decode(j.X)
 	if err != nil {
 		return nil, err
@@ -124,6 +131,14 @@ func (j jwk) publicKey() (*ecdsa.PublicKey, error) {
 		return nil, errors.New("the kid is not the beginning of the key's thumbprint")
 	}
 	return public, nil
+}
+
+// verify checks an ES256 signature of 64 octets: R and then S.
+func (k *key) verify(signing string, signature []byte) error {
+	if len(signature) != signatureLength {
+		return errors.New("signature has not 64 octets")
+	}
+	return jwt.SigningMethodES256.Verify(signing, signature, k.public)
 }
 
 // decode reads base64url without padding, in the one form that encode writes.

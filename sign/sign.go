@@ -36,20 +36,24 @@
 //     iat says, unless your own record shows that the mail came in before
 //     revoked_at. Check the signature: 64 octets, R and then S.
 //  6. sub must be the From address.
-//  7. Now ask whether the token belongs to this mail. mid is the hash of the
-//     Message-ID without its angle brackets; bh the hash of the body in DKIM's
-//     relaxed form, equal to bh= of the DKIM signature; rh, when it is there,
-//     the hash of the addresses in To and Cc, in lower case, sorted, joined
-//     by "\n". mid and rh are base64url of the first 16 octets of SHA-256; bh
-//     is all 32 in base64. An X-AI-Generated field says what ai_generated says.
+//  7. Now ask whether the token belongs to this mail. mid, when it is there, is
+//     the hash of the Message-ID without its angle brackets; bh the hash of the
+//     body in DKIM's relaxed form, equal to bh= of the DKIM signature; th, when
+//     it is there, the hash of texts and attachments in whatever form; rh, when
+//     it is there, the hash of the addresses in To and Cc, in lower case, sorted,
+//     joined by "\n". All but bh are base64url of the first 16 octets of SHA-256;
+//     bh is all 32 in base64. An X-AI-Generated field says what ai_generated says.
 //  8. Check the DKIM signature of the From domain: Subject and the other header
 //     fields are covered by nothing else, and no mail leaves without one.
 //
 // If 1 to 6 hold, the domain made this statement about a mail from this
 // address. Only if 7 holds as well was it this mail; a mailing list that adds a
 // footer breaks it, and so does whoever pastes the header over another text.
-// Without 8 say which fields are not bound: see Verification.Unbound. The
-// statement vouches for the sender, not for the content.
+// Where bh alone fails and th holds, a gateway changed the form of the mail and
+// not its words (ValidText). Without 8 say which fields are not bound: see
+// Verification.Unbound. The statement vouches for the sender, not for the content.
+//
+// docs/identity.md specifies all of this, with vectors.
 //
 // # Keys
 //

@@ -26,18 +26,32 @@ type token struct {
 	signature []byte
 }
 
-// parseToken reads the value of the header field. It accepts one form only:
-// what one verifier repairs another refuses, and the sender cannot tell.
-func parseToken(value string) (t token, err error) {
+// splitToken takes a compact JWS apart. It accepts one form only: what one
+// verifier repairs another refuses, and the sender cannot tell.
+func splitToken(value string) (part []string, signature []byte, err error) {
 	if len(value) > maxToken {
-		return t, fmt.Errorf("longer than %d octets", maxToken)
+		return nil, nil, fmt.Errorf("longer than %d octets", maxToken)
 	}
 	if strings.Trim(value, alphabet) != "" {
-		return t, errors.New("a character that no token has, such as a blank")
+		return nil, nil, errors.New("a character that no token has, such as a blank")
 	}
-	part := strings.Split(value, ".")
-	if len(part) != 3 {
-		return t, fmt.Errorf("%d parts instead of 3", len(part))
+	if part = strings.Split(value, "."); len(part) != 3 {
+		return nil, nil, fmt.Errorf("%d parts instead of 3", len(part))
+	}
+	if signature, err = decode(part[2]); err != nil || len(signature) != signatureLength {
+		return nil, nil, errors.New("signature has not 64 octets")
+	}
+	return part, signature, nil
+}
+
+// signatureLength is R and S, 32 octets each.
+const signatureLength = 64
+
+// parseToken reads the value of the header field.
+func parseToken(value string) (t token, err error) {
+	part, signature, err := splitToken(value)
+	if err != nil {
+		return t, err
 	}
 	if t.kid, err = parseProtected(part[0]); err != nil {
 		return t, err
@@ -52,10 +66,7 @@ func parseToken(value string) (t token, err error) {
 	if err != nil {
 		return t, fmt.Errorf("payload: %w", err)
 	}
-	if t.signature, err = decode(part[2]); err != nil || len(t.signature) != 64 {
-		return t, errors.New("signature has not 64 octets")
-	}
-	t.signing = part[0] + "." + part[1]
+	t.signing, t.signature = part[0]+"."+part[1], signature
 	return t, t.claims.check()
 }
 

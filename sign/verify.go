@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
-	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
@@ -173,7 +172,7 @@ func (v *Verification) signed(t token, iss string, l Lookup) bool {
 	if !v.check("key", err == nil, detail, err) {
 		return false
 	}
-	err = jwt.SigningMethodES256.Verify(t.signing, t.signature, k.public)
+	err = k.verify(t.signing, t.signature)
 	return v.check("signature", err == nil, algorithm, err)
 }
 
