@@ -33,6 +33,7 @@ var responses = []struct{ name, mech, response, want string }{
 	{"another agent's address", "OAUTHBEARER", "n,a=ceo@example.test,\x01" + goodAuth + "\x01", refused},
 	{"a name with an encoded comma", "OAUTHBEARER", "n,a=de=2Cmo=3D,\x01" + goodAuth + "\x01", refused},
 	{"a wrong token", "OAUTHBEARER", "n,,\x01auth=Bearer wrong\x01\x01", refused},
+	{"the token of an approver", "OAUTHBEARER", "n,,\x01auth=Bearer " + annsToken + "\x01\x01", refused},
 	{"an empty token", "OAUTHBEARER", "n,,\x01auth=Bearer \x01\x01", refused},
 	{"no token: a question", "OAUTHBEARER", "n,,\x01\x01", refused},
 	{"a token that is too long", "OAUTHBEARER",

@@ -17,6 +17,7 @@ import (
 // The tokens that fakeAuth knows.
 const (
 	rightToken = "right-token"
+	annsToken  = "token-of-an-approver"
 	downToken  = "token-of-an-issuer-that-does-not-answer"
 )
 
@@ -71,6 +72,9 @@ func (a fakeAuth) ByToken(_ context.Context, token string, _ registry.Origin) (r
 	}
 	if token == downToken {
 		return registry.Principal{}, mail.ErrUnavailable.Errorf("the issuer does not answer")
+	}
+	if token == annsToken {
+		return registry.Principal{Kind: registry.KindApprover, Name: "ann"}, nil
 	}
 	return a.is(token == rightToken, "")
 }

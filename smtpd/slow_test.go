@@ -3,6 +3,7 @@ package smtpd
 import (
 	"bufio"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -78,6 +79,11 @@ func TestEveryMechanismCountsForItsSource(t *testing.T) {
 				if got := m.try(greet("192.0.2.1"), user); !strings.HasPrefix(got, "535 5.7.8") {
 					t.Errorf("got %q", got)
 				}
+			}
+			w := httptest.NewRecorder()
+			srv.o.Metrics.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+			if !strings.Contains(w.Body.String(), `mail_auth_failures_total{door="smtp"} 2`+"\n") {
+				t.Error("the metrics do not have both")
 			}
 			for _, again := range wrongLogins {
 				if got := again.try(greet("192.0.2.1"), user); !strings.HasPrefix(got, "421 4.7.0 too many failed logins") {
