@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -12,12 +13,27 @@ import (
 // of Entra have 1,500 to 3,000.
 const maxToken = 8192
 
-// What the client is told in the exchange when its token is refused, before the
-// reply that ends it. Both say the same whatever was wrong.
-const (
-	oauthBearerRefusal = `{"status":"invalid_token"}`          // RFC 7628, 3.2.2
-	xoauth2Refusal     = `{"status":"401","schemes":"bearer"}` // as Google and Microsoft write it
-)
+// challenge is what the client is told in the exchange when its token is refused,
+// before the reply that ends it. It says the same whatever was wrong.
+type challenge struct {
+	Status  string `json:"status"`
+	Schemes string `json:"schemes,omitempty"`
+	Scope   string `json:"scope,omitempty"` // to ask the issuer for
+}
+
+// refusalOf returns the challenge of a mechanism: RFC 7628, 3.2.2, and for XOAUTH2 as
+// Google and Microsoft write it.
+func refusalOf(mech, scope string) []byte {
+	c := challenge{Status: "invalid_token", Scope: scope}
+	if mech == xoauth2 {
+		c = challenge{Status: "401", Schemes: "bearer", Scope: scope}
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return []byte("{}") // three strings are written always
+	}
+	return b
+}
 
 // errExchange is a response that does not follow its mechanism. It is no refused
 // credential.
@@ -26,10 +42,9 @@ var errExchange = errors.New("smtpd: malformed SASL response")
 // bearer is OAUTHBEARER (RFC 7628) or XOAUTH2: one response with a token. After
 // a refusal the client gets a reason in JSON, and answers before the exchange ends.
 type bearer struct {
-	s       *session
-	mech    string
-	read    func(response []byte) (user, token string, err error)
-	refusal string
+	s    *session
+	mech string
+	read func(response []byte) (user, token string, err error)
 
 	asked   bool
 	refused error
@@ -52,7 +67,7 @@ func (b *bearer) Next(response []byte) (challenge []byte, done bool, err error) 
 	err = b.s.byToken(b.mech, user, token)
 	if errors.As(err, &e) && e.Code == errCredentials.Code {
 		b.refused = err
-		return []byte(b.refusal), false, nil
+		return refusalOf(b.mech, b.s.s.o.TokenScope), false, nil
 	}
 	return nil, true, err
 }

@@ -196,3 +196,20 @@ func TestGuessedTokensCount(t *testing.T) {
 		p.do("", "535")
 	}
 }
+
+func TestTheChallengeSaysWhichScopeToAskFor(t *testing.T) {
+	o := options()
+	o.TokenScope = "mail:\"send\""
+	srv, _ := build(t, o)
+	for mech, c := range map[string]struct{ response, want string }{
+		"OAUTHBEARER": {"n,,\x01auth=Bearer wrong\x01\x01", `{"status":"invalid_token","scope":"mail:\"send\""}`},
+		"XOAUTH2": {"user=demo\x01auth=Bearer wrong\x01\x01",
+			`{"status":"401","schemes":"bearer","scope":"mail:\"send\""}`},
+	} {
+		p := dial(t, srv, true)
+		p.expect("220")
+		p.do("EHLO t", "250")
+		p.do("AUTH "+mech+" "+b64(c.response), "334 "+b64(c.want)+"\r\n")
+		p.do("AQ==", "535")
+	}
+}

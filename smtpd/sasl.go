@@ -36,9 +36,9 @@ func (s *session) mechanism(mech string) (sasl.Server, error) {
 	case scramPlus, scramOnly:
 		return newScram(s, mech)
 	case sasl.OAuthBearer:
-		return &bearer{s: s, mech: mech, read: readOAuthBearer, refusal: oauthBearerRefusal}, nil
+		return &bearer{s: s, mech: mech, read: readOAuthBearer}, nil
 	case xoauth2:
-		return &bearer{s: s, mech: mech, read: readXOAuth2, refusal: xoauth2Refusal}, nil
+		return &bearer{s: s, mech: mech, read: readXOAuth2}, nil
 	case sasl.External:
 		return &external{s: s}, nil
 	case sasl.Plain:

@@ -76,6 +76,8 @@ type Options struct {
 	Logins         *throttle.Logins // failed logins, also those over HTTP
 	Messages       *throttle.Bytes  // octets of messages in memory, also those of HTTP
 
+	TokenScope string // what a client whose token was refused should ask its issuer for; "" for nothing to say
+
 	MaxErrors      int           // in a session before it is closed; 10
 	MaxAuth        int           // refused credentials before it is closed; 3
 	CommandTimeout time.Duration // for the next command; 5 minutes

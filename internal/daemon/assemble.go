@@ -166,7 +166,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		Hostname: conf.SMTP.Hostname, TLSConfig: d.smtpTLS,
 		MaxSize: int64(conf.SMTP.MaxSize), MaxRecipients: conf.SMTP.MaxRecipients, MaxCommands: conf.SMTP.MaxCommands,
 		MaxConnections: conf.SMTP.MaxConnections, MaxPerSource: conf.SMTP.MaxPerSource,
-		Logins: logins, Messages: messages, Log: d.o.Log, Metrics: m,
+		Logins: logins, Messages: messages, Log: d.o.Log, Metrics: m, TokenScope: tokenScope(conf.Issuers),
 	}); err != nil {
 		return err
 	}

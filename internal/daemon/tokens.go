@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/oauth"
 	"github.com/multimail/multimail/internal/registry"
@@ -69,4 +70,19 @@ func (d *Daemon) warnOfProvision(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// tokenScope returns the scope that a client asks the one issuer for, "" when there
+// are several: which of them the client has is not known.
+func tokenScope(issuers []config.Issuer) string {
+	if len(issuers) != 1 {
+		return ""
+	}
+	switch is := issuers[0]; {
+	case is.Preset == "entra" && len(is.Audiences) > 0:
+		return is.Audiences[0] + "/.default"
+	case is.Preset != "entra" && len(is.Scopes.Send) > 0:
+		return is.Scopes.Send[0]
+	}
+	return ""
 }

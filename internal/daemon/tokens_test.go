@@ -118,3 +118,25 @@ func TestARuleForADomainThatIsNotHereIsReported(t *testing.T) {
 		t.Errorf("%d lines: %s", n, log.String())
 	}
 }
+
+// A client is told what to ask the issuer for, where there is one answer.
+func TestTheScopeOfARefusedToken(t *testing.T) {
+	entra := config.Issuer{Preset: "entra", Audiences: []string{"api://multimail", "x"},
+		Scopes: config.IssuerScopes{Send: []string{"Mail.Send"}}}
+	generic := config.Issuer{Preset: "generic", Audiences: []string{"a"},
+		Scopes: config.IssuerScopes{Send: []string{"mail:send", "y"}}}
+	for _, c := range []struct {
+		issuers []config.Issuer
+		want    string
+	}{
+		{nil, ""},
+		{[]config.Issuer{entra}, "api://multimail/.default"},
+		{[]config.Issuer{generic}, "mail:send"},
+		{[]config.Issuer{{Preset: "generic"}}, ""},
+		{[]config.Issuer{entra, generic}, ""},
+	} {
+		if got := tokenScope(c.issuers); got != c.want {
+			t.Errorf("%d issuers: %q, want %q", len(c.issuers), got, c.want)
+		}
+	}
+}
