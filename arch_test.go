@@ -30,7 +30,7 @@ relay: mail
 audit: internal/store
 smtpd: mail gate internal/throttle internal/registry internal/metrics
 httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit
-	internal/metrics sign dkim httpd/api internal/zone
+	internal/metrics internal/keyset internal/rotation sign dkim httpd/api internal/zone
 httpd/api:
 mcpbridge: httpd/api
 internal/message: mail
@@ -48,7 +48,9 @@ internal/metrics:
 internal/node: mail internal/store
 internal/upgrade: mail queue internal/inbox internal/registry internal/store
 internal/resolver:
-internal/keyset:
+internal/hsm:
+internal/keyset: mail
+internal/rotation: mail internal/keyset internal/registry internal/store audit
 internal/secret:
 internal/throttle:
 internal/zone: internal/resolver

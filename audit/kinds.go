@@ -72,6 +72,12 @@ const (
 	ClockTrust        Kind = "clock.trust"
 	ClockAccept       Kind = "clock.accept"
 	StoreStart        Kind = "store.start"
+
+	SigningKeyAdd    Kind = "signing_key.add"
+	SigningKeyRotate Kind = "signing_key.rotate"
+	SigningKeyRevoke Kind = "signing_key.revoke"
+	SigningKeyDrop   Kind = "signing_key.drop"
+	SigningKeyDiffer Kind = "signing_key.differ"
 )
 
 // declaration is what entries of one kind hold. The names of facts and of
@@ -149,6 +155,13 @@ var declarations = [...]declaration{
 		"binding tenant object client account owner mailboxes"},
 	{CertificateAdd, "a TLS client certificate came to stand for an agent", "agent", "", "certificate pin san"},
 	{CertificateRevoke, "a TLS client certificate was revoked", "agent", "", "certificate pin san"},
+	{SigningKeyAdd, "a domain has a signing key that it had not", "domain purpose key algorithm state", "", ""},
+	{SigningKeyRotate, "a signing key signs from now on, in the place of the one before", "domain purpose key algorithm",
+		"before", ""},
+	{SigningKeyRevoke, "a signing key was revoked", "domain purpose key algorithm reason", "", ""},
+	{SigningKeyDrop, "a signing key that signed no more is no longer published", "domain purpose key state", "", ""},
+	{SigningKeyDiffer, "the files of a signing key were changed by something else than the daemon",
+		"domain purpose key from to", "", ""},
 	{ApproverAdd, "an approver was named for the first time", "", "", "approver"},
 	{AuthFail, "a login failed, or a key lacks the scope that a request needs", "door",
 		"need route credential_kind unrecorded", "user"},

@@ -203,6 +203,19 @@ func (k *Keyring) waiting(domain string) bool {
 	return false
 }
 
+// Record returns the record of one key.
+func (k *Keyring) Record(domain, selector string) (name, txt string, err error) {
+	_, keys, err := k.keys(domain)
+	if err != nil {
+		return "", "", err
+	}
+	one := named(keys, set(keys).Named(selector))
+	if one == nil {
+		return "", "", keyset.ErrNoKey
+	}
+	return recordName(selector, domain), one.record(), nil
+}
+
 func recordName(selector, domain string) string {
 	return selector + "._domainkey." + strings.ToLower(domain)
 }

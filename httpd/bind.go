@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/multimail/multimail/httpd/api"
 )
@@ -37,7 +38,7 @@ func bindWriter[In any](
 
 // bindings ties every operation of the table to its handler.
 func (s *Server) bindings() []binding {
-	return append(s.administration(), []binding{
+	return slices.Concat(s.administration(), s.signingKeyBindings(), []binding{
 		bind(api.GetHealth, s.health),
 		bindWriter(api.GetSigningKey, s.signingKey),
 		bindWriter(api.GetJWKS, s.jwks),
@@ -84,7 +85,7 @@ func (s *Server) bindings() []binding {
 		bind(api.StartFreeze, s.freeze),
 		bind(api.EndFreeze, s.thaw),
 		bind(api.ListFreezes, s.freezes),
-	}...)
+	})
 }
 
 // administration binds what belongs to the installation: operator, domains, agents and

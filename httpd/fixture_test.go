@@ -120,7 +120,7 @@ func newFixture(t *testing.T) *fixture {
 	h.populate()
 	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.DB,
 		Auth: registry.NewAuthenticator(h.DB, h.Registry, h.tokens), Audit: h.Audit, Inbox: h.Inbox,
-		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{}, Zones: &zones{},
+		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{}, Zones: &zones{}, Keys: signingKeys{},
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
 		MaxPerSource: 100, RequestsPerMinute: 1200,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}

@@ -84,6 +84,7 @@ type Options struct {
 	Identity IdentityKeys
 	DKIM     DKIMKeys
 	Zones    Zones
+	Keys     SigningKeys
 
 	MaxSize           int64            // octets of a mail, as the gate has it
 	Messages          *throttle.Bytes  // octets of bodies in memory, also those of SMTP
@@ -140,8 +141,8 @@ func New(o Options) (*Server, error) {
 		o.Store == nil || o.Audit == nil || o.Inbox == nil {
 		return nil, errors.New("httpd: gate, queue, registry, store, audit log and inbox are required")
 	}
-	if o.Identity == nil || o.DKIM == nil || o.Zones == nil {
-		return nil, errors.New("httpd: the keyrings and the zones are required")
+	if o.Identity == nil || o.DKIM == nil || o.Zones == nil || o.Keys == nil {
+		return nil, errors.New("httpd: the keyrings, their keeper and the zones are required")
 	}
 	if o.MaxSize <= 0 || o.Messages == nil || o.Logins == nil || o.MaxPerSource <= 0 || o.RequestsPerMinute <= 0 {
 		return nil, errors.New("httpd: every limit is required")

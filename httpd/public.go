@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -55,15 +54,9 @@ func (s *Server) jwks(ctx context.Context, _ caller, _ api.None, w http.Response
 	if err != nil {
 		return err
 	}
-	var set struct {
-		Keys json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(doc, &set); err != nil {
-		return fmt.Errorf("httpd: key document: %w", err)
-	}
-	b, err := json.Marshal(set)
+	b, err := keySet(doc)
 	if err != nil {
-		return fmt.Errorf("httpd: key set: %w", err)
+		return err
 	}
 	return publish(w, r, b, "application/jwk-set+json", keyAge)
 }

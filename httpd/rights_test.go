@@ -17,6 +17,10 @@ import (
 // everyone is the head of the table of rights.
 var everyone = []string{"nobody", "reader", "sender", "other", "watcher", "approver", "admin", "socket", "dev"}
 
+// importBody brings a key along that the stand-in takes.
+const importBody = `{"purpose":"dkim","selector":"s1",` +
+	`"pem":"-----BEGIN PRIVATE KEY-----\na2V5\n-----END PRIVATE KEY-----\n"}`
+
 // rights says, for every route, what everyone is answered. Braces are filled in
 // afresh for every cell; {+x} only makes something be so.
 var rights = []struct {
@@ -86,6 +90,15 @@ var rights = []struct {
 	{"POST /v1/domains/{name}/pin", "/v1/domains/a.example/pin", "", "401 403 403 403 403 200 403 403 200"},
 	{"POST /v1/domains/{name}/unpin", "/v1/domains/a.example/unpin", "", "401 403 403 403 403 200 200 200 200"},
 	{"DELETE /v1/domains/{name}", "/v1/domains/{domain}", "", "401 403 403 403 403 403 200 200 200"},
+	{"GET /v1/domains/{name}/signing-keys", "/v1/domains/a.example/signing-keys", "",
+		"401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/domains/{name}/signing-keys/rotate", "/v1/domains/a.example/signing-keys/rotate", "{}",
+		"401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/domains/{name}/signing-keys/{key}/revoke", "/v1/domains/a.example/signing-keys/mm1/revoke",
+		`{"reason":"ceased"}`, "401 403 403 403 403 403 200 200 200"},
+	{"POST /v1/domains/{name}/signing-keys", "/v1/domains/a.example/signing-keys", importBody,
+		"401 403 403 403 403 403 201 201 201"},
+	{"GET /v1/domains/{name}/files", "/v1/domains/a.example/files", "", "401 403 403 403 403 403 200 200 200"},
 	{"GET /v1/agents", "/v1/agents", "", "401 403 403 403 403 403 200 200 200"},
 	{"POST /v1/agents", "/v1/agents", `{"name":"agent{n}"}`, "401 403 403 403 403 403 201 201 201"},
 	{"POST /v1/agents/{name}/disable", "/v1/agents/{agent}/disable", "", "401 403 403 403 403 200 200 200 200"},

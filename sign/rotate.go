@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -154,6 +155,16 @@ func (k *Keyring) update(domain string, change func(d *domainKeys) error) error 
 		return fmt.Errorf("sign: identity key of %s: %w", domain, err)
 	}
 	return secret.Replace(path, b)
+}
+
+// Sweep removes from the directory of a domain, where its DKIM keys are too, what
+// a process that ended left of files. It belongs at the start.
+func (k *Keyring) Sweep(domain string) error {
+	path, err := k.path(domain)
+	if err != nil {
+		return err
+	}
+	return secret.Sweep(filepath.Dir(path))
 }
 
 // Ready reports whether the key that signs can be used: one in a vault needs it.

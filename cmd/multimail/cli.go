@@ -56,6 +56,9 @@ type commands struct {
 	Allow    allowCmd    `cmd:"" help:"Allowlists of gated_send mailboxes."`
 	Approver approverCmd `cmd:"" help:"Approvers who sign in at an issuer of tokens."`
 	Key      keyCmd      `cmd:"" help:"API keys of agents, approvers and admins."`
+
+	SigningKey signingKeyCmd `cmd:"" help:"Keys that sign mail; not API keys."`
+
 	Operator operatorCmd `cmd:"" help:"Show or name the operator and the oversight address."`
 
 	Clock  clockCmd  `cmd:"" help:"Whether the daemon trusts its clock."`

@@ -14,6 +14,8 @@ type domainCmd struct {
 	Pin     domainPinCmd    `cmd:"" help:"Let a domain send without being verified."`
 	Unpin   domainUnpinCmd  `cmd:"" help:"Undo pin."`
 	Rm      domainRmCmd     `cmd:"" help:"Remove a domain that no mailbox uses."`
+
+	Export domainExportCmd `cmd:"" help:"Write its public files for a web server of its own."`
 }
 
 type domainAddCmd struct {

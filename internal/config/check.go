@@ -23,7 +23,7 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 // Check refuses values that cannot be meant.
 func (c Config) Check() error {
 	for _, check := range []func(Config) *KeyError{
-		checkPositive, checkNames, checkListeners, checkRelay, checkDNS, checkIssuers, checkDKIM,
+		checkPositive, checkNames, checkListeners, checkRelay, checkDNS, checkIssuers, checkDKIM, checkKeys,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -36,6 +36,9 @@ func (c Config) Check() error {
 func checkPositive(c Config) *KeyError {
 	for _, s := range Settings {
 		for _, v := range valuesOf(c, s.Key) {
+			if v.Type() == reflect.TypeFor[Period]() && v.Int() == 0 {
+				continue // empty: never
+			}
 			if k := v.Kind(); (k == reflect.Int || k == reflect.Int64) && v.Int() <= 0 {
 				return &KeyError{v.path, "must be positive; zero never means no limit"}
 			}
@@ -128,6 +131,27 @@ func checkPublished(c DNS) *KeyError {
 		return &KeyError{"dns.mta_sts_mode", strconv.Quote(c.MTASTSMode) + " is not testing, enforce or none"}
 	case time.Duration(c.MTASTSMaxAge) > year || time.Duration(c.MTASTSMaxAge) < 24*time.Hour:
 		return &KeyError{"dns.mta_sts_max_age", "must be between a day and a year"}
+	}
+	return nil
+}
+
+// minRotate is the shortest time between two changes of a key, each of which
+// takes two days.
+const minRotate = Period(7 * 24 * time.Hour)
+
+func checkKeys(c Config) *KeyError {
+	k := c.Keys
+	switch {
+	case k.RotateEvery != 0 && k.RotateEvery < minRotate:
+		return &KeyError{"keys.rotate_every", "must be 7d or more"}
+	case k.PKCS11Module != "" && k.PKCS11Token == "":
+		return &KeyError{"keys.pkcs11_token", "required with keys.pkcs11_module"}
+	case k.PKCS11Module != "" && k.PKCS11PINFile == "":
+		return &KeyError{"keys.pkcs11_pin_file", "required with keys.pkcs11_module"}
+	case k.PKCS11Module == "" && k.PKCS11Token+k.PKCS11PINFile != "":
+		return &KeyError{"keys.pkcs11_module", "required with keys.pkcs11_token and keys.pkcs11_pin_file"}
+	case k.PKCS11Module != "" && slices.Contains(c.DKIM.Algorithms, "ed25519"):
+		return &KeyError{"dkim.algorithms", "ed25519 keys cannot be made in a PKCS #11 token here; leave it out"}
 	}
 	return nil
 }

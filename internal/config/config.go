@@ -22,6 +22,7 @@ type Config struct {
 	Relay Relay  `toml:"relay"`
 	Queue Queue  `toml:"queue"`
 	DKIM  DKIM   `toml:"dkim"`
+	Keys  Keys   `toml:"keys"`
 	DNS   DNS    `toml:"dns"`
 
 	Logins Logins `toml:"logins"`
@@ -101,6 +102,14 @@ type Queue struct {
 	HeldCount    int      `toml:"held_count"`
 	BacklogSize  Size     `toml:"backlog_size"`
 	BacklogCount int      `toml:"backlog_count"`
+}
+
+// Keys is what becomes of the keys that sign, by itself.
+type Keys struct {
+	RotateEvery   Period `toml:"rotate_every"`
+	PKCS11Module  string `toml:"pkcs11_module"`
+	PKCS11Token   string `toml:"pkcs11_token"`
+	PKCS11PINFile string `toml:"pkcs11_pin_file"`
 }
 
 // DKIM is the domain's signature.

@@ -55,6 +55,7 @@ var sections = []section{
 	{"relay", "The way to the next hop.", false},
 	{"queue", "Retries, holds, and what a mailbox may have waiting.", false},
 	{"dkim", "The signatures of the sending domains.", false},
+	{"keys", "The keys that sign, for identity and for DKIM; docs/keys.md.", false},
 	{"dns", "How the records of the sending domains are looked up, and what they should say.", false},
 	{"issuer", "An issuer of tokens that agents log in with, over SMTP (OAUTHBEARER, XOAUTH2), HTTP and MCP; " +
 		"docs/entra.md has an example. What a token may do is also bounded by the agent that it is bound to.", true},
@@ -180,6 +181,15 @@ var Settings = []Setting{
 		"Each mail gets a signature of each: RSA-2048, Ed25519. Most receivers do not check Ed25519; alone it is a " +
 			"mail without a signature to them, and the start warns. Before the RSA key is left out, publish the other.", ""},
 
+	{"keys.rotate_every", "", `""`,
+		"How old a key becomes before the next one, published two days ahead, takes its place; empty: never by " +
+			"itself. At least 7d. A DKIM key is not switched to before its record was seen in the DNS.", ""},
+	{"keys.pkcs11_module", "file", `""`,
+		"PKCS #11 library of a token or HSM in which new keys are made and sign; empty: keys are in files. Only in " +
+			"a program that was built with the tag pkcs11.", ""},
+	{"keys.pkcs11_token", "text", `""`, "Label of the token.", ""},
+	{"keys.pkcs11_pin_file", "file, mode 0600", `""`, "PIN of its user.", ""},
+
 	{"dns.resolver", "host:port", `[]`,
 		"Servers that resolve names, in the order to ask; empty for those of the system.", ""},
 	{"dns.timeout", "", `"5s"`,
@@ -249,7 +259,7 @@ func (s Setting) Type() string {
 	switch typ := fieldOf(reflect.TypeFor[Config](), s.Key).Type; typ {
 	case reflect.TypeFor[Size]():
 		return "size"
-	case reflect.TypeFor[Duration]():
+	case reflect.TypeFor[Duration](), reflect.TypeFor[Period]():
 		return "duration"
 	default:
 		return map[reflect.Kind]string{reflect.String: "text", reflect.Int: "number", reflect.Bool: "true or false",

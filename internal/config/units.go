@@ -36,6 +36,24 @@ func (s *Size) UnmarshalText(b []byte) error {
 // Duration is a time.Duration written as 90s, 15m, 4h or 5d.
 type Duration time.Duration
 
+// Period is a Duration that may be empty, which means never.
+type Period time.Duration
+
+// UnmarshalText reads a period.
+func (p *Period) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*p = 0
+		return nil
+	}
+	if err := (*Duration)(p).UnmarshalText(b); err != nil {
+		return err
+	}
+	if *p <= 0 {
+		return fmt.Errorf("%q must be positive; empty means never", b)
+	}
+	return nil
+}
+
 // UnmarshalText reads a duration.
 func (d *Duration) UnmarshalText(b []byte) error {
 	text := string(b)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,12 +98,7 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	if err := d.db.Update(context.Background(), d.registry.Prepare); err != nil {
 		return err
 	}
-	d.identity = sign.OpenKeys(conf.Data)
-	if !slices.Contains(conf.DKIM.Algorithms, dkim.RSA) {
-		d.o.Log.Warn("dkim.algorithms has no rsa")
-	}
-	d.dkim = dkim.OpenKeys(conf.Data, dkim.Options{Algorithms: conf.DKIM.Algorithms})
-	return d.checkKeys(c.Now())
+	return d.openKeys(c)
 }
 
 // makeGate makes the gate and the delivery behind it.
@@ -183,32 +177,13 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	}
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.reader, Registry: d.registry, Auth: users, Store: d.db, Audit: d.audit, Inbox: d.inbox,
-		Identity: d.identity, DKIM: d.dkim, Zones: d.watcher, Clock: c, Metrics: m, Log: d.o.Log, Dev: d.dev != nil,
+		Identity: d.identity, DKIM: d.dkim, Zones: d.watcher, Keys: d.keys, Clock: c, Metrics: m,
+		Log: d.o.Log, Dev: d.dev != nil,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
 		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp,
 		Published: Published{Document: fetch.NewCache(fetch.New(nil), nil).Document, Records: d.resolver}.Lookup,
 	})
-	return err
-}
-
-// checkKeys refuses to start without the keys of a domain: its mail would wait
-// for ever, and a new key in the place of a lost one would belie what the old
-// one signed. Only a key of an algorithm that the configuration asks for now is made.
-func (d *Daemon) checkKeys(now time.Time) error {
-	var domains []registry.Domain
-	err := d.db.View(context.Background(), func(tx store.Tx) (err error) {
-		domains, err = d.registry.Domains(tx)
-		return err
-	})
-	for _, dom := range domains {
-		if err == nil {
-			_, err = d.identity.Document(dom.Name)
-		}
-		if err == nil {
-			err = d.dkim.Ensure(dom.Name, now)
-		}
-	}
 	return err
 }
 

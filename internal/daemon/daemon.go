@@ -28,10 +28,12 @@ import (
 	"github.com/multimail/multimail/httpd"
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/hsm"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/oauth"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/resolver"
+	"github.com/multimail/multimail/internal/rotation"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/upgrade"
@@ -61,6 +63,8 @@ type Daemon struct {
 	registry *registry.Registry
 	identity *sign.Keyring
 	dkim     *dkim.Keyring
+	keys     *rotation.Keeper
+	token    *hsm.Token // nil for none
 	node     string
 	ledger   *queue.Ledger
 	inbox    *inbox.Inbox
@@ -193,6 +197,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	serve("delivery", func() error { defer close(deliveryDone); return d.delivery.Run(qctx, work) })
 	serve("gate", func() error { return d.gate.Run(work) })
 	go d.supervise(work)
+	go d.keys.Run(qctx)
 	go d.checkSettings(qctx)
 	go d.watcher.Run(qctx)
 
@@ -291,6 +296,9 @@ func (d *Daemon) Close() error {
 		}
 		if d.db != nil {
 			errs = append(errs, d.db.Close())
+		}
+		if d.token != nil {
+			errs = append(errs, d.token.Close())
 		}
 		d.closed = errors.Join(errs...)
 	})

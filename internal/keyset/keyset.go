@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/multimail/multimail/mail"
 )
 
 // State is where a key stands.
@@ -46,7 +48,7 @@ const (
 var Reasons = []Reason{Compromised, Superseded, Ceased}
 
 // ErrTransition is a change of state that the table of transitions has not.
-var ErrTransition = errors.New("the key is in a state from which this is not possible")
+var ErrTransition = mail.ErrConflict.Errorf("the key is in a state from which this is not possible; list the keys")
 
 // Life is what became of a key. A time that is zero has not come yet.
 type Life struct {
@@ -79,7 +81,7 @@ func (l Life) Check() error {
 		l.Revoked.IsZero() != (l.Reason == ""):
 		return errors.New("its times contradict each other")
 	case l.Reason != "" && !slices.Contains(Reasons, l.Reason):
-		return fmt.Errorf("unknown reason %q", l.Reason)
+		return mail.ErrInvalid.Errorf("the reason is compromised, superseded or ceased")
 	}
 	return nil
 }
@@ -152,7 +154,7 @@ func (s Set) In(alg string, state State) *Key {
 }
 
 // ErrNoKey is a name that no key of the domain has.
-var ErrNoKey = errors.New("the domain has no key of this name")
+var ErrNoKey = mail.ErrNotFound.Errorf("the domain has no key of this name; list the keys")
 
 // Seen records that the next key of that name is published; the first time counts.
 func (s Set) Seen(name string, at time.Time) error {
@@ -252,10 +254,10 @@ type Info struct {
 }
 
 // ErrHasNext is a domain that has a next key already.
-var ErrHasNext = errors.New("there is a next key already; it must become current or be revoked first")
+var ErrHasNext = mail.ErrConflict.Errorf("there is a next key already; wait until it signs, or revoke it first")
 
 // ErrKnown is a key that the domain had before. A key does not come back.
-var ErrKnown = errors.New("the domain has or had this key already")
+var ErrKnown = mail.ErrConflict.Errorf("the domain has or had this key or this selector already; bring another")
 
 // Wait is how long a key is published before it signs: twice the time for which
 // a key document may be kept. A DNS record is kept for less.

@@ -132,6 +132,19 @@ func Remove(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// Sweep removes what a process that ended left of files that were not complete:
+// private keys may be in them. Nobody may be writing to the directory.
+func Sweep(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, ".new-*"))
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return errors.Join(err, syncDir(dir))
+}
+
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
