@@ -49,11 +49,11 @@ const tokenTime = 15 * time.Second
 
 // Run judges a token as the daemon would, and names what to change.
 func (d doctorTokenCmd) Run(e *environment) error {
-	c, err := config.Read(d.Config)
+	issuers, err := config.ReadIssuers(d.Config)
 	if err != nil {
 		return err
 	}
-	if len(c.Issuers) == 0 {
+	if len(issuers) == 0 {
 		return hinted{errors.New("the configuration has no issuer, so no token is accepted"),
 			"add an [[issuer]]; docs/entra.md has an example"}
 	}
@@ -61,7 +61,7 @@ func (d doctorTokenCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	v, err := oauth.New(oauth.Options{Issuers: c.Issuers, Now: time.Now, Trusted: func() bool { return true },
+	v, err := oauth.New(oauth.Options{Issuers: issuers, Now: time.Now, Trusted: func() bool { return true },
 		Log: slog.New(slog.NewTextHandler(e.stderr, nil)), Count: func(string) {}})
 	if err != nil {
 		return err

@@ -160,6 +160,26 @@ func Read(path string) (Config, error) {
 	return c, nil
 }
 
+// ReadIssuers reads the issuers of a file alone, for a daemon whose other settings
+// are given.
+func ReadIssuers(path string) ([]Issuer, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	c := Default()
+	if err := decode(path, string(b), &c); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	var bad error
+	for _, check := range []func(Config) *KeyError{checkPositive, checkIssuers} {
+		if err := check(c); err != nil && bad == nil {
+			bad = placed(path, string(b), err)
+		}
+	}
+	return c.Issuers, bad
+}
+
 // Parse is Read for text; its errors begin with the name and the line.
 func Parse(name, text string) (Config, error) {
 	c := Default()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,43 @@ func TestIssuersAreReadWithTheirDefaults(t *testing.T) {
 	again, err := Parse("f", certs+entra+generic)
 	if err != nil || !slices.Equal(again.Issuers[1].Algorithms, []string{"RS256"}) {
 		t.Errorf("two files share a default: %+v, %v", again.Issuers, err)
+	}
+}
+
+func TestIssuersAreReadWithoutTheOtherSettings(t *testing.T) {
+	path := t.TempDir() + "/issuers.toml"
+	for text, want := range map[string]string{
+		entra: "", generic + "skew = '2m'\n": ":8: issuer.skew", generic + "skew = '0s'\n": ":8: issuer.skew",
+		"colour = 'red'": ":1: unknown key",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadIssuers(path)
+		if want == "" && (err != nil || len(got) != 1) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%+v, %v, want %q", got, err, want)
+		}
+	}
+}
+
+// The examples of the guide are a configuration.
+func TestTheExamplesOfTheGuideAreTaken(t *testing.T) {
+	page, err := os.ReadFile("../../docs/entra.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	toml := false
+	for line := range strings.Lines(string(page)) {
+		code, indented := strings.CutPrefix(line, "    ")
+		toml = indented && (toml || strings.HasPrefix(code, "[[issuer")) || toml && strings.TrimSpace(line) == ""
+		if toml {
+			text.WriteString(code)
+		}
+	}
+	c, err := Parse("docs/entra.md", certs+text.String())
+	if err != nil || len(c.Issuers) != 2 || len(c.Issuers[0].Provision) != 1 || len(c.Issuers[0].Scopes.Send) != 1 {
+		t.Errorf("%v of %+v\n%s", err, c.Issuers, text.String())
 	}
 }
 

@@ -143,9 +143,6 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	messages := throttle.NewBytes(int64(conf.Memory.Messages))
 	logins := throttle.NewLogins(conf.Logins.PerSource, conf.Logins.PerAccount, nil)
 	verifier, err := d.verifier(c.Now, c.Trusted, m)
-	if err == nil {
-		err = d.warnOfProvision(context.Background())
-	}
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func (d *Daemon) opened() (*Daemon, error) {
 		d.o.Log = slog.Default()
 	}
 	err := d.o.Config.Check()
-	for _, step := range []func() error{d.assemble, d.fixtures, d.listen} {
+	for _, step := range []func() error{d.assemble, d.fixtures, d.warnOfProvision, d.listen} {
 		if err == nil {
 			err = step()
 		}

@@ -77,6 +77,7 @@ type DevOptions struct {
 	NextHop   string        // host:port; "" means a capture server of its own
 	Hold      time.Duration // how long a mail is held; 0 means the default
 	FreePorts bool          // any free ports of loopback, not the fixed ones
+	Issuers   []config.Issuer
 	Version   string
 	Log       *slog.Logger // nil means slog.Default
 }
@@ -134,7 +135,7 @@ func NewDev(o DevOptions) (*Daemon, error) {
 // devConfig is the configuration of the dev mode.
 func devConfig(o DevOptions) config.Config {
 	c := config.Default()
-	c.Data, c.Node = o.Data, "dev"
+	c.Data, c.Node, c.Issuers = o.Data, "dev", o.Issuers
 	c.SMTP.Submission, c.SMTP.Submissions, c.HTTP.Listen = devPorts.submission, devPorts.submissions, devPorts.http
 	if o.FreePorts {
 		c.SMTP.Submission, c.SMTP.Submissions, c.HTTP.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"

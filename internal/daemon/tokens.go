@@ -55,8 +55,8 @@ func (d *Daemon) verifier(
 
 // warnOfProvision says which agents could not be made: their tokens would be refused
 // without a word of why.
-func (d *Daemon) warnOfProvision(ctx context.Context) error {
-	return d.db.View(ctx, func(tx store.Tx) error {
+func (d *Daemon) warnOfProvision() error {
+	return d.db.View(context.Background(), func(tx store.Tx) error {
 		for _, is := range d.o.Config.Issuers {
 			for _, p := range is.Provision {
 				_, domain, _ := strings.Cut(p.Address, "@")

@@ -110,7 +110,7 @@ func TestARuleForADomainThatIsNotHereIsReported(t *testing.T) {
 	d.o.Config.Issuers = conf.Issuers
 	d.o.Config.Issuers[0].Provision = []config.Provision{{Address: "a{object}@elsewhere.test"},
 		{Address: "{object}@" + devDomain}}
-	if err := d.warnOfProvision(t.Context()); err != nil {
+	if err := d.warnOfProvision(); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(log.String(), "no agent can be made"); n != 1 ||
