@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"github.com/multimail/multimail/mail"
@@ -42,10 +43,26 @@ func (c *conn) auth(arg string) (reply, error) {
 			return newReply(235, "2.7.0", "welcome"), nil
 		}
 		var r reply
-		if response, r, err = c.ask(challenge); err != nil || r.code != 0 {
+		if response, r, err = c.ask(challenge); err != nil {
 			return r, err
 		}
+		if r.code != 0 {
+			return c.ended(server, r), nil
+		}
 	}
+}
+
+// ended returns the reply to a client that ends an exchange. Where its token was
+// refused already, that counts, whatever the client says to it.
+func (c *conn) ended(server sasl.Server, r reply) reply {
+	b, ok := server.(*bearer)
+	if !ok || b.refused == nil {
+		return r
+	}
+	if refused := c.authRefused(b.refused); refused.close {
+		return refused
+	}
+	return r
 }
 
 // ask puts one question of a mechanism to the client. It returns the response,

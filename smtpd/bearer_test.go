@@ -129,6 +129,21 @@ func TestARefusedTokenIsAnsweredOnceMore(t *testing.T) {
 	}
 }
 
+// Cancelling after the challenge does not make a guess cheaper.
+func TestARefusedTokenCountsThoughItsExchangeIsCancelled(t *testing.T) {
+	srv, _ := build(t, options())
+	p := dial(t, srv, true)
+	p.expect("220")
+	p.do("EHLO t", "250")
+	for _, then := range []struct{ line, want string }{
+		{"*", "501 5.7.0 cancelled"}, {"!", "501 5.5.2"}, {"*", "421 4.7.0 too many refused credentials"},
+	} {
+		p.do("AUTH OAUTHBEARER "+b64("n,,\x01auth=Bearer wrong\x01\x01"), oauthChallenge)
+		p.do(then.line, then.want)
+	}
+	p.expect("")
+}
+
 func TestTokensAreOfferedWhereAnIssuerIsConfigured(t *testing.T) {
 	auth := newFakeAuth()
 	auth.noTokens = true
