@@ -95,7 +95,7 @@ type declaration struct {
 const (
 	// decided are the inputs of gate/step and what it made of them.
 	decided = "table direction notice event from to mode basis basis_after delivered " +
-		"frozen listed due late intact match self pending owed copy_only"
+		"frozen listed due late intact match self pending owed unverified overdue copy_only"
 	attempt = "attempt stopped uncertain"
 )
 

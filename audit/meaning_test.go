@@ -45,6 +45,7 @@ func (l *life) next(e step.Event, change func(f *step.Facts)) audit.Record {
 	for name, v := range map[string]bool{
 		"frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late, "intact": f.Intact,
 		"match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed, "copy_only": out.CopyOnly,
+		"unverified": f.Unverified, "overdue": f.Overdue,
 	} {
 		facts[name] = strconv.FormatBool(v)
 	}
@@ -148,6 +149,7 @@ func TestAFactThatWouldHaveDecidedOtherwiseIsFoundInARewrittenChain(t *testing.T
 		{claim, `"basis":"approved"`, `"basis":"none"`},
 		{claim, `"basis_after":"approved"`, `"basis_after":"open"`},
 		{claim, `"copy_only":"false"`, `"copy_only":"true"`},
+		{claim, `"unverified":"false"`, `"unverified":"true"`},
 		{claim, `"rev":3`, `"rev":4`},
 		{settle, `"pending":"true"`, `"pending":"false"`},
 		{sent, `"pending":"false"`, `"pending":"true"`},

@@ -25,8 +25,8 @@ const doubtful = time.Second
 // vain before their group loses its turn.
 const maxBusy = 100
 
-// pick is a mail that a worker may try to claim: it is due, nothing freezes
-// it, and the slots it needs are taken.
+// pick is a mail that a worker may try to claim: it is due, no freeze and
+// no domain keeps it back, and the slots it needs are taken.
 type pick struct {
 	m       *mail.Mail
 	release func()
@@ -133,14 +133,14 @@ func (d *Delivery) findIn(tx store.Tx, box string, f *found) error {
 	if err != nil {
 		return err
 	}
-	frozen := map[string]bool{} // agents
+	stops := map[string]bool{} // agents
 	for _, g := range after(slices.Sorted(maps.Keys(d.due.awake[box])), d.turn.group[box]) {
-		stopped, known := frozen[g.Agent()]
+		stopped, known := stops[g.Agent()]
 		if !known {
-			if stopped, err = d.gate.Frozen(tx, g.Agent(), mailbox); err != nil {
+			if stopped, err = d.gate.Stopped(tx, g.Agent(), mailbox); err != nil {
 				return err
 			}
-			frozen[g.Agent()] = stopped
+			stops[g.Agent()] = stopped
 		}
 		if stopped {
 			continue

@@ -51,6 +51,7 @@ type Claim struct {
 	CopyOnly bool // only the oversight address may get it now
 
 	epoch uint64
+	ends  time.Time // when its domain ceases to count as verified; zero: not by time
 	lease Lease
 }
 
@@ -113,6 +114,9 @@ func (g *Gate) Claim(ctx context.Context, c *Candidate, l Lease) (*Claim, error)
 			return err
 		}
 		out.Mail, out.CopyOnly = &m, o.CopyOnly
+		if out.ends, err = g.domainEnds(tx, m.Mailbox.Domain()); err != nil {
+			return err
+		}
 		out.epoch, err = g.reg.Epoch(tx)
 		return err
 	})
@@ -216,8 +220,8 @@ func (c *Claim) Envelope() *mail.Mail {
 }
 
 // Proceed asks policy once more, before DATA and before the final dot (invariant 11).
-// ErrStopped says that nothing more may be sent. With an unchanged epoch no
-// facts are read.
+// ErrStopped says that nothing more may be sent. With an unchanged epoch, and
+// a domain that still counts as verified, no facts are read.
 func (g *Gate) Proceed(ctx context.Context, c *Claim) error {
 	return g.db.View(ctx, func(tx store.Tx) error {
 		if !tx.Now().Add(c.lease.Margin).Before(c.Mail.Lease.Until) {
@@ -227,7 +231,7 @@ func (g *Gate) Proceed(ctx context.Context, c *Claim) error {
 			return err
 		}
 		epoch, err := g.reg.Epoch(tx)
-		if err != nil || epoch == c.epoch {
+		if counts := c.ends.IsZero() || tx.Now().Before(c.ends); err != nil || epoch == c.epoch && counts {
 			return err
 		}
 		p, err := g.permission(tx, c.Mail)
@@ -256,9 +260,4 @@ func (g *Gate) Postpone(ctx context.Context, id mail.ID, by time.Duration) error
 		}
 		return g.q.Reschedule(tx, m, tx.Now().Add(by))
 	})
-}
-
-// Frozen reports whether nothing of this agent in this mailbox may move.
-func (g *Gate) Frozen(tx store.Tx, agent string, mailbox mail.Address) (bool, error) {
-	return g.reg.Frozen(tx, agent, mailbox)
 }

@@ -62,7 +62,7 @@ func (g *Gate) Expire(ctx context.Context) error {
 			g.o.Log.Error("expire", "mail", id, "err", err)
 		}
 	}
-	return nil
+	return g.holdWaiting(ctx)
 }
 
 func (g *Gate) expire(tx store.Tx, id mail.ID) error {
@@ -74,8 +74,12 @@ func (g *Gate) expire(tx store.Tx, id mail.ID) error {
 	if err != nil {
 		return err
 	}
-	out, err := g.move(tx, m, queue.Change{Event: step.Expire, Facts: facts,
-		Actor: audit.System})
+	out, err := g.move(tx, m, queue.Change{Event: step.Expire, Facts: facts, Actor: audit.System,
+		Apply: func(m *mail.Mail, _ audit.Ref) {
+			if m.State == mail.Held { // it was ready, and begins anew
+				voidRelease(m, tx.Now())
+			}
+		}})
 	if err == nil && out.Answer != step.Done {
 		err = mail.ErrStale // somebody decided in the meantime
 	}

@@ -165,6 +165,9 @@ func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 	if err != nil {
 		return f, fmt.Errorf("gate: freezes over %s: %w", m.ID, err)
 	}
+	if err := g.domainFacts(tx, m, box, &f); err != nil {
+		return f, err
+	}
 	if f.Listed, err = g.reg.Allowed(tx, m.Mailbox, named(m)); err != nil {
 		return f, fmt.Errorf("gate: allowlist of %s: %w", m.ID, err)
 	}
@@ -223,12 +226,14 @@ func (g *Gate) terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (terms, error)
 	if err != nil {
 		return t, err
 	}
-	if _, err := g.reg.Domain(tx, m.Mailbox.Domain()); err != nil {
+	domain, err := g.reg.Domain(tx, m.Mailbox.Domain())
+	if err != nil {
 		return t, err
 	}
 	t.release = mail.Release{
 		Mode: box.Mode, Basis: basis, By: "none", Ref: m.SubmitRef, Operator: op.Name,
 		AgentRef: m.AgentRef, RefPolicy: box.RefPolicy, Capabilities: capabilities(box.Mode),
+		Verified: domain.Verified(tx.Now()) && !domain.Internal,
 	}
 	if box.RefPolicy == mail.RefNone {
 		t.release.AgentRef = ""

@@ -197,3 +197,24 @@ func (s *Server) budgets(tx store.Tx) error {
 	}
 	return err
 }
+
+// domainWaits returns what says why a mail that is held or ready does not leave,
+// whoever approves it: its domain is not verified.
+func (s *Server) domainWaits(ctx context.Context) (func(*mail.Mail) string, error) {
+	stopped := map[string]bool{}
+	err := s.o.Store.View(ctx, func(tx store.Tx) error {
+		clear(stopped)
+		all, err := s.o.Registry.Domains(tx)
+		for _, d := range all {
+			stopped[d.Name] = !d.MaySend(tx.Now())
+		}
+		return err
+	})
+	return func(m *mail.Mail) string {
+		domain := m.Mailbox.Domain()
+		if m.Direction == mail.Outgoing && (m.State == mail.Held || m.State == mail.Ready) && stopped[domain] {
+			return "the domain " + domain + " is not verified"
+		}
+		return ""
+	}, err
+}

@@ -28,6 +28,10 @@ func (s *Server) mails(ctx context.Context, _ caller, in api.MailQuery) (out api
 			return s.o.Queue.ByMailbox(ctx, box, mail.Outgoing, before, n)
 		}
 	}
+	waits, err := s.domainWaits(ctx)
+	if err != nil {
+		return out, err
+	}
 	list := newPage[api.Mail](in.Limit)
 	next, err := gather(s, list, cursor, fetch, func(l queue.Listed) (mail.ID, *api.Mail, error) {
 		if l.Mail == nil {
@@ -38,6 +42,7 @@ func (s *Server) mails(ctx context.Context, _ caller, in api.MailQuery) (out api
 			return l.ID, nil, nil
 		}
 		v := mailOf(l.Mail, s.o.Now())
+		v.WaitsFor = waits(l.Mail)
 		return l.ID, &v, nil
 	}, damagedMail)
 	return api.Mails{Mails: list.items, Cursor: next}, err
@@ -53,7 +58,18 @@ func (s *Server) mail(ctx context.Context, c caller, in api.MailRef) (out api.Ma
 	if err != nil {
 		return out, err
 	}
-	return mailOf(m, s.o.Now()), nil
+	return s.standingOf(ctx, m)
+}
+
+// standingOf shows a mail with what it waits for.
+func (s *Server) standingOf(ctx context.Context, m *mail.Mail) (api.Mail, error) {
+	waits, err := s.domainWaits(ctx)
+	if err != nil {
+		return api.Mail{}, err
+	}
+	v := mailOf(m, s.o.Now())
+	v.WaitsFor = waits(m)
+	return v, nil
 }
 
 func (s *Server) cancelMail(ctx context.Context, c caller, in api.MailRef) (api.Mail, error) {
@@ -80,7 +96,7 @@ func (s *Server) changeMail(
 	if m, err = do(ctx, c.Principal, m.ID); err != nil {
 		return out, err
 	}
-	return mailOf(m, s.o.Now()), nil
+	return s.standingOf(ctx, m)
 }
 
 // Reader is the read-only view of the ledger (invariant 1).

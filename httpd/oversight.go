@@ -22,6 +22,10 @@ func (s *Server) pending(ctx context.Context, c caller, in api.PendingQuery) (ou
 	fetch := func(after mail.ID, n int) ([]queue.Listed, error) {
 		return s.o.Queue.InState(ctx, mail.Held, after, n)
 	}
+	waits, err := s.domainWaits(ctx)
+	if err != nil {
+		return out, err
+	}
 	list := newPage[api.Pending](in.Limit)
 	next, err := gather(s, list, cursor, fetch, func(l queue.Listed) (mail.ID, *api.Pending, error) {
 		switch {
@@ -32,6 +36,7 @@ func (s *Server) pending(ctx context.Context, c caller, in api.PendingQuery) (ou
 			return l.ID, &v, nil
 		}
 		v := pendingOf(l.Mail, s.modeShown(ctx, l.Mail.Mailbox), s.o.Now())
+		v.WaitsFor = waits(l.Mail)
 		return l.ID, &v, ctx.Err()
 	}, damagedPending)
 	return api.PendingList{Emails: list.items, Cursor: next}, err
@@ -79,7 +84,13 @@ func (s *Server) review(ctx context.Context, c caller, in api.MailRef) (out api.
 	warn := warningsOf(m, seen)
 	s.warnRepeats(ctx, m, warn)
 	s.countCuts(seen)
-	return reviewOf(m, seen, pendingOf(m, s.modeShown(ctx, m.Mailbox), s.o.Now()), warn), nil
+	waits, err := s.domainWaits(ctx)
+	if err != nil {
+		return out, err
+	}
+	p := pendingOf(m, s.modeShown(ctx, m.Mailbox), s.o.Now())
+	p.WaitsFor = waits(m)
+	return reviewOf(m, seen, p, warn), nil
 }
 
 // rawReview writes the canonical bytes.

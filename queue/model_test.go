@@ -126,6 +126,7 @@ func (m *model) facts() step.Facts {
 	often, seldom := func() bool { return m.r.IntN(8) > 0 }, func() bool { return m.r.IntN(8) == 0 }
 	return step.Facts{Mode: mail.Modes[m.r.IntN(len(mail.Modes))], Listed: seldom(), Due: often(), Late: seldom(),
 		Intact: often(), Match: often(), Self: seldom(), Frozen: seldom(), Pending: m.r.IntN(2) == 0, Owed: seldom(),
+		Unverified: seldom(), Overdue: seldom(),
 		Delivered: step.Progress(m.r.IntN(3))}
 }
 

@@ -131,6 +131,7 @@ func facts(c Change, from mail.State, out step.Outcome) map[string]string {
 	for name, v := range map[string]bool{
 		"notice": f.Notice, "frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late,
 		"intact": f.Intact, "match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed,
+		"unverified": f.Unverified, "overdue": f.Overdue,
 		"copy_only": out.CopyOnly,
 	} {
 		facts[name] = strconv.FormatBool(v)

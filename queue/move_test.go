@@ -224,7 +224,7 @@ func TestEveryTransitionHasAnEntryWithAllItsFacts(t *testing.T) {
 		"event": "submit", "from": "new", "to": "held", "mode": "gated_all",
 		"basis": "none", "basis_after": "none", "delivered": "1", "notice": "false", "frozen": "false", "listed": "true",
 		"due": "true", "late": "true", "intact": "true", "match": "true", "self": "true", "pending": "true", "owed": "true",
-		"copy_only": "false", "door": "smtp", "agent": "bot",
+		"copy_only": "false", "unverified": "false", "overdue": "false", "door": "smtp", "agent": "bot",
 	}
 	f.entryIs(m, audit.MailSubmit, want)
 	if got := f.mail(m.ID).SubmitRef; got != ref.String() || ref.Chain == "" {
@@ -240,7 +240,7 @@ func TestEveryTransitionHasAnEntryWithAllItsFacts(t *testing.T) {
 		"event": "approve", "from": "held", "to": "ready", "mode": "gated_send",
 		"basis": "none", "basis_after": "approved", "delivered": "0", "notice": "false", "frozen": "false",
 		"listed": "false", "due": "false", "late": "false", "intact": "false", "match": "true", "self": "false",
-		"pending": "false", "owed": "false", "copy_only": "false",
+		"pending": "false", "owed": "false", "copy_only": "false", "unverified": "false", "overdue": "false",
 	}
 	f.entryIs(m, audit.MailApprove, want)
 

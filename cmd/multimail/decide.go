@@ -71,6 +71,12 @@ func (p pendingCmd) print(e *environment, items []api.Pending, head bool) error 
 			rows = append(rows, []string{m.ID, m.Digest[:min(12, len(m.Digest))], m.Agent, m.From, recipients(m),
 				cut(m.Subject, 40), short(m.ExpiresAt)})
 		}
+		for _, m := range items {
+			if m.WaitsFor != "" {
+				fmt.Fprintf(e.stderr, "What is approved waits: %s. See multimail domain verify.\n", printable(m.WaitsFor))
+				break
+			}
+		}
 		return e.table("ID\tDIGEST\tAGENT\tFROM\tTO\tSUBJECT\tEXPIRES", rows)
 	})
 }

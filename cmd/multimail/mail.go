@@ -80,6 +80,9 @@ func (e *environment) mail(m api.Mail) error {
 	p := newPrinter(e.out)
 	p.field("Mail", m.ID)
 	p.field("State", fmt.Sprintf("%s (rev %d)", m.State, m.Rev))
+	if m.WaitsFor != "" {
+		p.field("Waits", m.WaitsFor)
+	}
 	p.field("Digest", m.Digest)
 	p.field("From", m.From)
 	p.field("Subject", m.Subject)
@@ -138,8 +141,11 @@ func (t thawCmd) Run(e *environment) error {
 
 // standing is the state of a mail, or that its record cannot be read.
 func standing(m api.Mail) string {
-	if m.Damaged {
+	switch {
+	case m.Damaged:
 		return "damaged"
+	case m.WaitsFor != "":
+		return m.State + ", " + m.WaitsFor
 	}
 	return m.State
 }

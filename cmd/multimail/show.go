@@ -75,6 +75,9 @@ func printReview(w io.Writer, r api.Review, all bool) error {
 	p.field("Mail", r.ID)
 	p.field("Digest", r.Digest)
 	p.field("State", fmt.Sprintf("%s (rev %d)", r.State, r.Rev))
+	if r.WaitsFor != "" {
+		p.field("Waits", r.WaitsFor)
+	}
 	agent := r.Agent
 	if r.AgentRef != "" {
 		agent += " (" + r.AgentRef + ")"

@@ -33,6 +33,10 @@ type Facts struct {
 	Basis mail.Basis // on which the mail stands
 
 	Frozen bool // a freeze is in force for its agent, mailbox or domain
+
+	Unverified bool // the domain of its mailbox is neither verified nor pinned as internal
+	Overdue    bool // it has waited for that longer than a hold
+
 	Listed bool // every recipient is on the allowlist, now
 	Due    bool // NotBefore has passed
 	Late   bool // the hold has expired
@@ -86,10 +90,12 @@ const (
 	SelfDecided        // the submitter can never decide
 	Mismatch           // the decision names another digest
 	NotDue             // scheduled for later
+	Unverified         // the domain of its mailbox is not verified
 )
 
 var answerNames = [...]string{
 	"done", "stale", "too_late", "frozen", "read_only", "self_decided", "mismatch", "not_due",
+	"unverified",
 }
 
 func (v Answer) String() string { return answerNames[v] }
@@ -133,7 +139,7 @@ type Outcome struct {
 }
 
 // Version is the version of the rules in this file.
-const Version = 2
+const Version = 3
 
 // Step returns what becomes of a mail.
 func Step(f Facts, e Event) Outcome {
@@ -148,10 +154,7 @@ func Step(f Facts, e Event) Outcome {
 	case Cancel:
 		return cancel(f)
 	case Expire:
-		if f.State != mail.Held || !f.Late {
-			return f.refuse(Stale)
-		}
-		return done(mail.Expired, f.Basis, MailExpire)
+		return expire(f)
 	}
 	if f.Direction == mail.Incoming { // there is no attempt
 		return f.refuse(Stale)
@@ -168,6 +171,18 @@ func Step(f Facts, e Event) Outcome {
 			return f.refuse(Stale)
 		}
 		return done(mail.Ready, f.Basis, MailLapse)
+	}
+	return f.refuse(Stale)
+}
+
+// expire: nobody decided in time; or the mail waited for its domain so long that
+// the decision it stands on is an old one.
+func expire(f Facts) Outcome {
+	switch {
+	case f.State == mail.Held && f.Late:
+		return done(mail.Expired, f.Basis, MailExpire)
+	case f.State == mail.Ready && f.Direction == mail.Outgoing && f.Unverified && f.Overdue:
+		return backToHeld()
 	}
 	return f.refuse(Stale)
 }
@@ -272,6 +287,8 @@ func claim(f Facts) Outcome {
 		return f.refuse(NotDue)
 	case !f.Intact:
 		return backToHeld()
+	case f.Unverified:
+		return f.refuse(Unverified)
 	}
 	switch p, basis := permit(f); p {
 	case Go:
@@ -301,7 +318,7 @@ func (p Permission) String() string { return permissionNames[p] }
 // Proceed is asked before DATA and before the final dot of an attempt. It reads
 // policy alone and changes nothing: no state, no entry.
 func Proceed(f Facts) Permission {
-	if f.Frozen || f.Direction == mail.Incoming {
+	if f.Frozen || f.Unverified || f.Direction == mail.Incoming {
 		return Stop
 	}
 	p, _ := permit(f)

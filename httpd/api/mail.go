@@ -19,6 +19,7 @@ type Mail struct {
 	Subject       string      `json:"subject"`
 	MessageID     string      `json:"message_id"`
 	Size          int64       `json:"size"`
+	WaitsFor      string      `json:"waits_for,omitempty" doc:"why it does not leave, whoever approves it"`
 	Basis         string      `json:"basis" doc:"none, open, allowlist, approved"`
 	Recipients    []Recipient `json:"recipients"`
 	Decisions     []Decision  `json:"decisions,omitempty"`

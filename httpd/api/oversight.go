@@ -19,6 +19,7 @@ type Pending struct {
 	Door     string      `json:"door" doc:"smtp, http or mcp"`
 	Mode     string      `json:"mode" doc:"of the mailbox, now"`
 	From     string      `json:"from"`
+	WaitsFor string      `json:"waits_for,omitempty" doc:"why it would not leave, if it were approved now"`
 	To       []string    `json:"to"`
 	Cc       []string    `json:"cc"`
 	Bcc      []string    `json:"bcc"`
