@@ -54,30 +54,49 @@ func isContentControl(r rune) bool {
 // contentWords returns text in NFC, with one blank for each run of white space
 // and none at its ends.
 func contentWords(text string) (string, error) {
+	if hasEightBit([]byte(text)) {
+		if tooManyMarks(text) {
+			return "", errors.New("too many combining marks follow each other")
+		}
+		text = toNFC(text)
+	}
+	var b strings.Builder
+	b.Grow(len(text))
+	word := 0 // where the word under way begins
+	flush := func(end int) {
+		if word < end {
+			if b.Len() > 0 {
+				b.WriteByte(' ')
+			}
+			b.WriteString(text[word:end])
+		}
+	}
+	for i, r := range text {
+		if isContentSpace(r) {
+			flush(i)
+			word = i + utf8.RuneLen(r)
+		}
+	}
+	flush(len(text))
+	return b.String(), nil
+}
+
+// tooManyMarks reports whether more than maxContentMarks follow each other.
+func tooManyMarks(text string) bool {
 	marks := 0
 	for _, r := range text {
-		if marks++; !unicode.Is(unicode.M, r) && (r < 0x1160 || r > 0x11ff) {
+		if marks++; r < firstMark || !unicode.Is(unicode.M, r) && (r < 0x1160 || r > 0x11ff) {
 			marks = 0
 		}
 		if marks > maxContentMarks {
-			return "", errors.New("too many combining marks follow each other")
+			return true
 		}
 	}
-	var b strings.Builder
-	gap := false
-	for _, r := range toNFC(text) {
-		if isContentSpace(r) {
-			gap = b.Len() > 0
-			continue
-		}
-		if gap {
-			b.WriteByte(' ')
-			gap = false
-		}
-		b.WriteRune(r)
-	}
-	return b.String(), nil
+	return false
 }
+
+// firstMark is the first character of general category M.
+const firstMark = 0x300
 
 // isContentSpace reports whether r has the property White_Space of Unicode.
 // The two of these that are controls never get here.
