@@ -160,10 +160,10 @@ type binding struct {
 	from       mail.Address
 	messageID  string // hash
 	bodyHash   string
-	content    string // hash, "" when there is none
-	noContent  error  // why
-	recipients string // hash; "" when To or Cc is not a plain list of addresses
-	ai         string // value of X-AI-Generated, "" without one
+	content    string   // hash, "" when there is none
+	noContent  error    // why
+	recipients string   // hash; "" when To or Cc is not a plain list of addresses
+	ai         []string // values of X-AI-Generated
 	date       time.Time
 }
 
@@ -186,7 +186,7 @@ func readBinding(header []byte, bodyHash string) (b binding, err error) {
 	}
 	b = binding{
 		from: from, messageID: shortHash(id), bodyHash: bodyHash,
-		recipients: hashRecipients(header), ai: strings.Join(message.Fields(header, aiHeader), ", "),
+		recipients: hashRecipients(header), ai: message.Fields(header, aiHeader),
 	}
 	if dates := message.Fields(header, "Date"); len(dates) == 1 {
 		b.date = message.ParseDate(dates[0])

@@ -152,8 +152,8 @@ func checkValue(dec *json.Decoder, depth int) error {
 			if err != nil || !ok {
 				return errors.New("malformed JSON")
 			}
-			if seen[name] || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
-				return fmt.Errorf("name %.40q stands twice or is not in lower case", name)
+			if name == "" || seen[name] || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+				return fmt.Errorf("name %.40q is empty, stands twice or is not in lower case", name)
 			}
 			seen[name] = true
 		}

@@ -193,7 +193,9 @@ func (v *Verification) bound(c Claims, b binding) string {
 	}
 	text := c.Content != "" && v.content(c, b)
 	ok = (c.Recipients == "" || same("recipients", "rh", c.Recipients, b.recipients)) && ok
-	ok = (b.ai == "" || same("ai_generated", "ai_generated", fmt.Sprint(c.AIGenerated), b.ai)) && ok
+	if len(b.ai) > 0 {
+		ok = same("ai_generated", "ai_generated", fmt.Sprint(c.AIGenerated), strings.Join(b.ai, ", ")) && ok
+	}
 	switch {
 	case ok && form && (text || c.Content == ""):
 		return Valid

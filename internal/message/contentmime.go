@@ -33,7 +33,7 @@ func readContentHeader(data []byte) (h contentHeader, body []byte, err error) {
 	if err != nil {
 		return h, nil, err
 	}
-	h = contentHeader{kind: "text/plain", encoding: strings.ToLower(fields["content-transfer-encoding"])}
+	h = contentHeader{kind: "text/plain", encoding: lowerASCII(fields["content-transfer-encoding"])}
 	if v, ok := fields["content-type"]; ok {
 		if h.kind, h.params, err = strictType(v); err != nil {
 			return h, nil, err
@@ -41,7 +41,7 @@ func readContentHeader(data []byte) (h contentHeader, body []byte, err error) {
 	}
 	if v, ok := fields["content-disposition"]; ok {
 		v, _, _ = strings.Cut(v, ";")
-		h.disposition = strings.ToLower(strings.Trim(v, " \t"))
+		h.disposition = lowerASCII(strings.Trim(v, " \t"))
 		if h.disposition != "inline" && h.disposition != "attachment" {
 			return h, nil, errors.New("a Content-Disposition is neither inline nor attachment")
 		}
@@ -67,7 +67,7 @@ func contentFields(header []byte) (map[string]string, error) {
 		if line != "" && (!ok || name == "" || strings.ContainsFunc(name, isNoNameRune)) {
 			return nil, errNoField
 		}
-		switch last = strings.ToLower(name); last {
+		switch last = lowerASCII(name); last {
 		case "content-type", "content-disposition", "content-transfer-encoding":
 			if _, again := out[last]; again {
 				return nil, errors.New("a field stands twice that says what a part is")
@@ -96,7 +96,7 @@ var errContentType = errors.New("a Content-Type is not written as type/subtype; 
 // strictType reads a Content-Type without comments, extensions or repetitions.
 func strictType(value string) (kind string, params map[string]string, err error) {
 	kind, rest, more := strings.Cut(value, ";")
-	kind = strings.ToLower(strings.Trim(kind, " \t"))
+	kind = lowerASCII(strings.Trim(kind, " \t"))
 	a, b, _ := strings.Cut(kind, "/")
 	if !isToken(a) || !isToken(b) {
 		return "", nil, errContentType
@@ -107,7 +107,7 @@ func strictType(value string) (kind string, params map[string]string, err error)
 			break // a semicolon at the end
 		}
 		name, after, ok := strings.Cut(rest, "=")
-		name = strings.ToLower(name)
+		name = lowerASCII(name)
 		_, again := params[name]
 		if !ok || !isToken(name) || again {
 			return "", nil, errContentType

@@ -18,7 +18,7 @@ const maxContentMarks = 12
 // mail programs read alike.
 func contentCharset(set string, data []byte) (string, error) {
 	text := string(data)
-	switch set = strings.ToLower(set); set {
+	switch set = lowerASCII(set); set {
 	case "", "us-ascii":
 		if hasEightBit(data) {
 			return "", errors.New("a text in ASCII holds 8-bit octets")
