@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -168,7 +169,7 @@ type cached struct {
 
 	mu         sync.Mutex
 	fetched    time.Time // of the last good answer
-	generation int       // counts good answers
+	generation int       // counts the answers with other keys than the one before
 }
 
 // KeyReplaceAll takes an answer of the issuer. One without a key that can be used
@@ -183,13 +184,17 @@ func (c *cached) KeyReplaceAll(ctx context.Context, given []jwkset.JWK) error {
 	if len(usable) == 0 || len(usable) > maxKeys {
 		return fmt.Errorf("the key set has %d keys that can be used here, and must have 1 to %d", len(usable), maxKeys)
 	}
+	before, _ := c.MemoryJWKSet.JSON(ctx) // nothing is unequal to anything
 	if err := c.MemoryJWKSet.KeyReplaceAll(ctx, usable); err != nil {
 		return err
 	}
+	after, _ := c.MemoryJWKSet.JSON(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fetched = c.source.now()
-	c.generation++
+	if before == nil || !bytes.Equal(before, after) {
+		c.generation++
+	}
 	return nil
 }
 
@@ -227,7 +232,7 @@ func (c *cached) state() (at time.Time, fresh bool) {
 	return c.fetched, c.source.file != "" || c.source.now().Before(c.fetched.Add(c.source.survive))
 }
 
-// version tells one answer of the issuer from the next one.
+// version tells one set of keys from the next one.
 func (c *cached) version() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

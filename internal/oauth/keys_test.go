@@ -90,6 +90,9 @@ func TestAFloodOfUnknownKeyIDsCausesFewFetches(t *testing.T) {
 			time.Sleep(60 * time.Millisecond)
 		}
 		took := time.Since(began)
+		if got := v.origins["https://id.example"].keys.version(); got != 1 {
+			t.Errorf("accepted tokens are forgotten: %d key sets", got)
+		}
 		if n, most := is.Fetches()-before, int(took/unknownEvery)+1; n == 0 || n > most {
 			t.Errorf("%d fetches in %s, want 1 to %d", n, took, most)
 		}

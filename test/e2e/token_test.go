@@ -155,6 +155,11 @@ func TestAnAgentSubmitsWithItsOwnToken(t *testing.T) {
 		if m := h.only(client); code/100 != 2 || m.Door != "http" || m.Agent != "demo" {
 			t.Errorf("HTTP answers %d %s, and %+v is held", code, body, m)
 		}
+		sent := h.mcp(is.token(client)).call("send_email", map[string]any{"to": []string{"to@dest.test"},
+			"subject": client + " by MCP", "markdown": "Hello."})
+		if m := h.only(client + " by MCP"); sent.failed || m.Door != "mcp" || m.Agent != "demo" {
+			t.Errorf("the tool says %+v, and %+v is held", sent, m)
+		}
 		for _, mechanism := range []string{"OAUTHBEARER", "XOAUTH2"} {
 			for program, submit := range map[string]func(*daemon, string) result{
 				"curl": func(h *daemon, subject string) result {
