@@ -95,10 +95,20 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	if d.clock, err = startClock(context.Background(), c, d.db, d.audit); err != nil {
 		return err
 	}
-	if err := d.db.Update(context.Background(), d.registry.Prepare); err != nil {
+	if err := prepare(context.Background(), d.db, d.registry); err != nil {
 		return err
 	}
 	return d.openKeys(c)
+}
+
+// prepare makes what logins need, where it is missing: a start need not be able to
+// write, so that the log of a full disk can be verified.
+func prepare(ctx context.Context, db store.Store, r *registry.Registry) error {
+	err := db.View(ctx, r.Prepare)
+	if errors.Is(err, store.ErrReadOnly) {
+		err = db.Update(ctx, r.Prepare)
+	}
+	return err
 }
 
 // makeGate makes the gate and the delivery behind it.

@@ -6,15 +6,18 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/mailtest"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/store/storetest"
@@ -255,5 +258,20 @@ func TestTheDevModeSaysWhatToDoWhenItsPortsAreTaken(t *testing.T) {
 	var h interface{ Hint() string }
 	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "--ports auto") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A start writes the secret of logins once, and needs no write where it is there.
+func TestPreparingLoginsWritesOnce(t *testing.T) {
+	db := storetest.NewMemory(time.Unix(1_700_000_000, 0))
+	r := registry.New(audit.New("node"), time.Hour)
+	if err := prepare(t.Context(), db, r); err != nil {
+		t.Fatal(err)
+	}
+	before := db.All()
+	db.Fail = 1
+	err := prepare(t.Context(), db, r)
+	if err != nil || len(before) != 1 || !maps.EqualFunc(before, db.All(), bytes.Equal) {
+		t.Errorf("%v; %d records before", err, len(before))
 	}
 }
