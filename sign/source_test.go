@@ -188,3 +188,26 @@ func TestAReportNamesEveryCheckThatWasMadeAndThatWasNot(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the DNS answers, what FromTXT lets pass is one key of the name that
+// was asked for.
+func FuzzFromTXT(f *testing.F) {
+	const p = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE6/M7oLO6Cyx+moiqxZ+9apy+QU4lEdTUJGc52v6KuEM8V163hGwY40" +
+		"RU8cGyxn8rvrohlmZvKyswEZhR4RHeCA=="
+	const kid = "S4kbRCaBt1NrcNRQ"
+	f.Add("v=MMID1; kid="+kid+"; alg=ES256; p="+p, "v=spf1 -all")
+	f.Add("v=MMID1; kid="+kid+"; alg=ES256; p="+p, "google=x")
+	f.Add("v=MMID1;", "")
+	if _, err := FromTXT([]string{"v=MMID1; kid=" + kid + "; alg=ES256; p=" + p}, kid); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		doc, err := FromTXT([]string{a, b}, kid)
+		if err != nil {
+			return
+		}
+		if k, err := find(doc, kid); err != nil || k.Name != kid {
+			t.Errorf("%s: %v", doc, err)
+		}
+	})
+}

@@ -161,7 +161,7 @@ func parseHeader(values []string) (token, error) {
 func (v *Verification) signed(t token, iss string, l Lookup) bool {
 	b, err := l.Document(iss, t.kid)
 	if err != nil {
-		v.Err = fmt.Errorf("sign: key document of %s: %w", iss, err)
+		v.Err = fmt.Errorf("no key of %s: %w", iss, err)
 		return v.check("key", false, "", v.Err)
 	}
 	k, err := find(b, t.kid)

@@ -88,7 +88,12 @@ const MultiMail = (() => {
   };
 
   // Section 5: fields and their hashes.
-  const trim = (s) => s.replace(/^[ \t]+|[ \t]+$/g, "");
+  const trim = (s) => { // in one pass, whatever is in s
+    let from = 0, to = s.length;
+    while (from < to && (s[from] === " " || s[from] === "\t")) from++;
+    while (to > from && (s[to - 1] === " " || s[to - 1] === "\t")) to--;
+    return s.slice(from, to);
+  };
   const unfold = (s) => s.replace(/\r\n(?=[ \t])/g, "");
   const splitMessage = (raw) => {
     if (raw.startsWith("\r\n")) return ["", raw.slice(2)];

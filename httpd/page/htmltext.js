@@ -34,6 +34,8 @@ MultiMail.htmlText = (() => {
     "diams=2666"
   ).split(" ").map((entry) => entry.split("=")).map(([name, hex]) => [name, parseInt(hex, 16)]));
 
+  const longest = Math.max(...[...names.keys()].map((name) => name.length));
+
   const number = (digits, base) => {
     const n = parseInt(digits, base);
     return n > 0x10ffff || n >= 0xd800 && n <= 0xdfff ? none() : String.fromCodePoint(n);
@@ -45,7 +47,7 @@ MultiMail.htmlText = (() => {
         return /^[xX]/.test(digits) ? number(digits.slice(1), 16) : number(digits, 10);
       }
       if (run !== "" && semicolon) return String.fromCodePoint(names.get(run) ?? none());
-      for (let n = run.length; n > 0; n--) {
+      for (let n = Math.min(run.length, longest); n > 0; n--) {
         const name = run.slice(0, n);
         if (names.get(name) < 0x100 && name !== "apos") none();
       }

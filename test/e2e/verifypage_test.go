@@ -31,10 +31,14 @@ func TestThePagePassesThePublishedVectors(t *testing.T) {
 			Name          string
 			Got, Expected any
 		}
+		Grows map[string][]int // microseconds of CPU for n and 4n
 	}
 	decode(t, must(t, node(t, "vectors.mjs", "PAGE="+h.savedPage(), "VECTORS="+vectors)), &got)
 	for _, w := range got.Wrong {
 		t.Errorf("%s: got %v, want %v", w.Name, w.Got, w.Expected)
+	}
+	if len(got.Grows) > 0 {
+		t.Errorf("costs more than its octets: %v", got.Grows)
 	}
 	c := got.Counts
 	if c["header"] < 150 || c["content"] < 140 || c["rh"] < 35 || c["bh"] < 10 || c["mid"] < 10 {
