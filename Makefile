@@ -6,7 +6,7 @@ GO ?= go
 LONG ?=
 FUZZTIME ?= 20s
 
-.PHONY: build run test unit e2e race lint fuzz bench check peers differences clean
+.PHONY: build run test unit hsm e2e race lint fuzz bench check peers differences clean
 
 run:
 	$(GO) run ./cmd/multimail serve --dev
@@ -15,10 +15,14 @@ build:
 	$(GO) build -trimpath -o bin/multimail ./cmd/multimail
 
 # All tests; installs the programs they talk to (Debian packages when root).
-test: lint unit e2e
+test: lint unit hsm e2e
 
 unit:
 	$(GO) test ./...
+
+# Keys in a PKCS #11 token: needs cgo and SoftHSM.
+hsm: peers
+	CGO_ENABLED=1 $(GO) test -tags pkcs11 -count 1 ./internal/hsm
 
 e2e: peers
 	LONG=$(LONG) $(GO) test -tags e2e -count 1 -timeout 60m ./test/e2e
@@ -38,6 +42,7 @@ lint:
 	@test -z "$$(gofmt -s -l . | tee /dev/stderr)"
 	$(GO) vet ./...
 	$(GO) vet -tags 'e2e differences' ./...
+	CGO_ENABLED=1 $(GO) vet -tags pkcs11 ./internal/hsm ./internal/daemon
 
 fuzz:
 	./test/fuzz $(FUZZTIME)

@@ -49,7 +49,7 @@ func Open(o Options) (*Token, error) {
 func (t *Token) Make(alg, label string) (crypto.Signer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if k, err := t.ctx.FindKeyPair(nil, []byte(label)); err != nil || k != nil {
+	if found, err := t.ctx.FindKeyPairs(nil, []byte(label)); err != nil || len(found) > 0 {
 		return nil, errors.Join(err, errors.New("the label is taken, or the token does not answer"))
 	}
 	id := make([]byte, 16)
@@ -83,15 +83,15 @@ func (t *Token) Open(label string) (crypto.Signer, error) {
 	if k := t.keys[label]; k != nil {
 		return k, nil
 	}
-	k, err := t.ctx.FindKeyPair(nil, []byte(label))
-	if err == nil && k == nil {
-		err = errors.New("no such key")
+	found, err := t.ctx.FindKeyPairs(nil, []byte(label))
+	if err == nil && len(found) != 1 {
+		err = fmt.Errorf("%d keys of this label", len(found))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the key of the token: %w", err)
 	}
-	t.keys[label] = k
-	return k, nil
+	t.keys[label] = found[0]
+	return found[0], nil
 }
 
 // Close logs out.
