@@ -143,8 +143,15 @@ func (h *daemon) zone() string {
 	return encode(h.t, zone)
 }
 
-// verify has a captured file checked by programs that are not ours.
+// verify has a captured file checked by programs that are not ours, with the key
+// of today.
 func (h *daemon) verify(file, zone string) {
+	h.t.Helper()
+	h.verifyBy(file, zone, "multimail-signing-key")
+}
+
+// verifyBy is verify with the keys of a file below /.well-known/.
+func (h *daemon) verifyBy(file, zone, keys string) {
 	t := h.t
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -187,7 +194,7 @@ func (h *daemon) verify(file, zone string) {
 		ProtectedHeader struct{ Alg, Typ, Kid string }
 		Forged          string
 	}
-	decode(t, must(t, node(t, "jose.mjs", "EML="+file, "DOCUMENT="+h.dev.HTTP+"/.well-known/multimail-signing-key")),
+	decode(t, must(t, node(t, "jose.mjs", "EML="+file, "DOCUMENT="+h.dev.HTTP+"/.well-known/"+keys)),
 		&jose)
 	p := jose.Payload
 	if p.Operator != h.dev.Operator || p.Iss != "https://"+h.dev.Domain || p.Sub != h.dev.Mailbox ||
