@@ -32,10 +32,10 @@ scopes.send = ['mail.send']
 
 // inTime runs fn in a bubble of synctest, with a verifier of one issuer. The
 // claims of fresh are good at that time.
-func inTime(t *testing.T, conf string, fn func(t *testing.T, v *Verifier, is *mailtest.Issuer, log *bytes.Buffer)) {
+func inTime(t *testing.T, conf string, fn func(t *testing.T, v *Verifier, is *mailtest.Issuer, log *lockedLog)) {
 	is := mailtest.NewIssuer(t)
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log lockedLog
 		o := options(t, conf, time.Now)
 		o.Log = slog.New(slog.NewTextHandler(&log, nil))
 		v, err := newVerifier(o, is)
@@ -80,7 +80,7 @@ func wantUnavailable(t *testing.T, v *Verifier, token string) {
 
 // Every token of a stranger names the key that it wants us to look for.
 func TestAFloodOfUnknownKeyIDsCausesFewFetches(t *testing.T) {
-	inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, _ *bytes.Buffer) {
+	inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, _ *lockedLog) {
 		good := fresh(t, is, "rsa")
 		before, began := is.Fetches(), time.Now()
 		for i := range 1000 {
@@ -103,7 +103,7 @@ func TestAFloodOfUnknownKeyIDsCausesFewFetches(t *testing.T) {
 }
 
 func TestLoginsThatWaitForANewKeyShareOneFetch(t *testing.T) {
-	inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, _ *bytes.Buffer) {
+	inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, _ *lockedLog) {
 		is.AddKey(t, "new")
 		is.Answer(func(w http.ResponseWriter, _ *http.Request) {
 			time.Sleep(time.Second)
@@ -122,7 +122,7 @@ func TestLoginsThatWaitForANewKeyShareOneFetch(t *testing.T) {
 }
 
 func TestAKeyThatTheIssuerTakesAwayIsForgotten(t *testing.T) {
-	inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, _ *bytes.Buffer) {
+	inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, _ *lockedLog) {
 		is.AddKey(t, "new")
 		old := fresh(t, is, "rsa")
 		wantAccepted(t, v, old)
@@ -137,12 +137,12 @@ func TestAKeyThatTheIssuerTakesAwayIsForgotten(t *testing.T) {
 }
 
 func TestKeysSurviveAnOutageForTheConfiguredTime(t *testing.T) {
-	inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, log *bytes.Buffer) {
+	inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, log *lockedLog) {
 		is.Fail(true)
 		time.Sleep(5 * time.Hour)
 		wantAccepted(t, v, fresh(t, is, "rsa"))
 		if !strings.Contains(log.String(), "keys of an issuer not fetched") {
-			t.Errorf("the log says %q", log)
+			t.Errorf("the log says %q", log.String())
 		}
 		cachedToken := fresh(t, is, "rsa")
 		wantAccepted(t, v, cachedToken)
@@ -202,12 +202,13 @@ func TestABadAnswerLeavesTheKeysAsTheyWere(t *testing.T) {
 	}
 	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
-			inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, log *bytes.Buffer) {
+			inTime(t, byURL, func(t *testing.T, v *Verifier, is *mailtest.Issuer, log *lockedLog) {
 				is.Answer(answer)
 				before := is.Fetches()
 				time.Sleep(refreshEvery + time.Second)
+				synctest.Wait()
 				if is.Fetches() != before+1 || !strings.Contains(log.String(), "not fetched") {
-					t.Errorf("%d fetches; the log says %q", is.Fetches()-before, log)
+					t.Errorf("%d fetches; the log says %q", is.Fetches()-before, log.String())
 				}
 				wantAccepted(t, v, fresh(t, is, "rsa"))
 			})
@@ -237,7 +238,7 @@ func TestADiscoveredKeySetBelongsToTheIssuer(t *testing.T) {
 				w.Write(is.JWKS())
 			})
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
+				var log lockedLog
 				o := options(t, conf, time.Now)
 				o.Log = slog.New(slog.NewTextHandler(&log, nil))
 				v, err := newVerifier(o, is)
