@@ -283,6 +283,9 @@ const MultiMail = (() => {
     if (k.kty !== "EC" || k.crv !== "P-256" || (k.alg ?? "") !== "" && k.alg !== "ES256" || (k.use ?? "") !== "" && k.use !== "sig") {
       fail("not a P-256 key for ES256");
     }
+    if (k.key_ops != null && !(Array.isArray(k.key_ops) && k.key_ops.includes("verify"))) {
+      fail("not a key to verify with");
+    }
     if (typeof k.x !== "string" || typeof k.y !== "string" || decode(k.x).length !== 32 || decode(k.y).length !== 32) {
       fail("a coordinate of the key has not 32 octets");
     }
