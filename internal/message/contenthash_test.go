@@ -1,6 +1,7 @@
 package message
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -118,4 +119,37 @@ func TestContentHashCostsWhatTheOctetsCost(t *testing.T) {
 			t.Errorf("%s: %s: %v", name, why, cost)
 		}
 	}
+}
+
+// Whatever the text, its transfer encoding and its place in a multipart do not
+// count, and one more word does.
+func FuzzContentHash(f *testing.F) {
+	f.Add("See you on Monday.", false)
+	f.Add("<p>a&nbsp;b &amp; c</p><style>d</style>", true)
+	f.Add("a\u0301\u0323 ㅠㅠ \u00a0 =3D <b", true)
+	f.Fuzz(func(t *testing.T, text string, page bool) {
+		head := "Content-Type: text/plain; charset=utf-8\r\n"
+		if page {
+			head = "Content-Type: text/html; charset=utf-8\r\n"
+		}
+		in64 := func(text string) string {
+			return head + "Content-Transfer-Encoding: base64\r\n\r\n" + base64.StdEncoding.EncodeToString([]byte(text))
+		}
+		want, err := ContentHash([]byte(in64(text)))
+		if err != nil {
+			return
+		}
+		for name, mail := range map[string]string{
+			"as it stands": head + "\r\n" + text,
+			"in a part":    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + in64(text) + "\r\n--b--\r\n",
+			"with blanks":  in64(" \n" + text + "\r\n\t"),
+		} {
+			if got, err := ContentHash([]byte(mail)); got != want || err != nil {
+				t.Errorf("%q %s: %s, %v; want %s", text, name, got, err, want)
+			}
+		}
+		if got, err := ContentHash([]byte(in64("word " + text))); got == want || err != nil {
+			t.Errorf("%q with a word more: %s, %v", text, got, err)
+		}
+	})
 }
