@@ -31,8 +31,8 @@ type CheckReport struct {
 // every lists the checks that are made of a mail in whose header nothing is
 // wrong; the last but one needs a look-up of DKIM keys.
 var every = []string{
-	"message", "header", "from", "issuer", "key", "signature", "sender", "message_id", "body", "recipients", "dkim",
-	"date",
+	"message", "header", "from", "issuer", "key", "signature", "sender", "message_id", "body", "content", "recipients",
+	"dkim", "date",
 }
 
 // summaries says what a status means, without the word valid for any that is not.

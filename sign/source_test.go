@@ -168,9 +168,9 @@ func TestAReportNamesEveryCheckThatWasMadeAndThatWasNot(t *testing.T) {
 		"valid": {h.verify(eml), Valid, "https", "dkim", true},
 		"other": {h.verify(strings.Replace(eml, "here it is", "gone", 1)), Unbound, "https", "dkim", true},
 		"no key": {newFixture(t).verify(eml), Invalid, "https",
-			"signature sender message_id body recipients dkim date", false},
+			"signature sender message_id body content recipients dkim date", false},
 		"twice": {h.verify(eml[:strings.Index(eml, "\n")+1] + eml), Invalid, "",
-			"from issuer key signature sender message_id body recipients dkim date", false},
+			"from issuer key signature sender message_id body content recipients dkim date", false},
 		"none": {h.verify(sample), None, "", "", false},
 	} {
 		r := tt.v.Report("https")

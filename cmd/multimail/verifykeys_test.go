@@ -85,7 +85,7 @@ func TestWhereVerifyTakesTheKeyFrom(t *testing.T) {
 		{"--key", []string{"--key", document}, exitDone, sign.Valid, "file", nil, dkimName},
 		{"--key and --records", []string{"--key", document, "--records", records}, exitDone, sign.Valid, "file", nil, ""},
 		{"--offline", []string{"--offline"}, exitFailed, sign.Invalid, "", []string{"signature", "sender", "message_id",
-			"body", "recipients", "dkim", "date"}, ""},
+			"body", "content", "recipients", "dkim", "date"}, ""},
 		{"--offline --key", []string{"--offline", "--key", document}, exitDone, sign.Valid, "file", []string{"dkim"}, ""},
 	} {
 		a := w.verify(t, append([]string{"--json", eml}, tt.args...)...).want(t, tt.code)
@@ -176,5 +176,63 @@ func TestNoWordOfTheReportCallsAnUnboundMailValid(t *testing.T) {
 	}
 	if err := errors.Join(failures[sign.Unbound], failures[sign.None]); strings.Contains(err.Error(), "valid") {
 		t.Error(err)
+	}
+}
+
+// The published vectors through the command: the word, the exit status and the
+// checks that failed, with nobody asked.
+func TestTheCommandPassesThePublishedVectors(t *testing.T) {
+	b, err := os.ReadFile("../../docs/vectors/header.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Documents map[string]string
+		Vectors   []struct {
+			Group, Name, Status, Mail, Document string
+			Failed                              []string
+			ReceivedAt                          int64 `json:"received_at"`
+		}
+	}
+	if err := json.Unmarshal(b, &file); err != nil {
+		t.Fatal(err)
+	}
+	dir, w, statuses := t.TempDir(), &world{}, map[string]int{}
+	for _, v := range file.Vectors {
+		if v.ReceivedAt != 0 || !strings.HasPrefix(file.Documents[v.Document], "{") {
+			continue // the command keeps no record of its own; a key file is JSON or PEM
+		}
+		var octets []byte
+		for _, r := range v.Mail {
+			octets = append(octets, byte(r))
+		}
+		for name, content := range map[string][]byte{"mail": octets, "key": []byte(file.Documents[v.Document])} {
+			if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a := w.verify(t, "--json", "--offline", "--key", filepath.Join(dir, "key"), filepath.Join(dir, "mail"))
+		var r sign.Report
+		if err := json.Unmarshal([]byte(a.out), &r); err != nil {
+			t.Fatalf("%s: %v in %s", v.Name, err, a.out)
+		}
+		var failed []string
+		for _, c := range r.Checks {
+			if !c.OK {
+				failed = append(failed, c.Name)
+			}
+		}
+		passes := v.Status == sign.Valid || v.Status == sign.ValidText
+		if r.Status != v.Status || !slices.Equal(failed, v.Failed) || r.Valid != passes || (a.code == exitDone) != passes {
+			t.Errorf("%s: %s: exit %d, %s, failed %q", v.Group, v.Name, a.code, r.Status, failed)
+		}
+		if len(w.asked) > 0 {
+			t.Errorf("%s: asked %q", v.Name, w.asked)
+		}
+		statuses[v.Status]++
+	}
+	if statuses[sign.Valid] < 20 || statuses[sign.ValidText] < 4 || statuses[sign.Unbound] < 15 ||
+		statuses[sign.Invalid] < 100 || statuses[sign.None] < 2 {
+		t.Errorf("%v", statuses)
 	}
 }
