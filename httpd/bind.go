@@ -101,6 +101,7 @@ func (s *Server) administration() []binding {
 		bind(api.PinDomain, s.pinDomain),
 		bind(api.UnpinDomain, s.unpinDomain),
 		bind(api.RemoveDomain, s.removeDomain),
+		bind(api.GetDoctor, s.doctor),
 		bind(api.ListAgents, s.agents),
 		bind(api.AddAgent, s.addAgent),
 		bind(api.DisableAgent, s.disableAgent),

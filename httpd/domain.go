@@ -218,3 +218,12 @@ func (s *Server) domainWaits(ctx context.Context) (func(*mail.Mail) string, erro
 		return ""
 	}, err
 }
+
+// doctor examines the daemon, which knows what its parts are.
+func (s *Server) doctor(ctx context.Context, _ caller, _ api.None) (api.Checks, error) {
+	out := api.Checks{Checks: []api.Check{}}
+	if s.o.Doctor != nil {
+		out.Checks = append(out.Checks, s.o.Doctor(ctx)...)
+	}
+	return out, nil
+}

@@ -84,6 +84,7 @@ type Options struct {
 	Identity IdentityKeys
 	DKIM     DKIMKeys
 	Zones    Zones
+	Doctor   func(context.Context) []api.Check // nil: nothing is examined
 	Keys     SigningKeys
 
 	MaxSize           int64            // octets of a mail, as the gate has it

@@ -135,6 +135,7 @@ var requests = map[string]struct {
 	"export_audit_log": {ExportQuery{true, at},
 		"GET", "/v1/audit-log/export?openings=1&since=2026-01-02T03%3A04%3A05Z", ""},
 	"verify_audit_log": {None{}, "POST", "/v1/audit-log/verify", ""},
+	"get_doctor":       {None{}, "GET", "/v1/doctor", ""},
 	"get_clock":        {None{}, "GET", "/v1/clock", ""},
 	"accept_clock":     {None{}, "POST", "/v1/clock/accept", ""},
 	"verify_mail": {VerifyRequest{Source: "dns", Mail: "RnJvbQ==", Key: "{}"},

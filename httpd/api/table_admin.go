@@ -153,6 +153,11 @@ var (
 		Name: "verify_audit_log", Method: "POST", Path: "/v1/audit-log/verify", Scopes: oneOf(ScopeAdmin),
 		Summary: "check the audit log's chains; a check of an export elsewhere proves more"})
 
+	GetDoctor = Add[None, Checks](Operations, Operation{
+		Name: "get_doctor", Method: "GET", Path: "/v1/doctor", Scopes: oneOf(ScopeAdmin),
+		Heavy:   true,
+		Summary: "examine store, clock, certificates, next hop and the DNS of every domain"})
+
 	GetClock = Add[None, Clock](Operations, Operation{
 		Name: "get_clock", Method: "GET", Path: "/v1/clock", Scopes: overseers,
 		Summary: "whether the clock is trusted"})

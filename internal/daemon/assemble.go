@@ -67,6 +67,7 @@ func (d *Daemon) assemble() (err error) {
 	if err := d.makeGate(c, m); err != nil {
 		return err
 	}
+	d.document = fetch.New(nil).Document
 	zones := newZones(d.identity, d.dkim, d.resolver, zoneSettings(d.o.Config))
 	d.watcher = zone.NewWatcher(zones, book{d.db, d.registry, d.gate}, d.o.Log)
 	m.States(d.states)
@@ -184,7 +185,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	}
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.reader, Registry: d.registry, Auth: users, Store: d.db, Audit: d.audit, Inbox: d.inbox,
-		Identity: d.identity, DKIM: d.dkim, Zones: d.watcher, Keys: d.keys, Clock: c, Metrics: m,
+		Identity: d.identity, DKIM: d.dkim, Zones: d.watcher, Doctor: d.examine, Keys: d.keys, Clock: c, Metrics: m,
 		Log: d.o.Log, Dev: d.dev != nil,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),

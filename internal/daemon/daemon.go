@@ -41,6 +41,7 @@ import (
 	"github.com/multimail/multimail/queue"
 	"github.com/multimail/multimail/relay"
 	"github.com/multimail/multimail/sign"
+	"github.com/multimail/multimail/sign/fetch"
 	"github.com/multimail/multimail/smtpd"
 )
 
@@ -74,6 +75,7 @@ type Daemon struct {
 	relay    *relay.Client
 	resolver *resolver.Resolver
 	watcher  *zone.Watcher
+	document func(ctx context.Context, domain string) (fetch.Document, error) // that a domain serves
 	smtp     *smtpd.Server
 	http     *httpd.Server
 	clock    *clockwork

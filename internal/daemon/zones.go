@@ -2,11 +2,18 @@ package daemon
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/keyset"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/zone"
@@ -22,6 +29,9 @@ func newZones(identity *sign.Keyring, signing *dkim.Keyring, l zone.Lookup, s zo
 			for i, r := range list {
 				out = append(out, zone.Record{Name: r.Name, Value: r.TXT, Spare: i < len(list)-1})
 			}
+			if err == nil {
+				out = append(formerKeys(identity, domain), out...)
+			}
 			return out, err
 		},
 		DKIM: func(domain string) ([]zone.Record, error) {
@@ -32,6 +42,34 @@ func newZones(identity *sign.Keyring, signing *dkim.Keyring, l zone.Lookup, s zo
 			}
 			return out, err
 		}})
+}
+
+// formerKeys returns the records of retired identity keys, which may stay: old mail
+// is verified with them. That of a revoked key must go.
+func formerKeys(identity *sign.Keyring, domain string) (out []zone.Record) {
+	b, err := identity.Document(domain)
+	var doc struct {
+		Keys []struct{ KID, X, Y, State string } `json:"keys"`
+	}
+	if err != nil || json.Unmarshal(b, &doc) != nil {
+		return nil
+	}
+	for _, k := range doc.Keys {
+		x, err1 := base64.RawURLEncoding.DecodeString(k.X)
+		y, err2 := base64.RawURLEncoding.DecodeString(k.Y)
+		if k.State != string(keyset.Retired) || err1 != nil || err2 != nil {
+			continue
+		}
+		key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
+		if err != nil {
+			continue
+		}
+		if der, err := x509.MarshalPKIXPublicKey(key); err == nil {
+			out = append(out, zone.Record{Name: sign.RecordName(domain), Former: true,
+				Value: "v=MMID1; kid=" + k.KID + "; alg=ES256; p=" + base64.StdEncoding.EncodeToString(der)})
+		}
+	}
+	return out
 }
 
 func zoneSettings(c config.Config) zone.Settings {
