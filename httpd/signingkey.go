@@ -97,7 +97,9 @@ func (s *Server) domainFiles(ctx context.Context, _ caller, in api.NameRef) (out
 	out.Files = []api.DomainFile{
 		{Path: ".well-known/multimail-signing-key", Type: "application/json", Content: string(doc)},
 		{Path: ".well-known/jwks.json", Type: "application/jwk-set+json", Content: string(set)},
-		{Path: ".well-known/mta-sts.txt", Type: "text/plain", Content: s.o.Zones.Policy()},
+	}
+	if policy := s.o.Zones.Policy(); policy != "" { // an empty file would be a broken policy
+		out.Files = append(out.Files, api.DomainFile{Path: ".well-known/mta-sts.txt", Type: "text/plain", Content: policy})
 	}
 	return out, err
 }

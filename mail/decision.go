@@ -30,6 +30,6 @@ type Release struct {
 	Operator     string    `json:"operator"`
 	AgentRef     string    `json:"agent_ref,omitempty"`  // "" where RefPolicy is RefNone
 	RefPolicy    RefPolicy `json:"ref_policy,omitempty"` // of the mailbox
-	Verified     bool      `json:"verified,omitempty"`   // the operator's domain was checked: never yet
+	Verified     bool      `json:"verified,omitempty"`   // the DNS showed that the domain is the operator's
 	Capabilities []string  `json:"capabilities"`
 }

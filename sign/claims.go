@@ -45,7 +45,7 @@ type Claims struct {
 	Service          string   `json:"service"`           // "multimail"
 	Subject          string   `json:"sub"`               // the From address
 	Content          string   `json:"th,omitempty"`      // hash of texts and attachments, if there is one and it fits
-	VerifiedOperator bool     `json:"verified_operator"` // false until domains are checked in DNS
+	VerifiedOperator bool     `json:"verified_operator"` // the DNS showed that the domain is the operator's
 }
 
 // Approval says on what grounds the mail left.
