@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	strict "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/multimail/multimail/internal/keyset"
 )
 
@@ -112,30 +115,36 @@ func (k *Keyring) Records(domain string) ([]Record, error) {
 // maxDocument bounds what the server of somebody else may answer.
 const maxDocument = 256 << 10
 
-// find returns the key of that name from a document, and checks it.
+// given is a key document of somebody else: its keys are read one by one, since another
+// key than the one that is asked for may be of any form.
+type given struct {
+	Keys []jsontext.Value `json:"keys"`
+}
+
+// find returns the key of that name from a document, and checks it. The document is read
+// as one program only can read it: no name twice, names with their case.
 func find(doc []byte, kid string) (*key, error) {
 	if len(doc) > maxDocument {
 		return nil, errors.New("the key document is too large")
 	}
-	var d document
-	if err := json.Unmarshal(doc, &d); err != nil {
+	var d given
+	if err := strict.Unmarshal(doc, &d); err != nil {
 		return nil, errors.New("the key document is not a JSON object of keys")
 	}
 	// keys first: there the current key stands too, with its times.
 	var found *key
-	for i, p := range append(d.Keys, published{jwk: d.jwk}) {
-		if p.Kid != kid || i == len(d.Keys) && found != nil {
+	for i, raw := range append(d.Keys, doc) {
+		if raw.Kind() != jsontext.KindBeginObject {
+			return nil, errors.New("the key document has something else among its keys")
+		}
+		if i == len(d.Keys) && found != nil || !hasName(raw, kid) {
 			continue
 		}
 		if found != nil {
 			return nil, fmt.Errorf("the key document has two keys %s", kid)
 		}
-		public, err := p.publicKey()
-		if err == nil {
-			found = &key{public: public, Key: keyset.Key{Name: kid, Alg: algorithm}}
-			found.Life, err = p.life()
-		}
-		if err != nil {
+		var err error
+		if found, err = readKey(raw, kid); err != nil {
 			return nil, fmt.Errorf("key %s: %w", kid, err)
 		}
 	}
@@ -143,6 +152,39 @@ func find(doc []byte, kid string) (*key, error) {
 		return nil, fmt.Errorf("the key document has no key %s", kid)
 	}
 	return found, nil
+}
+
+// hasName reports whether a JSON object is the key of that name.
+func hasName(raw jsontext.Value, kid string) bool {
+	var k struct {
+		Kid any `json:"kid"`
+	}
+	return strict.Unmarshal(raw, &k) == nil && k.Kid == kid
+}
+
+// readKey reads one key of a document. A member that is there says something: an empty
+// text or a zero would be read as nothing by one program and as a value by another.
+func readKey(raw jsontext.Value, kid string) (*key, error) {
+	var members map[string]jsontext.Value
+	if err := strict.Unmarshal(raw, &members); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"use", "alg", "state", "nbf", "retired_at", "revoked_at", "reason"} {
+		if v := string(members[name]); v == `""` || v == "0" {
+			return nil, fmt.Errorf("its member %s is empty", name)
+		}
+	}
+	var p published
+	if err := strict.Unmarshal(raw, &p); err != nil {
+		return nil, errors.New("a member is not of its type")
+	}
+	public, err := p.publicKey()
+	if err != nil {
+		return nil, err
+	}
+	k := &key{public: public, Key: keyset.Key{Name: kid, Alg: algorithm}}
+	k.Life, err = p.life()
+	return k, err
 }
 
 // life reads the times of a published key. What they do not say is not guessed

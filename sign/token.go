@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	strict "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // alphabet is every character of a compact JWS: base64url and the dot between
@@ -23,6 +27,7 @@ type token struct {
 	kid       string
 	signing   string // what the signature is over
 	claims    Claims
+	empty     map[string]bool // claims that are there and empty: equal to nothing
 	signature []byte
 }
 
@@ -44,6 +49,9 @@ func splitToken(value string) (part []string, signature []byte, err error) {
 	return part, signature, nil
 }
 
+// maxTime is the latest time that a token may name: every program can count so far.
+const maxTime = 1<<53 - 1
+
 // signatureLength is R and S, 32 octets each.
 const signatureLength = 64
 
@@ -61,7 +69,10 @@ func parseToken(value string) (t token, err error) {
 		err = checkObject(payload)
 	}
 	if err == nil {
-		err = json.Unmarshal(payload, &t.claims)
+		err = strict.Unmarshal(payload, &t.claims)
+	}
+	if err == nil {
+		t.empty, err = emptyClaims(payload)
 	}
 	if err != nil {
 		return t, fmt.Errorf("payload: %w", err)
@@ -80,7 +91,7 @@ func parseProtected(part string) (kid string, err error) {
 	}
 	var h map[string]string
 	if err == nil {
-		err = json.Unmarshal(b, &h)
+		err = strict.Unmarshal(b, &h)
 	}
 	switch {
 	case err != nil:
@@ -99,6 +110,22 @@ func parseProtected(part string) (kid string, err error) {
 	return kid, nil
 }
 
+// emptyClaims returns the claims of a payload that are there and empty. encoding/json
+// cannot tell them from those that are not there.
+func emptyClaims(payload []byte) (map[string]bool, error) {
+	var all map[string]jsontext.Value
+	if err := strict.Unmarshal(payload, &all); err != nil {
+		return nil, err
+	}
+	empty := map[string]bool{}
+	for name, value := range all {
+		if string(value) == `""` {
+			empty[name] = true
+		}
+	}
+	return empty, nil
+}
+
 // check refuses tokens that lack what every token has.
 func (c Claims) check() error {
 	for _, v := range []string{
@@ -108,17 +135,21 @@ func (c Claims) check() error {
 			return errors.New("payload: a claim that every token has is missing")
 		}
 	}
-	if c.IssuedAt <= 0 || c.Service != service {
+	inRange := c.IssuedAt > 0 && c.IssuedAt <= maxTime && c.Approval.At >= -maxTime && c.Approval.At <= maxTime
+	if !inRange || c.Service != service {
 		return errors.New("payload: not a claim set of this service")
+	}
+	if slices.Contains(c.Capabilities, "") { // also null
+		return errors.New("payload: a capability is empty")
 	}
 	return nil
 }
 
 // checkObject demands one JSON object in UTF-8 without a name that stands
-// twice. encoding/json would take the last of two, and match names without
-// case; so names are in lower case.
+// twice, names in lower case, and no half of a surrogate pair.
 func checkObject(b []byte) error {
-	if !utf8.Valid(b) || len(b) == 0 || b[0] != '{' {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	if !utf8.Valid(b) || len(b) == 0 || b[0] != '{' || !jsontext.Value(b).IsValid() {
 		return errors.New("not a JSON object in UTF-8")
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))

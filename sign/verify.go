@@ -110,7 +110,7 @@ func Verify(eml []byte, l Lookup) Verification {
 	if !v.check("sender", t.claims.Subject == from, from, differs("sub", t.claims.Subject, from)) {
 		return v
 	}
-	v.Status, v.Claims = v.bound(t.claims, b), t.claims
+	v.Status, v.Claims = v.bound(t, b), t.claims
 	var covered map[string]int
 	if l.TXT != nil {
 		covered, err = checkDKIM(eml, b.from.Domain(), l.TXT)
@@ -178,26 +178,28 @@ func (v *Verification) signed(t token, iss string, l Lookup) bool {
 
 // bound checks whether the token was made for this message, and returns the
 // status that follows: Valid, ValidText or Unbound.
-func (v *Verification) bound(c Claims, b binding) string {
+func (v *Verification) bound(t token, b binding) string {
+	c := t.claims
+	absent := func(name, says string) bool { return says == "" && !t.empty[name] }
 	same := func(name, claim, says, has string) bool {
-		return v.check(name, says == has, has, differs(claim, says, has))
+		return v.check(name, says == has && says != "", has, differs(claim, says, has))
 	}
-	ok := v.check("message_id", c.MessageID == "" || c.MessageID == b.messageID, b.messageID,
+	ok := v.check("message_id", absent("mid", c.MessageID) || c.MessageID == b.messageID, b.messageID,
 		differs("mid", c.MessageID, b.messageID))
-	if c.MessageID == "" {
+	if absent("mid", c.MessageID) {
 		v.Checks[len(v.Checks)-1].Detail = notBoundToID
 	}
 	form := same("body", "bh", c.BodyHash, b.bodyHash)
 	if last := &v.Checks[len(v.Checks)-1]; form {
 		last.Detail += ", runs of blanks aside"
 	}
-	text := c.Content != "" && v.content(c, b)
-	ok = (c.Recipients == "" || same("recipients", "rh", c.Recipients, b.recipients)) && ok
+	text := !absent("th", c.Content) && v.content(c, b)
+	ok = (absent("rh", c.Recipients) || same("recipients", "rh", c.Recipients, b.recipients)) && ok
 	if len(b.ai) > 0 {
 		ok = same("ai_generated", "ai_generated", fmt.Sprint(c.AIGenerated), strings.Join(b.ai, ", ")) && ok
 	}
 	switch {
-	case ok && form && (text || c.Content == ""):
+	case ok && form && (text || absent("th", c.Content)):
 		return Valid
 	case ok && text:
 		return ValidText
@@ -214,7 +216,7 @@ func (v *Verification) content(c Claims, b binding) bool {
 	if err == nil {
 		err = differs("th", c.Content, b.content)
 	}
-	return v.check("content", c.Content == b.content, b.content, err)
+	return v.check("content", c.Content == b.content && c.Content != "", b.content, err)
 }
 
 // Sane distances between Date, which the author sets, and the release.

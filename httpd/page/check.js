@@ -26,11 +26,17 @@ const MultiMail = (() => {
     return base64url(out) === text ? out : fail("not in the shortest form of base64url");
   };
 
-  // Strict JSON: names once and of a-z 0-9 _, at most five deep. Objects become
-  // Maps, whole numbers BigInts.
-  const parseJSON = (octets) => {
+  // Strict JSON: one object, every name once, no half of a surrogate pair. Objects
+  // become Maps, whole numbers BigInts.
+  const tokenJSON = (octets) => parseJSON(octets, /^[a-z0-9_]+$/, 4);
+  const parseJSON = (octets, names, most) => {
     let text, at = 0;
     try { text = fromUTF8(octets); } catch { fail("not UTF-8"); }
+    const half = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+    const quoted = () => {
+      const s = JSON.parse(take(string) ?? fail("malformed JSON"));
+      return half.test(s) ? fail("half a character in JSON") : s;
+    };
     const take = (re) => {
       re.lastIndex = at;
       const m = re.exec(text);
@@ -42,9 +48,9 @@ const MultiMail = (() => {
     const value = (depth) => {
       take(blanks);
       const c = text[at];
-      if (c === '"') return JSON.parse(take(string) ?? fail("malformed JSON"));
+      if (c === '"') return quoted();
       if (c === "{" || c === "[") {
-        if (depth > 4) fail("nested too deep");
+        if (depth > most) fail("nested too deep");
         at++;
         return c === "{" ? object(depth) : array(depth);
       }
@@ -73,15 +79,16 @@ const MultiMail = (() => {
       const out = new Map();
       list("}", () => {
         take(blanks);
-        const name = JSON.parse(take(string) ?? fail("malformed JSON"));
-        if (!/^[a-z0-9_]+$/.test(name) || out.has(name)) fail("a name stands twice or is not in lower case");
+        const name = quoted();
+        if (!names.test(name) || out.has(name)) fail("a name stands twice or is not in lower case");
         take(blanks);
         if (text[at++] !== ":") fail("malformed JSON");
         out.set(name, value(depth + 1));
       });
       return out;
     };
-    if (text[0] !== "{") fail("not a JSON object");
+    take(blanks);
+    if (text[at] !== "{") fail("not a JSON object");
     const out = value(0);
     take(blanks);
     return at === text.length ? out : fail("something follows the object");
@@ -238,16 +245,16 @@ const MultiMail = (() => {
     if (!/^[A-Za-z0-9_.-]*$/.test(value)) fail("a character that no token has, such as a blank");
     const part = value.split(".");
     if (part.length !== 3) fail(part.length + " parts instead of 3");
-    const head = parseJSON(decode(part[0])), kid = head.get("kid");
+    const head = tokenJSON(decode(part[0])), kid = head.get("kid");
     if (head.get("alg") !== "ES256") fail("another algorithm than ES256");
     if (head.get("typ") !== "multimail-identity+jwt") fail("another type than multimail-identity+jwt");
     if (head.size !== 3 || typeof kid !== "string" || decode(kid).length !== 12) fail("the protected header is another");
-    const claims = parseJSON(decode(part[1])), signature = decode(part[2]);
+    const claims = tokenJSON(decode(part[1])), signature = decode(part[2]);
     if (signature.length !== 64) fail("the signature has not 64 octets");
     checkClaims(claims);
     return { kid, claims, signature, signing: part[0] + "." + part[1] };
   };
-  const int64 = (v) => typeof v === "bigint" && v >= -(2n ** 63n) && v < 2n ** 63n;
+  const whole53 = (v) => typeof v === "bigint" && v > -(2n ** 53n) && v < 2n ** 53n;
   const checkClaims = (claims) => {
     for (const [name, type] of Object.entries(claimTypes)) {
       const v = text(claims, name);
@@ -257,9 +264,9 @@ const MultiMail = (() => {
     const approval = text(claims, "approval"), iat = text(claims, "iat"), may = text(claims, "capabilities");
     if (!(approval instanceof Map) || typeof approval.get("by") !== "string" || approval.get("by") === "") fail("the claim approval is not right");
     const at = text(approval, "at"), ref = text(approval, "ref");
-    if (at !== undefined && !int64(at) || ref !== undefined && typeof ref !== "string") fail("the claim approval is not right");
-    if (!int64(iat) || iat <= 0n) fail("the claim iat is not right");
-    if (may !== undefined && !(Array.isArray(may) && may.every((c) => typeof c === "string" || c === null))) fail("the claim capabilities is not right");
+    if (at !== undefined && !whole53(at) || ref !== undefined && typeof ref !== "string") fail("the claim approval is not right");
+    if (!whole53(iat) || iat <= 0n) fail("the claim iat is not right");
+    if (may !== undefined && !(Array.isArray(may) && may.every((c) => typeof c === "string" && c !== ""))) fail("the claim capabilities is not right");
     if (claims.get("service") !== "multimail") fail("not a token of this kind");
   };
 
@@ -267,10 +274,13 @@ const MultiMail = (() => {
   const thumbprint = async (x, y) =>
     base64url(await sha256('{"crv":"P-256","kty":"EC","x":"' + x + '","y":"' + y + '"}')).slice(0, 16);
   const whole = (v, what) => (v === undefined || v === null ? 0 : Number.isSafeInteger(v) ? v : fail(what + " is no time"));
+  // plain makes objects of Maps, and numbers of BigInts that fit.
+  const plain = (v) => (v instanceof Map ? Object.fromEntries([...v].map(([name, one]) => [name, plain(one)]))
+    : Array.isArray(v) ? v.map(plain) : typeof v === "bigint" && whole53(v) ? Number(v) : v);
   const findKey = async (doc, kid) => {
     if (utf8(doc).length > 256 << 10) fail("the key document is too large");
     let d;
-    try { d = JSON.parse(doc); } catch { fail("the key document is no JSON"); }
+    try { d = plain(parseJSON(utf8(doc), /^/, 100)); } catch { fail("the key document is no JSON"); }
     const isObject = (o) => o !== null && typeof o === "object" && !Array.isArray(o);
     if (!isObject(d) || d.keys !== undefined && d.keys !== null && !(Array.isArray(d.keys) && d.keys.every(isObject))) {
       fail("the key document is not an object of keys");
@@ -280,6 +290,9 @@ const MultiMail = (() => {
     if (!found.length && d.kid === kid) found = [d];
     if (!found.length) fail("the key document has no key " + kid);
     const k = found[0];
+    for (const name of ["use", "alg", "state", "nbf", "retired_at", "revoked_at", "reason"]) {
+      if (k[name] === "" || k[name] === 0) fail("the member " + name + " of the key is empty");
+    }
     if (k.kty !== "EC" || k.crv !== "P-256" || (k.alg ?? "") !== "" && k.alg !== "ES256" || (k.use ?? "") !== "" && k.use !== "sig") {
       fail("not a P-256 key for ES256");
     }

@@ -67,15 +67,16 @@ MultiMail.verify = (() => {
     }
     const claims = token.claims, ai = M.values(fields, "x-ai-generated");
     result.claims = claims;
-    const mid = !claims.get("mid") || await check("message_id", async () => same("mid", claims.get("mid"), await M.short(id)));
+    const has = (name) => (claims.get(name) ?? null) !== null;
+    const mid = !has("mid") || await check("message_id", async () => same("mid", claims.get("mid"), await M.short(id)));
     const bh = await check("body", async () => same("bh", claims.get("bh"), await M.bodyHash(body)));
-    const th = !claims.get("th") || await check("content", async () => same("th", claims.get("th"), await M.content.hash(raw)));
-    const rh = !claims.get("rh") ||
+    const th = !has("th") || await check("content", async () => same("th", claims.get("th"), await M.content.hash(raw)));
+    const rh = !has("rh") ||
       await check("recipients", async () => same("rh", claims.get("rh"), await M.recipientsHash(fields)));
     const said = !ai.length ||
       await check("ai_generated", () => same("ai_generated", String(claims.get("ai_generated") ?? false), ai.join(", ")));
     await check("date", () => date(fields, Number(claims.get("iat"))));
-    result.status = !(mid && th && rh && said) ? "unbound" : bh ? "valid" : claims.get("th") ? "valid-text" : "unbound";
+    result.status = !(mid && th && rh && said) ? "unbound" : bh ? "valid" : has("th") ? "valid-text" : "unbound";
     const made = result.checks.map((c) => c.name);
     result.notChecked = order.filter((n) => n !== "ai_generated" && !made.includes(n)).concat("dkim");
     result.notBound = unbound(fields, claims);

@@ -80,7 +80,7 @@ def judge(jwk, iat, received_at):
     if "state" in jwk and state not in STATES:
         raise Refused("state")
     for name in ("nbf", "retired_at", "revoked_at"):
-        if name in jwk and not (whole(jwk[name]) and jwk[name] >= 0):
+        if name in jwk and not (whole(jwk[name]) and jwk[name] > 0):
             raise Refused("time")
     if state == "retired" and "retired_at" not in jwk:
         raise Refused("retired without a time")

@@ -67,7 +67,7 @@ def filled(value):
 
 
 def strings(value):
-    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+    return isinstance(value, list) and all(filled(v) for v in value)
 
 
 TYPES = {
@@ -75,7 +75,7 @@ TYPES = {
     "ai_generated": lambda v: isinstance(v, bool),
     "approval": lambda v: isinstance(v, dict),
     "capabilities": strings,
-    "iat": lambda v: whole(v) and v > 0,
+    "iat": lambda v: whole(v) and 0 < v < 2**53,
     "mid": lambda v: isinstance(v, str),
     "rh": lambda v: isinstance(v, str),
     "service": lambda v: v == "multimail",
@@ -84,7 +84,7 @@ TYPES = {
 }
 TYPES |= {name: filled for name in ("iss", "sub", "jti", "bh", "operator", "oversight_mode")}
 APPROVAL = {
-    "at": whole,
+    "at": lambda v: whole(v) and abs(v) < 2**53,
     "by": filled,
     "ref": lambda v: isinstance(v, str),
 }
