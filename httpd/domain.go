@@ -77,6 +77,9 @@ func (s *Server) addDomain(ctx context.Context, c caller, in api.NewDomain) (out
 	if err != nil {
 		return out, err
 	}
+	if err := s.o.Keys.Note(ctx); err != nil { // the keys are in the log before they sign
+		return out, err
+	}
 	return s.withRecords(d)
 }
 

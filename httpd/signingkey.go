@@ -15,6 +15,7 @@ import (
 
 // SigningKeys changes the keys that sign mail.
 type SigningKeys interface {
+	Note(ctx context.Context) error
 	Keys(ctx context.Context, domain string) ([]rotation.Key, error)
 	Rotate(ctx context.Context, who registry.Principal, domain string, p rotation.Purpose) error
 	Replace(ctx context.Context, who registry.Principal, domain string, p rotation.Purpose) error

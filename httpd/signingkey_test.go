@@ -14,6 +14,8 @@ import (
 // signingKeys stands in for the keeper of the keys, which has tests of its own.
 type signingKeys struct{}
 
+func (signingKeys) Note(context.Context) error { return nil }
+
 func (signingKeys) Keys(_ context.Context, domain string) ([]rotation.Key, error) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if domain != "a.example" {

@@ -17,6 +17,8 @@ type verifyCmd struct {
 	DNS     bool   `name:"dns" help:"Take the key from the DNS record of the domain instead." xor:"source,quiet"`
 	Offline bool   `help:"Ask nobody: what needs a look-up is not checked." xor:"quiet"`
 	Records string `help:"Records to use, not DNS: as domain records --bind prints them." type:"path" placeholder:"FILE"`
+
+	Received time.Time `help:"When your own server stored it (RFC 3339); counts if its key was compromised later." placeholder:"TIME"`
 }
 
 // Run checks the header against the key that the From domain publishes, and the
@@ -30,6 +32,7 @@ func (v verifyCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	keys.ReceivedAt = v.Received
 	r := sign.Verify(eml, keys)
 	report := r.Report(*source)
 	err = e.print(report, func() error { return printReport(e, report) })

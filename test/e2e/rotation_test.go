@@ -5,6 +5,7 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // keysOf returns the names of the keys that sign, by purpose and algorithm.
@@ -66,6 +67,7 @@ func TestMailOfBeforeAndAfterARotationIsVerifiedByOtherPrograms(t *testing.T) {
 	if r.code == 0 || !strings.Contains(r.out, "compromised") {
 		t.Errorf("mail of a compromised key: exit %d\n%s%s", r.code, r.out, r.err)
 	}
+	h.must("verify", "--received", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), after)
 	h.verifyBy(send("last"), h.zone(), "jwks.json")
 	h.must("audit", "verify")
 }
