@@ -18,7 +18,7 @@ type verifyCmd struct {
 	Offline bool   `help:"Ask nobody: what needs a look-up is not checked." xor:"quiet"`
 	Records string `help:"Records to use, not DNS: as domain records --bind prints them." type:"path" placeholder:"FILE"`
 
-	Received time.Time `help:"When your own server stored it (RFC 3339); counts if its key was compromised later." placeholder:"TIME"`
+	Received time.Time `help:"When your own server stored it, should its key be compromised since." placeholder:"TIME"`
 }
 
 // Run checks the header against the key that the From domain publishes, and the

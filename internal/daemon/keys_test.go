@@ -32,6 +32,8 @@ func TestADaemonSwitchesToAKeyThatIsDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	err = runOnce(t, d, func() error {
 		for {
 			list, err := api.Call(t.Context(), api.Socket(d.Addresses().Socket), api.ListSigningKeys,
@@ -49,7 +51,7 @@ func TestADaemonSwitchesToAKeyThatIsDue(t *testing.T) {
 			if states["identity retired"] != "" && states["identity next"] == "" {
 				return nil
 			}
-			time.Sleep(time.Millisecond) // until Run has looked after the keys
+			<-tick.C // until Run has looked after the keys
 		}
 	})
 	if err != nil {

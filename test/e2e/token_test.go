@@ -138,7 +138,7 @@ func (h *daemon) byCurl(mechanism, token, from, subject string) result {
 
 func (h *daemon) bySmtplib(mechanism, token, subject string) result {
 	env := append(h.env(subject, false), "MECHANISM="+mechanism, "TOKEN="+token)
-	return command(h.t, "", env, "/usr/bin/python3", "testdata/token.py")
+	return command(h.t, "", env, "/usr/bin/python3", "testdata/submittoken.py")
 }
 
 // An agent of another issuer submits with its own token; the approver sees who it is,
