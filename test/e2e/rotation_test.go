@@ -62,12 +62,13 @@ func TestMailOfBeforeAndAfterARotationIsVerifiedByOtherPrograms(t *testing.T) {
 	h.verify(after, zone)
 
 	// What a compromised key signed counts no more, for nobody.
-	h.must("signing-key", "rotate", h.dev.Domain, "--now", "--reason", "compromised")
+	h.must("signing-key", "rotate", h.dev.Domain, "--now", "--reason", "compromised", "--purpose", "identity")
 	r := h.cli("verify", after)
 	if r.code == 0 || !strings.Contains(r.out, "compromised") {
 		t.Errorf("mail of a compromised key: exit %d\n%s%s", r.code, r.out, r.err)
 	}
 	h.must("verify", "--received", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339), after)
+	h.must("signing-key", "rotate", h.dev.Domain, "--now", "--reason", "compromised", "--purpose", "dkim")
 	h.verifyBy(send("last"), h.zone(), "jwks.json")
 	h.must("audit", "verify")
 }
