@@ -46,7 +46,7 @@ func TestTheLargestPermittedConfigurationFitsTheLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, ref := range []string{"", "a1", strings.Repeat("r", maxRef), strings.Repeat("é", maxRef/2),
-			strings.Repeat("r", 200)} {
+			strings.Repeat("r", 200), strings.Repeat(`"`, 22), strings.Repeat("\u2028", 7)} {
 			m := released(t, raw)
 			m.Release.Operator, m.Release.AgentRef = op, ref
 			m.Release.Verified, m.Release.Capabilities = false, capabilities[:]

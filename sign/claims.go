@@ -115,9 +115,7 @@ func (c Claims) forms(refKey []byte, how mail.RefPolicy) []Claims {
 	noHash := noText
 	noHash.Recipients = ""
 	least := noHash
-	if len(least.AgentRef) > len(hidden) {
-		least.AgentRef = hidden
-	}
+	least.AgentRef = hidden // always: escapes may make a short name longer than that
 	return []Claims{c, noText, noHash, least}
 }
 
