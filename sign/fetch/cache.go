@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -22,6 +23,9 @@ const (
 	maxEntries = 1024
 	maxOctets  = 16 << 20
 	maxAtOnce  = 8 // requests at the same time
+	// maxTurn is how long a request waits for its turn: strangers may have more domains
+	// asked than there are turns, and what waited for ever would pile up.
+	maxTurn = 10 * time.Second
 )
 
 // Cache keeps documents, and failures for a shorter time, and makes one request
@@ -110,13 +114,13 @@ func (c *Cache) stale(e *entry, kid string) bool {
 }
 
 func (c *Cache) fill(ctx context.Context, domain string, e *entry) {
-	c.slots <- struct{}{}
-	doc, err := c.get(ctx, domain)
-	<-c.slots
+	doc, err := c.inTurn(ctx, domain)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.at, e.doc, e.err = c.now(), doc.Body, err
 	switch {
+	case errors.Is(err, ErrBusy): // nobody was asked: there is nothing to keep
+		e.until = e.at
 	case err == nil:
 		e.until = e.at.Add(min(max(doc.MaxAge, minAge), maxKept))
 	case errors.Is(err, ErrUnreachable):
@@ -128,6 +132,19 @@ func (c *Cache) fill(ctx context.Context, domain string, e *entry) {
 		c.octets += len(e.doc)
 	}
 	close(e.done)
+}
+
+// inTurn makes the request when it is its turn, or ends with ErrBusy.
+func (c *Cache) inTurn(ctx context.Context, domain string) (Document, error) {
+	turn := time.NewTimer(maxTurn)
+	defer turn.Stop()
+	select {
+	case c.slots <- struct{}{}:
+	case <-turn.C:
+		return Document{}, fmt.Errorf("%.253s %w", domain, ErrBusy)
+	}
+	defer func() { <-c.slots }()
+	return c.get(ctx, domain)
 }
 
 // remove forgets a domain.

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -121,6 +122,39 @@ func TestOnlySoManyRequestsAreMadeAtOnce(t *testing.T) {
 		wg.Wait()
 		if most.Load() != maxAtOnce {
 			t.Errorf("%d at once", most.Load())
+		}
+	})
+}
+
+// Strangers choose the domains, and may let each of them answer as late as they like:
+// what waits must end, or it would pile up for as long as they go on.
+func TestADomainWaitsItsTurnForALimitedTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{err: ErrUnreachable}
+		c := cacheOf(func(ctx context.Context, domain string) (Document, error) {
+			time.Sleep(maxTime)
+			return s.get(ctx, domain)
+		})
+		start, busy := time.Now(), atomic.Int32{}
+		var wg sync.WaitGroup
+		for i := range 10 * maxAtOnce {
+			wg.Go(func() {
+				if _, err := c.Document(t.Context(), fmt.Sprintf("d%d.test", i), kid); errors.Is(err, ErrBusy) {
+					busy.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(start); took > maxTurn+maxTime {
+			t.Errorf("the last one waited for %s", took)
+		}
+		if asked := s.asked.Load(); asked+busy.Load() != 10*maxAtOnce || busy.Load() == 0 {
+			t.Errorf("%d asked, %d not", asked, busy.Load())
+		}
+		for domain, e := range c.entries {
+			if errors.Is(e.err, ErrBusy) && c.Fresh(domain, kid) {
+				t.Fatalf("that nobody asked %s is kept", domain)
+			}
 		}
 	})
 }

@@ -95,6 +95,7 @@ var (
 	ErrStatus      = errors.New("publishes no key document")
 	ErrType        = errors.New("does not serve its key document as application/json")
 	ErrSize        = errors.New("has a key document that is too large")
+	ErrBusy        = errors.New("was not asked, because too many others are asked now; try again later")
 	ErrBroken      = errors.New("has a key document that is cut short or no JSON object")
 )
 
