@@ -48,7 +48,7 @@ func signingKeyRow(k api.SigningKey) []string {
 type signingKeyRotateCmd struct {
 	Domain  string `arg:"" help:"Sending domain."`
 	Purpose string `help:"identity or dkim; both if left out." enum:"identity,dkim," default:"" placeholder:"PURPOSE"`
-	Now     bool   `help:"Revoke the keys that sign at once. Only with --reason compromised."`
+	Now     bool   `help:"Revoke the keys that sign or are next at once. Only with --reason compromised."`
 	Reason  string `help:"With --now: compromised." enum:"compromised," default:"" placeholder:"compromised"`
 }
 

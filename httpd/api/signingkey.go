@@ -27,7 +27,7 @@ type SigningKeys struct {
 type RotateKeys struct {
 	NameRef
 	Purpose     string `json:"purpose,omitempty" enum:"identity,dkim," doc:"empty: both"`
-	Compromised bool   `json:"compromised,omitempty" doc:"revoke the keys that sign, now"`
+	Compromised bool   `json:"compromised,omitempty" doc:"revoke the keys that sign or are next, now"`
 }
 
 // RevokeKey asks for the end of one key.

@@ -189,8 +189,9 @@ func (k *Keeper) Rotate(ctx context.Context, who registry.Principal, domain stri
 	})
 }
 
-// Replace revokes the keys that sign as compromised. The next identity key signs
-// at once, also for verifiers that do not know it yet. The next DKIM key does as
+// Replace revokes the keys that sign as compromised, and with them those that are
+// next: whoever has a private half may have what lies beside it. A new identity key
+// signs at once, also for verifiers that do not know it yet. A new DKIM key does as
 // soon as its record was seen; no mail of the domain leaves before.
 func (k *Keeper) Replace(ctx context.Context, who registry.Principal, domain string, p Purpose) error {
 	return k.change(ctx, who, domain, func(name string) error {
@@ -203,8 +204,8 @@ func (k *Keeper) Replace(ctx context.Context, who registry.Principal, domain str
 			if err != nil {
 				return err
 			}
-			for _, i := range infos {
-				if i.State() != keyset.Current {
+			for _, i := range infos { // next ones first: none may take the place of a current one
+				if s := i.State(); s != keyset.Next && s != keyset.Current {
 					continue
 				}
 				if err := ring.Revoke(name, i.Name, keyset.Compromised, k.o.Now()); err != nil {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,42 @@ func TestACompromisedKeyIsReplacedAtOnceAndDKIMAsSoonAsItsRecordIsSeen(t *testin
 	}
 	h.RunQueue(func() bool { return len(h.Hop.Sent()) == 1 })
 	if n := h.counts(); n[audit.SigningKeyRevoke] != 2 || n[audit.SigningKeyDiffer] != 0 {
+		t.Errorf("%v", h.entries())
+	}
+}
+
+// The private halves of a next key lie where those of the current one do: who had
+// the one has the other, and it must not take over.
+func TestTheNextKeysAreRevokedWithTheCompromisedOnes(t *testing.T) {
+	h := newFixture(t, Options{})
+	h.publish()
+	h.must(h.keeper.Rotate(t.Context(), h.admin(), domain, ""))
+	before, err := h.keeper.Keys(t.Context(), domain)
+	h.must(err)
+	h.must(h.keeper.Replace(t.Context(), h.admin(), domain, ""))
+	if got := h.states(); got != "current revoked revoked mm3-ed:next mm1-ed:revoked mm2-ed:revoked" {
+		t.Fatal(got)
+	}
+	keys, err := h.keeper.Keys(t.Context(), domain)
+	h.must(err)
+	for _, was := range before {
+		if !slices.ContainsFunc(keys, func(k Key) bool {
+			return k.Name == was.Name && k.State() == keyset.Revoked && k.Reason == keyset.Compromised
+		}) {
+			t.Errorf("%s key %s, which was %s, is not revoked", was.Purpose, was.Name, was.State())
+		}
+	}
+	// A second theft, before the DKIM key signs.
+	h.must(h.keeper.Replace(t.Context(), h.admin(), domain, DKIM))
+	if got := h.states(); !strings.Contains(got, " mm4-ed:next ") || !strings.Contains(got, " mm3-ed:revoked") {
+		t.Fatal(got)
+	}
+	h.publish()
+	h.advance(time.Hour)
+	if got := h.states(); !strings.HasPrefix(got, "current revoked revoked mm4-ed:current ") {
+		t.Fatal(got)
+	}
+	if n := h.counts(); n[audit.SigningKeyRevoke] != 5 || n[audit.SigningKeyDiffer] != 0 {
 		t.Errorf("%v", h.entries())
 	}
 }
