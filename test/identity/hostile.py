@@ -219,6 +219,8 @@ def objects(b):
         ("iat with a zero before it", f'"iat":{IAT}', f'"iat":0{IAT}'),
         ("no number", f'"iat":{IAT}', '"iat":NaN'),
         ("an operator that is null", '"operator":"Example Ltd"', '"operator":null'),
+        ("a jti that is a fraction", '"jti":"01JZZZZZZZZZZZZZZZZZZZZZZZ"', '"jti":1.5'),
+        ("an agent_ref with an exponent", '"agent_ref":"6f1e2d3c-0b1a-4c5d-8e9f-001122334455"', '"agent_ref":1e3'),
         ("a mid that is a number", '"mid":"SjAnenykIpjw4UZ8HRBE3g"', '"mid":1'),
         ("a control character in a string", "Example Ltd", "Example\nLtd"),
         ("a comma at the end", "true}", "true,}"),

@@ -11,8 +11,8 @@ SIMPLE = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 WORDS = {"true": True, "false": False, "null": None}
 
 
-class Number(str):
-    """A number as it is written; whole ones become int."""
+class Number:
+    """A number that is not whole: no member may be one, and it is equal to nothing."""
 
 
 def parse_object(octets, names=None, depth=100):
@@ -63,7 +63,7 @@ class Reader:
         if first == '"':
             return self.string()
         if m := self.match(NUMBER):
-            return int(m[0]) if re.fullmatch("-?[0-9]{1,4000}", m[0]) else Number(m[0])
+            return int(m[0]) if re.fullmatch("-?[0-9]{1,4000}", m[0]) else Number()
         for word, value in WORDS.items():
             if self.text.startswith(word, self.at):
                 self.at += len(word)
