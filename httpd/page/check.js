@@ -305,7 +305,10 @@ const MultiMail = (() => {
     if (await thumbprint(k.x, k.y) !== kid) fail("the kid is not the beginning of the key's thumbprint");
     return k;
   };
-  const time = (seconds) => new Date(Number(seconds) * 1000).toISOString().replace(".000Z", "Z");
+  const time = (seconds) => { // a Date ends in the year 275760, an iat may be later
+    const at = new Date(Number(seconds) * 1000);
+    return Number.isNaN(at.getTime()) ? "second " + seconds : at.toISOString().replace(".000Z", "Z");
+  };
   const judgeKey = (k, iat, receivedAt) => {
     const retired = whole(k.retired_at, "retired_at"), revoked = whole(k.revoked_at, "revoked_at");
     const began = whole(k.nbf, "nbf"), state = k.state ?? "", reason = k.reason ?? "";
@@ -318,7 +321,7 @@ const MultiMail = (() => {
       fail("the key is compromised: whoever has it chooses the time in a token, so none of its tokens counts");
     }
     if (retired && iat > retired) fail("the key was retired before " + time(iat));
-    if (isRevoked && reason !== "compromised" && iat > revoked) fail("the key was revoked before " + time(iat));
+    if (isRevoked && iat > revoked) fail("the key was revoked before " + time(iat));
     return k.kid + (isRevoked ? ", revoked later" : state === "retired" ? ", retired later" : "");
   };
   const importKey = async (k) => {
