@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,10 +62,10 @@ func zoneServer(t *testing.T, records func() string) (addr string) {
 
 // strict is a daemon whose domain is not internal, before a zone that says what
 // the test says.
-func strict(t *testing.T, zone *string) *Daemon {
+func strict(t *testing.T, zone *atomic.Value) *Daemon {
 	t.Helper()
 	c := initialised(t)
-	c.DNS.Resolver = []string{zoneServer(t, func() string { return *zone })}
+	c.DNS.Resolver = []string{zoneServer(t, func() string { return zone.Load().(string) })}
 	c.DNS.MX, c.DNS.Bounce, c.DNS.SPF = []string{"mx.example.net"}, "bounce", []string{"include:spf.example.net"}
 	c.SMTP.Hostname = "localhost"
 	d, err := New(Options{Config: c})
@@ -120,7 +121,8 @@ func (d *Daemon) maySend(t *testing.T) (may bool) {
 
 // What is printed is pasted into a zone, and a server of a library serves it.
 func TestADomainIsVerifiedByWhatItPrints(t *testing.T) {
-	served := ""
+	var served atomic.Value
+	served.Store("")
 	d := strict(t, &served)
 	check := func() zone.Report {
 		t.Helper()
@@ -138,7 +140,7 @@ func TestADomainIsVerifiedByWhatItPrints(t *testing.T) {
 	if d.maySend(t) {
 		t.Error("it may send")
 	}
-	served = printed(t, d)
+	served.Store(printed(t, d))
 	r := check()
 	if len(r.Findings) != 10 || r.Outcome != zone.Ours || !d.maySend(t) {
 		t.Errorf("%d findings, outcome %v", len(r.Findings), r.Outcome)
@@ -161,7 +163,8 @@ func find(t *testing.T, checks []api.Check, name string) api.Check {
 }
 
 func TestAnExaminationSaysWhatFailsAndWhatToDo(t *testing.T) {
-	served := ""
+	var served atomic.Value
+	served.Store("")
 	d := strict(t, &served)
 	before := d.examine(t.Context())
 	for name, want := range map[string]string{"store": api.CheckOK, "clock": api.CheckOK,
@@ -177,7 +180,7 @@ func TestAnExaminationSaysWhatFailsAndWhatToDo(t *testing.T) {
 			t.Errorf("%s names a path: %+v", name, c)
 		}
 	}
-	served = printed(t, d)
+	served.Store(printed(t, d))
 	doc, err := d.identity.Document("example.test")
 	if err != nil {
 		t.Fatal(err)

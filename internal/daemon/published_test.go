@@ -57,7 +57,7 @@ func TestADocumentIsAskedOfTheDomainOfTheIssuer(t *testing.T) {
 
 // dnsServer answers TXT questions on loopback over TCP; over UDP every answer is
 // cut off. It returns its address and the networks over which it was asked.
-func dnsServer(t *testing.T, records func(name string) []string, code int) (addr string, asked *[]string) {
+func dnsServer(t *testing.T, records func(name string) []string, code int) (addr string, asked func() string) {
 	t.Helper()
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,13 +67,13 @@ func dnsServer(t *testing.T, records func(name string) []string, code int) (addr
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked = new([]string)
 	var mu sync.Mutex
+	var networks []string
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		reply := new(dns.Msg).SetRcode(q, code)
 		reply.Authoritative = true
 		mu.Lock()
-		*asked = append(*asked, w.RemoteAddr().Network())
+		networks = append(networks, w.RemoteAddr().Network())
 		mu.Unlock()
 		for _, text := range records(q.Question[0].Name) {
 			txt := &dns.TXT{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}}
@@ -101,7 +101,11 @@ func dnsServer(t *testing.T, records func(name string) []string, code int) (addr
 		<-ready
 		t.Cleanup(func() { srv.Shutdown() })
 	}
-	return tcp.Addr().String(), asked
+	return tcp.Addr().String(), func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Join(networks, " ")
+	}
 }
 
 func TestAKeyOfARealDNSServer(t *testing.T) {
@@ -144,7 +148,7 @@ func TestAKeyOfARealDNSServer(t *testing.T) {
 		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if got := strings.Join(*asked, " "); got != tt.asked {
+		if got := asked(); got != tt.asked {
 			t.Errorf("%s: asked over %s", tt.name, got)
 		}
 	}
