@@ -37,8 +37,9 @@ var every = []string{
 
 // summaries says what a status means, without the word valid for any that is not.
 var summaries = map[string]string{
-	Valid:     "the From domain made this statement about this mail",
-	ValidText: "the From domain made this statement about these words and files; the form was changed on the way",
+	Valid: "the From domain made this statement about this mail",
+	ValidText: "the From domain made this statement about the words and files in it; the form was changed on the way, " +
+		"and styles, attributes and pictures may hide these words or show others",
 	Unbound: "do not rely on it: the From domain signed the header, but not this content, " +
 		"which was changed, or the header was taken from another mail",
 	Invalid: "do not rely on it: nothing shows that the From domain made this statement",

@@ -16,7 +16,7 @@ import (
 // The five answers of Verify.
 const (
 	Valid     = "valid"      // the domain of From made this statement about this mail
-	ValidText = "valid-text" // about these words and files, whose form was changed on the way
+	ValidText = "valid-text" // about the words and files in it; how they look was changed on the way
 	Unbound   = "unbound"    // the signature is good, and this content is not covered by it
 	Invalid   = "invalid"    // the domain has not been shown to have made the statement
 	None      = "none"       // there is no identity header

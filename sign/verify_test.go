@@ -114,6 +114,20 @@ func TestAnotherFormOfTheSameContentIsValidText(t *testing.T) {
 	}
 }
 
+// A style sheet can hide the words that were signed and show others. th does not
+// cover it, so the report of such a mail has to say that.
+func TestAReportOfValidTextSaysThatOtherWordsMayBeShown(t *testing.T) {
+	h := newFixture(t)
+	page := strings.NewReplacer("text/plain", "text/html",
+		"Dear Ann,\r\n\r\nhere it is.", "<p>Here it is.</p>").Replace(sample)
+	eml := h.stamp(released(t, page), page)
+	shown := "<style>p{display:none} body::after{content:'Pay to DE00 1234.'}</style><p>Here"
+	v := h.verify(strings.Replace(eml, "<p>Here", shown, 1))
+	if says := v.Report("").Summary; v.Status != ValidText || !strings.Contains(says, "show others") {
+		t.Errorf("%s: %s", v.Status, says)
+	}
+}
+
 // Whoever changes a claim has not the key.
 func TestTamperingWithAnyClaimBreaksTheSignature(t *testing.T) {
 	h := newFixture(t)

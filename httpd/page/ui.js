@@ -4,7 +4,8 @@
   const M = MultiMail, at = (id) => document.getElementById(id);
   const summaries = {
     "valid": "The From domain made this statement about this mail.",
-    "valid-text": "The From domain made this statement about these words and files. The form was changed on the way.",
+    "valid-text": "The From domain made this statement about the words and files in it. The form was changed on the " +
+      "way: styles, attributes and pictures may hide these words or show others.",
     "unbound": "Do not rely on it: the From domain signed the header, but not this content, which was changed, or the " +
       "header was taken from another mail.",
     "invalid": "Do not rely on it: nothing shows that the From domain made this statement.",
