@@ -3,6 +3,7 @@ package registry
 import (
 	"slices"
 
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -26,10 +27,20 @@ type Credential struct {
 	ID   string
 }
 
-// within returns p limited to the mailboxes; nil is no limit.
-func (p Principal) within(boxes []mail.Address) Principal {
-	if boxes != nil {
-		p.Mailboxes = slices.DeleteFunc(slices.Clone(p.Mailboxes), func(a mail.Address) bool { return !contains(boxes, a) })
+// holder returns who holds a credential that is limited to the mailboxes (nil: all of
+// the owner's), without scopes: those are for the credential to say.
+func (r *Registry) holder(
+	tx store.Tx, kind Kind, owner string, boxes []mail.Address, by Credential,
+) (Principal, error) {
+	if kind != KindAgent {
+		return Principal{Kind: kind, Name: owner, Mailboxes: boxes, UID: -1, Credential: by}, nil
 	}
-	return p
+	agent, err := r.ofAgent(tx, owner, by)
+	if err != nil {
+		return Principal{}, err
+	}
+	if boxes != nil {
+		agent.Mailboxes = slices.DeleteFunc(agent.Mailboxes, func(a mail.Address) bool { return !contains(boxes, a) })
+	}
+	return agent, nil
 }

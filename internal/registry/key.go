@@ -302,14 +302,9 @@ func (r *Registry) ofKey(tx store.Tx, k Key) (Principal, error) {
 	if !k.RevokedAt.IsZero() {
 		return Principal{}, ErrCredentials
 	}
-	by := Credential{CredentialKey, k.ID}
-	p := Principal{Kind: k.Kind, Name: k.Owner, Mailboxes: k.Mailboxes, UID: -1, Credential: by}
-	if k.Kind == KindAgent {
-		agent, err := r.ofAgent(tx, k.Owner, by)
-		if err != nil {
-			return Principal{}, err
-		}
-		p = agent.within(k.Mailboxes)
+	p, err := r.holder(tx, k.Kind, k.Owner, k.Mailboxes, Credential{CredentialKey, k.ID})
+	if err != nil {
+		return Principal{}, err
 	}
 	p.Scopes = k.Scopes
 	return p, nil

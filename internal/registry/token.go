@@ -110,14 +110,11 @@ func (r *Registry) ofToken(tx store.Tx, b Binding, t Token) (Principal, error) {
 	case t.decidesAndSends():
 		return Principal{}, ErrCredentials
 	}
-	by := Credential{CredentialToken, b.ID}
-	p := Principal{Kind: b.Kind, Name: b.Owner, Mailboxes: b.Mailboxes, UID: -1, Credential: by}
-	if b.Kind == KindAgent {
-		agent, err := r.ofAgent(tx, b.Owner, by)
-		if err != nil {
-			return Principal{}, err
-		}
-		p = agent.within(b.Mailboxes)
+	p, err := r.holder(tx, b.Kind, b.Owner, b.Mailboxes, Credential{CredentialToken, b.ID})
+	if err != nil {
+		return Principal{}, err
+	}
+	if p.Kind == KindAgent {
 		p.AgentRef = b.Object
 	}
 	p.Scopes = both(b.Scopes, t.Scopes)
