@@ -97,13 +97,30 @@ const maxMailFile = 256 << 20
 
 func (v verifyCmd) read(in io.Reader) ([]byte, error) {
 	if v.File != "-" {
-		f, err := os.Open(v.File)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
+		return readFile(v.File)
 	}
+	return readAll(in)
+}
+
+// readFile reads a file that somebody named. A device or a FIFO may have no end, or
+// no beginning: opening one waits where no signal ends it.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file; - reads a mail from standard input", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f)
+}
+
+func readAll(in io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(in, maxMailFile+1))
 	if err == nil && len(b) > maxMailFile {
 		err = fmt.Errorf("the file is larger than %d octets", maxMailFile)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ func (v verifyCmd) keys(e *environment) (l sign.Lookup, source *string, err erro
 		l = local.before(l)
 	}
 	if v.Records != "" {
-		b, err := os.ReadFile(v.Records)
+		b, err := readFile(v.Records)
 		if err != nil {
 			return l, nil, err
 		}
@@ -47,7 +46,7 @@ func (v verifyCmd) keys(e *environment) (l sign.Lookup, source *string, err erro
 	}
 	switch {
 	case v.Key != "":
-		b, err := os.ReadFile(v.Key)
+		b, err := readFile(v.Key)
 		if err != nil {
 			return l, nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/multimail/multimail/sign"
@@ -234,5 +235,26 @@ func TestTheCommandPassesThePublishedVectors(t *testing.T) {
 	if statuses[sign.Valid] < 20 || statuses[sign.ValidText] < 4 || statuses[sign.Unbound] < 15 ||
 		statuses[sign.Invalid] < 100 || statuses[sign.None] < 2 {
 		t.Errorf("%v", statuses)
+	}
+}
+
+// A FIFO has nobody who writes, and a device no end.
+func TestVerifyReadsRegularFilesOnly(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, os.DevNull, t.TempDir()} {
+		for _, v := range []verifyCmd{
+			{File: path}, {File: "-", Key: path, Offline: true}, {File: "-", Records: path, Offline: true},
+		} {
+			_, err := v.read(strings.NewReader(""))
+			if v.File == "-" {
+				_, _, err = v.keys(&environment{})
+			}
+			if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+				t.Errorf("%+v: %v", v, err)
+			}
+		}
 	}
 }
