@@ -2,6 +2,7 @@ package registry
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"net/url"
 	"slices"
@@ -203,7 +204,10 @@ func (r *Registry) recordedCertified(tx store.Tx, _ *states) error {
 	})
 }
 
-// sans returns the names of a certificate in their one spelling.
+// sansOf returns the names of a certificate in their one spelling.
+func sansOf(c *x509.Certificate) []string { return sans(c.DNSNames, c.EmailAddresses, c.URIs) }
+
+// sans returns names in their one spelling.
 func sans(dns, email []string, uris []*url.URL) (names []string) {
 	for _, d := range dns {
 		names = append(names, canonicalSAN("dns", d))

@@ -267,6 +267,28 @@ func TestACertificateStandsForOneAgent(t *testing.T) {
 	}
 }
 
+// An entry of the index that leads to the record of another certificate opens nothing.
+func TestACertificateIsFoundByItsOwnRecordAlone(t *testing.T) {
+	h := open(t)
+	root := issueCertificate(t, nil, authority)
+	roots := x509.NewCertPool()
+	roots.AddCert(root.Certificate)
+	h.certify(registry.CertificateRequest{Agent: "demo", SAN: "dns:demo.agents.test"})
+	at := h.record("registry/certified/san/", "")
+	eve, evil := issueCertificate(t, nil, nil), issueCertificate(t, root, named("eve.agents.test"))
+	name := sha256.Sum256([]byte("dns:eve.agents.test"))
+	h.db.Edit(copied(at, "registry/certified/pin/"+pinOf(eve)))
+	h.db.Edit(copied(at, "registry/certified/san/"+hex.EncodeToString(name[:])))
+	for what, chain := range map[string][]*issued{"a pin": {eve}, "a name": {evil}} {
+		if p, err := h.byCertificate(roots, chain...); !errors.Is(err, registry.ErrCredentials) {
+			t.Errorf("%s: %s, %v", what, p.ID(), err)
+		}
+	}
+	if p, err := h.byCertificate(roots, issueCertificate(t, root, named("demo.agents.test"))); err != nil {
+		t.Errorf("its own: %s, %v", p.ID(), err)
+	}
+}
+
 // Revoking a certificate that is not here, or twice, changes nothing.
 func TestRevokingACertificateTwiceChangesNothing(t *testing.T) {
 	h := open(t)

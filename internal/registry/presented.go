@@ -3,6 +3,7 @@ package registry
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/multimail/multimail/internal/store"
@@ -43,6 +44,10 @@ func (r *Registry) ByCertificate(tx store.Tx, chain []*x509.Certificate, roots *
 	if err != nil {
 		return Principal{}, err
 	}
+	if pinned && c.place() != placeOfPin(sha256.Sum256(leaf.RawSubjectPublicKeyInfo)) ||
+		!pinned && !slices.Contains(sansOf(leaf), c.SAN) {
+		return Principal{}, ErrCredentials // the index leads to the record of another certificate
+	}
 	return r.ofCertificate(tx, c, until)
 }
 
@@ -81,7 +86,7 @@ func (r *Registry) named(tx store.Tx, leaf *x509.Certificate) (id string, err er
 	if len(leaf.DNSNames)+len(leaf.EmailAddresses)+len(leaf.URIs) > maxNames {
 		return "", nil
 	}
-	for _, san := range sans(leaf.DNSNames, leaf.EmailAddresses, leaf.URIs) {
+	for _, san := range sansOf(leaf) {
 		found, ok, err := get[string](tx, placeOfSAN(san))
 		switch {
 		case err != nil:
