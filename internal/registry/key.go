@@ -326,13 +326,17 @@ func (k Key) details() (facts, private details) {
 	return facts, private
 }
 
-// ownName keeps a limited approver from deciding under a colleague's name.
+// ownName keeps a limited approver from deciding under a colleague's name, whether the
+// colleague has a key, a binding, or none any more.
 func (r *Registry) ownName(tx store.Tx, p Principal, owner string) error {
 	if p.everywhere() || p.Name == owner {
 		return nil
 	}
-	all, err := r.Keys(tx)
-	if err == nil && slices.ContainsFunc(all, func(k Key) bool { return k.Kind == KindApprover && k.Owner == owner }) {
+	if !validName(owner) {
+		return nil // nobody's: claimName refuses it
+	}
+	kind, taken, err := get[Kind](tx, nameKey+owner)
+	if err == nil && taken && kind == KindApprover {
 		err = in(ErrForbidden, "your own key makes no key for another approver")
 	}
 	return err

@@ -166,6 +166,8 @@ func TestAKeyNeverReachesFurtherThanItsMaker(t *testing.T) {
 	h := open(t)
 	only := []mail.Address{box}
 	h.holder("approver", "ann", nil, "oversight")
+	h.mustBind(registry.BindingRequest{Kind: "approver", Owner: "bob", Issuer: "corp", Object: "p",
+		Scopes: scopes("oversight")})
 	bea := h.holder("approver", "bea", only, "oversight")
 	low := h.holder("admin", "low", nil, "admin")
 	for _, c := range []struct {
@@ -180,6 +182,12 @@ func TestAKeyNeverReachesFurtherThanItsMaker(t *testing.T) {
 		{"a limited approver makes one in a colleague's name", bea,
 			registry.KeyRequest{Kind: "approver", Owner: "ann", Mailboxes: only, Scopes: scopes("oversight")},
 			registry.ErrForbidden},
+		{"a limited approver makes one in the name of a colleague who has only tokens", bea,
+			registry.KeyRequest{Kind: "approver", Owner: "bob", Mailboxes: only, Scopes: scopes("oversight")},
+			registry.ErrForbidden},
+		{"a limited approver makes one in a name that is none", bea,
+			registry.KeyRequest{Kind: "approver", Owner: "../bob", Mailboxes: only, Scopes: scopes("oversight")},
+			registry.ErrInvalid},
 		{"a limited approver makes one of another mailbox", bea,
 			registry.KeyRequest{Kind: "approver", Owner: "new", Scopes: scopes("oversight"),
 				Mailboxes: []mail.Address{box, other}}, registry.ErrForbidden},
