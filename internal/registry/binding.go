@@ -131,18 +131,24 @@ func (r *Registry) Binding(tx store.Tx, id string) (Binding, error) {
 func (r *Registry) Bindings(tx store.Tx) ([]Binding, error) { return list[Binding](tx, bindingKey) }
 
 // IsPerson reports whether the principal is, or ever was, the person: by the token
-// it presented, or by a binding of its name, whichever credential it uses now.
+// it presented, or by a binding of its name, whichever credential it uses now. Ids
+// that differ in the case of letters alone count as one here: a binding that somebody
+// wrote in capitals takes no token, but must still keep its person from deciding.
 func (r *Registry) IsPerson(tx store.Tx, p Principal, who mail.Person) (bool, error) {
 	if who.IsZero() {
 		return false, nil
 	}
-	if p.person() == who {
+	if samePerson(p.person(), who) {
 		return true, nil
 	}
 	all, err := r.Bindings(tx)
 	return slices.ContainsFunc(all, func(b Binding) bool {
-		return b.Kind == KindApprover && p.Kind == KindApprover && b.Owner == p.Name && b.person() == who
+		return b.Kind == KindApprover && p.Kind == KindApprover && b.Owner == p.Name && samePerson(b.person(), who)
 	}), err
+}
+
+func samePerson(a, b mail.Person) bool {
+	return a.Issuer == b.Issuer && strings.EqualFold(a.Tenant, b.Tenant) && strings.EqualFold(a.ID, b.ID)
 }
 
 // person is the human that an approver's binding names.

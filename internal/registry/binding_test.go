@@ -304,6 +304,12 @@ func TestAPersonStaysThePersonWhateverCredentialIsUsed(t *testing.T) {
 	check("bound")
 	h.must(func(tx store.Tx) error { return h.reg.Unbind(tx, dev, b.ID) })
 	check("unbound") // ending a binding is no way to decide over one's own mail
+	capitals := boss
+	capitals.Owner, capitals.Tenant, capitals.Object = "vic", "T9", "PERSON-9"
+	h.mustBind(capitals)
+	if !is(vic, mail.Person{Issuer: "corp", Tenant: "t9", ID: "person-9"}) {
+		t.Error("vic, who is bound in capitals, is taken for another person")
+	}
 }
 
 func bindingEdits(h *fixture) []edit {
