@@ -80,6 +80,11 @@ var (
 	provisions = regexp.MustCompile(`^[a-z0-9._-]*\{object\}[a-z0-9._-]*@[a-z0-9.-]+$`)
 )
 
+// EntraIssuers returns the iss of a tenant's tokens, of version 2 and of version 1.
+func EntraIssuers(tenant string) (v2, v1 string) {
+	return "https://login.microsoftonline.com/" + tenant + "/v2.0", "https://sts.windows.net/" + tenant + "/"
+}
+
 // checkIssuers checks each table of the list by itself, then what they share.
 func checkIssuers(c Config) *KeyError {
 	names, taken := map[string]bool{}, map[string]bool{}
@@ -101,10 +106,17 @@ func checkIssuers(c Config) *KeyError {
 			whose, list = "tenants", is.Tenants
 		}
 		for _, v := range list {
-			if taken[v] {
-				return &KeyError{key + whose, "another issuer has " + strconv.Quote(v)}
+			iss := []string{v}
+			if is.Preset == PresetEntra {
+				v2, v1 := EntraIssuers(v)
+				iss = []string{v2, v1}
 			}
-			taken[v] = true
+			for _, s := range iss {
+				if taken[s] {
+					return &KeyError{key + whose, "another issuer has " + strconv.Quote(v)}
+				}
+				taken[s] = true
+			}
 		}
 	}
 	return nil

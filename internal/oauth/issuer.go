@@ -62,9 +62,6 @@ func (is *issuer) tenants(o *origin) (claim string, allowed []string) {
 	return is.conf.TenantClaim, is.conf.Tenants
 }
 
-// entraAuthority is where Entra's issuers and their configurations are.
-const entraAuthority = "https://login.microsoftonline.com/"
-
 // addOrigins adds every iss of the issuer.
 func (v *Verifier) addOrigins(is *issuer, common source) error {
 	c := is.conf
@@ -80,7 +77,8 @@ func (v *Verifier) addOrigins(is *issuer, common source) error {
 	}
 	var shared *keys
 	for _, tenant := range c.Tenants {
-		k, v2 := shared, entraAuthority+tenant+"/v2.0"
+		k := shared
+		v2, v1 := config.EntraIssuers(tenant)
 		if k == nil {
 			from := common
 			if from.url == "" && from.file == "" {
@@ -95,7 +93,7 @@ func (v *Verifier) addOrigins(is *issuer, common source) error {
 			}
 		}
 		v.origins[v2] = &origin{is, k, tenant, 2}
-		v.origins["https://sts.windows.net/"+tenant+"/"] = &origin{is, k, tenant, 1}
+		v.origins[v1] = &origin{is, k, tenant, 1}
 	}
 	return nil
 }
