@@ -148,6 +148,10 @@ func (e *environment) explain(err error) error {
 		if refused.Status == http.StatusForbidden && e.globals.KeyFile == "" {
 			return hinted{refused, "outside dev mode deciding, loosening and thawing need an approver's key: --key-file FILE"}
 		}
+		if refused.Status == http.StatusForbidden && e.globals.URL == "" {
+			return hinted{refused, "a key acts instead of the socket: what an admin does " +
+				"needs neither --key-file nor MULTIMAIL_KEY_FILE here"}
+		}
 		return refused
 	case isDial(err):
 		where := e.globals.Data

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -89,8 +90,9 @@ func (e *environment) run(args []string) (code int) {
 		return report(e.stderr, usageError{err})
 	}
 	e.globals = cli.Globals
-	e.dataGiven = slices.ContainsFunc(kctx.Path, func(p *kong.Path) bool {
-		return p.Flag != nil && p.Flag.Name == "data"
+	// Of args: the path of kong has the flags of the environment, too.
+	e.dataGiven = slices.ContainsFunc(args, func(a string) bool {
+		return a == "--data" || strings.HasPrefix(a, "--data=")
 	})
 	return report(e.stderr, kctx.Run())
 }

@@ -94,7 +94,7 @@ func TestVerifyChecksDKIMAndNamesWhatIsNotBound(t *testing.T) {
 // Whoever puts a socket into the working directory would choose the keys that
 // the mail of another operator is checked with.
 func TestVerifyAsksNoSocketUnlessDataIsGiven(t *testing.T) {
-	eml, document, records := signedMail(t)
+	w, eml, _, records := worldOf(t)
 	dir := shortDir(t)
 	t.Chdir(dir)
 	data := filepath.Join(dir, ".multimail")
@@ -118,7 +118,7 @@ func TestVerifyAsksNoSocketUnlessDataIsGiven(t *testing.T) {
 		}
 	}()
 	t.Setenv("MULTIMAIL_DATA", data)
-	call(t, "verify", eml, "--key", document, "--records", records).want(t, exitDone)
+	w.verify(t, eml, "--records", records).want(t, exitDone)
 	if len(asked) > 0 {
 		t.Error("a socket was asked that nobody named")
 	}
