@@ -67,6 +67,43 @@ func TestWhomAnAgentActedForNeverDecidesOverTheMail(t *testing.T) {
 	h.Intact()
 }
 
+// Whoever an agent acted for makes no approver that decides instead.
+func TestAnApproverMadeByThePersonBehindAMailDoesNotDecideIt(t *testing.T) {
+	h := build(t)
+	agent, person, _ := h.bound()
+	approver := func(by registry.Principal, name string) (p registry.Principal) {
+		h.Update(func(tx store.Tx) error {
+			_, secret, err := h.Registry.AddKey(tx, by, registry.KeyRequest{Kind: registry.KindApprover, Owner: name,
+				Scopes: []registry.Scope{registry.ScopeOversight}})
+			if err != nil {
+				return err
+			}
+			p, err = h.Registry.ByKey(tx, secret)
+			return err
+		})
+		return p
+	}
+	colleague := approver(person, "max") // made before there was the mail
+	h.Clock.Forward(time.Minute)
+	r, err := h.Gate.Submit(h.ctx, agent, h.Submission("ada@dest.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Clock.Forward(time.Minute)
+	first := approver(h.Approver, "mine") // ann's key, who is the person
+	second := approver(first, "mine2")
+	for name, p := range map[string]registry.Principal{"made": first, "made by one that was made": second} {
+		_, err := h.Gate.Decide(h.ctx, p, r.Mail.ID, gate.Decision{Approve: true, Digest: r.Mail.Digest})
+		if mail.WordOf(err) != "self" || h.Mail(r.Mail.ID).State != mail.Held {
+			t.Errorf("%s: %v, the mail is %s", name, err, h.Mail(r.Mail.ID).State)
+		}
+	}
+	_, err = h.Gate.Decide(h.ctx, colleague, r.Mail.ID, gate.Decision{Approve: true, Digest: r.Mail.Digest})
+	if err != nil {
+		t.Errorf("a colleague of before: %v", err)
+	}
+}
+
 func TestTheLogNamesThePersonBehindAMailPrivately(t *testing.T) {
 	h := build(t)
 	agent, _, binding := h.bound()

@@ -87,7 +87,7 @@ func (g *Gate) submitted(tx store.Tx, p registry.Principal, m *mail.Mail) (bool,
 	if m.Author == p.ID() || m.Identity == nil {
 		return m.Author == p.ID(), nil
 	}
-	return g.reg.IsPerson(tx, p, m.Identity.Person)
+	return g.reg.IsPerson(tx, p, m.Identity.Person, m.SubmittedAt)
 }
 
 func decision(p registry.Principal, v Decision, now time.Time, d mail.Digest, ref audit.Ref) mail.Decision {

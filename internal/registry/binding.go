@@ -131,20 +131,53 @@ func (r *Registry) Binding(tx store.Tx, id string) (Binding, error) {
 func (r *Registry) Bindings(tx store.Tx) ([]Binding, error) { return list[Binding](tx, bindingKey) }
 
 // IsPerson reports whether the principal is, or ever was, the person: by the token
-// it presented, or by a binding of its name, whichever credential it uses now. Ids
-// that differ in the case of letters alone count as one here: a binding that somebody
-// wrote in capitals takes no token, but must still keep its person from deciding.
-func (r *Registry) IsPerson(tx store.Tx, p Principal, who mail.Person) (bool, error) {
-	if who.IsZero() {
+// it presented, or by a binding of its name, whichever credential it uses now. A name
+// for which the person has made a key or a binding since a time counts as the person
+// too, and so does every name that such a name has made one for: nobody gets around
+// this by making an approver.
+func (r *Registry) IsPerson(tx store.Tx, p Principal, who mail.Person, since time.Time) (bool, error) {
+	if who.IsZero() || p.Kind != KindApprover {
 		return false, nil
 	}
 	if samePerson(p.person(), who) {
 		return true, nil
 	}
-	all, err := r.Bindings(tx)
-	return slices.ContainsFunc(all, func(b Binding) bool {
-		return b.Kind == KindApprover && p.Kind == KindApprover && b.Owner == p.Name && samePerson(b.person(), who)
-	}), err
+	bindings, err := r.Bindings(tx)
+	if err != nil {
+		return false, err
+	}
+	keys, err := r.Keys(tx)
+	if err != nil {
+		return false, err
+	}
+	names := map[string]bool{} // of the person
+	made := map[string][]string{}
+	note := func(kind Kind, owner, by string, at time.Time) {
+		if kind == KindApprover && !at.Before(since) {
+			made[by] = append(made[by], owner)
+		}
+	}
+	var follow func(name string)
+	follow = func(name string) {
+		if !names[name] {
+			names[name] = true
+			for _, owner := range made[Principal{Kind: KindApprover, Name: name}.ID()] {
+				follow(owner)
+			}
+		}
+	}
+	for _, b := range bindings {
+		note(b.Kind, b.Owner, b.CreatedBy, b.CreatedAt)
+	}
+	for _, k := range keys {
+		note(k.Kind, k.Owner, k.CreatedBy, k.CreatedAt)
+	}
+	for _, b := range bindings {
+		if b.Kind == KindApprover && samePerson(b.person(), who) {
+			follow(b.Owner)
+		}
+	}
+	return names[p.Name], nil
 }
 
 func samePerson(a, b mail.Person) bool {

@@ -284,7 +284,7 @@ func TestAPersonStaysThePersonWhateverCredentialIsUsed(t *testing.T) {
 	who := mail.Person{Issuer: "corp", Tenant: "t1", ID: "person-1"}
 	is := func(p registry.Principal, who mail.Person) (yes bool) {
 		h.must(func(tx store.Tx) (err error) {
-			yes, err = h.reg.IsPerson(tx, p, who)
+			yes, err = h.reg.IsPerson(tx, p, who, zone)
 			return err
 		})
 		return yes
