@@ -41,6 +41,11 @@ func (s *Server) addBinding(ctx context.Context, c caller, in api.NewBinding) (o
 	}
 	q := registry.BindingRequest{Kind: registry.Kind(in.Kind), Owner: in.Owner, Issuer: in.Issuer, Tenant: in.Tenant,
 		Object: in.Object, Client: in.Client, Account: in.Account, Scopes: scopes(in.Scopes), Mailboxes: boxes}
+	if check := s.o.CheckIdentity; check != nil {
+		if err := check(in.Issuer, in.Tenant, in.Object, in.Client, in.Account); err != nil {
+			return out, err
+		}
+	}
 	err = s.o.Store.Update(ctx, func(tx store.Tx) error {
 		b, err := s.o.Registry.Bind(tx, c.Principal, q)
 		out = bindingOf(b)

@@ -78,14 +78,16 @@ type Options struct {
 	Queue    Reader
 	Registry *registry.Registry
 	Auth     *registry.Authenticator
-	Store    store.Store
-	Audit    *audit.Log
-	Inbox    *inbox.Inbox
-	Identity IdentityKeys
-	DKIM     DKIMKeys
-	Zones    Zones
-	Doctor   func(context.Context) []api.Check // nil: nothing is examined
-	Keys     SigningKeys
+	// CheckIdentity refuses an identity that no configured issuer could name; nil takes all.
+	CheckIdentity func(issuer, tenant string, ids ...string) error
+	Store         store.Store
+	Audit         *audit.Log
+	Inbox         *inbox.Inbox
+	Identity      IdentityKeys
+	DKIM          DKIMKeys
+	Zones         Zones
+	Doctor        func(context.Context) []api.Check // nil: nothing is examined
+	Keys          SigningKeys
 
 	MaxSize           int64            // octets of a mail, as the gate has it
 	Messages          *throttle.Bytes  // octets of bodies in memory, also those of SMTP

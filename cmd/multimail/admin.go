@@ -99,7 +99,7 @@ func (agentListCmd) Run(e *environment) error {
 			}
 			var bound []string
 			for _, b := range a.Bindings {
-				bound = append(bound, identity(b))
+				bound = append(bound, b.ID+" "+identity(b))
 			}
 			return []string{a.Name, state, a.AgentRef, joined(bound), short(a.CreatedAt)}
 		})

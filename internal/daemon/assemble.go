@@ -184,7 +184,10 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		return bridge.Handler(dial, int64(conf.SMTP.MaxSize))
 	}
 	d.http, err = httpd.New(httpd.Options{
-		Gate: d.gate, Queue: d.reader, Registry: d.registry, Auth: users, Store: d.db, Audit: d.audit, Inbox: d.inbox,
+		Gate: d.gate, Queue: d.reader, Registry: d.registry, Auth: users,
+		CheckIdentity: func(issuer, tenant string, ids ...string) error {
+			return checkIdentity(conf.Issuers, issuer, tenant, ids...)
+		}, Store: d.db, Audit: d.audit, Inbox: d.inbox,
 		Identity: d.identity, DKIM: d.dkim, Zones: d.watcher, Doctor: d.examine, Keys: d.keys, Clock: c, Metrics: m,
 		Log: d.o.Log, Dev: d.dev != nil,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
