@@ -112,7 +112,7 @@ func (o open) Data(r io.Reader) error {
 	fmt.Fprintf(o.log, "data %q %v\n", b, err)
 	return err
 }
-func (o open) AuthMechanisms() []string { return mechanisms[:] }
+func (o open) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
 func (o open) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, user, _ string) error {
 		if user != "demo" {
@@ -163,8 +163,9 @@ type backend struct{ s *Server }
 
 // NewSession implements smtp.Backend.
 func (b backend) NewSession(c *smtp.Conn) (smtp.Session, error) {
-	_, secure := c.TLSConnectionState()
-	return b.s.newSession(b.s.work, host(c.Conn().RemoteAddr()), "go-smtp", secure), nil
+	state, secure := c.TLSConnectionState()
+	ours := &conn{srv: b.s, remote: host(c.Conn().RemoteAddr()), cid: "go-smtp", secure: secure, tls: &state}
+	return b.s.newSession(ours), nil
 }
 
 // dialGoSMTP puts the library's own server before our sessions.
