@@ -35,7 +35,13 @@ func TestGrowFindsWhatIsNotLinear(t *testing.T) {
 		{"quadratic memory", func(n int) { sink = make([]byte, n*n<<21) }, "the memory"},
 		{"little work", func(n int) { sink = make([]byte, n*n) }, ""},
 	} {
-		if costs, why := Grow(jobs(c.work)); (why == "") != (c.want == "") || !strings.HasSuffix(why, c.want) {
+		costs, why := Grow(jobs(c.work))
+		for range 2 { // another program on the same core can make the smallest size look slow, and so hide growth
+			if why == "" && c.want != "" {
+				costs, why = Grow(jobs(c.work))
+			}
+		}
+		if (why == "") != (c.want == "") || !strings.HasSuffix(why, c.want) {
 			t.Errorf("%s: %q, %v", c.name, why, costs)
 		}
 	}
