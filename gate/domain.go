@@ -58,20 +58,26 @@ func (g *Gate) domainFacts(tx store.Tx, m *mail.Mail, box registry.Mailbox, f *s
 	if m.Direction == mail.Incoming {
 		return nil
 	}
-	d, err := g.reg.Domain(tx, m.Mailbox.Domain())
-	if errors.Is(err, registry.ErrNotFound) {
-		f.Unverified = true
-		return nil
-	}
+	d, here, err := g.domain(tx, m.Mailbox.Domain())
 	if err != nil {
 		return fmt.Errorf("gate: domain of %s: %w", m.ID, err)
 	}
 	now := tx.Now()
-	if f.Unverified = !d.MaySend(now); f.Unverified {
+	if f.Unverified = !d.MaySend(now); f.Unverified && here {
 		end := waitsSince(d, m).Add(cmp.Or(m.HoldFor, g.reg.Hold(box)))
 		f.Overdue = g.o.Trusted() && !now.Before(end)
 	}
 	return nil
+}
+
+// domain returns the record of a domain. One that is not here is the zero Domain, which
+// may not send.
+func (g *Gate) domain(tx store.Tx, name string) (d registry.Domain, here bool, err error) {
+	d, err = g.reg.Domain(tx, name)
+	if errors.Is(err, registry.ErrNotFound) {
+		return registry.Domain{}, false, nil
+	}
+	return d, err == nil, err
 }
 
 // waitsSince returns since when a mail has waited for its domain and for nothing
@@ -90,12 +96,12 @@ func waitsSince(d registry.Domain, m *mail.Mail) time.Time {
 	return at
 }
 
-// domainEnds returns until when a release by this domain counts; ok is false where
-// it does not end by time.
+// domainEnds returns until when a release by this domain counts; zero where it does
+// not end by time.
 func (g *Gate) domainEnds(tx store.Tx, name string) (end time.Time, err error) {
 	d, err := g.reg.Domain(tx, name)
 	if err == nil && !d.Internal {
-		end = d.VerifiedAt.Add(registry.VerifiedLife)
+		end = d.VerifiedUntil()
 	}
 	return end, err
 }
@@ -107,10 +113,7 @@ func (g *Gate) Stopped(tx store.Tx, agent string, mailbox mail.Address) (bool, e
 	if err != nil || frozen {
 		return true, err
 	}
-	d, err := g.reg.Domain(tx, mailbox.Domain())
-	if errors.Is(err, registry.ErrNotFound) {
-		return true, nil
-	}
+	d, _, err := g.domain(tx, mailbox.Domain())
 	return err != nil || !d.MaySend(tx.Now()), err
 }
 

@@ -32,10 +32,8 @@ func (s *Server) domains(ctx context.Context, _ caller, _ api.None) (api.Domains
 func (s *Server) domainOf(d registry.Domain) api.Domain {
 	now := s.o.Now()
 	out := api.Domain{Name: d.Name, Status: "unverified", Verified: d.Verified(now), Internal: d.Internal,
-		CreatedAt: d.CreatedAt, CheckedAt: d.CheckedAt, VerifiedAt: d.VerifiedAt, FailedAt: d.FailedAt}
-	if !d.VerifiedAt.IsZero() {
-		out.VerifiedUntil = d.VerifiedAt.Add(registry.VerifiedLife)
-	}
+		CreatedAt: d.CreatedAt, CheckedAt: d.CheckedAt,
+		VerifiedAt: d.VerifiedAt, VerifiedUntil: d.VerifiedUntil(), FailedAt: d.FailedAt}
 	if d.Assumed {
 		out.VerifiedAt = time.Time{}
 	}

@@ -153,10 +153,7 @@ func (q question) domain() string {
 	if q.iss != "" {
 		return strings.TrimPrefix(q.iss, "https://")
 	}
-	if _, domain, ok := strings.Cut(q.name, "._domainkey."); ok {
-		return domain
-	}
-	return strings.TrimPrefix(q.name, sign.RecordName(""))
+	return sign.RecordDomain(q.name)
 }
 
 // finding is what was found.
@@ -186,25 +183,22 @@ var (
 
 // lookup gives the answers that are there and notes the questions without one.
 func (a *inquiry) lookup() sign.Lookup {
+	txt := func(name string) ([]string, error) {
+		found := a.find(question{name: strings.ToLower(name)})
+		return found.records, found.err
+	}
 	l := sign.Lookup{Document: func(iss, kid string) ([]byte, error) {
-		if a.given != nil {
-			return a.given, nil
-		}
-		if !a.dns {
-			found := a.find(question{iss: iss, kid: kid})
-			return found.document, found.err
-		}
-		found := a.find(question{name: sign.RecordName(strings.TrimPrefix(iss, "https://"))})
-		if found.err != nil {
-			return nil, found.err
-		}
-		return sign.FromTXT(found.records, kid)
+		found := a.find(question{iss: iss, kid: kid})
+		return found.document, found.err
 	}}
+	switch {
+	case a.given != nil:
+		l.Document = func(string, string) ([]byte, error) { return a.given, nil }
+	case a.dns:
+		l.Document = sign.RecordKeys(txt)
+	}
 	if !a.noRecords {
-		l.TXT = func(name string) ([]string, error) {
-			found := a.find(question{name: strings.ToLower(name)})
-			return found.records, found.err
-		}
+		l.TXT = txt
 	}
 	return l
 }

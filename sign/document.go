@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	strict "github.com/go-json-experiment/json"
@@ -73,7 +72,7 @@ func unix(t time.Time) int64 {
 type Record struct {
 	Name  string // without a final dot
 	TXT   string
-	State keyset.State // of its key: next or current
+	State keyset.State // of its key
 }
 
 // DNS returns the TXT record that mirrors the current key of a domain, for
@@ -90,6 +89,16 @@ func (k *Keyring) DNS(domain string) (name, txt string, err error) {
 // Records returns the TXT records of a domain, one for each key that signs or is
 // next: a verifier chooses by kid. The current one is the last.
 func (k *Keyring) Records(domain string) ([]Record, error) {
+	return k.records(domain, keyset.Next, keyset.Current)
+}
+
+// FormerRecords returns the records of retired keys, which may stay in the DNS: old
+// mail is verified with them. That of a revoked key must go.
+func (k *Keyring) FormerRecords(domain string) ([]Record, error) {
+	return k.records(domain, keyset.Retired)
+}
+
+func (k *Keyring) records(domain string, states ...keyset.State) ([]Record, error) {
 	d, err := k.load(domain)
 	if err != nil {
 		return nil, err
@@ -97,7 +106,7 @@ func (k *Keyring) Records(domain string) ([]Record, error) {
 	var out []Record
 	for _, one := range d.keys {
 		s := one.State()
-		if s != keyset.Next && s != keyset.Current {
+		if !slices.Contains(states, s) {
 			continue
 		}
 		spki, err := x509.MarshalPKIXPublicKey(one.public)
@@ -105,7 +114,7 @@ func (k *Keyring) Records(domain string) ([]Record, error) {
 			return nil, fmt.Errorf("sign: record of %s: %w", domain, err)
 		}
 		out = append(out, Record{
-			Name: "_multimail-identity." + strings.ToLower(domain), State: s,
+			Name: RecordName(domain), State: s,
 			TXT: fmt.Sprintf("v=MMID1; kid=%s; alg=%s; p=%s", one.Name, algorithm, base64.StdEncoding.EncodeToString(spki)),
 		})
 	}

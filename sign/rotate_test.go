@@ -270,6 +270,33 @@ func TestRecordsNameTheNextKeyBesideTheCurrent(t *testing.T) {
 	}
 }
 
+// A record that was current stays as it was when its key is retired, and goes when the
+// key is revoked.
+func TestFormerRecordsAreThoseOfRetiredKeys(t *testing.T) {
+	h := newFixture(t)
+	former := func() []Record {
+		list, err := h.keys.FormerRecords(testDomain)
+		h.must(err)
+		return list
+	}
+	_, before, err := h.keys.DNS(testDomain)
+	h.must(err)
+	if list := former(); len(list) != 0 {
+		t.Errorf("before a rotation: %+v", list)
+	}
+	old := h.kid(keyset.Current)
+	h.must(h.keys.Prepare(testDomain, noon))
+	h.must(h.keys.Switch(testDomain, h.kid(keyset.Next), noon.Add(72*time.Hour)))
+	list := former()
+	if len(list) != 1 || list[0].TXT != before || list[0].Name != RecordName(testDomain) {
+		t.Errorf("after a rotation: %+v, want %s", list, before)
+	}
+	h.must(h.keys.Revoke(testDomain, old, keyset.Compromised, noon.Add(96*time.Hour)))
+	if list := former(); len(list) != 0 {
+		t.Errorf("after the revocation: %+v", list)
+	}
+}
+
 func TestAKeyThatSignedNoMoreForTenYearsIsForgotten(t *testing.T) {
 	h := newFixture(t)
 	h.must(h.keys.Prepare(testDomain, noon))

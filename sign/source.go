@@ -16,6 +16,26 @@ import (
 // RecordName is where a domain mirrors its identity keys in DNS.
 func RecordName(domain string) string { return "_multimail-identity." + strings.ToLower(domain) }
 
+// RecordDomain returns the domain whose keys stand at a name of TXT records: that of
+// [RecordName], or one below _domainkey.
+func RecordDomain(name string) string {
+	if _, domain, ok := strings.Cut(name, "._domainkey."); ok {
+		return domain
+	}
+	return strings.TrimPrefix(name, RecordName(""))
+}
+
+// RecordKeys is Document of a [Lookup] that takes keys from the DNS.
+func RecordKeys(txt func(name string) ([]string, error)) func(iss, kid string) ([]byte, error) {
+	return func(iss, kid string) ([]byte, error) {
+		records, err := txt(RecordName(strings.TrimPrefix(iss, "https://")))
+		if err != nil {
+			return nil, err
+		}
+		return FromTXT(records, kid)
+	}
+}
+
 // maxRecords bounds how many records of one name are read.
 const maxRecords = 32
 

@@ -110,8 +110,8 @@ func parseProtected(part string) (kid string, err error) {
 	return kid, nil
 }
 
-// emptyClaims returns the claims of a payload that are there and empty. encoding/json
-// cannot tell them from those that are not there.
+// emptyClaims returns the claims of a payload that are there and empty, which Claims
+// cannot tell from those that are not there.
 func emptyClaims(payload []byte) (map[string]bool, error) {
 	var all map[string]jsontext.Value
 	if err := strict.Unmarshal(payload, &all); err != nil {

@@ -54,22 +54,11 @@ func (v verifyCmd) keys(e *environment) (l sign.Lookup, source *string, err erro
 		l.Document, *source = func(string, string) ([]byte, error) { return doc, nil }, "file"
 		return l, source, err
 	case v.DNS:
-		l.Document, *source = recordKeys(l.TXT), "dns"
+		l.Document, *source = sign.RecordKeys(l.TXT), "dns"
 	case v.Offline:
 		l.Document = func(string, string) ([]byte, error) { return nil, errOffline }
 	}
 	return l, source, nil
-}
-
-// recordKeys takes keys from the record of the domain.
-func recordKeys(txt func(name string) ([]string, error)) func(iss, kid string) ([]byte, error) {
-	return func(iss, kid string) ([]byte, error) {
-		records, err := txt(sign.RecordName(strings.TrimPrefix(iss, "https://")))
-		if err != nil {
-			return nil, err
-		}
-		return sign.FromTXT(records, kid)
-	}
 }
 
 // published are the keys as every stranger finds them.
@@ -118,11 +107,7 @@ func (k localKeys) before(l sign.Lookup) sign.Lookup {
 			return api.Read(k.ctx, &at, api.GetSigningKey, api.None{})
 		},
 		TXT: func(name string) ([]string, error) {
-			_, domain, found := strings.Cut(name, "._domainkey.")
-			if !found {
-				domain = strings.TrimPrefix(name, sign.RecordName(""))
-			}
-			d, err := api.Call(k.ctx, k.c, api.GetDomain, api.NameRef{Name: domain})
+			d, err := api.Call(k.ctx, k.c, api.GetDomain, api.NameRef{Name: sign.RecordDomain(name)})
 			if err != nil {
 				return l.TXT(name)
 			}

@@ -68,7 +68,7 @@ func checkListeners(c Config) *KeyError {
 	switch {
 	case (smtp.Submission != "" || smtp.Submissions != "") && (smtp.CertFile == "" || smtp.KeyFile == ""):
 		return &KeyError{missing, "required, passwords travel only under TLS"}
-	case c.HTTP.Listen != "" && c.HTTP.CertFile == "" && !loopback(c.HTTP.Listen):
+	case c.HTTP.Listen != "" && c.HTTP.CertFile == "" && !Loopback(c.HTTP.Listen):
 		return &KeyError{"http.tls_cert_file", "required unless http.listen is a loopback address"}
 	}
 	return nil
@@ -168,7 +168,8 @@ func checkDKIM(c Config) *KeyError {
 	return nil
 }
 
-func loopback(hostport string) bool {
+// Loopback reports whether a host:port is on this machine.
+func Loopback(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	ip := net.ParseIP(host)
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())

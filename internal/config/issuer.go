@@ -171,7 +171,7 @@ func Fetchable(s string) string {
 		return "not a URL of a host, without a user and a fragment"
 	case u.Scheme == "https":
 		return ""
-	case u.Scheme != "http" || !loopback(u.Hostname()+":0"):
+	case u.Scheme != "http" || !Loopback(u.Hostname()+":0"):
 		return "must begin with https://; http:// only on loopback"
 	}
 	return ""

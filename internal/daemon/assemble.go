@@ -23,6 +23,7 @@ import (
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/node"
+	"github.com/multimail/multimail/internal/oauth"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/resolver"
 	"github.com/multimail/multimail/internal/secret"
@@ -186,7 +187,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	d.http, err = httpd.New(httpd.Options{
 		Gate: d.gate, Queue: d.reader, Registry: d.registry, Auth: users,
 		CheckIdentity: func(issuer, tenant string, ids ...string) error {
-			return checkIdentity(conf.Issuers, issuer, tenant, ids...)
+			return oauth.CheckIdentity(conf.Issuers, issuer, tenant, ids...)
 		}, Store: d.db, Audit: d.audit, Inbox: d.inbox,
 		Identity: d.identity, DKIM: d.dkim, Zones: d.watcher, Doctor: d.examine, Keys: d.keys, Clock: c, Metrics: m,
 		Log: d.o.Log, Dev: d.dev != nil,

@@ -6,13 +6,13 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"net"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/zone"
@@ -115,16 +115,10 @@ func (d *Daemon) examineHop(ctx context.Context) api.Check {
 		return finding("next hop", host, api.CheckFail, err.Error(), "see whether relay.smarthost and its login are right")
 	case host == "":
 		return finding("next hop", "", api.CheckOK, "mail goes by MX; no host is asked before there is a mail", "")
-	case !secure && !loopbackHost(host):
+	case !secure && !config.Loopback(host):
 		return finding("next hop", host, api.CheckWarn, "answers without TLS", "set relay.tls to required if it offers TLS")
 	}
 	return finding("next hop", host, api.CheckOK, "answers", "")
-}
-
-func loopbackHost(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func (d *Daemon) examineAlgorithms() api.Check {
@@ -193,7 +187,7 @@ func (d *Daemon) examineDomain(ctx context.Context, name string) (out []api.Chec
 }
 
 func judgeDomain(dom registry.Domain, now time.Time) api.Check {
-	until := dom.VerifiedAt.Add(registry.VerifiedLife).UTC().Format(time.RFC3339)
+	until := dom.VerifiedUntil().UTC().Format(time.RFC3339)
 	switch {
 	case dom.Verified(now) && dom.FailedAt.IsZero():
 		return finding("domain", dom.Name, api.CheckOK, "is verified", "")

@@ -3,8 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +28,7 @@ func (v tokens) Verify(ctx context.Context, raw string) (registry.Token, error) 
 		return registry.Token{}, err
 	}
 	out := registry.Token{Issuer: t.Issuer, Tenant: t.Tenant, Shape: registry.TokenShape(t.Shape), Object: t.Object,
-		Client: t.Client, Blueprint: t.Blueprint, Expires: t.Expires, ID: t.ID,
-		Mailbox: t.Mailbox}
+		Client: t.Client, Blueprint: t.Blueprint, Expires: t.Expires, ID: t.ID, Mailbox: t.Mailbox}
 	for _, s := range t.Scopes {
 		out.Scopes = append(out.Scopes, registry.Scope(s))
 	}
@@ -81,38 +78,10 @@ func tokenScope(issuers []config.Issuer) string {
 		return ""
 	}
 	switch is := issuers[0]; {
-	case is.Preset == "entra" && len(is.Audiences) > 0:
+	case is.Preset == config.PresetEntra && len(is.Audiences) > 0:
 		return is.Audiences[0] + "/.default"
-	case is.Preset != "entra" && len(is.Scopes.Send) > 0:
+	case is.Preset != config.PresetEntra && len(is.Scopes.Send) > 0:
 		return is.Scopes.Send[0]
 	}
 	return ""
-}
-
-// objectID is an id of Microsoft Entra, as its tokens write it.
-var objectID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-
-// checkIdentity refuses an identity that no token of the configured issuers could ever
-// name: a misspelled one would be bound, and the principal not recognised.
-func checkIdentity(issuers []config.Issuer, name, tenant string, ids ...string) error {
-	i := slices.IndexFunc(issuers, func(is config.Issuer) bool { return is.Name == name })
-	if i < 0 {
-		return mail.ErrInvalid.Errorf("no issuer has the name %q; the configuration names them ([[issuer]])", name)
-	}
-	is := issuers[i]
-	hasTenants := is.Preset == config.PresetEntra || is.TenantClaim != ""
-	switch {
-	case !hasTenants && tenant != "":
-		return mail.ErrInvalid.Errorf("issuer %s has no tenants; leave the tenant out", name)
-	case hasTenants && !slices.Contains(is.Tenants, tenant):
-		return mail.ErrInvalid.Errorf("tenant %q is none of issuer %s; its tenants are in the configuration", tenant, name)
-	case is.Preset != config.PresetEntra:
-		return nil
-	}
-	for _, id := range ids {
-		if id != "" && !objectID.MatchString(id) {
-			return mail.ErrInvalid.Errorf("%q is no id of Entra: copy the GUID, in small letters", id)
-		}
-	}
-	return nil
 }

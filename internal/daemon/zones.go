@@ -2,18 +2,11 @@ package daemon
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/config"
-	"github.com/multimail/multimail/internal/keyset"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/zone"
@@ -24,13 +17,17 @@ import (
 func newZones(identity *sign.Keyring, signing *dkim.Keyring, l zone.Lookup, s zone.Settings) *zone.Zones {
 	return zone.New(zone.Options{Lookup: l, Settings: s,
 		Identity: func(domain string) ([]zone.Record, error) {
-			list, err := identity.Records(domain) // the current one is the last
+			former, err := identity.FormerRecords(domain)
+			if err != nil {
+				return nil, err
+			}
 			var out []zone.Record
+			for _, r := range former {
+				out = append(out, zone.Record{Name: r.Name, Value: r.TXT, Former: true})
+			}
+			list, err := identity.Records(domain) // the current one is the last
 			for i, r := range list {
 				out = append(out, zone.Record{Name: r.Name, Value: r.TXT, Spare: i < len(list)-1})
-			}
-			if err == nil {
-				out = append(formerKeys(identity, domain), out...)
 			}
 			return out, err
 		},
@@ -42,34 +39,6 @@ func newZones(identity *sign.Keyring, signing *dkim.Keyring, l zone.Lookup, s zo
 			}
 			return out, err
 		}})
-}
-
-// formerKeys returns the records of retired identity keys, which may stay: old mail
-// is verified with them. That of a revoked key must go.
-func formerKeys(identity *sign.Keyring, domain string) (out []zone.Record) {
-	b, err := identity.Document(domain)
-	var doc struct {
-		Keys []struct{ KID, X, Y, State string } `json:"keys"`
-	}
-	if err != nil || json.Unmarshal(b, &doc) != nil {
-		return nil
-	}
-	for _, k := range doc.Keys {
-		x, err1 := base64.RawURLEncoding.DecodeString(k.X)
-		y, err2 := base64.RawURLEncoding.DecodeString(k.Y)
-		if k.State != string(keyset.Retired) || err1 != nil || err2 != nil {
-			continue
-		}
-		key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
-		if err != nil {
-			continue
-		}
-		if der, err := x509.MarshalPKIXPublicKey(key); err == nil {
-			out = append(out, zone.Record{Name: sign.RecordName(domain), Former: true,
-				Value: "v=MMID1; kid=" + k.KID + "; alg=ES256; p=" + base64.StdEncoding.EncodeToString(der)})
-		}
-	}
-	return out
 }
 
 func zoneSettings(c config.Config) zone.Settings {
@@ -120,7 +89,7 @@ func (d *Daemon) warnDomains() {
 			case !dom.MaySend(tx.Now()):
 				d.o.Log.Warn("unverified", "domain", dom.Name)
 			case dom.Assumed && !dom.Internal:
-				d.o.Log.Warn("never verified", "domain", dom.Name, "until", dom.VerifiedAt.Add(registry.VerifiedLife))
+				d.o.Log.Warn("never verified", "domain", dom.Name, "until", dom.VerifiedUntil())
 			}
 		}
 		return err

@@ -150,34 +150,31 @@ func (r *Registry) IsPerson(tx store.Tx, p Principal, who mail.Person, since tim
 	if err != nil {
 		return false, err
 	}
-	names := map[string]bool{} // of the person
-	made := map[string][]string{}
-	note := func(kind Kind, owner, by string, at time.Time) {
-		if kind == KindApprover && !at.Before(since) {
-			made[by] = append(made[by], owner)
+	names := map[string]bool{} // ids of the principals that count as the person
+	var made [][2]string       // who made a credential since then, and for whom
+	for _, b := range bindings {
+		owner := Principal{Kind: b.Kind, Name: b.Owner}.ID()
+		if b.Kind == KindApprover && samePerson(b.person(), who) {
+			names[owner] = true
+		}
+		if !b.CreatedAt.Before(since) {
+			made = append(made, [2]string{b.CreatedBy, owner})
 		}
 	}
-	var follow func(name string)
-	follow = func(name string) {
-		if !names[name] {
-			names[name] = true
-			for _, owner := range made[Principal{Kind: KindApprover, Name: name}.ID()] {
-				follow(owner)
+	for _, k := range keys {
+		if !k.CreatedAt.Before(since) {
+			made = append(made, [2]string{k.CreatedBy, Principal{Kind: k.Kind, Name: k.Owner}.ID()})
+		}
+	}
+	for n := -1; n < len(names); { // until no name is added
+		n = len(names)
+		for _, m := range made {
+			if names[m[0]] {
+				names[m[1]] = true
 			}
 		}
 	}
-	for _, b := range bindings {
-		note(b.Kind, b.Owner, b.CreatedBy, b.CreatedAt)
-	}
-	for _, k := range keys {
-		note(k.Kind, k.Owner, k.CreatedBy, k.CreatedAt)
-	}
-	for _, b := range bindings {
-		if b.Kind == KindApprover && samePerson(b.person(), who) {
-			follow(b.Owner)
-		}
-	}
-	return names[p.Name], nil
+	return names[p.ID()], nil
 }
 
 func samePerson(a, b mail.Person) bool {

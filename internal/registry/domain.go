@@ -49,11 +49,20 @@ func (d Domain) counts(now time.Time) bool {
 	return !d.VerifiedAt.IsZero() && now.Sub(d.VerifiedAt).Abs() < VerifiedLife
 }
 
+// VerifiedUntil returns when the domain ceases to count as verified, unless a check finds
+// it to be ours again; zero if it never was.
+func (d Domain) VerifiedUntil() (end time.Time) {
+	if !d.VerifiedAt.IsZero() {
+		end = d.VerifiedAt.Add(VerifiedLife)
+	}
+	return end
+}
+
 // StoppedSince returns since when a domain whose mail may not be released has
 // been one.
 func (d Domain) StoppedSince() time.Time {
 	at := d.CreatedAt
-	if end := d.VerifiedAt.Add(VerifiedLife); !d.VerifiedAt.IsZero() && end.After(at) {
+	if end := d.VerifiedUntil(); end.After(at) {
 		at = end
 	}
 	if d.UnpinnedAt.After(at) {

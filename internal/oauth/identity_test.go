@@ -1,4 +1,4 @@
-package daemon
+package oauth
 
 import (
 	"strings"
@@ -33,7 +33,7 @@ func TestOnlyAnIdentityThatATokenCouldNameIsBound(t *testing.T) {
 		{"plain", "t1", []string{"x"}, "has no tenants"},
 		{"tenants", "", []string{"x"}, "is none of issuer"},
 	} {
-		err := checkIdentity(issuers, c.issuer, c.tenant, c.ids...)
+		err := CheckIdentity(issuers, c.issuer, c.tenant, c.ids...)
 		if (err == nil) != (c.why == "") || err != nil && !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%s %s %v: %v, want %q", c.issuer, c.tenant, c.ids, err, c.why)
 		}
