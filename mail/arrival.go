@@ -1,0 +1,32 @@
+package mail
+
+// Arrival is how an incoming mail came from the world, and what was found about who
+// sent it. Notices, which this installation writes itself, have none.
+type Arrival struct {
+	Helo   string         `json:"helo,omitempty"`   // what the client called itself
+	Remote string         `json:"remote,omitempty"` // its IP address; empty over a unix socket
+	Hop    string         `json:"hop,omitempty"`    // the trusted hop it came through, by its configured name
+	Auth   Authentication `json:"auth,omitzero"`
+	// Warnings say what of the message could not be read as it stands, in our words.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Authentication is what the checks of a sender found (RFC 8601). The zero Check
+// stands where nothing was checked.
+type Authentication struct {
+	SPF      Check   `json:"spf,omitzero"`
+	DKIM     []Check `json:"dkim,omitempty"` // one for each signature that was looked at
+	DMARC    Check   `json:"dmarc,omitzero"`
+	ARC      Check   `json:"arc,omitzero"`
+	Identity Check   `json:"identity,omitzero"` // the X-MultiMail-Identity header of another installation
+}
+
+// Check is the result of one method.
+type Check struct {
+	Result string `json:"result"`           // a word of RFC 8601, section 2.7: pass, fail, softfail, neutral, none, …
+	Domain string `json:"domain,omitempty"` // which domain it speaks of
+	Detail string `json:"detail,omitempty"` // our words
+}
+
+// Passed reports whether the method vouches for the domain.
+func (c Check) Passed() bool { return c.Result == "pass" }
