@@ -27,6 +27,9 @@ const (
 	MailLapse   Kind = "mail.lapse"
 	MailSent    Kind = "mail.sent"
 	MailFailed  Kind = "mail.failed"
+	MailReport  Kind = "mail.report"
+	MailBounce  Kind = "mail.bounce"
+	MailErase   Kind = "mail.erase"
 )
 
 // The kinds that never change the state of a mail: refusals, reads, policy,
@@ -95,7 +98,7 @@ type declaration struct {
 const (
 	// decided are the inputs of gate/step and what it made of them.
 	decided = "table direction notice event from to mode basis basis_after delivered " +
-		"frozen listed due late intact match self pending owed unverified overdue copy_only"
+		"frozen listed due late intact match self pending owed unverified overdue spam kept copy_only"
 	attempt = "attempt stopped uncertain"
 )
 
@@ -107,7 +110,8 @@ const anyPrivate = "ip credential person"
 var declarations = [...]declaration{
 	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", "",
 		"mailbox rcpts subject issuer tenant client blueprint shape"},
-	{MailReceive, "mail came in for a mailbox: held, or received at once", decided, "about action upgraded", ""},
+	{MailReceive, "mail came in for a mailbox: held, quarantined, or received at once", decided,
+		"about action upgraded door hop spf dkim dmarc arc identity verdict", "mailbox from subject"},
 	{MailHold, "ready before, held again", decided, "doubt", ""},
 	{MailApprove, "an approver approved it", decided, "", "reason"},
 	{MailReject, "an approver rejected it", decided, "", "reason"},
@@ -118,6 +122,9 @@ var declarations = [...]declaration{
 	{MailLapse, "the lease of the attempt ran out", decided, "uncertain", ""},
 	{MailSent, "nobody is pending, a recipient got it", decided, attempt, "rcpt#"},
 	{MailFailed, "nobody is pending, no recipient got it", decided, attempt, "rcpt#"},
+	{MailReport, "its reader took a received mail for spam", decided, "", ""},
+	{MailBounce, "a recipient that counted as delivered did not get it", decided, "report enhanced", "rcpt# reporter"},
+	{MailErase, "its time was over: its bytes and what was personal in its record are gone", decided, "", ""},
 
 	{SubmitRefuse, "a submission was refused", "", "reason door code enhanced", "from text"},
 	{DecideRefuse, "a decision was refused", "op", "reason door code event", "text"},

@@ -45,7 +45,7 @@ func (l *life) next(e step.Event, change func(f *step.Facts)) audit.Record {
 	for name, v := range map[string]bool{
 		"frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late, "intact": f.Intact,
 		"match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed, "copy_only": out.CopyOnly,
-		"unverified": f.Unverified, "overdue": f.Overdue,
+		"unverified": f.Unverified, "overdue": f.Overdue, "spam": f.Spam, "kept": f.Kept,
 	} {
 		facts[name] = strconv.FormatBool(v)
 	}

@@ -206,6 +206,13 @@ func TestStatusesSayWhereAMailStands(t *testing.T) {
 			t.Errorf("%v: got %s, want %s", state, statusWord(m, h.clock.Now()), want)
 		}
 	}
+	for state, want := range map[mail.State]string{
+		mail.Held: "pending_inbound_approval", mail.Quarantined: "spam_quarantined", mail.Erased: "erased",
+	} {
+		if *m = (mail.Mail{State: state, Direction: mail.Incoming}); statusWord(m, h.clock.Now()) != want {
+			t.Errorf("incoming %v: got %s, want %s", state, statusWord(m, h.clock.Now()), want)
+		}
+	}
 }
 
 // The same mailbox, key and request make one mail.

@@ -13,7 +13,12 @@ import (
 func statusWord(m *mail.Mail, now time.Time) string {
 	switch m.State {
 	case mail.Held:
+		if m.Direction == mail.Incoming {
+			return api.StatusHeldInbound
+		}
 		return api.StatusHeld
+	case mail.Quarantined:
+		return api.StatusQuarantined
 	case mail.Ready:
 		if m.NotBefore.After(now) {
 			return api.StatusScheduled
@@ -24,7 +29,7 @@ func statusWord(m *mail.Mail, now time.Time) string {
 	case mail.Failed:
 		return api.StatusFailed
 	}
-	return m.State.String() // sent, rejected, cancelled, expired
+	return m.State.String() // sent, rejected, cancelled, expired, received, erased
 }
 
 // addresses writes a list; an empty one is [], not null.

@@ -1,5 +1,7 @@
 package mail
 
+import "time"
+
 // Header is what the fields of the canonical bytes say, decoded.
 type Header struct {
 	From        Address   `json:"from"`
@@ -8,7 +10,18 @@ type Header struct {
 	Subject     string    `json:"subject"`
 	MessageID   string    `json:"message_id"` // without brackets
 	Attachments int       `json:"attachments,omitempty"`
+
+	FromName   string    `json:"from_name,omitempty"` // display name, or the text of a From that is no address
+	ReplyTo    []Address `json:"reply_to,omitempty"`
+	InReplyTo  string    `json:"in_reply_to,omitempty"` // without brackets
+	References []string  `json:"references,omitempty"`  // without brackets, oldest first, the newest MaxReferences
+	Date       time.Time `json:"date,omitzero"`         // as the author says
+	Auto       string    `json:"auto,omitempty"`        // Auto-Submitted (RFC 3834), lower case; of a person "" or "no"
+	ListID     string    `json:"list_id,omitempty"`
 }
+
+// MaxReferences is how many Message-IDs of a thread a record keeps.
+const MaxReferences = 20
 
 // maxNamed is how many addresses of To, and of Cc, a record keeps.
 const maxNamed = 100

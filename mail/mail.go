@@ -21,7 +21,9 @@ type Mail struct {
 	Envelope Envelope `json:"envelope"`
 
 	Direction Direction `json:"direction,omitzero"`
-	Notice    *Notice   `json:"notice,omitempty"` // incoming: what it tells of another mail
+	Notice    *Notice   `json:"notice,omitempty"`  // incoming: what it tells of another mail
+	Arrival   *Arrival  `json:"arrival,omitempty"` // incoming: how it came from the world; nil for a notice
+	Spam      *Spam     `json:"spam,omitempty"`    // what a filter made of it; nil: none was asked
 
 	Mailbox  Address `json:"mailbox"`             // the mailbox it is sent from, or that receives it
 	Agent    string  `json:"agent"`               // name of the submitting agent
@@ -29,7 +31,7 @@ type Mail struct {
 	Author   string  `json:"author"`              // principal that submitted; never decides
 	// Identity is what the token of the agent said, nil for any other credential.
 	Identity  *Identity `json:"identity,omitempty"`
-	Door      string    `json:"door"`                // "smtp", "http" or "mcp"
+	Door      string    `json:"door"`                // "smtp", "http" or "mcp"; incoming: "smtp-in" or "lmtp"
 	Encrypted bool      `json:"encrypted,omitempty"` // the door spoke TLS (RFC 3848: ESMTPSA)
 
 	Header Header `json:"header"`         // what the canonical bytes say, read once
@@ -42,8 +44,11 @@ type Mail struct {
 	Basis     Basis      `json:"basis"`
 	Decisions []Decision `json:"decisions,omitempty"`
 	Release   *Release   `json:"release,omitempty"` // set by the claim; nil while held
-	Prefix    []byte     `json:"prefix,omitempty"`  // stamps, sent before the bytes on every attempt
-	SubmitRef string     `json:"submit_ref"`        // hash of the submission's audit entry, hex
+	Prefix    []byte     `json:"prefix,omitempty"`  // stamps, which stand before the bytes: of a claim, or of the door
+	// ReturnPath is the envelope sender of the attempts where reports come back to an
+	// address of their own; zero: Envelope.From. A stamp, outside the digest.
+	ReturnPath Address `json:"return_path,omitzero"`
+	SubmitRef  string  `json:"submit_ref"` // hash of the submission's audit entry, hex
 
 	SubmittedAt time.Time     `json:"submitted_at"`
 	ExpiresAt   time.Time     `json:"expires_at,omitzero"`  // of the hold (invariant 6: the first clock)
@@ -61,6 +66,16 @@ type Lease struct {
 	Node  string    `json:"node"`
 	Token uint64    `json:"token"` // fencing token: grows with every claim
 	Until time.Time `json:"until"`
+}
+
+// World is the author of incoming mail that another server brought.
+const World = "world:world"
+
+// Visible reports whether the mailbox of the mail shows it. It is the one rule that
+// keeps incoming mail from an agent: what is held, quarantined, rejected, expired or
+// erased does not exist for it.
+func (m *Mail) Visible() bool {
+	return m.Direction == Outgoing && m.State != Erased || m.State == Received
 }
 
 // Recipients returns the addresses whose standing is s, copies included.

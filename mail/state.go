@@ -5,26 +5,31 @@ import "fmt"
 // State is the standing of a mail. Edges lists every change that may happen.
 type State uint8
 
-// The states. New is the state of a mail that is not stored yet; Sent, Failed,
-// Rejected, Cancelled, Expired and Received are final.
+// The states. New is the state of a mail that is not stored yet. In the states of
+// final nothing is waited for any more, though a few edges leave some of them: a mail
+// may bounce after it was sent, be reported by its reader, or be erased.
 const (
-	New       State = iota
-	Held            // waits for a decision
-	Ready           // may be claimed, not before Mail.NotBefore
-	Sending         // claimed: an attempt is under way or its lease has not lapsed
-	Sent            // nothing pending, at least one recipient delivered
-	Failed          // nothing pending, no recipient delivered
-	Rejected        // an approver said no
-	Cancelled       // the submitter or an admin withdrew it
-	Expired         // nobody decided in time
-	Received        // incoming mail that its mailbox has
+	New         State = iota
+	Held              // waits for a decision
+	Ready             // may be claimed, not before Mail.NotBefore
+	Sending           // claimed: an attempt is under way or its lease has not lapsed
+	Sent              // nothing pending, at least one recipient delivered
+	Failed            // nothing pending, no recipient delivered
+	Rejected          // an approver said no
+	Cancelled         // the submitter or an admin withdrew it
+	Expired           // nobody decided in time
+	Received          // incoming mail that its mailbox has
+	Quarantined       // incoming mail that is taken for spam and waits for a decision
+	Erased            // its bytes are gone; that it was there stays known
 )
 
 // States lists every state.
-var States = [...]State{New, Held, Ready, Sending, Sent, Failed, Rejected, Cancelled, Expired, Received}
+var States = [...]State{New, Held, Ready, Sending, Sent, Failed, Rejected, Cancelled, Expired, Received,
+	Quarantined, Erased}
 
 var stateNames = [...]string{
 	"new", "held", "ready", "sending", "sent", "failed", "rejected", "cancelled", "expired", "received",
+	"quarantined", "erased",
 }
 
 // Edges is the table of the states: what may follow what.
@@ -35,13 +40,26 @@ var stateNames = [...]string{
 //	  │      └─ mode tightened┘ │ └── temporary ──┘
 //	  └── let pass ───► ready   └──► cancelled
 //
-// Incoming mail has no attempts: new or held, it becomes received.
+// Incoming mail has no attempts: new, held or quarantined, it becomes received; its
+// reader may report it, then it is quarantined again. A mail that was sent may bounce
+// afterwards, and whatever is over may be erased.
 var Edges = map[State][]State{
-	New:     {Held, Ready, Received},
-	Held:    {Ready, Received, Rejected, Cancelled, Expired},
-	Ready:   {Held, Sending, Cancelled},
-	Sending: {Ready, Sent, Failed},
+	New:         {Held, Ready, Received, Quarantined},
+	Held:        {Ready, Received, Rejected, Cancelled, Expired},
+	Quarantined: {Received, Rejected, Cancelled, Expired},
+	Ready:       {Held, Sending, Cancelled, Ready},
+	Sending:     {Ready, Sent, Failed},
+	Sent:        {Sent, Failed, Erased},
+	Failed:      {Erased},
+	Rejected:    {Erased},
+	Cancelled:   {Erased},
+	Expired:     {Erased},
+	Received:    {Quarantined, Erased},
 }
+
+// final lists the states in which nothing is waited for.
+var final = [...]bool{Sent: true, Failed: true, Rejected: true, Cancelled: true, Expired: true,
+	Received: true, Quarantined: false, Erased: true}
 
 // CanFollow reports whether the table has an edge from s to next.
 func (s State) CanFollow(next State) bool {
@@ -53,8 +71,8 @@ func (s State) CanFollow(next State) bool {
 	return false
 }
 
-// Final reports whether no edge leaves s.
-func (s State) Final() bool { return len(Edges[s]) == 0 }
+// Final reports whether nothing is waited for: no decision and no attempt.
+func (s State) Final() bool { return int(s) < len(final) && final[s] }
 
 func (s State) String() string {
 	if int(s) < len(stateNames) {

@@ -23,6 +23,19 @@ func TestStateTableHasExactlyTheseEdges(t *testing.T) {
 		{Sending, Ready}:   "a temporary failure or a lapsed lease",
 		{Sending, Sent}:    "somebody got it",
 		{Sending, Failed}:  "nobody got it",
+
+		{New, Quarantined}:       "a filter takes incoming mail for spam",
+		{Received, Quarantined}:  "its reader takes it for spam",
+		{Quarantined, Received}:  "an approver releases it",
+		{Quarantined, Rejected}:  "an approver rejects it",
+		{Quarantined, Cancelled}: "an admin withdraws it",
+		{Quarantined, Expired}:   "nobody decides in time",
+		{Ready, Ready}:           "a recipient that had it bounced, another is pending",
+		{Sent, Sent}:             "a recipient bounced, another has it",
+		{Sent, Failed}:           "the last recipient that had it bounced",
+		{Sent, Erased}:           "its time is over", {Failed, Erased}: "its time is over",
+		{Rejected, Erased}: "its time is over", {Cancelled, Erased}: "its time is over",
+		{Expired, Erased}: "its time is over", {Received, Erased}: "its time is over",
 	}
 	for _, from := range States {
 		for _, to := range States {
@@ -34,8 +47,21 @@ func TestStateTableHasExactlyTheseEdges(t *testing.T) {
 	}
 }
 
-func TestNoEdgeLeavesAFinalState(t *testing.T) {
-	final := map[State]bool{Sent: true, Failed: true, Rejected: true, Cancelled: true, Expired: true, Received: true}
+// From a final state no edge leads to where something is waited for, but for what its
+// reader reports.
+func TestInAFinalStateNothingIsWaitedFor(t *testing.T) {
+	final := map[State]bool{Sent: true, Failed: true, Rejected: true, Cancelled: true, Expired: true,
+		Received: true, Erased: true}
+	for _, s := range States {
+		for _, to := range Edges[s] {
+			if s.Final() && !to.Final() && to != Quarantined {
+				t.Errorf("%s -> %s", s, to)
+			}
+		}
+	}
+	if len(Edges[Erased]) > 0 {
+		t.Error("what is erased comes back")
+	}
 	for _, s := range States {
 		if s.Final() != final[s] {
 			t.Errorf("%s: final %v", s, s.Final())

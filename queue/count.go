@@ -14,7 +14,7 @@ import (
 // store do not wait for one row: a state, or a mailbox, has a counter of every
 // node, and what there is is their sum. One of them alone may be below zero.
 
-// Tally is how much unfinished mail of one kind a mailbox has: mails, and
+// Tally is how much mail of one kind a mailbox has: mails, and
 // octets of their canonical bytes.
 type Tally struct {
 	Count  int
@@ -22,11 +22,16 @@ type Tally struct {
 }
 
 // tallyKind parts what waits for a decision from what waits for a next hop,
-// being sent included. Other mail is in no tally.
+// being sent included, and incoming mail by whether its mailbox shows it. Other mail is in
+// no tally.
 func tallyKind(d mail.Direction, s mail.State) string {
 	switch {
 	case s == mail.Held && d == mail.Incoming:
 		return "held-in"
+	case s == mail.Quarantined:
+		return "quarantined"
+	case s == mail.Received:
+		return "in"
 	case s == mail.Held:
 		return "held"
 	case s == mail.Ready, s == mail.Sending:

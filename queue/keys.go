@@ -17,7 +17,7 @@ import (
 //	state/<state>/<id>                              index of unfinished outgoing mail
 //	state-in/<state>/<id>                           index of unfinished incoming mail
 //	box/<mailbox>NUL<id>                            index of outgoing mail by mailbox
-//	in/<mailbox>NUL<id>                             index of received mail by mailbox
+//	in/<mailbox>NUL<id>                             index of incoming mail that its mailbox shows
 //	due/<mailbox>NUL<agent>NUL<domain>NUL<time><id> ready mail, in groups
 //	lease/<time>/<id>                               mail that is being sent
 //	held/<time>/<id>                                when a hold expires
@@ -125,7 +125,7 @@ func indexes(m *mail.Mail) []string {
 	}
 	keys := []string{statesOf(m.Direction, m.State) + string(m.ID)}
 	switch m.State {
-	case mail.Held:
+	case mail.Held, mail.Quarantined:
 		keys = append(keys, heldPrefix+stampTime(m.ExpiresAt)+"/"+string(m.ID))
 	case mail.Ready:
 		keys = append(keys, dueKey(m))

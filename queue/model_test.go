@@ -83,7 +83,11 @@ func (m *model) move() {
 		return
 	}
 	n := *m.any()
-	events := append(step.Events[1:], step.Claim, step.Claim, step.Claim, step.Settle, step.Settle)
+	events := append(step.Events[1:len(step.Events)-1], step.Claim, step.Claim, step.Claim, step.Claim,
+		step.Settle, step.Settle, step.Settle)
+	if m.r.IntN(8) == 0 {
+		events = []step.Event{step.Erase, step.Report, step.Bounce}
+	}
 	event, facts := events[m.r.IntN(len(events))], m.facts()
 	want := m.expected(&n, facts, event)
 	m.commit(&n, func(tx store.Tx) (bool, error) {
@@ -126,7 +130,7 @@ func (m *model) facts() step.Facts {
 	often, seldom := func() bool { return m.r.IntN(8) > 0 }, func() bool { return m.r.IntN(8) == 0 }
 	return step.Facts{Mode: mail.Modes[m.r.IntN(len(mail.Modes))], Listed: seldom(), Due: often(), Late: seldom(),
 		Intact: often(), Match: often(), Self: seldom(), Frozen: seldom(), Pending: m.r.IntN(2) == 0, Owed: seldom(),
-		Unverified: seldom(), Overdue: seldom(),
+		Unverified: seldom(), Overdue: seldom(), Spam: seldom(), Kept: seldom(),
 		Delivered: step.Progress(m.r.IntN(3))}
 }
 
@@ -267,7 +271,9 @@ func (m *model) checkTimes(tx store.Tx, l *queue.Ledger) {
 	sending := func(n *mail.Mail) bool { return n.State == mail.Sending }
 	got, err := l.Overdue(tx)
 	m.wantIDs("overdue", got, err, m.sorted(
-		func(n *mail.Mail) bool { return n.State == mail.Held && !n.ExpiresAt.After(tx.Now()) },
+		func(n *mail.Mail) bool {
+			return (n.State == mail.Held || n.State == mail.Quarantined) && !n.ExpiresAt.After(tx.Now())
+		},
 		func(n *mail.Mail) time.Time { return n.ExpiresAt })...)
 	got, err = l.Leased(tx, false)
 	m.wantIDs("leased", got, err, m.sorted(sending, until)...)
@@ -300,7 +306,8 @@ func (m *model) checkTimes(tx store.Tx, l *queue.Ledger) {
 func (m *model) checkMailbox(tx store.Tx, l *queue.Ledger, box mail.Address) {
 	for _, d := range mail.Directions {
 		want := m.sorted(func(n *mail.Mail) bool {
-			return n.Mailbox == box && n.Direction == d && (d == mail.Outgoing || n.State == mail.Received)
+			return n.Mailbox == box && n.Direction == d && n.State != mail.Erased &&
+				(d == mail.Outgoing || n.State == mail.Received)
 		}, noTime)
 		slices.Reverse(want)
 		var got []mail.ID
@@ -314,11 +321,11 @@ func (m *model) checkMailbox(tx store.Tx, l *queue.Ledger, box mail.Address) {
 			}
 		}
 		m.wantIDs(d.String()+" of "+box.String(), got, nil, want...)
-		for _, s := range []mail.State{mail.Held, mail.Ready} {
+		for _, s := range []mail.State{mail.Held, mail.Ready, mail.Quarantined, mail.Received} {
 			var tally queue.Tally
 			for _, n := range m.mails {
 				same := n.State == s || s == mail.Ready && n.State == mail.Sending
-				if n.Mailbox == box && same && (s == mail.Ready || n.Direction == d) {
+				if n.Mailbox == box && same && (s != mail.Held || n.Direction == d) {
 					tally.Count, tally.Octets = tally.Count+1, tally.Octets+n.Size
 				}
 			}

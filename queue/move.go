@@ -42,10 +42,7 @@ func (l *Ledger) Put(tx store.Tx, m *mail.Mail, raw store.Staged, c Change) (ste
 	if err := space.PutBody(tx, raw); err != nil {
 		return out, fmt.Errorf("queue: put %s: %w", m.ID, err)
 	}
-	if m.Direction == mail.Outgoing {
-		err = space.Put(tx, mailboxOf(mail.Outgoing, m.Mailbox)+string(m.ID), nil)
-	}
-	return out, err
+	return out, nil
 }
 
 // Adopt stores an incoming mail that an earlier format kept outside of the
@@ -99,7 +96,10 @@ func (l *Ledger) step(tx store.Tx, m *mail.Mail, c Change) (step.Outcome, error)
 		return out, fmt.Errorf("queue: fault of the program: %s may not follow %s", out.State, from)
 	}
 	m.State, m.Basis, m.Rev = out.State, out.Basis, m.Rev+1
-	if m.State.Final() {
+	switch {
+	case !m.State.Final():
+		m.FinishedAt = time.Time{}
+	case m.FinishedAt.IsZero():
 		m.FinishedAt = tx.Now()
 	}
 	ref, err := l.log.Append(tx, audit.Record{
@@ -131,7 +131,7 @@ func facts(c Change, from mail.State, out step.Outcome) map[string]string {
 	for name, v := range map[string]bool{
 		"notice": f.Notice, "frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late,
 		"intact": f.Intact, "match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed,
-		"unverified": f.Unverified, "overdue": f.Overdue,
+		"unverified": f.Unverified, "overdue": f.Overdue, "spam": f.Spam, "kept": f.Kept,
 		"copy_only": out.CopyOnly,
 	} {
 		facts[name] = strconv.FormatBool(v)
@@ -168,9 +168,11 @@ func (l *Ledger) write(tx store.Tx, m *mail.Mail) error {
 		err = putIndexes(tx, m)
 	}
 	keys := []string{mailKey(m.ID)}
-	if err == nil && m.State == mail.Received {
+	if err == nil {
+		err = show(tx, m)
+	}
+	if m.Direction == mail.Incoming && m.Visible() {
 		keys = append(keys, mailboxOf(mail.Incoming, m.Mailbox))
-		err = space.Put(tx, mailboxOf(mail.Incoming, m.Mailbox)+string(m.ID), nil)
 	}
 	if err != nil {
 		return fmt.Errorf("queue: write %s: %w", m.ID, err)
@@ -180,6 +182,19 @@ func (l *Ledger) write(tx store.Tx, m *mail.Mail) error {
 		tx.AfterCommit(func() { l.fresh.add(group) })
 	}
 	l.wrote(tx, keys...)
+	return nil
+}
+
+// show keeps the index of a mailbox: what is not Visible is not in it, and no list, search
+// or wait of its agents can come upon it.
+func show(tx store.Tx, m *mail.Mail) error {
+	key := mailboxOf(m.Direction, m.Mailbox) + string(m.ID)
+	switch {
+	case !m.Visible():
+		return space.Delete(tx, key)
+	case m.Direction == mail.Incoming || m.Rev == 1:
+		return space.Put(tx, key, nil)
+	}
 	return nil
 }
 

@@ -224,7 +224,8 @@ func TestEveryTransitionHasAnEntryWithAllItsFacts(t *testing.T) {
 		"event": "submit", "from": "new", "to": "held", "mode": "gated_all",
 		"basis": "none", "basis_after": "none", "delivered": "1", "notice": "false", "frozen": "false", "listed": "true",
 		"due": "true", "late": "true", "intact": "true", "match": "true", "self": "true", "pending": "true", "owed": "true",
-		"copy_only": "false", "unverified": "false", "overdue": "false", "door": "smtp", "agent": "bot",
+		"copy_only": "false", "unverified": "false", "overdue": "false", "spam": "false", "kept": "false",
+		"door": "smtp", "agent": "bot",
 	}
 	f.entryIs(m, audit.MailSubmit, want)
 	if got := f.mail(m.ID).SubmitRef; got != ref.String() || ref.Chain == "" {
@@ -241,6 +242,7 @@ func TestEveryTransitionHasAnEntryWithAllItsFacts(t *testing.T) {
 		"basis": "none", "basis_after": "approved", "delivered": "0", "notice": "false", "frozen": "false",
 		"listed": "false", "due": "false", "late": "false", "intact": "false", "match": "true", "self": "false",
 		"pending": "false", "owed": "false", "copy_only": "false", "unverified": "false", "overdue": "false",
+		"spam": "false", "kept": "false",
 	}
 	f.entryIs(m, audit.MailApprove, want)
 

@@ -9,10 +9,10 @@ import (
 )
 
 // rules are the decision tables by version. Version 1 knew outgoing mail only,
-// version 2 no domain that is not verified; both decided what they knew as version
-// 3 does. One function serves all, and an entry that names an earlier version
-// cannot speak of what came later.
-var rules = map[string]func(Facts, Event) Outcome{"1": Step, "2": Step, "3": Step}
+// version 2 no domain that is not verified, version 3 no spam and no erasure; each decided
+// what it knew as version 4 does. One function serves all, and an entry that names an
+// earlier version cannot speak of what came later.
+var rules = map[string]func(Facts, Event) Outcome{"1": Step, "2": Step, "3": Step, "4": Step}
 
 // Check replays one recorded transition: from its facts the rules that decided
 // it must give what was recorded. An entry without the fact "table" is of
@@ -35,12 +35,15 @@ func Check(kind string, facts map[string]string) error {
 		Intact: r.flag("intact"), Match: r.flag("match"), Self: r.flag("self"),
 		Pending: r.flag("pending"), Owed: r.flag("owed"), Delivered: r.progress(),
 	}
-	if version != "1" {
+	if version > "1" {
 		r.text("direction", &f.Direction)
 		f.Notice = r.flag("notice")
 	}
-	if version != "1" && version != "2" {
+	if version > "2" {
 		f.Unverified, f.Overdue = r.flag("unverified"), r.flag("overdue")
+	}
+	if version > "3" {
+		f.Spam, f.Kept = r.flag("spam"), r.flag("kept")
 	}
 	r.text("from", &f.State)
 	r.text("mode", &f.Mode)

@@ -44,6 +44,9 @@ type Facts struct {
 	Match  bool // the decision names the digest of the mail
 	Self   bool // the principal that decides is the one that submitted
 
+	Spam bool // a filter takes it for spam
+	Kept bool // a legal hold is in force over it
+
 	Delivered Progress
 	Pending   bool // a recipient still waits for an attempt
 	Owed      bool // somebody got it and the oversight address did not yet
@@ -66,13 +69,18 @@ const (
 	Claim                // a worker wants to attempt it
 	Settle               // the results of an attempt are known
 	Lapse                // the lease of an attempt ran out
+	Report               // a reader takes received mail for spam
+	Bounce               // a server that took it says that a recipient did not get it
+	Erase                // it has been kept long enough
 )
 
 // Events lists every event.
-var Events = [...]Event{Submit, Approve, Reject, Cancel, Hold, Expire, Claim, Settle, Lapse}
+var Events = [...]Event{Submit, Approve, Reject, Cancel, Hold, Expire, Claim, Settle, Lapse,
+	Report, Bounce, Erase}
 
 var eventNames = [...]string{
 	"submit", "approve", "reject", "cancel", "hold", "expire", "claim", "settle", "lapse",
+	"report", "bounce", "erase",
 }
 
 func (e Event) String() string { return eventNames[e] }
@@ -91,11 +99,12 @@ const (
 	Mismatch           // the decision names another digest
 	NotDue             // scheduled for later
 	Unverified         // the domain of its mailbox is not verified
+	Kept               // a legal hold is in force
 )
 
 var answerNames = [...]string{
 	"done", "stale", "too_late", "frozen", "read_only", "self_decided", "mismatch", "not_due",
-	"unverified",
+	"unverified", "kept",
 }
 
 func (v Answer) String() string { return answerNames[v] }
@@ -119,12 +128,15 @@ const (
 	MailLapse   Kind = "mail.lapse"
 	MailSent    Kind = "mail.sent"
 	MailFailed  Kind = "mail.failed"
+	MailReport  Kind = "mail.report"
+	MailBounce  Kind = "mail.bounce"
+	MailErase   Kind = "mail.erase"
 )
 
 // Kinds lists every kind.
 var Kinds = [...]Kind{
 	MailSubmit, MailReceive, MailHold, MailApprove, MailReject, MailCancel, MailExpire,
-	MailClaim, MailRetry, MailLapse, MailSent, MailFailed,
+	MailClaim, MailRetry, MailLapse, MailSent, MailFailed, MailReport, MailBounce, MailErase,
 }
 
 // Outcome is the next state of the mail and the kind of its audit entry. When
@@ -139,7 +151,7 @@ type Outcome struct {
 }
 
 // Version is the version of the rules in this file.
-const Version = 3
+const Version = 4
 
 // Step returns what becomes of a mail.
 func Step(f Facts, e Event) Outcome {
@@ -155,6 +167,10 @@ func Step(f Facts, e Event) Outcome {
 		return cancel(f)
 	case Expire:
 		return expire(f)
+	case Report:
+		return report(f)
+	case Erase:
+		return erase(f)
 	}
 	if f.Direction == mail.Incoming { // there is no attempt
 		return f.refuse(Stale)
@@ -171,6 +187,8 @@ func Step(f Facts, e Event) Outcome {
 			return f.refuse(Stale)
 		}
 		return done(mail.Ready, f.Basis, MailLapse)
+	case Bounce:
+		return bounce(f)
 	}
 	return f.refuse(Stale)
 }
@@ -179,7 +197,7 @@ func Step(f Facts, e Event) Outcome {
 // the decision it stands on is an old one.
 func expire(f Facts) Outcome {
 	switch {
-	case f.State == mail.Held && f.Late:
+	case f.waits() && f.Late:
 		return done(mail.Expired, f.Basis, MailExpire)
 	case f.State == mail.Ready && f.Direction == mail.Outgoing && f.Unverified && f.Overdue:
 		return backToHeld()
@@ -203,8 +221,8 @@ func submit(f Facts) Outcome {
 	return done(mail.Held, mail.NoBasis, MailSubmit)
 }
 
-// receive: a notice reaches its mailbox in every mode and under a freeze;
-// gated_all holds everything else.
+// receive: a notice reaches its mailbox in every mode and under a freeze; what is
+// taken for spam does in none, and gated_all holds everything else.
 func receive(f Facts) Outcome {
 	switch {
 	case f.State != mail.New:
@@ -212,6 +230,8 @@ func receive(f Facts) Outcome {
 	case f.Notice:
 	case f.Frozen:
 		return f.refuse(Frozen)
+	case f.Spam:
+		return done(mail.Quarantined, mail.NoBasis, MailReceive)
 	case f.Mode == mail.GatedAll:
 		return done(mail.Held, mail.NoBasis, MailReceive)
 	}
@@ -222,7 +242,7 @@ func receive(f Facts) Outcome {
 // incoming mail moves at once, so a freeze stops its approval.
 func decide(f Facts, e Event) Outcome {
 	switch {
-	case f.State != mail.Held:
+	case !f.waits():
 		return f.refuse(Stale)
 	case f.Self:
 		return f.refuse(SelfDecided)
@@ -242,6 +262,11 @@ func decide(f Facts, e Event) Outcome {
 	return done(mail.Ready, mail.Approved, MailApprove)
 }
 
+// waits reports whether the mail waits for a decision.
+func (f Facts) waits() bool {
+	return f.State == mail.Held || f.State == mail.Quarantined && f.Direction == mail.Incoming
+}
+
 // hold: what is owed to the oversight address goes first.
 func hold(f Facts) Outcome {
 	switch {
@@ -259,10 +284,10 @@ func backToHeld() Outcome { return done(mail.Held, mail.NoBasis, MailHold) }
 // cancel: an agent must not get rid of a copy by withdrawing the rest.
 func cancel(f Facts) Outcome {
 	if f.Direction == mail.Incoming {
-		f.Owed = false // there is no copy
-		if f.State != mail.Held {
+		if !f.waits() {
 			return f.refuse(Stale)
 		}
+		return done(mail.Cancelled, f.Basis, MailCancel) // there is no copy
 	}
 	switch f.State {
 	case mail.Held, mail.Ready:
@@ -358,9 +383,47 @@ func settle(f Facts) Outcome {
 	return done(mail.Sent, f.Basis, MailSent)
 }
 
-// passes returns the basis on which the mode lets a mail leave undecided.
+// report: from then on only an approver lets its reader see it again. A notice is
+// our own word.
+func report(f Facts) Outcome {
+	if f.Direction == mail.Outgoing || f.Notice || f.State != mail.Received {
+		return f.refuse(Stale)
+	}
+	return done(mail.Quarantined, mail.NoBasis, MailReport)
+}
+
+// bounce: a recipient that counted as delivered does no more. While an attempt is under
+// way its results come first.
+func bounce(f Facts) Outcome {
+	switch {
+	case f.State == mail.Sending:
+		return f.refuse(TooLate)
+	case f.State == mail.Ready:
+		return done(mail.Ready, f.Basis, MailBounce)
+	case f.State != mail.Sent:
+		return f.refuse(Stale)
+	case f.Delivered == None:
+		return done(mail.Failed, f.Basis, MailBounce)
+	}
+	return done(mail.Sent, f.Basis, MailBounce)
+}
+
+// erase: of mail for which nothing is waited any more.
+func erase(f Facts) Outcome {
+	switch {
+	case !f.State.Final() || f.State == mail.Erased:
+		return f.refuse(Stale)
+	case f.Kept:
+		return f.refuse(Kept)
+	}
+	return done(mail.Erased, f.Basis, MailErase)
+}
+
+// passes returns the basis on which the mode lets a mail leave undecided: none for
+// what is taken for spam.
 func (f Facts) passes() mail.Basis {
 	switch {
+	case f.Spam:
 	case f.Mode == mail.Monitored || f.Mode == mail.Autonomous:
 		return mail.Open
 	case f.Mode == mail.GatedSend && f.Listed:

@@ -3,6 +3,7 @@ package step
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sort"
@@ -22,18 +23,18 @@ var (
 // kinds of mail: direction, and whether it is a notice.
 var kinds = []Facts{{}, {Direction: mail.Incoming}, {Direction: mail.Incoming, Notice: true}}
 
-// everyFacts calls fn for all facts there are.
+// everyFacts calls fn for all facts there are, but for a legal hold: see every.
 func everyFacts(fn func(Facts)) {
 	for _, f := range kinds {
 		for _, f.State = range mail.States {
 			for _, f.Mode = range mail.Modes {
 				for _, f.Basis = range bases {
 					for _, f.Delivered = range degrees {
-						for bits := range 2048 {
+						for bits := range 4096 {
 							bit := func(i int) bool { return bits>>i&1 == 1 }
 							f.Frozen, f.Listed, f.Due, f.Late = bit(0), bit(1), bit(2), bit(3)
 							f.Intact, f.Match, f.Self, f.Pending, f.Owed = bit(4), bit(5), bit(6), bit(7), bit(8)
-							f.Unverified, f.Overdue = bit(9), bit(10)
+							f.Unverified, f.Overdue, f.Spam = bit(9), bit(10), bit(11)
 							fn(f)
 						}
 					}
@@ -43,12 +44,15 @@ func everyFacts(fn func(Facts)) {
 	}
 }
 
-// every calls fn for each input there is.
+// every calls fn for each input there is. A legal hold is read by Erase alone, as
+// TestStepEqualsItsTableOnEveryInput shows; the other events come without one.
 func every(fn func(Facts, Event)) {
 	everyFacts(func(f Facts) {
 		for _, e := range Events {
 			fn(f, e)
 		}
+		f.Kept = true
+		fn(f, Erase)
 	})
 }
 
@@ -57,23 +61,31 @@ var live = map[mail.Direction]map[Event][]mail.State{
 	mail.Outgoing: {
 		Submit: {mail.New}, Approve: {mail.Held}, Reject: {mail.Held}, Hold: {mail.Ready},
 		Expire: {mail.Held, mail.Ready}, Claim: {mail.Ready}, Settle: {mail.Sending}, Lapse: {mail.Sending},
-		Cancel: {mail.Held, mail.Ready},
+		Cancel: {mail.Held, mail.Ready}, Bounce: {mail.Ready, mail.Sending, mail.Sent}, Erase: over,
 	},
 	mail.Incoming: {
-		Submit: {mail.New}, Approve: {mail.Held}, Reject: {mail.Held}, Expire: {mail.Held}, Cancel: {mail.Held},
+		Submit: {mail.New}, Approve: waiting, Reject: waiting, Expire: waiting, Cancel: waiting,
+		Report: {mail.Received}, Erase: over,
 	},
 }
+
+var (
+	waiting = []mail.State{mail.Held, mail.Quarantined}
+	over    = []mail.State{mail.Sent, mail.Failed, mail.Rejected, mail.Cancelled, mail.Expired, mail.Received}
+)
 
 // reads lists the facts an event may look at, and only those: that two inputs
 // that agree on them have one outcome is itself part of the contract.
 var reads = map[mail.Direction]map[Event]string{
 	mail.Outgoing: {
-		Submit: "mode frozen listed", Approve: "mode self match late", Reject: "basis self match",
+		Submit: "mode frozen listed spam", Approve: "mode self match late", Reject: "basis self match",
+		Bounce: "basis delivered", Erase: "basis kept",
 		Cancel: "basis owed", Hold: "owed", Lapse: "basis", Expire: "basis late unverified overdue",
-		Claim: "mode basis frozen listed due intact owed unverified", Settle: "basis delivered pending",
+		Claim: "mode basis frozen listed due intact owed unverified spam", Settle: "basis delivered pending",
 	},
 	mail.Incoming: {
-		Submit: "notice mode frozen", Approve: "frozen self match late", Reject: "basis self match",
+		Submit: "notice mode frozen spam", Approve: "frozen self match late", Reject: "basis self match",
+		Report: "notice", Erase: "basis kept",
 		Cancel: "basis", Expire: "basis late",
 	},
 }
@@ -87,52 +99,54 @@ type input struct {
 
 func reduce(f Facts, e Event) input {
 	kept := input{Facts{Direction: f.Direction, State: f.State}, e, false}
-	if !slices.Contains(live[f.Direction][e], f.State) {
-		kept.dead = true
-		return kept
+	for _, keep := range keepers[f.Direction][e] {
+		keep(&kept.Facts, f)
 	}
-	keep(&kept.Facts, f, reads[f.Direction][e])
 	return kept
 }
 
-// keep copies the named facts.
-func keep(to *Facts, f Facts, names string) {
+// keepers copy the facts that reads names.
+var keepers = func() map[mail.Direction][len(Events)][]keeper {
+	out := map[mail.Direction][len(Events)][]keeper{}
+	for d, events := range reads {
+		var list [len(Events)][]keeper
+		for e, names := range events {
+			list[e] = keepersOf(names)
+		}
+		out[d] = list
+	}
+	return out
+}()
+
+type keeper func(to *Facts, f Facts)
+
+func keepersOf(names string) (out []keeper) {
 	for name := range strings.FieldsSeq(names) {
-		switch name {
-		case "notice":
-			to.Notice = f.Notice
-		case "mode":
-			to.Mode = f.Mode
-		case "basis":
-			to.Basis = f.Basis
-		case "delivered":
-			to.Delivered = f.Delivered
-		case "frozen":
-			to.Frozen = f.Frozen
-		case "unverified":
-			to.Unverified = f.Unverified
-		case "overdue":
-			to.Overdue = f.Overdue
-		case "listed":
-			to.Listed = f.Listed
-		case "due":
-			to.Due = f.Due
-		case "late":
-			to.Late = f.Late
-		case "intact":
-			to.Intact = f.Intact
-		case "match":
-			to.Match = f.Match
-		case "self":
-			to.Self = f.Self
-		case "pending":
-			to.Pending = f.Pending
-		case "owed":
-			to.Owed = f.Owed
-		default:
+		k, ok := map[string]keeper{
+			"notice":     func(to *Facts, f Facts) { to.Notice = f.Notice },
+			"mode":       func(to *Facts, f Facts) { to.Mode = f.Mode },
+			"basis":      func(to *Facts, f Facts) { to.Basis = f.Basis },
+			"delivered":  func(to *Facts, f Facts) { to.Delivered = f.Delivered },
+			"frozen":     func(to *Facts, f Facts) { to.Frozen = f.Frozen },
+			"unverified": func(to *Facts, f Facts) { to.Unverified = f.Unverified },
+			"overdue":    func(to *Facts, f Facts) { to.Overdue = f.Overdue },
+			"listed":     func(to *Facts, f Facts) { to.Listed = f.Listed },
+			"due":        func(to *Facts, f Facts) { to.Due = f.Due },
+			"late":       func(to *Facts, f Facts) { to.Late = f.Late },
+			"intact":     func(to *Facts, f Facts) { to.Intact = f.Intact },
+			"match":      func(to *Facts, f Facts) { to.Match = f.Match },
+			"self":       func(to *Facts, f Facts) { to.Self = f.Self },
+			"pending":    func(to *Facts, f Facts) { to.Pending = f.Pending },
+			"owed":       func(to *Facts, f Facts) { to.Owed = f.Owed },
+			"spam":       func(to *Facts, f Facts) { to.Spam = f.Spam },
+			"kept":       func(to *Facts, f Facts) { to.Kept = f.Kept },
+		}[name]
+		if !ok {
 			panic(name)
 		}
+		out = append(out, k)
 	}
+	return out
 }
 
 // columns writes the named facts as a row of a table has them.
@@ -141,6 +155,7 @@ func columns(f Facts, names string) string {
 		"notice": f.Notice, "mode": f.Mode, "basis": f.Basis, "delivered": f.Delivered, "frozen": f.Frozen,
 		"listed": f.Listed, "due": f.Due, "late": f.Late, "intact": f.Intact, "match": f.Match,
 		"self": f.Self, "pending": f.Pending, "owed": f.Owed, "unverified": f.Unverified, "overdue": f.Overdue,
+		"spam": f.Spam, "kept": f.Kept,
 	}
 	var cols []string
 	for name := range strings.FieldsSeq(names) {
@@ -207,35 +222,83 @@ func same(t *testing.T, name string, lines []string) {
 }
 
 func TestStepEqualsItsTableOnEveryInput(t *testing.T) {
-	got := map[input]outcome{}
-	every(func(f Facts, e Event) {
-		r, v := reduce(f, e), result(f, Step(f, e))
-		if before, ok := got[r]; ok && before != v {
-			t.Fatalf("%s\n depends on a fact that its row does not name: %q and %q", r.row(), before, v)
+	rows := map[input]outcome{}
+	everyFacts(func(f Facts) {
+		for _, e := range Events {
+			o := Step(f, e)
+			held := f
+			held.Kept = true
+			if e != Erase && Step(held, e) != o {
+				t.Fatalf("%s reads a legal hold: %+v gives %+v", e, f, o)
+			}
+			check(t, rows, f, e, o)
+			if e == Erase {
+				check(t, rows, held, e, Step(held, e))
+			}
 		}
-		got[r] = v
 	})
 	var lines []string
 	before := map[string]bool{}
-	for r, v := range got {
+	for r, v := range rows {
 		line := r.row() + "\t" + v.String()
 		lines = append(lines, line)
-		if !r.Unverified {
-			before[ofVersion2(line)] = true
+		if r.known3() {
+			before[ofVersion3(line)] = true
 		}
 	}
 	same(t, fmt.Sprintf("testdata/table-%d.tsv", Version), lines)
-	// What the earlier versions decided, this one decides alike: see rules.
-	var first, second []string
-	for line := range before {
-		second = append(second, line)
+	earlier(t, slices.Collect(maps.Keys(before)))
+}
+
+// check compares an outcome with that of the input reduced to what its event may look at,
+// and keeps the row.
+func check(t *testing.T, rows map[input]outcome, f Facts, e Event, o Outcome) {
+	if !slices.Contains(live[f.Direction][e], f.State) {
+		none := Facts{Direction: f.Direction, State: f.State}
+		if want := Step(none, e); o.Answer != want.Answer || o.State != want.State || o.Answer == Done {
+			t.Fatalf("%s of %s depends on a fact: %+v gives %+v", e, f.State, f, o)
+		}
+		if f == none {
+			rows[input{none, e, true}] = result(f, o)
+		}
+		return
+	}
+	r, v := reduce(f, e), result(f, o)
+	if v != result(r.Facts, Step(r.Facts, e)) {
+		t.Fatalf("%s\n depends on a fact that its row does not name: %+v gives %q", r.row(), f, v)
+	}
+	if r.Facts == f {
+		rows[r] = v
+	}
+}
+
+// earlier checks that what the earlier versions decided, this one decides alike: see
+// rules. rows are those that version 3 knew.
+func earlier(t *testing.T, rows []string) {
+	third := slices.Clone(rows)
+	second, first := map[string]bool{}, []string(nil)
+	for _, line := range rows {
+		if !strings.Contains(line, "unverified=true") {
+			second[ofVersion2(line)] = true
+		}
+	}
+	for line := range second {
 		if !strings.HasPrefix(line, "incoming ") && !strings.Contains(strings.SplitN(line, "\t", 2)[0], " received") {
 			first = append(first, line)
 		}
 	}
-	same(t, "testdata/table-2.tsv", second)
+	same(t, "testdata/table-3.tsv", third)
+	same(t, "testdata/table-2.tsv", slices.Collect(maps.Keys(second)))
 	same(t, "testdata/table-1.tsv", first)
 }
+
+// known3 reports whether version 3 knew the input: no spam, no erasure, no report of what
+// became of a mail after it was sent.
+func (i input) known3() bool {
+	return i.Event < Report && !i.Spam && i.State < mail.Quarantined
+}
+
+func ofVersion3(line string) string { return strings.Replace(line, " spam=false", "", 1) }
 
 // ofVersion2 is a row of a verified domain as version 2 had it, which knew no other
 // and where nothing expired in ready.
@@ -251,7 +314,8 @@ func ofVersion2(line string) string {
 }
 
 func TestProceedEqualsItsTableOnEveryInput(t *testing.T) {
-	const names = "frozen unverified mode basis listed owed"
+	const names = "frozen unverified mode basis listed owed spam"
+	keep := keepersOf(names)
 	got := map[Facts]Permission{}
 	everyFacts(func(f Facts) {
 		if f.Direction == mail.Incoming {
@@ -261,7 +325,9 @@ func TestProceedEqualsItsTableOnEveryInput(t *testing.T) {
 			return
 		}
 		var r Facts
-		keep(&r, f, names)
+		for _, k := range keep {
+			k(&r, f)
+		}
 		p := Proceed(f)
 		if before, ok := got[r]; ok && before != p {
 			t.Fatalf("%s\n depends on a fact that its row does not name: %s and %s", columns(r, names), before, p)
@@ -307,19 +373,19 @@ func TestInvariants(t *testing.T) {
 		if o.Answer == Done && !slices.Contains(Kinds[:], o.Kind) {
 			fail("every step has an audit entry")
 		}
-		if f.State.Final() && o.Answer == Done {
-			fail("final states absorb")
+		if f.State.Final() && o.Answer == Done && e != Erase && e != Report && e != Bounce {
+			fail("where nothing is waited for, only a report, a bounce or an erasure changes anything")
 		}
 		if o.State == mail.Sending && f.State != mail.Sending {
-			open := (f.Mode == mail.Monitored || f.Mode == mail.Autonomous) && o.Basis == mail.Open
-			listed := f.Mode == mail.GatedSend && f.Listed && o.Basis == mail.Allowlist
+			open := !f.Spam && (f.Mode == mail.Monitored || f.Mode == mail.Autonomous) && o.Basis == mail.Open
+			listed := !f.Spam && f.Mode == mail.GatedSend && f.Listed && o.Basis == mail.Allowlist
 			approved := f.Mode != mail.ReadOnly && f.Basis == mail.Approved && o.Basis == mail.Approved
 			copied := o.CopyOnly && f.Owed
 			if e != Claim || f.Frozen || !f.Intact || !f.Due || !(open || listed || approved || copied) {
 				fail("nothing leaves without an approval, an open mode or a full allowlist match")
 			}
 		}
-		if f.State == mail.Held && (o.State == mail.Ready || o.State == mail.Received) &&
+		if (f.State == mail.Held || f.State == mail.Quarantined) && (o.State == mail.Ready || o.State == mail.Received) &&
 			(e != Approve || f.Self || !f.Match || f.Late || o.Basis != mail.Approved) {
 			fail("only an approver's timely word about these bytes frees a held mail")
 		}
@@ -342,7 +408,7 @@ func TestInvariants(t *testing.T) {
 			fail("incoming mail is never attempted")
 		}
 		if o.State == mail.Received && f.State != mail.Received {
-			passes := e == Submit && (f.Notice || !f.Frozen && f.Mode != mail.GatedAll)
+			passes := e == Submit && (f.Notice || !f.Frozen && !f.Spam && f.Mode != mail.GatedAll)
 			approved := e == Approve && !f.Self && f.Match && !f.Late && !f.Frozen && o.Basis == mail.Approved
 			if f.Direction != mail.Incoming || !passes && !approved {
 				fail("a mailbox gets incoming mail that its mode lets pass or an approver approved")
@@ -373,6 +439,32 @@ func TestInvariantsOfDomains(t *testing.T) {
 		}
 		if f.Unverified && Proceed(f) != Stop {
 			fail("no attempt goes on for a domain that is not verified")
+		}
+	})
+}
+
+func TestInvariantsOfSpamAndErasure(t *testing.T) {
+	every(func(f Facts, e Event) {
+		o := Step(f, e)
+		fail := func(what string) { t.Fatalf("%s: %s on %+v gives %+v", what, e, f, o) }
+		if o.State == mail.Quarantined && f.State != mail.Quarantined {
+			arrives := e == Submit && f.State == mail.New && f.Spam
+			if f.Direction != mail.Incoming || f.Notice || !arrives && (e != Report || f.State != mail.Received) {
+				fail("only incoming mail is quarantined: taken for spam at the door or by its reader")
+			}
+		}
+		if f.Spam && f.State == mail.New && !f.Notice && (o.State == mail.Ready || o.State == mail.Received) {
+			fail("what is taken for spam passes in no mode")
+		}
+		if o.State == mail.Erased && f.State != mail.Erased && (e != Erase || f.Kept || !f.State.Final()) {
+			fail("only mail for which nothing is waited is erased, and none under a legal hold")
+		}
+		if f.State == mail.Erased && o.Answer == Done {
+			fail("what is erased stays so")
+		}
+		if e == Bounce && o.Answer == Done && (f.Direction != mail.Outgoing || f.State == mail.Sent &&
+			(o.State == mail.Failed) != (f.Delivered == None)) {
+			fail("a bounce makes a mail failed when nobody has it, and not before")
 		}
 	})
 }

@@ -33,6 +33,10 @@ const (
 	StatusExpired   = "expired"               // nobody decided in time
 	StatusUnread    = "unread"                // in the inbox, not read yet
 	StatusRead      = "read"                  // in the inbox, read
+
+	StatusHeldInbound = "pending_inbound_approval" // incoming: waits for a decision
+	StatusQuarantined = "spam_quarantined"         // incoming: taken for spam, waits for a decision
+	StatusErased      = "erased"                   // its bytes are gone
 )
 
 // Error is an answer that is not a success.
