@@ -18,11 +18,7 @@ func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out a
 	if err != nil {
 		return out, err
 	}
-	cursor, err := queryID("cursor", in.Cursor)
-	if err != nil {
-		return out, err
-	}
-	since, err := queryID("since_id", in.SinceID)
+	f, err := filterOf(in)
 	if err != nil {
 		return out, err
 	}
@@ -30,12 +26,12 @@ func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out a
 		return s.emailPage(ctx, box, before, n, in.Direction)
 	}
 	list := newPage[api.Summary](in.Limit)
-	next, err := gather(s, list, cursor, fetch, func(v api.Summary) (mail.ID, *api.Summary, error) {
+	next, err := gather(s, list, f.from, fetch, func(v api.Summary) (mail.ID, *api.Summary, error) {
 		id := mail.ID(v.ID)
-		if id <= since {
+		if id <= f.end {
 			return id, nil, errEnd // everything further is older still
 		}
-		if in.Status == "" || v.Status == in.Status || v.Damaged {
+		if v.Damaged || f.fits(v) {
 			return id, &v, nil
 		}
 		return id, nil, nil
@@ -95,20 +91,28 @@ func (s *Server) items(
 	return list, err
 }
 
+// maxWait is the longest that a request waits: clients and proxies give up after a
+// minute.
+const maxWait = 45 * time.Second
+
+// waitFor is how long a request waits that asks for so many seconds.
+func waitFor(seconds int) time.Duration { return min(time.Duration(seconds)*time.Second, maxWait) }
+
 // wait answers when mail that fits comes into the inbox.
 func (s *Server) wait(ctx context.Context, c caller, in api.WaitQuery) (out api.Waited, _ error) {
 	box, err := c.reaches(in.Mailbox)
 	if err != nil {
 		return out, err
 	}
-	since, err := queryID("since_id", in.SinceID)
+	f, err := filterOf(api.EmailQuery{Sender: in.Sender, SubjectContains: in.SubjectContains, SinceID: in.SinceID})
 	if err != nil {
 		return out, err
 	}
+	limit := waitFor(in.TimeoutSeconds)
 	start, waited := s.o.Now(), api.Waited{}
 	watch := func() (<-chan struct{}, func()) { return s.o.Queue.WatchInbox(box) }
-	waited.Timeout, err = s.await(ctx, time.Duration(in.TimeoutSeconds)*time.Second, watch, func() (bool, error) {
-		found, err := s.arrived(ctx, box, since, in)
+	waited.Timeout, err = s.await(ctx, limit, watch, func() (bool, error) {
+		found, err := s.arrived(ctx, box, f)
 		waited.Found, waited.Emails = len(found) > 0, found
 		return waited.Found, err
 	})
@@ -120,7 +124,7 @@ func (s *Server) wait(ctx context.Context, c caller, in api.WaitQuery) (out api.
 	}
 	waited.WaitedSeconds = int(s.o.Now().Sub(start) / time.Second)
 	if waited.Timeout {
-		waited.WaitedSeconds = in.TimeoutSeconds
+		waited.WaitedSeconds = int(limit / time.Second)
 	}
 	return waited, nil
 }
@@ -128,7 +132,7 @@ func (s *Server) wait(ctx context.Context, c caller, in api.WaitQuery) (out api.
 // arrived returns what is new in the inbox and fits, newest first: what came
 // after an id, or without one what is unread.
 func (s *Server) arrived(
-	ctx context.Context, box mail.Address, since mail.ID, q api.WaitQuery,
+	ctx context.Context, box mail.Address, f filter,
 ) ([]api.Summary, error) {
 	items, err := s.items(ctx, box, "", maxPage)
 	if err != nil {
@@ -139,12 +143,12 @@ func (s *Server) arrived(
 		if i.Mail == nil {
 			continue
 		}
-		fresh := i.ID > since
-		if since == "" {
+		fresh := i.ID > f.end
+		if f.end == "" {
 			fresh = !i.Read
 		}
 		v := receivedOf(i, s.o.Now())
-		if fresh && holds(v.From, q.Sender) && holds(v.Subject, q.SubjectContains) {
+		if fresh && f.fits(v) {
 			if more, err := found.add(v, damagedSummary(box, i.ID)); err != nil || !more {
 				return found.items, err
 			}
@@ -152,6 +156,3 @@ func (s *Server) arrived(
 	}
 	return found.items, nil
 }
-
-// holds reports whether part is in s, without regard to case.
-func holds(s, part string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(part)) }

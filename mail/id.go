@@ -18,6 +18,15 @@ func NewID(now time.Time) ID {
 	return ID(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
 }
 
+// FirstID returns what no ID of a mail of that time or later sorts before.
+func FirstID(t time.Time) ID {
+	var u ulid.ULID
+	if ms := t.UnixMilli(); ms > 0 {
+		_ = u.SetTime(min(uint64(ms), ulid.MaxTime())) // an error only beyond MaxTime
+	}
+	return ID(u.String())
+}
+
 // ParseID accepts exactly the form NewID writes; anything else is an error.
 func ParseID(s string) (ID, error) {
 	u, err := ulid.ParseStrict(s)

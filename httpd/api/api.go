@@ -33,10 +33,20 @@ const (
 	StatusExpired   = "expired"               // nobody decided in time
 	StatusUnread    = "unread"                // in the inbox, not read yet
 	StatusRead      = "read"                  // in the inbox, read
+	StatusArchived  = "archived"              // received, put aside
+	StatusDeleted   = "deleted"               // received, and thrown away by its reader
 
 	StatusHeldInbound = "pending_inbound_approval" // incoming: waits for a decision
 	StatusQuarantined = "spam_quarantined"         // incoming: taken for spam, waits for a decision
 	StatusErased      = "erased"                   // its bytes are gone
+	StatusFlagged     = "spam_flagged"             // a choice of a list: received, and likely unwanted
+)
+
+// What a filter makes of a mail.
+const (
+	SpamClean       = "clean"
+	SpamFlagged     = "flagged"     // likely unwanted
+	SpamQuarantined = "quarantined" // taken for unwanted
 )
 
 // Error is an answer that is not a success.

@@ -14,7 +14,7 @@ type AuditEntry struct {
 	Digest  string            `json:"digest,omitempty"`
 	Actor   Actor             `json:"actor"`
 	Facts   map[string]string `json:"facts,omitempty"`
-	Private map[string]string `json:"private,omitempty" doc:"personal data not erased yet"`
+	Private map[string]string `json:"private,omitempty" doc:"personal data not erased yet" untrusted:"1"`
 	Leaf    string            `json:"leaf"`
 	Damaged bool              `json:"damaged,omitempty" doc:"it, or its private data, cannot be read"`
 }

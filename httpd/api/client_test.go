@@ -67,8 +67,11 @@ var requests = map[string]struct {
 	"send_any":        {SendAnyRequest{}, "POST", "/v1/send", `{"to":null,"subject":"","markdown":""}`},
 	"send_email": {SendRequest{Mailbox: box.Mailbox, Draft: draft},
 		"POST", "/v1/mailboxes/a@x.example/send", `{"to":["b@y.example"],"subject":"s","markdown":"m"}`},
-	"check_inbox": {EmailQuery{box, "unread", "inbound", "S", 5, "C"},
-		"GET", "/v1/mailboxes/a@x.example/emails?cursor=C&direction=inbound&limit=5&since_id=S&status=unread", ""},
+	"check_inbox": {EmailQuery{MailboxRef: box, Status: "unread", Sender: "b", SubjectContains: "c",
+		DateAfter: "2026-01-02", DateBefore: "2026-01-03", Direction: "inbound", HasAttachments: true,
+		SinceID: "S", Limit: 5, Cursor: "C"},
+		"GET", "/v1/mailboxes/a@x.example/emails?cursor=C&date_after=2026-01-02&date_before=2026-01-03&direction=inbound" +
+			"&has_attachments=1&limit=5&sender=b&since_id=S&status=unread&subject_contains=c", ""},
 	"read_email": {EmailRequest{email, 7},
 		"GET", "/v1/mailboxes/a@x.example/emails/I?wait_seconds=7", ""},
 	"cancel_message": {email, "POST", "/v1/mailboxes/a@x.example/emails/I/cancel", ""},

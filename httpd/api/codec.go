@@ -178,10 +178,10 @@ func (m member) read(v reflect.Value, text string) error {
 		}
 		v.Set(reflect.ValueOf(t))
 	case v.Kind() == reflect.Bool:
-		if text != "1" {
-			return faultf(m.name, "must be 1")
+		if text != "1" && text != "true" && text != "false" {
+			return faultf(m.name, "must be true or false")
 		}
-		v.SetBool(true)
+		v.SetBool(text != "false")
 	case v.Kind() == reflect.Int:
 		n, err := strconv.Atoi(text)
 		if err != nil {

@@ -35,21 +35,24 @@ type Receipt struct {
 	Idempotent bool   `json:"idempotent,omitempty" doc:"an earlier request with this key made it"`
 }
 
-// Summary is a mail of a mailbox in a list: one it sends, or a delivery notice
-// in its inbox.
+// Summary is a mail of a mailbox in a list: one it sends, or one that it has received,
+// from the world or as a notice about its own mail.
 type Summary struct {
 	ID             string    `json:"id"`
 	MailboxID      string    `json:"mailbox_id"`
 	ThreadID       string    `json:"thread_id"`
 	Direction      string    `json:"direction" doc:"'outbound' or 'inbound'"`
 	From           string    `json:"from"`
+	FromName       string    `json:"from_name,omitempty" doc:"what the sender calls itself" untrusted:"1"`
 	To             []string  `json:"to"`
-	Subject        string    `json:"subject"`
+	Subject        string    `json:"subject" untrusted:"1"`
 	Status         string    `json:"status"`
 	ReceivedAt     time.Time `json:"received_at" doc:"when this server took it"`
 	HasAttachments bool      `json:"has_attachments"`
 	DeliveredAt    time.Time `json:"delivered_at,omitzero"`
 	About          string    `json:"about,omitempty" doc:"a notice: the mail it is about"`
+	SpamScore      float64   `json:"spam_score,omitempty" doc:"of the filter: the higher, the less wanted"`
+	SpamVerdict    string    `json:"spam_verdict,omitempty" doc:"clean, flagged or quarantined"`
 	Damaged        bool      `json:"damaged,omitempty" doc:"its record cannot be read; nothing else is known"`
 	Action         string    `json:"action,omitempty" doc:"a notice: failed, rejected, expired, delayed, delivered"`
 }
@@ -66,7 +69,7 @@ type Email struct {
 	Summary
 	Cc            []string    `json:"cc,omitempty"`
 	Bcc           []string    `json:"bcc,omitempty"`
-	Text          string      `json:"text"`
+	Text          string      `json:"text" untrusted:"1"`
 	TextCut       bool        `json:"text_cut,omitempty" doc:"there is more text"`
 	Attachments   []File      `json:"attachments,omitempty"`
 	Digest        string      `json:"digest,omitempty"`
@@ -84,8 +87,8 @@ type Email struct {
 
 // File is an attachment as a list names it.
 type File struct {
-	Name        string `json:"name"`
-	ContentType string `json:"content_type"`
+	Name        string `json:"name" untrusted:"1"`
+	ContentType string `json:"content_type" untrusted:"1"`
 	Size        int64  `json:"size"`
 }
 
@@ -95,11 +98,11 @@ type Recipient struct {
 	Hidden   bool      `json:"hidden,omitempty" doc:"no header shows it"`
 	Copy     bool      `json:"copy,omitempty" doc:"the oversight address"`
 	Notify   []string  `json:"notify,omitempty" doc:"NEVER, or any of SUCCESS, FAILURE, DELAY"`
-	ORcpt    string    `json:"orcpt,omitempty" doc:"the original recipient that notices name"`
+	ORcpt    string    `json:"orcpt,omitempty" doc:"the original recipient that notices name" untrusted:"1"`
 	Status   string    `json:"status" doc:"pending, delivered, bounced"`
 	Code     int       `json:"code,omitempty" doc:"the last reply of its server"`
 	Enhanced string    `json:"enhanced,omitempty"`
-	Message  string    `json:"message,omitempty"`
+	Message  string    `json:"message,omitempty" untrusted:"1"`
 	Remote   string    `json:"remote,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 }

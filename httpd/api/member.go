@@ -50,8 +50,8 @@ type argument struct {
 
 // enums are lists of values.
 var enums = map[string][]string{
-	"status": {StatusUnread, StatusRead, StatusHeld, StatusScheduled, StatusQueued, StatusSent, StatusFailed,
-		StatusRejected, StatusCancelled, StatusExpired},
+	"status": {StatusUnread, StatusRead, StatusArchived, StatusDeleted, StatusHeld, StatusHeldInbound, StatusScheduled,
+		StatusQueued, StatusSent, StatusFailed, StatusRejected, StatusCancelled, StatusExpired, StatusFlagged},
 	"state": {"held", "ready", "sending", "sent", "failed", "rejected", "cancelled", "expired"},
 }
 

@@ -8,7 +8,7 @@ type Pending struct {
 	ID        string `json:"id"`
 	Rev       int    `json:"rev"`
 	Digest    string `json:"digest" doc:"what an approval names"`
-	Subject   string `json:"subject"`
+	Subject   string `json:"subject" untrusted:"1"`
 	Mailbox   string `json:"mailbox"`
 	MailboxID string `json:"mailbox_id"`
 	Direction string `json:"direction"`
@@ -80,22 +80,22 @@ type Segment struct {
 	Part  string `json:"part,omitempty" doc:"path of the MIME part"`
 	Depth int    `json:"depth" doc:"attached messages around it, 0 in the mail itself"`
 	Note  string `json:"note,omitempty" doc:"more about the kind, such as what hides it"`
-	Text  string `json:"text"`
+	Text  string `json:"text" untrusted:"1"`
 }
 
 // Link is something that a program may turn into a link, or may fetch.
 type Link struct {
-	Target string `json:"target"`
-	Text   string `json:"text,omitempty" doc:"what stands for it on the screen, where that is not the target"`
+	Target string `json:"target" untrusted:"1"`
+	Text   string `json:"text,omitempty" doc:"what stands for it on the screen, if not the target" untrusted:"1"`
 	Why    string `json:"why,omitempty" doc:"it may lead elsewhere than it seems to"`
 }
 
 // Field is a header field of the mail or of one of its parts.
 type Field struct {
 	Part    string `json:"part,omitempty" doc:"path of the MIME part; none: of the mail"`
-	Name    string `json:"name"`
-	Value   string `json:"value"`
-	Decoded string `json:"decoded,omitempty" doc:"with encoded-words decoded, where that is another text"`
+	Name    string `json:"name" untrusted:"1"`
+	Value   string `json:"value" untrusted:"1"`
+	Decoded string `json:"decoded,omitempty" doc:"with encoded-words decoded, if that differs" untrusted:"1"`
 	Unusual bool   `json:"unusual,omitempty" doc:"not one of the fields that every mail has"`
 }
 
@@ -112,7 +112,7 @@ type Warning struct {
 type Options struct {
 	Body     string    `json:"body,omitempty" doc:"7BIT or 8BITMIME"`
 	Ret      string    `json:"ret,omitempty" doc:"what a notice returns: FULL or HDRS"`
-	EnvID    string    `json:"envid,omitempty" doc:"the sender's id, in every notice"`
+	EnvID    string    `json:"envid,omitempty" doc:"the sender's id, in every notice" untrusted:"1"`
 	SendAt   time.Time `json:"send_at,omitzero"`
 	HoldFor  string    `json:"hold_for" doc:"how long it is held, such as 24h0m0s"`
 	HoldEnds time.Time `json:"hold_ends,omitzero"`
@@ -120,20 +120,20 @@ type Options struct {
 
 // ReviewHead is what a recipient's program will show of the header.
 type ReviewHead struct {
-	From      []string `json:"from"`
-	Sender    []string `json:"sender,omitempty"`
-	To        []string `json:"to,omitempty"`
-	Cc        []string `json:"cc,omitempty"`
-	ReplyTo   []string `json:"reply_to,omitempty"`
-	ReceiptTo []string `json:"receipt_to,omitempty" doc:"who asks for a receipt when it was read"`
+	From      []string `json:"from" untrusted:"1"`
+	Sender    []string `json:"sender,omitempty" untrusted:"1"`
+	To        []string `json:"to,omitempty" untrusted:"1"`
+	Cc        []string `json:"cc,omitempty" untrusted:"1"`
+	ReplyTo   []string `json:"reply_to,omitempty" untrusted:"1"`
+	ReceiptTo []string `json:"receipt_to,omitempty" doc:"who asks for a receipt when it was read" untrusted:"1"`
 }
 
 // Part is one leaf of the MIME tree.
 type Part struct {
 	Path       string   `json:"path"`
-	Name       string   `json:"name,omitempty"`
-	AlsoNamed  []string `json:"also_named,omitempty" doc:"by other mail programs"`
-	Type       string   `json:"type"`
+	Name       string   `json:"name,omitempty" untrusted:"1"`
+	AlsoNamed  []string `json:"also_named,omitempty" doc:"by other mail programs" untrusted:"1"`
+	Type       string   `json:"type" untrusted:"1"`
 	Size       int64    `json:"size"`
 	SHA256     string   `json:"sha256"`
 	Attachment bool     `json:"attachment"`

@@ -123,7 +123,7 @@ func typeName(t reflect.Type, types map[string]reflect.Type) string {
 		return "text"
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int, reflect.Int64, reflect.Uint64:
+	case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Float64:
 		return "number"
 	}
 	if t == reflect.TypeFor[time.Time]() {

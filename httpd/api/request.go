@@ -64,14 +64,20 @@ type KeyHeader struct {
 	Key string `header:"Idempotency-Key" json:"-" doc:"the same as idempotency_key"`
 }
 
-// EmailQuery chooses mails of a mailbox; zero values choose all.
+// EmailQuery chooses mails of a mailbox; zero values choose all. Parts of texts
+// are compared without regard to case.
 type EmailQuery struct {
 	MailboxRef
-	Status    string `query:"status" doc:"only this status" enum:"status"`
-	Direction string `query:"direction" doc:"inbound or outbound" enum:"inbound,outbound"`
-	SinceID   string `query:"since_id" doc:"only what is newer than this id"`
-	Limit     int    `query:"limit" doc:"length of the page" min:"1" max:"100" default:"20"`
-	Cursor    string `query:"cursor" doc:"of the page before"`
+	Status          string `query:"status" doc:"only this status" enum:"status"`
+	Sender          string `query:"sender" doc:"part of the sender's address or name"`
+	SubjectContains string `query:"subject_contains" doc:"part of the subject"`
+	DateAfter       string `query:"date_after" doc:"received from this time on, ISO 8601"`
+	DateBefore      string `query:"date_before" doc:"received before this time, ISO 8601"`
+	Direction       string `query:"direction" doc:"inbound or outbound" enum:"inbound,outbound"`
+	HasAttachments  bool   `query:"has_attachments" doc:"only mail with attachments"`
+	SinceID         string `query:"since_id" doc:"only what is newer than this id"`
+	Limit           int    `query:"limit" doc:"length of the page" min:"1" max:"100" default:"20"`
+	Cursor          string `query:"cursor" doc:"of the page before"`
 }
 
 // EmailRequest names one mail or notice, and how long to wait for a change.

@@ -36,6 +36,8 @@ func (g schemas) of(t reflect.Type) *Schema {
 		return &Schema{Type: "boolean"}
 	case reflect.Int, reflect.Int64, reflect.Uint64:
 		return &Schema{Type: "integer"}
+	case reflect.Float64:
+		return &Schema{Type: "number"}
 	case reflect.Slice:
 		return &Schema{Type: "array", Items: g.of(t.Elem())}
 	case reflect.Map:
