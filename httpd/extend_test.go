@@ -106,7 +106,7 @@ func checkGreetTool(t *testing.T, url, key string) {
 	}
 	defer c.Close()
 	r, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "greet", Arguments: json.RawMessage(`{"name":"Ada"}`)})
-	if err != nil || r.IsError || len(r.Content) != 2 {
+	if err != nil || r.IsError || len(r.Content) != 3 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	data, err := json.Marshal(r.StructuredContent)

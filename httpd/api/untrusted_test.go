@@ -1,0 +1,99 @@
+package api
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ours lists the texts in the answers of tools that no stranger can write at will:
+// words of a closed list, ids, hashes, addresses that were parsed, and what operators,
+// approvers and agents of this installation say. Every other text is declared
+// untrusted, and the bridge marks it.
+var ours = map[string]string{
+	"Account":      "Name OversightEmail",
+	"Actor":        "Kind ID",
+	"AuditEntry":   "ID Hash Kind Mail Digest Facts Leaf",
+	"AuditLog":     "Cursor",
+	"Decided":      "ID Status State",
+	"Decision":     "Verdict Reason By Kind Digest",
+	"Email":        "Cc Bcc Digest",
+	"EmailFacts":   "Text", // always empty
+	"Emails":       "Cursor",
+	"Field":        "Part",
+	"Identified":   "Issuer Tenant Agent Client Blueprint Shape Person",
+	"Link":         "Why",
+	"Mailbox":      "ID Address DisplayName OversightMode OversightAddress AgentRef Agents",
+	"Options":      "Body Ret HoldFor",
+	"Part":         "Path SHA256 Why",
+	"Pending":      "ID Digest Mailbox MailboxID Direction Agent AgentRef Door Mode From WaitsFor To Cc Bcc Status",
+	"PendingFacts": "Cursor",
+	"Receipt":      "ID Status ThreadID Message Digest",
+	"Recipient":    "Address Notify Status Enhanced Remote",
+	"Review":       "State",
+	"Segment":      "Kind Part Note",
+	"Summary":      "ID MailboxID ThreadID Direction From To Status About SpamVerdict Action",
+	"Warning":      "Code Part Text",
+}
+
+func TestEveryTextInTheAnswersOfToolsIsOursOrDeclaredUntrusted(t *testing.T) {
+	seen, found, untrusted := map[reflect.Type]bool{}, map[string][]string{}, 0
+	var walk func(reflect.Type)
+	walk = func(of reflect.Type) {
+		for of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer || of.Kind() == reflect.Map {
+			of = of.Elem()
+		}
+		if of.Kind() != reflect.Struct || of == reflect.TypeFor[time.Time]() || seen[of] {
+			return
+		}
+		seen[of] = true
+		for i := range of.NumField() {
+			f := of.Field(i)
+			switch holds := texts(f.Type); {
+			case f.Tag.Get("untrusted") != "":
+				untrusted++
+			case holds:
+				found[of.Name()] = append(found[of.Name()], f.Name)
+			default:
+				walk(f.Type)
+			}
+		}
+	}
+	for _, op := range Operations.Operations() {
+		if op.Tool != nil && op.Tool.Answer != nil {
+			walk(reflect.TypeOf(op.Tool.Answer))
+		} else if op.Tool != nil {
+			walk(op.out)
+		}
+	}
+	for name, fields := range found {
+		if got, want := strings.Join(fields, " "), ours[name]; got != want {
+			t.Errorf("%s: each must be ours or be declared untrusted: %q; listed as ours: %q", name, got, want)
+		}
+	}
+	for name := range ours {
+		if !slices.Contains(names(found), name) {
+			t.Errorf("%s is listed and answers no tool", name)
+		}
+	}
+	if untrusted < 15 {
+		t.Errorf("only %d texts are declared untrusted", untrusted)
+	}
+}
+
+func names(m map[string][]string) (list []string) {
+	for name := range m {
+		list = append(list, name)
+	}
+	return list
+}
+
+// texts reports whether a member is a text, or a list or map of them.
+func texts(t reflect.Type) bool {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.String
+}
