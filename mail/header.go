@@ -2,9 +2,11 @@ package mail
 
 import "time"
 
-// Header is what the fields of the canonical bytes say, decoded.
+// Header is what the fields of the canonical bytes say, decoded. Every text is
+// neutralised and bounded. Of incoming mail it is what could be read: a stranger
+// may have left out any field, or written nonsense in it.
 type Header struct {
-	From        Address   `json:"from"`
+	From        Address   `json:"from"` // zero when it cannot be read, or is not one address
 	To          []Address `json:"to,omitempty"`
 	Cc          []Address `json:"cc,omitempty"`
 	Subject     string    `json:"subject"`
@@ -15,9 +17,9 @@ type Header struct {
 	ReplyTo    []Address `json:"reply_to,omitempty"`
 	InReplyTo  string    `json:"in_reply_to,omitempty"` // without brackets
 	References []string  `json:"references,omitempty"`  // without brackets, oldest first, the newest MaxReferences
-	Date       time.Time `json:"date,omitzero"`         // as the author says
+	Date       time.Time `json:"date,omitzero"`         // as the author says, in UTC; zero when it cannot be read
 	Auto       string    `json:"auto,omitempty"`        // Auto-Submitted (RFC 3834), lower case; of a person "" or "no"
-	ListID     string    `json:"list_id,omitempty"`
+	ListID     string    `json:"list_id,omitempty"`     // List-Id in lower case, without brackets (RFC 2919)
 }
 
 // MaxReferences is how many Message-IDs of a thread a record keeps.

@@ -23,6 +23,10 @@
 // transfer.go and charset.go what a part holds. texthash.go and bodyhash.go hash
 // what was read. content.go gives an agent its own mail back.
 //
+// A stranger's bytes are read by incoming.go, which refuses nothing: lenient.go
+// brings them into the form that the others cut, author.go and conversation.go
+// read what only strangers write in such ways.
+//
 // The approver is shown a [Review]: review.go says what is in it, viewer.go walks
 // the tree. viewheader.go and viewfield.go show fields, viewpart.go parts and
 // their text, viewreading.go and viewlayout.go what other programs make of it,

@@ -239,6 +239,15 @@ func (m *Message) readFields(fields []field) error {
 	}
 	m.Header.To = addressesIn(seen["to"])
 	m.Header.Cc = addressesIn(seen["cc"])
+	m.Header.Date = recordDate(ParseDate(seen["date"]))
+	conversation(&m.Header, func(name string) (out []string) {
+		for _, f := range fields {
+			if f.is(name) {
+				out = append(out, f.value())
+			}
+		}
+		return out
+	}, &remarks{})
 	subject := decodeWords(seen["subject"])
 	if len(subject) > MaxSubject {
 		return mail.ReasonContent.Errorf("the Subject is longer than %d octets; shorten it",
@@ -263,7 +272,10 @@ func (m *Message) readSenders(seen map[string]string) error {
 		if !ok {
 			continue
 		}
-		_, a, why := parseSender(v)
+		display, a, why := parseSender(v)
+		if name == "From" {
+			m.Header.FromName, _ = boundedLine(display, maxName)
+		}
 		if why != "" {
 			return mail.ReasonContent.Errorf("%s must be one address, as in Name <user@domain>: %s", name, why)
 		}
@@ -292,6 +304,7 @@ func (m *Message) complete(fields []field, o ReadOptions) string {
 			return added
 		}
 	}
+	m.Header.Date = recordDate(o.Now.Truncate(time.Second))
 	return added + fmt.Sprintf("Date: %s\r\n", o.Now.UTC().Format(dateLayout))
 }
 
