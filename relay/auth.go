@@ -215,7 +215,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	switch {
 	case errors.As(err, &refused): // its text holds the whole answer
 		return "", fmt.Errorf("relay: the token endpoint answers %d %s", refused.Response.StatusCode,
-			oneLine(refused.ErrorCode))
+			mail.PlainLine(refused.ErrorCode))
 	case err != nil:
 		return "", fmt.Errorf("relay: token endpoint: %w", err)
 	case tok.AccessToken == "" || len(tok.AccessToken) > maxToken || strings.ContainsFunc(tok.AccessToken, notToken):

@@ -108,13 +108,24 @@ func each(n int, do func(i int)) {
 func (a *attempt) group(ctx context.Context, destination string, left []target) {
 	hops, f := a.route(ctx, destination)
 	for f == nil && len(left) > 0 {
-		batch := left[:min(len(left), maxRcpts)]
+		batch := sameSender(left[:min(len(left), maxRcpts)])
 		left = left[len(batch):]
 		var again []target
 		again, f = a.transaction(ctx, hops, batch)
 		left = append(left, again...)
 	}
 	a.report(left, f)
+}
+
+// sameSender returns the first of ts that have one envelope sender: a transaction has
+// no other.
+func sameSender(ts []target) []target {
+	for i, t := range ts {
+		if t.ReturnPath != ts[0].ReturnPath {
+			return ts[:i]
+		}
+	}
+	return ts
 }
 
 // transaction serves one batch. It returns the recipients that the next hop
@@ -129,7 +140,7 @@ func (a *attempt) transaction(ctx context.Context, hops []hop, batch []target) (
 		return batch, f
 	}
 	reused := s.used > 0
-	f = a.from(s)
+	f = a.from(s, batch[0].ReturnPath)
 	if f != nil && f.lost && reused {
 		// The next hop had closed the connection while it was idle. This is not
 		// about this mail, so it is no attempt.
@@ -137,7 +148,7 @@ func (a *attempt) transaction(ctx context.Context, hops []hop, batch []target) (
 		if s, f = a.reach(ctx, hops, false); f != nil {
 			return batch, f
 		}
-		f = a.from(s)
+		f = a.from(s, batch[0].ReturnPath)
 	}
 	defer a.giveBack(s)
 	if f != nil {

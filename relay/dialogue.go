@@ -13,7 +13,8 @@ import (
 
 // from sends MAIL, or finds beforehand that the next hop could not take the
 // message. Its parameters are written only where their extension is offered.
-func (a *attempt) from(s *session) *failure {
+// returnPath stands in the place of the sender of the envelope unless it is zero.
+func (a *attempt) from(s *session, returnPath mail.Address) *failure {
 	s.used++
 	if a.content.eightBit && !s.eightBit {
 		// RFC 6152, section 3: the other choice would be to rewrite the bytes.
@@ -30,8 +31,12 @@ func (a *attempt) from(s *session) *failure {
 	if printable(env.EnvID) {
 		opts.EnvelopeID = env.EnvID
 	}
+	sender := env.From
+	if !returnPath.IsZero() {
+		sender = returnPath
+	}
 	// Invariant 9: the address is written from its type, quoted where it must be.
-	if err := s.smtp.Mail(env.From.String(), opts); err != nil && !accepted(err) {
+	if err := s.smtp.Mail(sender.String(), opts); err != nil && !accepted(err) {
 		return s.fail(a.aboutUs(failed("MAIL", err)))
 	}
 	s.open = true
@@ -53,6 +58,7 @@ func (a *attempt) send(s *session, batch []target) (again []target) {
 			a.report(append(taken, batch[i:]...), f)
 			return nil
 		}
+		f.Alone = true
 		a.report(batch[i:i+1], f)
 		if f.tooMany {
 			again = append(again, t)
@@ -62,6 +68,7 @@ func (a *attempt) send(s *session, batch []target) (again []target) {
 		return nil
 	}
 	f := a.data(s)
+	f.Alone = len(taken) == 1 && len(batch) == 1
 	a.report(taken, f)
 	if !f.Delivered {
 		return nil // the others would get the same, and keep their 452
@@ -188,5 +195,5 @@ func validNotify(list []string) bool {
 
 // printable reports whether s can stand in a parameter.
 func printable(s string) bool {
-	return strings.Trim(oneLine(s), " ") == s && mail.AllPrintable(s)
+	return strings.Trim(mail.PlainLine(s), " ") == s && mail.AllPrintable(s)
 }

@@ -30,7 +30,7 @@ func permanent(enhanced, format string, args ...any) *failure {
 }
 
 func temporary(enhanced, format string, args ...any) *failure {
-	text := oneLine(fmt.Sprintf(format, args...))
+	text := mail.PlainLine(fmt.Sprintf(format, args...))
 	return &failure{Result: mail.Result{Enhanced: enhanced, Message: text}}
 }
 
@@ -99,46 +99,10 @@ func splitEnhanced(s string) (enhanced, text string) {
 	if i := strings.IndexAny(s, " \n"); i >= 0 {
 		first, rest = s[:i], s[i:]
 	}
-	if !isEnhanced(first) {
-		return "", oneLine(s)
+	if mail.EnhancedCode(first) == "" {
+		return "", mail.PlainLine(s)
 	}
-	return first, oneLine(rest)
-}
-
-// isEnhanced reports whether s is a status code of RFC 3463, section 2.
-func isEnhanced(s string) bool {
-	parts := strings.Split(s, ".")
-	if len(parts) != 3 || len(parts[0]) != 1 || !strings.Contains("245", parts[0]) {
-		return false
-	}
-	for _, p := range parts {
-		if p == "" || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
-			return false
-		}
-	}
-	return true
-}
-
-// maxText is the longest text of a reply that is kept.
-const maxText = 512
-
-// oneLine makes text of the next hop safe for a log, a page and a notice (invariant 9):
-// one line of printable ASCII of bounded length.
-func oneLine(s string) string {
-	var b strings.Builder
-	for _, r := range strings.TrimSpace(s) {
-		if b.Len() == maxText {
-			break
-		}
-		switch {
-		case r == '\n' || r == '\r' || r == '\t':
-			r = ' '
-		case !mail.IsPrintable(r):
-			r = '?'
-		}
-		b.WriteRune(r)
-	}
-	return strings.TrimSpace(b.String())
+	return first, mail.PlainLine(rest)
 }
 
 // cause names an error of the network without its addresses; the log has those.

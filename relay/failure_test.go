@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/multimail/multimail/mail"
 )
 
 func TestEnhancedCodesAreCutOffTheText(t *testing.T) {
@@ -51,7 +53,7 @@ func FuzzReply(f *testing.F) {
 			if got.Permanent && (code < 400 || code > 599) {
 				t.Errorf("permanent by code %d", code)
 			}
-			if len(got.Message) > maxText || !printable(got.Message) {
+			if len(got.Message) > mail.MaxPlain || !printable(got.Message) {
 				t.Errorf("message %q", got.Message)
 			}
 			if len(got.Enhanced) > 9 || strings.ContainsAny(got.Enhanced, "+- ") {

@@ -198,7 +198,7 @@ func TestTextOfTheNextHopIsMadeHarmless(t *testing.T) {
 	hop := mailtest.NewNextHop(t, mailtest.NextHopOptions{Faults: faults{mailtest.AtRCPT: {
 		Raw: "550-5.1.1 a\x1b[2Jb\x00\r\n550 5.1.1 \xe2\x80\xae" + strings.Repeat("z", 900) + "\r\n"}}})
 	got := deliver(t, to(t, hop, Options{}), newMail("b@x.test"))[0].Message
-	if !strings.HasPrefix(got, "a?[2Jb? ?zzz") || len(got) != maxText {
+	if !strings.HasPrefix(got, "a?[2Jb? ?zzz") || len(got) != mail.MaxPlain {
 		t.Errorf("message %q", got)
 	}
 }
