@@ -40,7 +40,8 @@
 // (htmlattribute.go), styles (htmlstyle.go, htmlcolour.go) and style sheets
 // (htmlsheet.go). htmlflow.go lays the text out, htmllink.go takes out the links.
 //
-// A delivery status notification is written, and read back, by notice.go.
+// A delivery status notification is written, and read back, by notice.go. What other
+// servers report, such notifications and complaints, is read by report.go.
 //
 // A mail leaves: received.go writes the trace field, header.go and bodyhash.go
 // give signers what they sign, and check.go tells a verifier whether a message
