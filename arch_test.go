@@ -48,6 +48,7 @@ internal/config:
 internal/metrics:
 internal/node: mail internal/store
 internal/upgrade: mail queue internal/inbox internal/registry internal/store
+internal/origin: mail internal/message internal/resolver
 internal/resolver:
 internal/hsm:
 internal/keyset: mail

@@ -3,6 +3,7 @@ module github.com/multimail/multimail
 go 1.26.0
 
 require (
+	blitiri.com.ar/go/spf v1.6.0
 	github.com/MicahParks/jwkset v0.11.4
 	github.com/MicahParks/keyfunc/v3 v3.9.1
 	github.com/ThalesGroup/crypto11 v1.6.2

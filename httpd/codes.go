@@ -37,6 +37,9 @@ var (
 		mail.ReasonDiskFull:    http.StatusServiceUnavailable,
 		mail.ReasonMailboxFull: http.StatusInsufficientStorage,
 		mail.ReasonBusy:        http.StatusServiceUnavailable,
+
+		mail.ReasonUnauthenticated: http.StatusForbidden,
+		mail.ReasonUnverified:      http.StatusServiceUnavailable,
 	}
 	// kindText is what is said of an error that is a kind alone.
 	kindText = map[mail.Kind]string{

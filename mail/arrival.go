@@ -19,6 +19,9 @@ type Authentication struct {
 	DMARC    Check   `json:"dmarc,omitzero"`
 	ARC      Check   `json:"arc,omitzero"`
 	Identity Check   `json:"identity,omitzero"` // the X-MultiMail-Identity header of another installation
+	// Quarantine: the DMARC policy of the domain in From, as the configuration has it,
+	// demands that the mail waits for an approver.
+	Quarantine bool `json:"quarantine,omitempty"`
 }
 
 // Check is the result of one method.

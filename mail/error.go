@@ -146,6 +146,9 @@ const (
 	ReasonDiskFull    Reason = "disk_full"    // the disk takes no more
 	ReasonMailboxFull Reason = "mailbox_full" // the mailbox has too much waiting
 	ReasonBusy        Reason = "busy"         // too many messages in memory
+
+	ReasonUnauthenticated Reason = "unauthenticated" // the policy of the domain in From forbids the mail
+	ReasonUnverified      Reason = "unverified"      // who sent the mail could not be learnt
 )
 
 // reasons gives each reason its kind.
@@ -163,6 +166,9 @@ var reasons = map[Reason]Kind{
 	ReasonDiskFull:    ErrUnavailable,
 	ReasonMailboxFull: ErrUnavailable,
 	ReasonBusy:        ErrUnavailable,
+
+	ReasonUnauthenticated: ErrForbidden,
+	ReasonUnverified:      ErrUnavailable,
 }
 
 // Reasons returns every reason with its kind.

@@ -45,6 +45,9 @@ var (
 		mail.ReasonDiskFull:    {452, smtp.EnhancedCode{4, 3, 1}},
 		mail.ReasonMailboxFull: {452, smtp.EnhancedCode{4, 3, 1}},
 		mail.ReasonBusy:        {451, smtp.EnhancedCode{4, 3, 2}},
+
+		mail.ReasonUnauthenticated: {550, smtp.EnhancedCode{5, 7, 26}}, // RFC 7372, 3.3
+		mail.ReasonUnverified:      {451, smtp.EnhancedCode{4, 7, 26}},
 	}
 )
 
