@@ -64,6 +64,9 @@ func (g *Gate) decide(
 		c.Apply = func(m *mail.Mail, ref audit.Ref) {
 			m.Decisions = append(m.Decisions, decision(p, v, tx.Now(), m.Digest, ref))
 			m.NextAttempt = later(tx.Now(), m.NotBefore)
+			if c.Facts.State == mail.Quarantined && v.Approve {
+				label(m, LabelClean)
+			}
 		}
 		return nil
 	})
@@ -215,8 +218,10 @@ func explain(v step.Answer, m *mail.Mail) error {
 		return stale("the mailbox is read_only: nothing may leave it; the mail stays held")
 	case step.Frozen:
 		return stale("a freeze is in force: nothing in its scope moves; the mail stays held")
+	case step.Kept:
+		return errKept
 	case step.TooLate:
-		if m.State == mail.Held {
+		if m.State == mail.Held || m.State == mail.Quarantined {
 			return stale("the hold expired at %s", m.ExpiresAt.Format(time.RFC3339))
 		}
 		return stale("too late: the mail is being sent")

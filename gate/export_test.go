@@ -6,10 +6,8 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// Receive puts an incoming mail, as a door would; there is none yet.
-func Receive(g *Gate, tx store.Tx, m *mail.Mail, raw store.Staged) error {
-	return g.receive(tx, m, raw)
-}
+// Put puts an incoming mail that no door makes.
+func Put(g *Gate, tx store.Tx, m *mail.Mail, raw store.Staged) error { return g.receive(tx, m, raw) }
 
 // Render sets how g renders notices.
 func Render(g *Gate, render func(message.Notice) []byte) { g.render = render }

@@ -49,6 +49,16 @@ type Options struct {
 	// nil means always. It is asked after the clock of the store was read.
 	Trusted func() bool
 
+	// What a mailbox may keep of incoming mail, what its agents do not see included.
+	QuotaSize  int64 // octets
+	QuotaCount int   // mails
+
+	// Filter judges a mail of either direction before it is stored; nil takes every mail
+	// for clean. A *mail.Error refuses the mail in its words.
+	Filter func(ctx context.Context, m *mail.Mail, raw []byte) (mail.Spam, error)
+	// Filer keeps what a mailbox makes of its mail; nil keeps nothing.
+	Filer Filer
+
 	Log     *slog.Logger // nil means slog.Default
 	Metrics *metrics.Metrics
 }
@@ -75,6 +85,7 @@ func (o Options) check() {
 		"MaxSize": o.MaxSize, "MaxRcpt": int64(o.MaxRcpt), "SubmissionsPerMinute": int64(o.SubmissionsPerMinute),
 		"HeldSize": o.HeldSize, "BacklogSize": o.BacklogSize, "RetryLifetime": int64(o.RetryLifetime),
 		"HeldCount": int64(o.HeldCount), "BacklogCount": int64(o.BacklogCount),
+		"QuotaSize": o.QuotaSize, "QuotaCount": int64(o.QuotaCount),
 	} {
 		if n <= 0 {
 			panic("gate: Options." + name + " is required")
@@ -113,6 +124,7 @@ var (
 	errRate   = mail.ErrRateLimited.Errorf("too many mails with this credential; " +
 		"try again in a minute").Over(mail.LimitSubmissionRate)
 	errNoRcpt = mail.ReasonNoRecipient.Errorf("no valid recipients")
+	errKept   = mail.ReasonKept.Errorf("a legal hold is in force: nothing of this mailbox is erased")
 	errSelf   = mail.ReasonSelf.Errorf("who submits a mail can never decide over it")
 	errScope  = mail.ReasonScope.Errorf("this needs a credential with the oversight scope")
 	errKey    = mail.ReasonScope.Errorf("this needs a credential with the send scope")
@@ -139,24 +151,66 @@ func (g *Gate) update(ctx context.Context, fn func(store.Tx) error) error {
 	return answer(g.db.Update(ctx, fn))
 }
 
-// move makes a step of a stored mail, with the notice that its end asks for.
-func (g *Gate) move(tx store.Tx, m *mail.Mail, c queue.Change) (step.Outcome, error) {
-	out, err := g.q.Move(tx, m, c)
+// Filer keeps threads and whatever else is made of the mail that a mailbox shows. It is
+// called inside the transaction of the step: an error gives up the step.
+type Filer interface {
+	File(tx store.Tx, m *mail.Mail) error   // the mailbox shows m from now on
+	Unfile(tx store.Tx, m *mail.Mail) error // it does not any more; m may be stripped
+}
+
+// enter puts a new mail.
+func (g *Gate) enter(tx store.Tx, m *mail.Mail, raw store.Staged, c queue.Change) (step.Outcome, error) {
+	out, err := g.q.Put(tx, m, raw, c)
 	if err == nil && out.Answer == step.Done {
-		err = g.notify(tx, m)
+		err = g.file(tx, m, false)
 	}
 	return out, err
+}
+
+// move makes a step of a stored mail, with the notice that its end asks for.
+func (g *Gate) move(tx store.Tx, m *mail.Mail, c queue.Change) (step.Outcome, error) {
+	shown := m.Visible()
+	out, err := g.q.Move(tx, m, c)
+	if err == nil && out.Answer == step.Done {
+		err = errors.Join(g.file(tx, m, shown), g.notify(tx, m))
+	}
+	return out, err
+}
+
+// file tells the Filer when a mail comes into the view of its mailbox, or leaves it.
+func (g *Gate) file(tx store.Tx, m *mail.Mail, before bool) error {
+	switch {
+	case m.Visible() == before || g.o.Filer == nil:
+		return nil
+	case before:
+		return g.o.Filer.Unfile(tx, m)
+	}
+	return g.o.Filer.File(tx, m)
+}
+
+// judge has the filter judge a mail that is not stored yet.
+func (g *Gate) judge(ctx context.Context, m *mail.Mail, raw []byte) error {
+	if g.o.Filter == nil {
+		return nil
+	}
+	s, err := g.o.Filter(ctx, m, raw)
+	if err != nil {
+		return err
+	}
+	m.Spam = &s
+	return nil
 }
 
 // Facts gathers everything a step may depend on but the digest and the person:
 // Intact, Match and Self are the caller's.
 func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 	f := step.Facts{Direction: m.Direction, Notice: m.Notice != nil, State: m.State, Basis: m.Basis}
-	box, err := g.reg.Mailbox(tx, m.Mailbox)
+	box, err := g.reg.Receives(tx, m.Mailbox)
 	if err != nil {
 		return f, fmt.Errorf("gate: mailbox of %s: %w", m.ID, err)
 	}
-	f.Mode = box.Mode
+	f.Mode, f.Kept = box.Mode, box.LegalHold
+	f.Spam = m.Spam != nil && m.Spam.Verdict == mail.SpamQuarantined
 	if m.Direction == mail.Incoming {
 		f.Frozen, err = g.reg.FrozenMailbox(tx, m.Mailbox)
 	} else {
@@ -168,8 +222,10 @@ func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 	if err := g.domainFacts(tx, m, box, &f); err != nil {
 		return f, err
 	}
-	if f.Listed, err = g.reg.Allowed(tx, m.Mailbox, named(m)); err != nil {
-		return f, fmt.Errorf("gate: allowlist of %s: %w", m.ID, err)
+	if m.Direction == mail.Outgoing {
+		if f.Listed, err = g.reg.Allowed(tx, m.Mailbox, named(m)); err != nil {
+			return f, fmt.Errorf("gate: allowlist of %s: %w", m.ID, err)
+		}
 	}
 	now := tx.Now()
 	trusted := g.o.Trusted()

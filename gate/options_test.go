@@ -9,7 +9,7 @@ import (
 // A limit of zero could be taken for none.
 func TestAGateNeedsEveryLimit(t *testing.T) {
 	full := Options{MaxSize: 1, MaxRcpt: 1, HeldSize: 1, BacklogSize: 1, HeldCount: 1, BacklogCount: 1,
-		RetryLifetime: 1, SubmissionsPerMinute: 1}
+		RetryLifetime: 1, SubmissionsPerMinute: 1, QuotaSize: 1, QuotaCount: 1}
 	full.check()
 	v := reflect.ValueOf(&full).Elem()
 	numbers := 0
@@ -30,7 +30,7 @@ func TestAGateNeedsEveryLimit(t *testing.T) {
 			o.check()
 		}()
 	}
-	if numbers != 8 {
+	if numbers != 10 {
 		t.Errorf("found %d limits", numbers)
 	}
 }

@@ -26,7 +26,10 @@ func (g *Gate) fits(tx store.Tx, m *mail.Mail, facts step.Facts) error {
 	to := step.Step(facts, step.Submit).State
 	maxCount, maxSize, errCount, errSize := g.o.HeldCount, g.o.HeldSize, errHeldCount, errHeldSize
 	switch to {
-	case mail.Held:
+	case mail.Held, mail.Quarantined:
+		if m.Direction == mail.Incoming { // a stranger is told of no decision
+			errCount, errSize = errQuotaCount.Over(mail.LimitHeldCount), errQuotaSize.Over(mail.LimitHeldSize)
+		}
 	case mail.Ready:
 		maxCount, maxSize, errCount, errSize = g.o.BacklogCount, g.o.BacklogSize, errBacklogCount, errBacklogSize
 	default:

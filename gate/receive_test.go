@@ -9,21 +9,30 @@ import (
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/queue"
 )
+
+const hello = "From: ada@dest.test\r\nTo: bot@example.test\r\nSubject: Hello\r\n\r\nGood evening.\r\n"
+
+// brought is a mail of the world for these addresses.
+func brought(to ...string) gate.Delivery {
+	d := gate.Delivery{From: mail.MustAddress("ada@dest.test"), Raw: []byte(hello), Door: "smtp-in", TLS: true,
+		Prefix: []byte("Received: from mx.dest.test\r\n"),
+		Arrival: mail.Arrival{Helo: "mx.dest.test", Remote: "192.0.2.1",
+			Auth: mail.Authentication{SPF: mail.Check{Result: "pass"}, DMARC: mail.Check{Result: "pass"}}}}
+	for _, a := range to {
+		d.To = append(d.To, mail.MustAddress(a))
+	}
+	return d
+}
 
 // incoming brings a mail for the mailbox.
 func (h *fixture) incoming() (*mail.Mail, error) {
 	h.Helper()
-	raw := []byte("From: ada@dest.test\r\nTo: bot@example.test\r\nSubject: Hello\r\n\r\nGood evening.\r\n")
-	m := &mail.Mail{ID: mail.NewID(h.Clock.Now()), Direction: mail.Incoming, Mailbox: h.Box, HoldFor: 7 * 24 * time.Hour,
-		SubmittedAt: h.Clock.Now(), Size: int64(len(raw)),
-		Envelope: mail.Envelope{From: mail.MustAddress("ada@dest.test"),
-			Rcpts: []mail.Rcpt{{Addr: h.Box, Standing: mail.Delivered}}}}
-	m.Digest = mail.DigestOf(m.Envelope, raw)
-	return m, h.DB.Update(h.ctx, func(tx store.Tx) error {
-		return gate.Receive(h.Gate, tx, m, store.Inline(queue.RawKey(m.ID), raw))
-	})
+	list, err := h.Gate.Receive(h.ctx, brought(h.Box.String()))
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
 }
 
 // arrive brings a mail that is taken.

@@ -19,7 +19,7 @@ func TestWhoBroughtAMailNeverDecidesOverIt(t *testing.T) {
 	m.HoldFor = 1 << 50
 	m.Digest = mail.DigestOf(m.Envelope, raw)
 	h.Update(func(tx store.Tx) error {
-		return gate.Receive(h.Gate, tx, m, store.Inline(queue.RawKey(m.ID), raw))
+		return gate.Put(h.Gate, tx, m, store.Inline(queue.RawKey(m.ID), raw))
 	})
 	for _, yes := range []bool{true, false} {
 		_, err := h.Gate.Decide(h.ctx, h.Approver, m.ID, gate.Decision{Approve: yes, Digest: m.Digest})

@@ -150,6 +150,9 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 		return r, errRate
 	}
 	m, raw, err := g.read(p, s, box, ours, now)
+	if err == nil {
+		err = g.judge(ctx, m, raw)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -260,7 +263,7 @@ func (g *Gate) put(
 		private["blueprint"], private["shape"] = i.Blueprint, i.Shape
 	}
 	by := p.Signed(audit.Record{Private: private})
-	out, err := g.q.Put(tx, m, staged, queue.Change{
+	out, err := g.enter(tx, m, staged, queue.Change{
 		Event: step.Submit, Facts: facts, Actor: by.Actor, Private: by.Private,
 		Extra: map[string]string{"door": s.Door, "agent": m.Agent},
 		Apply: func(m *mail.Mail, ref audit.Ref) {
@@ -302,13 +305,19 @@ func later(a, b time.Time) time.Time {
 	return a.UTC()
 }
 
+// reached counts the limit that err names, and returns err.
+func (g *Gate) reached(err error) error {
+	var e *mail.Error
+	if errors.As(err, &e) && e.Limit != "" {
+		g.o.Metrics.Limits.WithLabelValues(string(e.Limit)).Inc()
+	}
+	return err
+}
+
 // refused records a refusal of an authenticated principal.
 func (g *Gate) refused(ctx context.Context, p registry.Principal, from mail.Address, codes Codes, why error) {
 	var e *mail.Error
-	if errors.As(why, &e) && e.Limit != "" {
-		g.o.Metrics.Limits.WithLabelValues(string(e.Limit)).Inc()
-	}
-	if !errors.As(why, &e) || errors.Is(why, errStore) || errors.Is(why, errFull) {
+	if g.reached(why); !errors.As(why, &e) || errors.Is(why, errStore) || errors.Is(why, errFull) {
 		g.o.Log.Error("refused", "actor", p.ID(), "from", from.String(), "err", why)
 		return // our fault, and most likely nothing can be recorded now
 	}

@@ -40,6 +40,10 @@ var (
 
 		mail.ReasonUnauthenticated: http.StatusForbidden,
 		mail.ReasonUnverified:      http.StatusServiceUnavailable,
+		mail.ReasonNoMailbox:       http.StatusNotFound,
+		mail.ReasonRelay:           http.StatusForbidden,
+		mail.ReasonQuota:           http.StatusInsufficientStorage,
+		mail.ReasonKept:            http.StatusForbidden,
 	}
 	// kindText is what is said of an error that is a kind alone.
 	kindText = map[mail.Kind]string{

@@ -149,6 +149,10 @@ const (
 
 	ReasonUnauthenticated Reason = "unauthenticated" // the policy of the domain in From forbids the mail
 	ReasonUnverified      Reason = "unverified"      // who sent the mail could not be learnt
+	ReasonNoMailbox       Reason = "no_mailbox"      // incoming: a domain of ours has no such mailbox
+	ReasonRelay           Reason = "relay"           // incoming: for a domain that is not ours
+	ReasonQuota           Reason = "quota"           // incoming: the mailbox may keep no more
+	ReasonKept            Reason = "kept"            // a legal hold forbids it
 )
 
 // reasons gives each reason its kind.
@@ -169,6 +173,10 @@ var reasons = map[Reason]Kind{
 
 	ReasonUnauthenticated: ErrForbidden,
 	ReasonUnverified:      ErrUnavailable,
+	ReasonNoMailbox:       ErrNotFound,
+	ReasonRelay:           ErrForbidden,
+	ReasonQuota:           ErrUnavailable,
+	ReasonKept:            ErrForbidden,
 }
 
 // Reasons returns every reason with its kind.

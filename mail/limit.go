@@ -29,6 +29,8 @@ const (
 	LimitHeldCount    Limit = "held_count"
 	LimitBacklogSize  Limit = "backlog_size"
 	LimitBacklogCount Limit = "backlog_count"
+	LimitQuotaSize    Limit = "quota_size"
+	LimitQuotaCount   Limit = "quota_count"
 
 	// smtpd: of connections; failed logins are counted over httpd too.
 	LimitConnections         Limit = "smtp_connections"

@@ -78,6 +78,13 @@ func (m *Mail) Visible() bool {
 	return m.Direction == Outgoing && m.State != Erased || m.State == Received
 }
 
+// Stub is what of the record says that the mail was there, and nothing of who wrote to
+// whom, about what, and who decided. It has no state yet.
+func (m *Mail) Stub() Mail {
+	return Mail{ID: m.ID, Rev: m.Rev, Digest: m.Digest, Direction: m.Direction, Mailbox: m.Mailbox, Size: m.Size,
+		Basis: m.Basis, SubmitRef: m.SubmitRef, SubmittedAt: m.SubmittedAt, FinishedAt: m.FinishedAt}
+}
+
 // Recipients returns the addresses whose standing is s, copies included.
 func (m *Mail) Recipients(s Standing) []Address {
 	var out []Address

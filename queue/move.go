@@ -95,6 +95,12 @@ func (l *Ledger) step(tx store.Tx, m *mail.Mail, c Change) (step.Outcome, error)
 	if !from.CanFollow(out.State) {
 		return out, fmt.Errorf("queue: fault of the program: %s may not follow %s", out.State, from)
 	}
+	if out.State == mail.Erased {
+		if err := space.DeleteBody(tx, RawKey(m.ID)); err != nil {
+			return out, err
+		}
+		*m = m.Stub()
+	}
 	m.State, m.Basis, m.Rev = out.State, out.Basis, m.Rev+1
 	switch {
 	case !m.State.Final():

@@ -48,6 +48,10 @@ var (
 
 		mail.ReasonUnauthenticated: {550, smtp.EnhancedCode{5, 7, 26}}, // RFC 7372, 3.3
 		mail.ReasonUnverified:      {451, smtp.EnhancedCode{4, 7, 26}},
+		mail.ReasonNoMailbox:       {550, smtp.EnhancedCode{5, 1, 1}},
+		mail.ReasonRelay:           {550, smtp.EnhancedCode{5, 7, 1}},
+		mail.ReasonQuota:           {452, smtp.EnhancedCode{4, 2, 2}},
+		mail.ReasonKept:            {550, smtp.EnhancedCode{5, 7, 1}},
 	}
 )
 

@@ -21,6 +21,7 @@ type Config struct {
 	HTTP  HTTP   `toml:"http"`
 	Relay Relay  `toml:"relay"`
 	Queue Queue  `toml:"queue"`
+	Inbox Inbox  `toml:"inbox"`
 	DKIM  DKIM   `toml:"dkim"`
 	Keys  Keys   `toml:"keys"`
 	DNS   DNS    `toml:"dns"`
@@ -102,6 +103,12 @@ type Queue struct {
 	HeldCount    int      `toml:"held_count"`
 	BacklogSize  Size     `toml:"backlog_size"`
 	BacklogCount int      `toml:"backlog_count"`
+}
+
+// Inbox is what a mailbox may keep of incoming mail.
+type Inbox struct {
+	QuotaSize  Size `toml:"quota_size"`
+	QuotaCount int  `toml:"quota_count"`
 }
 
 // Keys is what becomes of the keys that sign, by itself.

@@ -54,6 +54,7 @@ var sections = []section{
 	{"http", "The API, which the command line and MCP clients use too.", false},
 	{"relay", "The way to the next hop.", false},
 	{"queue", "Retries, holds, and what a mailbox may have waiting.", false},
+	{"inbox", "What a mailbox may keep of incoming mail.", false},
 	{"dkim", "The signatures of the sending domains.", false},
 	{"keys", "The keys that sign, for identity and for DKIM; docs/keys.md.", false},
 	{"dns", "How the records of the sending domains are looked up, and what they should say.", false},
@@ -176,6 +177,11 @@ var Settings = []Setting{
 		"What one mailbox may have waiting to be sent, scheduled mail included; " +
 			"a mail beyond it is answered 452 or 507.", ""},
 	{"queue.backlog_count", "mails", `10000`, "The same, counted.", ""},
+
+	{"inbox.quota_size", "octets", `"2GB"`,
+		"What one mailbox may keep of incoming mail, held and quarantined mail included; another server that brings " +
+			"more is answered 452 and tries again.", ""},
+	{"inbox.quota_count", "mails", `200000`, "The same, counted.", ""},
 
 	{"dkim.algorithms", "rsa, ed25519", `["rsa"]`,
 		"Each mail gets a signature of each: RSA-2048, Ed25519. Most receivers do not check Ed25519; alone it is a " +

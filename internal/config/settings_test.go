@@ -146,7 +146,7 @@ func TestTheLimitsNameKeysThatExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := 0
-	key := regexp.MustCompile("`((?:smtp|memory|logins|http|relay|queue|issuer)\\.[a-z0-9_]+)`")
+	key := regexp.MustCompile("`((?:smtp|memory|logins|http|relay|queue|inbox|inbound|filter|issuer)\\.[a-z0-9_]+)`")
 	for _, m := range key.FindAllStringSubmatch(string(limits), -1) {
 		named++
 		if !slices.ContainsFunc(Settings, func(s Setting) bool { return s.Key == m[1] }) {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -24,6 +25,8 @@ type Mailbox struct {
 	CreatedAt   time.Time     `json:"created_at"`
 
 	RefPolicy mail.RefPolicy `json:"agent_ref,omitempty"` // how the identity header names the agent
+
+	LegalHold bool `json:"legal_hold,omitempty"` // nothing of it is erased
 }
 
 // MailboxPatch names what SetMailbox changes; nil leaves a value as it is.
@@ -62,6 +65,9 @@ func (r *Registry) addMailbox(tx store.Tx, p Principal, addr mail.Address, agent
 	} else if ok {
 		return Mailbox{}, in(ErrExists, "mailbox %s is here already", addr)
 	}
+	if slices.Contains(Reserved, strings.ToLower(addr.Local())) {
+		return Mailbox{}, in(ErrInvalid, "%s is for the operator; give the agent another address", addr)
+	}
 	m := Mailbox{Address: addr, Mode: mail.GatedSend, CreatedAt: tx.Now()}
 	for _, name := range agents {
 		if err := r.use(tx, &m, name); err != nil {
@@ -95,6 +101,27 @@ func (r *Registry) Mailbox(tx store.Tx, addr mail.Address) (Mailbox, error) {
 		err = in(ErrNotFound, "no mailbox %s", addr)
 	}
 	return m, err
+}
+
+// Reserved are the mailboxes that every domain has (RFC 2142): mail for them is for the
+// operator, and no agent sees it.
+var Reserved = []string{"postmaster", "abuse"}
+
+// Receives returns the mailbox that mail for an address goes to: one that was added, or
+// the operator's own of a domain of ours, which has no agents. ErrNotFound if there is none.
+func (r *Registry) Receives(tx store.Tx, addr mail.Address) (Mailbox, error) {
+	m, ok, err := get[Mailbox](tx, mailboxKey+addr.Key())
+	if err != nil || ok {
+		return m, err
+	}
+	if !slices.Contains(Reserved, strings.ToLower(addr.Local())) {
+		return m, in(ErrNotFound, "no mailbox %s", addr)
+	}
+	d, err := r.Domain(tx, addr.Domain())
+	if err != nil {
+		return m, err
+	}
+	return Mailbox{Address: addr, Mode: mail.ReadOnly, CreatedAt: d.CreatedAt}, nil
 }
 
 // Mailboxes returns every mailbox by address.

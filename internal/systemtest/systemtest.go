@@ -93,6 +93,8 @@ func (s *System) NewGate(db store.Store, o gate.Options) *gate.Gate {
 	o.HeldSize, o.HeldCount = cmp.Or(o.HeldSize, int64(c.Queue.HeldSize)), cmp.Or(o.HeldCount, c.Queue.HeldCount)
 	o.BacklogSize = cmp.Or(o.BacklogSize, int64(c.Queue.BacklogSize))
 	o.BacklogCount = cmp.Or(o.BacklogCount, c.Queue.BacklogCount)
+	o.QuotaSize = cmp.Or(o.QuotaSize, int64(c.Inbox.QuotaSize))
+	o.QuotaCount = cmp.Or(o.QuotaCount, c.Inbox.QuotaCount)
 	o.RetryLifetime = cmp.Or(o.RetryLifetime, time.Duration(c.Queue.Lifetime))
 	o.SubmissionsPerMinute = cmp.Or(o.SubmissionsPerMinute, c.HTTP.SubmissionsPerMinute)
 	return gate.New(db, s.Ledger, s.Registry, s.Audit, s.Nodes, o)

@@ -24,7 +24,8 @@ import (
 //	0  before the number was kept: notices were records of the inbox alone
 //	1  notices are incoming mail of the ledger; counters by node
 //	2  domains have a challenge, and a time at which they were last verified
-const Format = 2
+//	3  received mail is counted by mailbox
+const Format = 3
 
 const formatKey = "format"
 
@@ -41,7 +42,7 @@ type Upgrader struct {
 }
 
 // steps are the ways from each format to the next.
-var steps = [Format]func(Upgrader, context.Context) error{Upgrader.fromZero, Upgrader.fromOne}
+var steps = [Format]func(Upgrader, context.Context) error{Upgrader.fromZero, Upgrader.fromOne, Upgrader.fromTwo}
 
 // Run brings the store to Format. It refuses a store of a later format, of which
 // it has changed nothing.

@@ -235,7 +235,7 @@ func TestAStoreOfANewerFormatIsRefusedAndStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for format, want := range map[string]string{
-		"3": "newer multimail (format 3, this program knows 2)", "x": "format of the data", "-1": "format of the data",
+		"4": "newer multimail (format 4, this program knows 3)", "x": "format of the data", "-1": "format of the data",
 	} {
 		err := f.db.Update(t.Context(), func(tx store.Tx) error {
 			return storetest.Records(tx).Put("format", []byte(format))
