@@ -54,6 +54,7 @@ internal/hsm:
 internal/keyset: mail
 internal/rotation: mail internal/keyset internal/registry internal/store audit
 internal/secret:
+internal/spam: mail internal/message internal/metrics
 internal/throttle:
 internal/zone: internal/resolver
 internal/mailtest: mail

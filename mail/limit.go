@@ -70,6 +70,9 @@ const (
 	LimitReviewList Limit = "review_list"
 	// gate: of the refusals that one principal can have recorded in a minute.
 	LimitAuditRefusals Limit = "audit_refusals"
+	// spam: of the questions to a filter program at the same time, and of one mail.
+	LimitFilterQuestions Limit = "filter_questions"
+	LimitFilterSize      Limit = "filter_size"
 	// httpd: of one principal, and of one answer.
 	LimitWaiters   Limit = "waiters"
 	LimitListSize  Limit = "list_size"

@@ -26,6 +26,8 @@ type Config struct {
 	Keys  Keys   `toml:"keys"`
 	DNS   DNS    `toml:"dns"`
 
+	Filter Filter `toml:"filter"`
+
 	Logins Logins `toml:"logins"`
 	Memory Memory `toml:"memory"`
 
@@ -135,6 +137,23 @@ type DNS struct {
 	Reports      string   `toml:"reports"`
 	MTASTSMode   string   `toml:"mta_sts_mode"`
 	MTASTSMaxAge Duration `toml:"mta_sts_max_age"`
+}
+
+// Filter is what judges whether mail is spam.
+type Filter struct {
+	Kind            string   `toml:"kind"`
+	Address         string   `toml:"address"`
+	PasswordFile    string   `toml:"password_file"`
+	CAFile          string   `toml:"ca_file"`
+	Timeout         Duration `toml:"timeout"`
+	MaxSize         Size     `toml:"max_size"`
+	FlagScore       int      `toml:"flag_score"`
+	QuarantineScore int      `toml:"quarantine_score"`
+	Outgoing        bool     `toml:"outgoing"`
+	WhenDown        string   `toml:"when_down"`
+
+	Controller             string `toml:"controller"`
+	ControllerPasswordFile string `toml:"controller_password_file"`
 }
 
 // Default returns what holds where the file is silent.

@@ -58,6 +58,7 @@ var sections = []section{
 	{"dkim", "The signatures of the sending domains.", false},
 	{"keys", "The keys that sign, for identity and for DKIM; docs/keys.md.", false},
 	{"dns", "How the records of the sending domains are looked up, and what they should say.", false},
+	{"filter", "What judges whether mail is spam; docs/spam.md.", false},
 	{"issuer", "An issuer of tokens that agents log in with, over SMTP (OAUTHBEARER, XOAUTH2), HTTP and MCP; " +
 		"docs/entra.md has an example. What a token may do is also bounded by the agent that it is bound to.", true},
 	{"issuer.scopes", "What the scopes or roles of a token mean here. What is not named means nothing.", false},
@@ -213,6 +214,32 @@ var Settings = []Setting{
 		"Mode of the MTA-STS policy (RFC 8461). enforce only after reports without failures; none to end a policy.", ""},
 	{"dns.mta_sts_max_age", "", `"7d"`,
 		"How long other servers keep the policy; a year at most.", ""},
+
+	{"filter.kind", "rspamd or milter", `""`,
+		"Program that is asked about each mail; empty: incoming mail is judged by the signs built in alone.", ""},
+	{"filter.address", "URL or socket", `""`,
+		"Where it listens. rspamd: http://127.0.0.1:11333, https://host:port or unix:/path; a milter: " +
+			"inet:127.0.0.1:8891 or unix:/path. Without TLS only on this machine: it is sent the whole mail.", ""},
+	{"filter.password_file", "file, mode 0600", `""`, "Password of rspamd's worker, if it wants one.", ""},
+	{"filter.ca_file", "PEM file", `""`, "Certificate authorities to trust for https, beside the system's.", ""},
+	{"filter.timeout", "", `"10s"`,
+		"How long it may take for one mail, the wait for its turn included. Longer counts as down.", ""},
+	{"filter.max_size", "octets", `"25MB"`,
+		"Largest mail that it is sent. A larger one is flagged unasked.", ""},
+	{"filter.flag_score", "points", `6`,
+		"Score from which a mail is flagged: it is delivered, and marked.", ""},
+	{"filter.quarantine_score", "points", `15`,
+		"Score from which a mail is quarantined: it waits for an approver, in every mode.", ""},
+	{"filter.outgoing", "", `true`,
+		"The program is asked about outgoing mail too. Its verdict is shown to the approver; mail that it would " +
+			"quarantine is held.", ""},
+	{"filter.when_down", "tempfail or accept-flagged", `"tempfail"`,
+		"What happens to mail while the program does not answer, or answers what cannot be meant. tempfail: 451 or " +
+			"503, the sender tries again. accept-flagged: it is taken, judged by the signs built in, and flagged.", ""},
+	{"filter.controller", "URL or socket", `""`,
+		"rspamd's controller, such as http://127.0.0.1:11334: it learns what an approver reports as spam, and what " +
+			"one releases from quarantine. Empty: nothing is learnt. What an agent says is never learnt.", ""},
+	{"filter.controller_password_file", "file, mode 0600", `""`, "Password of the controller.", ""},
 
 	{"issuer.name", "name", `""`,
 		"Name of this issuer in bindings, records and the log. Required; it is not changed later.", ""},

@@ -65,6 +65,9 @@ func (d *Daemon) assemble() (err error) {
 	}); err != nil {
 		return err
 	}
+	if err := d.makeFilter(m); err != nil {
+		return err
+	}
 	if err := d.makeGate(c, m); err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/resolver"
 	"github.com/multimail/multimail/internal/rotation"
+	"github.com/multimail/multimail/internal/spam"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
 	"github.com/multimail/multimail/internal/upgrade"
@@ -72,6 +73,8 @@ type Daemon struct {
 	reader   *queue.Reader
 	delivery *delivery.Delivery
 	gate     *gate.Gate
+	filter   *spam.Filter
+	trainer  *spam.Trainer // nil: nothing is learnt
 	relay    *relay.Client
 	resolver *resolver.Resolver
 	watcher  *zone.Watcher
@@ -202,6 +205,9 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	go d.keys.Run(qctx)
 	go d.checkSettings(qctx)
 	go d.watcher.Run(qctx)
+	if d.trainer != nil {
+		go d.trainer.Run(qctx)
+	}
 
 	err := d.announce(ready)
 	if err == nil {

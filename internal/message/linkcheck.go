@@ -2,6 +2,7 @@ package message
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -16,6 +17,20 @@ var (
 	knownSchemes = set("http https mailto ftp ftps sftp ssh git webcal tel sms geo cid mid")
 	namesNoHost  = set("tel sms geo cid mid")
 )
+
+// WhyNumber is the Why of a link to an IP address, or to what browsers take for one.
+const WhyNumber = "the host of its target is a number"
+
+// MixesScripts reports whether a label of the host of a link is written in letters of
+// several scripts, as it is shown in a Review.
+func MixesScripts(target string) bool {
+	target, _, _ = strings.Cut(target, " ")
+	host, _ := targetHost(target)
+	if u, err := idna.Punycode.ToUnicode(host); err == nil {
+		host = u
+	}
+	return slices.ContainsFunc(strings.Split(host, "."), mixesScripts)
+}
 
 // checkLink says why a link may lead elsewhere than it seems to.
 func checkLink(target, text string) string {
@@ -103,7 +118,7 @@ func authority(s string) (host, why string) {
 	case strings.Contains(host, "%"):
 		return "", "the host of its target is percent-encoded"
 	case strings.HasPrefix(host, "["), last != "" && last[0] >= '0' && last[0] <= '9':
-		return "", "the host of its target is a number"
+		return "", WhyNumber
 	case strings.Trim(port, "0123456789") != "":
 		return "", "the port of its target is no number"
 	case strings.IndexFunc(name, func(r rune) bool { return !isHostRune(r) }) >= 0:

@@ -25,6 +25,10 @@ type Metrics struct {
 	AttemptTime  prometheus.Histogram   // seconds of one delivery attempt
 	Limits       *prometheus.CounterVec // by limit: a name of docs/limits.md
 
+	Verdicts       *prometheus.CounterVec // of spam, by direction: in, out; and verdict: clean, flagged, quarantined
+	FilterFailures *prometheus.CounterVec // by reason: connect, timeout, closed, answer, down, busy, later, learn
+	FilterTime     prometheus.Histogram   // seconds of one question to the filter
+
 	registry *prometheus.Registry
 }
 
@@ -40,11 +44,17 @@ func New() *Metrics {
 	m.Decisions = m.counter("mail_decisions_total", "Decisions, ends of a hold, and refused decisions.", "verdict")
 	m.Attempts = m.counter("mail_attempt_results_total", "Results of attempts, by recipient.", "result")
 	m.Limits = m.counter("mail_limit_reached_total", "How often a limit of docs/limits.md was reached.", "limit")
+	m.Verdicts = m.counter("mail_spam_verdicts_total", "Mails judged, by verdict.", "direction", "verdict")
+	m.FilterFailures = m.counter("mail_filter_failures_total", "Questions to the filter without a verdict.", "reason")
 	m.AttemptTime = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "mail_attempt_seconds", Help: "Duration of one delivery attempt.",
 		Buckets: prometheus.ExponentialBuckets(0.005, 4, 8),
 	})
-	m.registry.MustRegister(m.AttemptTime,
+	m.FilterTime = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "mail_filter_seconds", Help: "Duration of one question to the spam filter.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
+	})
+	m.registry.MustRegister(m.AttemptTime, m.FilterTime,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
