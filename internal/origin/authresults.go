@@ -114,13 +114,23 @@ func (p *resultParser) comment() {
 	p.i, p.bad = len(p.s), true
 }
 
-// word reads a name of letters, digits, hyphens, underscores and dots, in lower case.
+// word reads a name of letters, digits, hyphens and underscores, in lower case.
 func (p *resultParser) word() string {
 	begin := p.i
-	for p.i < len(p.s) && (mail.IsAlnum(p.s[p.i]) || strings.IndexByte("-_.", p.s[p.i]) >= 0) {
+	for p.i < len(p.s) && (mail.IsAlnum(p.s[p.i]) || strings.IndexByte("-_", p.s[p.i]) >= 0) {
 		p.i++
 	}
 	return strings.ToLower(p.s[begin:p.i])
+}
+
+// property reads "ptype.property", or a name without a type.
+func (p *resultParser) property() string {
+	name := p.word()
+	for p.blank(); p.take('.'); p.blank() {
+		p.blank()
+		name += "." + p.word()
+	}
+	return name
 }
 
 // value reads quoted strings and other characters up to a blank, a comment or a
@@ -172,8 +182,10 @@ func (p *resultParser) result() (r methodResult, ok bool) {
 		return r, false
 	}
 	if p.take('/') { // the version of the method
-		p.value()
-		return r, p.fail()
+		if p.blank(); p.word() != "1" {
+			return r, p.fail()
+		}
+		p.blank()
 	}
 	if r.method == "" || !p.take('=') {
 		return r, p.fail()
@@ -183,8 +195,7 @@ func (p *resultParser) result() (r methodResult, ok bool) {
 		return r, p.fail()
 	}
 	for p.blank(); !p.bad && !p.at(';') && p.rest() != ""; p.blank() {
-		name := p.word()
-		p.blank()
+		name := p.property()
 		if name == "" || !p.take('=') || len(r.properties) == maxProperties {
 			return r, p.fail()
 		}

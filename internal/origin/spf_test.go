@@ -1,0 +1,150 @@
+package origin
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/multimail/multimail/mail"
+)
+
+const plain = "From: a@example.org\nSubject: x\n\nhello\n"
+
+func TestTheAddressOfTheClientIsJudgedBySPF(t *testing.T) {
+	for name, tt := range map[string]struct {
+		records map[string][]string
+		change  func(*Mail)
+		want    mail.Check
+	}{
+		"pass": {records: map[string][]string{"TXT example.org": {"v=spf1 ip4:192.0.2.0/24 -all"}},
+			want: org(pass, "")},
+		"fail": {records: map[string][]string{"TXT example.org": {"v=spf1 ip4:192.0.2.2 -all"}},
+			want: org(fail, "")},
+		"softfail": {records: map[string][]string{"TXT example.org": {"v=spf1 ~all"}},
+			want: org("softfail", "")},
+		"neutral": {records: map[string][]string{"TXT example.org": {"v=spf1 ?all"}},
+			want: org(neutral, "")},
+		"none": {want: org(none, "")},
+		"by an mx": {records: map[string][]string{"TXT example.org": {"v=spf1 mx -all"},
+			"MX example.org":   {"0 mx.example.org"},
+			"A mx.example.org": {"192.0.2.1"}}, want: org(pass, "")},
+		"by a reverse name": {records: map[string][]string{"TXT example.org": {"v=spf1 ptr -all"},
+			"PTR 192.0.2.1": {"mail.example.org"}, "A mail.example.org": {"192.0.2.1"}},
+			want: org(pass, "")},
+		"IPv6": {records: map[string][]string{"TXT example.org": {"v=spf1 a -all"}, "AAAA example.org": {"2001:db8::1"}},
+			change: func(m *Mail) { m.Remote = netip.MustParseAddr("2001:db8::1") },
+			want:   org(pass, "")},
+		"exists, asked by IPv6": {records: map[string][]string{"TXT example.org": {"v=spf1 exists:x.test -all"},
+			"A x.test": {"127.0.0.2"}}, change: func(m *Mail) { m.Remote = netip.MustParseAddr("2001:db8::1") },
+			want: org(pass, "")},
+		"IPv4 within IPv6": {records: map[string][]string{"TXT example.org": {"v=spf1 ip4:192.0.2.1 -all"}},
+			change: func(m *Mail) { m.Remote = netip.MustParseAddr("::ffff:192.0.2.1") },
+			want:   org(pass, "")},
+		"the null sender": {records: map[string][]string{"TXT mail.example.org": {"v=spf1 ip4:192.0.2.1 -all"}},
+			change: func(m *Mail) { m.From = mail.Address{} }, want: mail.Check{Result: pass, Domain: "mail.example.org"}},
+		"the null sender and no name": {change: func(m *Mail) { m.From, m.Helo = mail.Address{}, "[192.0.2.1]" },
+			want: mail.Check{Result: none, Detail: "null sender, and the EHLO name is no domain"}},
+		"no answer": {records: map[string][]string{"TXT example.org": {"SERVFAIL"}},
+			want: org(temperror, "the DNS does not answer")},
+		"no answer to an include": {records: map[string][]string{"TXT example.org": {"v=spf1 include:b.test -all"},
+			"TXT b.test": {"SERVFAIL"}},
+			want: org(temperror, "the DNS does not answer")},
+		"two records": {records: map[string][]string{"TXT example.org": {"v=spf1 -all", "v=spf1 +all"}},
+			want: org(permerror, "more than one record")},
+		"nonsense": {records: map[string][]string{"TXT example.org": {"v=spf1 banana -all"}},
+			want: org(permerror, "the record is malformed")},
+		"behind a hop": {records: map[string][]string{"TXT example.org": {"v=spf1 -all"}},
+			change: func(m *Mail) { m.Remote = netip.Addr{} }},
+	} {
+		m := from(plain)
+		if tt.change != nil {
+			tt.change(&m)
+		}
+		if tt.records == nil {
+			tt.records = map[string][]string{}
+		}
+		f, err := check(t, newZone(tt.records), m)
+		if err != nil || f.Auth.SPF != tt.want {
+			t.Errorf("%s: %+v, %v, want %+v", name, f.Auth.SPF, err, tt.want)
+		}
+	}
+}
+
+// bombs are records that cause as many questions as they can.
+func bombs() map[string]map[string][]string {
+	out := map[string]map[string][]string{
+		"an include of itself": {"TXT example.org": {"v=spf1 include:example.org -all"}},
+		"a redirect to itself": {"TXT example.org": {"v=spf1 redirect=example.org"}},
+		"void lookups":         {"TXT example.org": {"v=spf1 a:1.test a:2.test a:3.test a:4.test a:5.test -all"}},
+		"a tree":               {}, "mx of ten hosts": {}, "ten names of the address": {}, "a chain": {},
+	}
+	var all, mx, names []string
+	for i := range 20 {
+		all = append(all, fmt.Sprintf("include:t%d.test", i))
+		out["a chain"][fmt.Sprintf("TXT c%d.test", i)] = []string{fmt.Sprintf("v=spf1 include:c%d.test -all", i+1)}
+	}
+	for i := range 20 {
+		out["a tree"][fmt.Sprintf("TXT t%d.test", i)] = []string{"v=spf1 " + strings.Join(all, " ") + " -all"}
+	}
+	out["a tree"]["TXT example.org"] = out["a tree"]["TXT t0.test"]
+	out["a chain"]["TXT example.org"] = []string{"v=spf1 include:c0.test -all"}
+	for i := range 10 {
+		h := fmt.Sprintf("h%d.test", i)
+		out["mx of ten hosts"]["A "+h] = []string{"198.51.100.1"}
+		out["ten names of the address"]["A "+h] = []string{"192.0.2.9"}
+		mx, names = append(mx, "0 "+h), append(names, h)
+	}
+	terms := ""
+	for i := range 10 {
+		out["mx of ten hosts"][fmt.Sprintf("MX m%d.test", i)] = mx
+		terms += fmt.Sprintf(" mx:m%d.test", i)
+	}
+	out["mx of ten hosts"]["TXT example.org"] = []string{"v=spf1" + terms + " -all"}
+	out["ten names of the address"]["TXT example.org"] = []string{"v=spf1 ptr:a.test ptr:b.test ptr:c.test -all"}
+	out["ten names of the address"]["PTR 192.0.2.1"] = append(names, names...)
+	return out
+}
+
+func TestNoRecordCausesMoreQuestionsThanAreAllowed(t *testing.T) {
+	for name, records := range bombs() {
+		z := newZone(records)
+		f, err := check(t, z, from(plain))
+		if err != nil || f.Auth.SPF.Result != permerror && name != "ten names of the address" {
+			t.Errorf("%s: %+v, %v", name, f.Auth.SPF, err)
+		}
+		// One question of DMARC comes on top.
+		if len(z.asked) > spfQuestions+1 {
+			t.Errorf("%s: %d questions", name, len(z.asked))
+		}
+	}
+	z := newZone(bombs()["void lookups"])
+	if _, err := check(t, z, from(plain)); err != nil || len(z.asked) > 5 {
+		t.Errorf("%d questions after lookups without an answer, %v", len(z.asked), err)
+	}
+}
+
+func TestADNSThatHangsEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		records := map[string][]string{
+			"TXT example.org": {"HANG"}, "TXT _dmarc.example.org": {"HANG"}, keyOf("example.org"): {"HANG"},
+		}
+		m := from(plain)
+		m.Raw = sealed(signed(t, m.Raw, "example.org"), "example.org", none, "x; none", "from")
+		start := time.Now()
+		f, err := check(t, newZone(records), m)
+		if took := time.Since(start); took > total {
+			t.Errorf("it took %s", took)
+		}
+		a := f.Auth
+		if a.SPF.Result != temperror || a.DKIM[0].Result != temperror || a.ARC.Result != temperror ||
+			a.DMARC.Result != temperror {
+			t.Errorf("%+v", a)
+		}
+		if mail.WordOf(err) != string(mail.ReasonUnverified) {
+			t.Errorf("%v", err)
+		}
+	})
+}
