@@ -210,7 +210,8 @@ func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 		return f, fmt.Errorf("gate: mailbox of %s: %w", m.ID, err)
 	}
 	f.Mode, f.Kept = box.Mode, box.LegalHold
-	f.Spam = m.Spam != nil && m.Spam.Verdict == mail.SpamQuarantined
+	f.Spam = m.Spam != nil && m.Spam.Verdict == mail.SpamQuarantined ||
+		m.Arrival != nil && m.Arrival.Auth.Quarantine // whatever a filter makes of it
 	if m.Direction == mail.Incoming {
 		f.Frozen, err = g.reg.FrozenMailbox(tx, m.Mailbox)
 	} else {

@@ -100,6 +100,23 @@ func TestWhatAFilterTakesForSpamIsQuarantinedInEveryMode(t *testing.T) {
 	}
 }
 
+// The policy of the domain in From does not depend on what a filter makes of the mail.
+func TestWhatADomainWantsQuarantinedIsQuarantinedWithoutAFilter(t *testing.T) {
+	h := build(t)
+	h.SetMode(mail.Autonomous)
+	d := brought(h.Box.String())
+	d.Arrival.Auth.Quarantine = true
+	list, err := h.Gate.Receive(h.ctx, d)
+	if err != nil || list[0].State != mail.Quarantined || len(h.inboxed()) != 0 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	h.Approve(list[0])
+	if got := h.Mail(list[0].ID); got.State != mail.Received || len(h.inboxed()) != 1 {
+		t.Errorf("released, it is %s", got.State)
+	}
+	h.Intact()
+}
+
 func TestAFilterThatIsDownRefusesTheMail(t *testing.T) {
 	h := build(t)
 	h.gates(gate.Options{Filter: func(context.Context, *mail.Mail, []byte) (mail.Spam, error) {
