@@ -23,6 +23,7 @@ type Metrics struct {
 	Decisions    *prometheus.CounterVec // by verdict: approve, reject, cancel, expire, refused
 	Attempts     *prometheus.CounterVec // by result: delivered, temporary, permanent, stopped
 	AttemptTime  prometheus.Histogram   // seconds of one delivery attempt
+	Origins      *prometheus.CounterVec // by method: spf, dkim, dmarc, arc, identity; result: a word of RFC 8601
 	Limits       *prometheus.CounterVec // by limit: a name of docs/limits.md
 
 	Verdicts       *prometheus.CounterVec // of spam, by direction: in, out; and verdict: clean, flagged, quarantined
@@ -43,6 +44,8 @@ func New() *Metrics {
 	m.Submissions = m.counter("mail_submissions_total", "Mails offered to the gate.", "door", "verdict")
 	m.Decisions = m.counter("mail_decisions_total", "Decisions, ends of a hold, and refused decisions.", "verdict")
 	m.Attempts = m.counter("mail_attempt_results_total", "Results of attempts, by recipient.", "result")
+	m.Origins = m.counter("mail_authentication_results_total", "Results of the checks of incoming mail.", "method",
+		"result")
 	m.Limits = m.counter("mail_limit_reached_total", "How often a limit of docs/limits.md was reached.", "limit")
 	m.Verdicts = m.counter("mail_spam_verdicts_total", "Mails judged, by verdict.", "direction", "verdict")
 	m.FilterFailures = m.counter("mail_filter_failures_total", "Questions to the filter without a verdict.", "reason")
