@@ -107,7 +107,11 @@ func (*zones) Policy() string { return "version: STSv1\r\n" }
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	// A millisecond each time it is read, so that ids sort.
-	clock := systemtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Millisecond)
+	return newFixtureAt(t, systemtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Millisecond))
+}
+
+func newFixtureAt(t *testing.T, clock *systemtest.Clock) *fixture {
+	t.Helper()
 	h := &fixture{System: systemtest.New(t, systemtest.Options{Now: clock.Now}), t: t, clock: clock,
 		keys: map[string]string{}, ids: map[string]string{}, tokens: tokens{}, logs: &bytes.Buffer{}}
 	var err error

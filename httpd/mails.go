@@ -130,7 +130,7 @@ func (s *Server) covered(ctx context.Context, c caller, id mail.ID) (*mail.Mail,
 		return nil, missing("mail")
 	case err != nil:
 		return nil, err
-	case !c.Covers(m.Mailbox):
+	case !c.Covers(m.Mailbox), c.Kind == registry.KindAgent && !m.Visible():
 		return nil, missing("mail")
 	}
 	return m, nil
