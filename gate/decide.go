@@ -49,10 +49,12 @@ func (g *Gate) decide(
 	if len(v.Reason) > maxReason {
 		return nil, mail.ErrInvalid.Errorf("reason is longer than %d octets", maxReason)
 	}
+	released := false // from quarantine
 	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
 		if !p.Has(registry.ScopeOversight) || !p.Covers(m.Mailbox) {
 			return errScope
 		}
+		released = c.Facts.State == mail.Quarantined && v.Approve
 		self, err := g.submitted(tx, p, m)
 		if err != nil {
 			return err
@@ -64,7 +66,7 @@ func (g *Gate) decide(
 		c.Apply = func(m *mail.Mail, ref audit.Ref) {
 			m.Decisions = append(m.Decisions, decision(p, v, tx.Now(), m.Digest, ref))
 			m.NextAttempt = later(tx.Now(), m.NotBefore)
-			if c.Facts.State == mail.Quarantined && v.Approve {
+			if released {
 				label(m, LabelClean)
 			}
 		}
@@ -77,6 +79,8 @@ func (g *Gate) decide(
 		return nil, err
 	case err != nil:
 		result = "refused"
+	case released:
+		g.learn(id, false)
 	}
 	g.o.Metrics.Decisions.WithLabelValues(result).Inc()
 	g.o.Log.Info(map[bool]string{true: "approved", false: "rejected"}[v.Approve],

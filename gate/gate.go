@@ -56,6 +56,9 @@ type Options struct {
 	// Filter judges a mail of either direction before it is stored; nil takes every mail
 	// for clean. A *mail.Error refuses the mail in its words.
 	Filter func(ctx context.Context, m *mail.Mail, raw []byte) (mail.Spam, error)
+	// Learn is told, after the commit, what a person with the oversight scope takes for
+	// spam, and what one releases from quarantine; nil learns nothing. It does not wait.
+	Learn func(id mail.ID, spam bool)
 	// Filer keeps what a mailbox makes of its mail; nil keeps nothing.
 	Filer Filer
 

@@ -23,8 +23,10 @@ const (
 // an approver lets the mailbox see it again. A mail that the mailbox does not show is
 // mail.ErrNotFound.
 func (g *Gate) ReportSpam(ctx context.Context, p registry.Principal, id mail.ID) (*mail.Mail, error) {
-	return g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
-		may := p.Has(registry.ScopeSend) || p.Has(registry.ScopeOversight)
+	oversight := false
+	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
+		oversight = p.Has(registry.ScopeOversight)
+		may := p.Has(registry.ScopeSend) || oversight
 		if m.Direction != mail.Incoming || !p.Covers(m.Mailbox) || !m.Visible() {
 			return fmt.Errorf("gate: report %s: %w", id, mail.ErrNotFound)
 		}
@@ -38,6 +40,18 @@ func (g *Gate) ReportSpam(ctx context.Context, p registry.Principal, id mail.ID)
 		}
 		return nil
 	})
+	if err == nil && oversight {
+		g.learn(id, true)
+	}
+	return m, err
+}
+
+// learn passes on what an approver says. What an agent says is not learnt: the mail that
+// it reads could talk it into teaching the filter anything.
+func (g *Gate) learn(id mail.ID, spam bool) {
+	if g.o.Learn != nil {
+		g.o.Learn(id, spam)
+	}
 }
 
 // label keeps a reader's word beside the judgement of the filter.
