@@ -30,6 +30,7 @@ type serveCmd struct {
 	NextHop     string        `help:"With --dev: relay to this server, not the capture directory." placeholder:"HOST:PORT"`
 	ApprovalTTL time.Duration `help:"With --dev: how long a mail is held." placeholder:"DURATION"`
 	Issuers     string        `help:"With --dev: take tokens of the issuers of this file." type:"path" placeholder:"FILE"`
+	Filter      string        `help:"With --dev: ask the spam filter of this file." type:"path" placeholder:"FILE"`
 	Ports       string        `help:"With --dev: fixed ports, or auto for free ones." enum:"fixed,auto" default:"fixed"`
 	Verbose     bool          `help:"With --dev: log every event."`
 }
@@ -39,8 +40,8 @@ func (s serveCmd) Validate() error {
 	switch {
 	case s.Dev == (s.Config != ""):
 		return errors.New("give either --dev or --config FILE")
-	case !s.Dev && (s.NextHop != "" || s.ApprovalTTL != 0 || s.Issuers != "" || s.Ports != "fixed"):
-		return errors.New("--next-hop, --approval-ttl, --issuers and --ports belong to --dev")
+	case !s.Dev && (s.NextHop+s.Issuers+s.Filter != "" || s.ApprovalTTL != 0 || s.Ports != "fixed"):
+		return errors.New("--next-hop, --approval-ttl, --issuers, --filter and --ports belong to --dev")
 	case s.ApprovalTTL < 0:
 		return errors.New("--approval-ttl: must be positive")
 	}
@@ -85,8 +86,15 @@ func (s serveCmd) dev(e *environment) error {
 			return err
 		}
 	}
+	filter := config.Default().Filter
+	if s.Filter != "" {
+		if filter, err = config.ReadFilter(s.Filter); err != nil {
+			return err
+		}
+	}
 	d, err := daemon.NewDev(daemon.DevOptions{
-		Data: data, Issuers: issuers, NextHop: s.NextHop, Hold: s.ApprovalTTL, FreePorts: s.Ports == "auto", Version: version,
+		Data: data, Issuers: issuers, Filter: &filter,
+		NextHop: s.NextHop, Hold: s.ApprovalTTL, FreePorts: s.Ports == "auto", Version: version,
 		Log: slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level})),
 	})
 	if err != nil {

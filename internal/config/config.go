@@ -189,21 +189,32 @@ func Read(path string) (Config, error) {
 // ReadIssuers reads the issuers of a file alone, for a daemon whose other settings
 // are given.
 func ReadIssuers(path string) ([]Issuer, error) {
+	c, err := readPart(path, checkPositive, checkIssuers)
+	return c.Issuers, err
+}
+
+// ReadFilter is ReadIssuers for the spam filter.
+func ReadFilter(path string) (Filter, error) {
+	c, err := readPart(path, checkPositive, checkFilter)
+	return c.Filter, err
+}
+
+// readPart reads a file of which only what these functions check is used.
+func readPart(path string, checks ...func(Config) *KeyError) (Config, error) {
+	c := Default()
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return c, fmt.Errorf("config: %w", err)
 	}
-	c := Default()
 	if err := decode(path, string(b), &c); err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return c, fmt.Errorf("config: %w", err)
 	}
-	var bad error
-	for _, check := range []func(Config) *KeyError{checkPositive, checkIssuers} {
-		if err := check(c); err != nil && bad == nil {
-			bad = placed(path, string(b), err)
+	for _, check := range checks {
+		if err := check(c); err != nil {
+			return c, placed(path, string(b), err)
 		}
 	}
-	return c.Issuers, bad
+	return c, nil
 }
 
 // Parse is Read for text; its errors begin with the name and the line.

@@ -78,6 +78,7 @@ type DevOptions struct {
 	Hold      time.Duration // how long a mail is held; 0 means the default
 	FreePorts bool          // any free ports of loopback, not the fixed ones
 	Issuers   []config.Issuer
+	Filter    *config.Filter // nil: incoming mail is judged by the signs built in alone
 	Version   string
 	Log       *slog.Logger // nil means slog.Default
 }
@@ -136,6 +137,9 @@ func NewDev(o DevOptions) (*Daemon, error) {
 func devConfig(o DevOptions) config.Config {
 	c := config.Default()
 	c.Data, c.Node, c.Issuers = o.Data, "dev", o.Issuers
+	if o.Filter != nil {
+		c.Filter = *o.Filter
+	}
 	c.SMTP.Submission, c.SMTP.Submissions, c.HTTP.Listen = devPorts.submission, devPorts.submissions, devPorts.http
 	if o.FreePorts {
 		c.SMTP.Submission, c.SMTP.Submissions, c.HTTP.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"

@@ -206,6 +206,9 @@ func readAnswer(body []byte, messageID string) (a answer, err error) {
 		return a, lie("an action that is not known")
 	}
 	a.verdict, a.reasons = verdict, symbols(c.Symbols)
+	if verdict != mail.SpamClean {
+		a.reasons = slices.Insert(a.reasons, 0, "rspamd: "+c.Action)
+	}
 	return a, nil
 }
 

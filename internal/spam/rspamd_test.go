@@ -79,7 +79,11 @@ func TestRspamdActionsAreVerdicts(t *testing.T) {
 		if s.Verdict != want || s.Score != 3.5 || s.Filter != KindRspamd {
 			t.Errorf("%s: %+v", action, s)
 		}
-		if !slices.Equal(s.Reasons, []string{"C 4", `A 1.5: one\x0atwo`}) {
+		reasons := []string{"C 4", `A 1.5: one\x0atwo`}
+		if want != mail.SpamClean {
+			reasons = append([]string{"rspamd: " + action}, reasons...)
+		}
+		if !slices.Equal(s.Reasons, reasons) {
 			t.Errorf("%s: %q", action, s.Reasons)
 		}
 	}
