@@ -41,6 +41,15 @@
 // (htmlattribute.go), styles (htmlstyle.go, htmlcolour.go) and style sheets
 // (htmlsheet.go). htmlflow.go lays the text out, htmllink.go takes out the links.
 //
+// An agent gets a [Reading] of what a stranger wrote: reading.go, with readtext.go
+// for charsets and files in running text. role.go tells text from files,
+// attachment.go lists these, safename.go names them.
+// A page is read by the same cut as the approver's (tokens.go): sight.go walks it
+// as a browser does, with sightclose.go for what ends an element, sightmarkdown.go
+// for what is written and sightremote.go for what would be fetched. What is
+// hidden is found by csslook.go, from what cssrules.go and cssselect.go read of
+// styles, and csscolour.go of colours.
+//
 // A delivery status notification is written, and read back, by notice.go. What other
 // servers report, such notifications and complaints, is read by report.go.
 //

@@ -58,44 +58,16 @@ var linkColours = []colour{{0, 0, 0xee}, {0x55, 0x1a, 0x8b}}
 // renderHTML renders source.
 func renderHTML(source string) *page {
 	p := &page{link: -1, body: element{name: "body", size: normalSize}, linkColours: linkColours}
-	p.walk(source)
+	eachToken(source, p)
 	p.endLink()
 	return p
 }
 
-func (p *page) walk(source string) {
-	z := html.NewTokenizer(strings.NewReader(source))
-	read := 0
-	for {
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			if read < len(source) {
-				p.aside("unclosed tag", source[read:])
-			}
-			return
-		}
-		read += len(z.Raw())
-		switch kind {
-		case html.TextToken:
-			p.text(string(z.Text()))
-		case html.StartTagToken, html.SelfClosingTagToken:
-			t := z.Token()
-			if t.Data == "noscript" { // mail programs run no script, so they read what is inside
-				z.NextIsNotRawText()
-			}
-			p.start(t)
-		case html.EndTagToken:
-			name, _ := z.TagName()
-			p.end(string(name))
-		case html.CommentToken:
-			bogus := !strings.HasPrefix(source[read-len(z.Raw()):], "<!--")
-			p.comment(string(z.Text()), bogus)
-		case html.DoctypeToken:
-			s := strings.TrimSpace(string(z.Text()))
-			if f := strings.Fields(strings.ToLower(s)); len(f) == 0 || f[0] != "html" || len(f) > 1 && f[1] != "public" {
-				p.aside("doctype", s)
-			}
-		}
+func (p *page) unclosed(s string) { p.aside("unclosed tag", s) }
+
+func (p *page) doctype(s string) {
+	if f := strings.Fields(strings.ToLower(s)); len(f) == 0 || f[0] != "html" || len(f) > 1 && f[1] != "public" {
+		p.aside("doctype", s)
 	}
 }
 

@@ -34,7 +34,7 @@ func ReadIncoming(raw []byte) Incoming {
 		warn.add(over.Public)
 	}
 	root.warnings(&warn)
-	in.Header.Attachments = root.attachments()
+	in.Header.Attachments = countFiles(root)
 	in.TextHash = textHash(root, left)
 	in.Warnings = warn.list
 	return in

@@ -21,6 +21,7 @@ type entity struct {
 	plainToo    bool       // some programs overlook the encoding
 	body        []byte     // not decoded
 	outside     [][]byte   // text between the parts: preamble, epilogue, lines that are no field
+	stray       []byte     // lines of its header that are no field
 	parts       []*entity  // of a multipart, or the one message in a message/rfc822
 	odd         string     // why two readers may see two different things here
 
@@ -255,6 +256,7 @@ func (e *entity) readType(header []byte, left *budget) {
 	}
 	if len(stray) > 0 {
 		e.outside = append(e.outside, stray)
+		e.stray = stray
 	}
 	seen := map[string]bool{}
 	for _, f := range e.fields {
@@ -351,19 +353,4 @@ func (e *entity) attached() bool { return !e.shown() || len(e.names()) > 0 }
 // isMessage reports whether the entity is an attached message that was cut.
 func (e *entity) isMessage() bool {
 	return len(e.parts) > 0 && strings.HasPrefix(e.kind, "message/")
-}
-
-// attachments counts what a reader offers as files; an attached message is one.
-func (e *entity) attachments() int {
-	switch {
-	case e.isMessage():
-		return 1
-	case len(e.parts) == 0 && e.attached():
-		return 1
-	}
-	n := 0
-	for _, p := range e.parts {
-		n += p.attachments()
-	}
-	return n
 }

@@ -80,7 +80,7 @@ func Read(raw []byte, o ReadOptions) (*Message, error) {
 	if err := root.checkBoundaries(); err != nil {
 		return nil, err
 	}
-	msg.Header.Attachments = root.attachments()
+	msg.Header.Attachments = countFiles(root)
 	msg.TextHash = textHash(root, left)
 	return msg, nil
 }
