@@ -28,6 +28,8 @@ type Config struct {
 
 	Filter Filter `toml:"filter"`
 
+	Inbound Inbound `toml:"inbound"`
+
 	Logins Logins `toml:"logins"`
 	Memory Memory `toml:"memory"`
 
@@ -47,6 +49,34 @@ type SMTP struct {
 	MaxConnections int    `toml:"max_connections"`
 	MaxPerSource   int    `toml:"max_connections_per_source"`
 	MaxCommands    int    `toml:"max_commands"`
+}
+
+// Inbound is mail from the world.
+type Inbound struct {
+	Listen         string `toml:"listen"`
+	LMTP           string `toml:"lmtp"`
+	LMTPAuthServID string `toml:"lmtp_authserv_id"`
+	Hostname       string `toml:"hostname"`
+	MaxRecipients  int    `toml:"max_recipients"`
+	MaxConnections int    `toml:"max_connections"`
+	MaxPerSource   int    `toml:"max_connections_per_source"`
+
+	ConnectionsPerMinute int `toml:"connections_per_minute"`
+	MessagesPerMinute    int `toml:"messages_per_minute"`
+	UnknownPerMinute     int `toml:"unknown_recipients_per_minute"`
+
+	Trusted []Hop `toml:"trusted"`
+}
+
+// Hop is a server in front of this one, and how it is recognised.
+type Hop struct {
+	Name         string   `toml:"name"`
+	Ranges       []string `toml:"ranges"`
+	Proof        string   `toml:"proof"`
+	Certificates []string `toml:"certificates"`
+	Header       string   `toml:"header"`
+	Value        string   `toml:"value"`
+	AuthServID   string   `toml:"authserv_id"`
 }
 
 // Logins limits failed logins.

@@ -49,6 +49,10 @@ func listed(table string) bool { return lists(table) > 0 }
 var sections = []section{
 	{"", "", false},
 	{"smtp", "Submission by agents.", false},
+	{"inbound", "Mail from the world, for the mailboxes of this installation; docs/inbound.md.", false},
+	{"inbound.trusted", "A server in front of this one, such as a mail gateway: what it found out about a sender is " +
+		"believed. It is recognised by its address and by a proof; without the proof a connection is a stranger's.",
+		true},
 	{"memory", "What is in memory at the same time.", false},
 	{"logins", "Failed logins, over SMTP and HTTP together.", false},
 	{"http", "The API, which the command line and MCP clients use too.", false},
@@ -101,6 +105,48 @@ var Settings = []Setting{
 		"Most of them from one source: an IPv4 address or an IPv6 /64. Loopback is exempt.", ""},
 	{"smtp.max_commands", "commands", `500`,
 		"Most commands of a session, beside max_recipients, without a login or a message that is taken.", ""},
+
+	{"inbound.listen", "host:port", `""`,
+		"Listener for SMTP of other servers, such as :25, with STARTTLS if smtp.tls_cert_file is given; empty for " +
+			"none.", ""},
+	{"inbound.lmtp", "host:port or unix:PATH", `""`,
+		"Listener for LMTP (RFC 2033) of a mail server in front, on a loopback or private address or a unix socket; " +
+			"empty for none. Who reaches it is trusted to have checked where mail comes from.", ""},
+	{"inbound.lmtp_authserv_id", "host name", `""`,
+		"The authserv-id of the server in front that speaks LMTP: the topmost Authentication-Results field is " +
+			"believed if it has this name. Empty: none is.", ""},
+	{"inbound.hostname", "host name", `""`,
+		"Name announced to other servers, and the authserv-id of our Authentication-Results; empty for " +
+			"smtp.hostname.", ""},
+	{"inbound.max_recipients", "recipients", `100`,
+		"Most recipients of one message; a further one is answered 452, and comes with the next message.", ""},
+	{"inbound.max_connections", "connections", `500`,
+		"Most connections at the same time, of each listener; a further one is answered 421.", ""},
+	{"inbound.max_connections_per_source", "connections", `20`,
+		"Most of them from one source: an IPv4 address or an IPv6 /64. Loopback and trusted servers are exempt, " +
+			"here and below.", ""},
+	{"inbound.connections_per_minute", "connections a minute", `120`, "Of one source; a further one is answered 421.", ""},
+	{"inbound.messages_per_minute", "messages a minute", `300`, "Of one source; a further one is answered 450.", ""},
+	{"inbound.unknown_recipients_per_minute", "recipients a minute", `30`,
+		"Of one source: recipients that do not exist here. Over its limit every recipient is answered 450.", ""},
+
+	{"inbound.trusted.name", "name", `""`,
+		"Its name in records and pages: letters, digits and '-'. Required.", ""},
+	{"inbound.trusted.ranges", "addresses or CIDR", `[]`,
+		"Where it connects from, such as 192.0.2.0/28. Required.", ""},
+	{"inbound.trusted.proof", "certificate, private or header", `""`,
+		"certificate: its TLS client certificate is one of certificates. private: every range is private " +
+			"(RFC 1918, RFC 4193, loopback) and nobody else is in it. header: for the ranges that a provider shares " +
+			"among its customers, such as those of Exchange Online: the message has the field header, once, with " +
+			"value; name one that the provider itself overwrites. Required.", ""},
+	{"inbound.trusted.certificates", "SHA-256, hex", `[]`,
+		"Of proof certificate: the fingerprints, as printed by openssl x509 -noout -fingerprint -sha256.", ""},
+	{"inbound.trusted.header", "field", `""`,
+		"Of proof header: such as X-MS-Exchange-CrossTenant-Id.", ""},
+	{"inbound.trusted.value", "text", `""`, "Of proof header: such as the id of your tenant.", ""},
+	{"inbound.trusted.authserv_id", "host name", `""`,
+		"The authserv-id of its Authentication-Results: the topmost such field is believed if it has this name. " +
+			"Empty: none is.", ""},
 
 	{"memory.messages", "octets", `"512MB"`,
 		"Messages that are coming in, over SMTP, HTTP and MCP; a further one is answered 451 or 503. " +
