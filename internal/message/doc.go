@@ -53,8 +53,9 @@
 // A delivery status notification is written, and read back, by notice.go. What other
 // servers report, such notifications and complaints, is read by report.go.
 //
-// A mail leaves: received.go writes the trace field, header.go and bodyhash.go
-// give signers what they sign, and check.go tells a verifier whether a message
+// A mail leaves: received.go writes the trace field, as trace.go does for one that
+// came in, header.go and bodyhash.go give signers what they sign, and check.go tells a
+// verifier whether a message
 // is read in one way. contenthash.go hashes what it says in whatever form, by
 // stricter rules than all of the above: contentmime.go cuts it, contenttext.go
 // decodes texts, contenthtml.go and contentreference.go take them out of pages.

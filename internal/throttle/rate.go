@@ -18,6 +18,10 @@ func NewRate(perMinute int, now func() time.Time) *Rate {
 	return &Rate{now: now, t: newTable(perMinute)}
 }
 
+// Wait returns how long until the budget of key has one again, zero if it has. It takes
+// nothing.
+func (r *Rate) Wait(key string) time.Duration { return r.t.wait(key, r.now()) }
+
 // Take takes one from the budget of key. When none is left it takes nothing and
 // returns how long until there is one again.
 func (r *Rate) Take(key string) (wait time.Duration) {

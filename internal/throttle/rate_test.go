@@ -27,3 +27,20 @@ func TestARateGivesAMinutesWorthAndFillsUpEvenly(t *testing.T) {
 		t.Error("two a second")
 	}
 }
+
+func TestWaitingTakesNothing(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	r := NewRate(1, func() time.Time { return now })
+	for range 3 {
+		if w := r.Wait("a"); w != 0 {
+			t.Fatalf("wait %v before anything was taken", w)
+		}
+	}
+	r.Take("a")
+	if w := r.Wait("a"); w != time.Minute {
+		t.Errorf("wait %v", w)
+	}
+	if w := r.Wait("b"); w != 0 {
+		t.Errorf("another key waits %v", w)
+	}
+}
