@@ -28,7 +28,7 @@ sign/fetch: mail
 dkim: mail internal/message internal/keyset internal/secret
 relay: mail
 audit: internal/store
-smtpd: mail gate internal/throttle internal/registry internal/metrics
+smtpd: mail gate internal/message internal/throttle internal/registry internal/metrics
 httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit
 	internal/metrics internal/keyset internal/rotation sign dkim httpd/api internal/zone
 httpd/api:

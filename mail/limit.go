@@ -43,6 +43,15 @@ const (
 	LimitEndlessLine         Limit = "smtp_endless_line"
 	LimitAuthLine            Limit = "smtp_auth_line"
 
+	// smtpd: of mail from the world.
+	LimitInboundConnections       Limit = "inbound_connections"
+	LimitInboundSourceConnections Limit = "inbound_connections_per_source"
+	LimitInboundConnectionRate    Limit = "inbound_connection_rate"
+	LimitInboundMessageRate       Limit = "inbound_message_rate"
+	LimitInboundRecipients        Limit = "inbound_recipients"
+	LimitInboundUnknown           Limit = "inbound_unknown_recipients"
+	LimitInboundUnknownRate       Limit = "inbound_unknown_rate"
+
 	// smtpd and httpd: of messages in memory.
 	LimitInFlight Limit = "messages_in_flight"
 

@@ -22,7 +22,11 @@ func (c *conn) auth(arg string) (reply, error) {
 	case mech == "":
 		return fromError(errSyntax), nil
 	}
-	server, err := c.sess.Auth(strings.ToUpper(mech))
+	login, ok := c.sess.(smtp.AuthSession)
+	if !ok {
+		return fromError(errMechanism), nil
+	}
+	server, err := login.Auth(strings.ToUpper(mech))
 	if err != nil {
 		return fromError(err), nil
 	}

@@ -5,43 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"github.com/multimail/multimail/mail"
 )
 
-// lookup returns what carries a verb out, or nil. An error it returns is one of
-// the connection, which ends with it.
-func lookup(verb string) func(c *conn, arg string) (reply, error) {
-	switch verb {
-	case "EHLO":
-		return (*conn).ehlo
-	case "HELO":
-		return (*conn).helo
-	case "STARTTLS":
-		return (*conn).startTLS
-	case "AUTH":
-		return (*conn).auth
-	case "MAIL":
-		return (*conn).mailFrom
-	case "RCPT":
-		return (*conn).rcptTo
-	case "DATA":
-		return (*conn).data
-	case "RSET":
-		return (*conn).rset
-	case "NOOP":
-		return (*conn).noop
-	case "QUIT":
-		return (*conn).quit
-	case "VRFY":
-		return (*conn).vrfy
-	case "EXPN":
-		return (*conn).expn
-	case "HELP":
-		return (*conn).help
-	}
-	return nil
-}
+// verb carries out a command. An error it returns is one of the connection, which
+// ends with it.
+type verb func(c *conn, arg string) (reply, error)
 
 func (c *conn) ehlo(arg string) (reply, error) {
 	r, err := c.helo(arg)
@@ -49,17 +22,16 @@ func (c *conn) ehlo(arg string) (reply, error) {
 		return r, err
 	}
 	r.lines = append(r.lines, "PIPELINING", fmt.Sprintf("SIZE %d", c.srv.o.MaxSize), "8BITMIME",
-		"ENHANCEDSTATUSCODES", "DSN")
-	if m := c.sess.AuthMechanisms(); len(m) > 0 {
-		r.lines = append(r.lines, "AUTH "+strings.Join(m, " "))
-	}
-	if !c.secure {
+		"ENHANCEDSTATUSCODES")
+	r.lines = append(r.lines, c.srv.p.keywords(c)...)
+	if !c.secure && c.srv.o.TLSConfig != nil {
 		r.lines = append(r.lines, "STARTTLS")
 	}
+	c.extended = true
 	return r, nil
 }
 
-// helo greets. The client's name is never used.
+// helo greets. What the client calls itself decides nothing here.
 //
 // QUIRK: odd names are taken; some clients send a file's name.
 func (c *conn) helo(arg string) (reply, error) {
@@ -67,13 +39,13 @@ func (c *conn) helo(arg string) (reply, error) {
 		return newReply(501, "5.5.4", "a name is expected"), nil
 	}
 	c.reset()
-	c.greeted = true
+	c.greeted, c.hello, c.extended = true, strings.TrimSpace(arg), false
 	return reply{code: 250, lines: []string{c.srv.o.Hostname}}, nil
 }
 
 func (c *conn) reset() {
 	c.sess.Reset()
-	c.mail, c.rcpts, c.size = false, 0, 0
+	c.mail, c.rcpts, c.size = false, nil, 0
 }
 
 // startTLS begins TLS. Octets that came with the command would be read after
@@ -85,6 +57,8 @@ func (c *conn) startTLS(arg string) (reply, error) {
 		return newReply(501, "5.5.4", "STARTTLS takes no parameter"), nil
 	case c.secure:
 		return newReply(503, "5.5.1", "TLS is active already"), nil
+	case c.srv.o.TLSConfig == nil:
+		return newReply(502, "5.5.1", "TLS is not offered"), nil
 	case c.wire.pending():
 		return newReply(503, "5.5.1", "nothing may follow STARTTLS before the handshake").closing(), nil
 	}
@@ -101,7 +75,7 @@ func (c *conn) mailFrom(arg string) (reply, error) {
 	if err != nil {
 		return fromError(err), nil
 	}
-	o, err := mailOptions(params)
+	o, err := mailOptions(params, c.srv.p.params)
 	if err == nil {
 		err = c.sess.Mail(path, o)
 	}
@@ -120,14 +94,14 @@ func (c *conn) rcptTo(arg string) (reply, error) {
 	if err != nil {
 		return fromError(err), nil
 	}
-	o, err := rcptOptions(params)
+	o, err := rcptOptions(params, c.srv.p.params)
 	if err == nil {
 		err = c.sess.Rcpt(path, o)
 	}
 	if err != nil {
 		return fromError(err), nil
 	}
-	c.rcpts++
+	c.rcpts = append(c.rcpts, path)
 	return newReply(250, "2.1.5", "recipient ok"), nil
 }
 
@@ -138,8 +112,8 @@ func (c *conn) data(arg string) (reply, error) {
 		return newReply(501, "5.5.4", "DATA takes no parameter"), nil
 	case !c.mail:
 		return fromError(errSequence), nil
-	case c.rcpts == 0:
-		return fromError(errNoRcpt), nil
+	case len(c.rcpts) == 0:
+		return fromError(c.srv.p.noRcpt), nil
 	}
 	hold := c.srv.o.Messages.Hold(c.owner())
 	defer hold.Release()
@@ -157,25 +131,45 @@ func (c *conn) data(arg string) (reply, error) {
 	msg, err := c.wire.data(o.MaxSize, hold, o.DataTimeout, o.MessageTimeout)
 	switch {
 	case errors.Is(err, errDataEnd):
-		return fromError(errEnds), nil
+		return c.toEach(errEnds), nil
 	case errors.Is(err, errDataLong):
-		return fromError(errLong), nil
+		c.srv.reached(c.srv.p.longest)
+		return c.toEach(c.srv.p.long), nil
 	case errors.Is(err, errDataSize):
-		return fromError(errBig), nil
+		return c.toEach(errBig), nil
 	case errors.Is(err, errDataHold):
 		c.srv.reached(mail.LimitInFlight)
-		return fromError(errInFlight), nil
+		return c.toEach(errInFlight), nil
 	case err != nil:
 		return reply{}, err // the rest of the message must not be read as commands
 	}
-	if err = c.sess.Data(content{bytes.NewReader(msg), msg}); err == nil {
-		err = errors.New("smtpd: the session gave no reply")
-	}
-	r := fromError(err)
-	if r.code < 300 {
-		c.errors, c.spent = 0, 0 // a client that sends good mail all day may err now and then
+	r := c.hand(content{bytes.NewReader(msg), msg})
+	if r.took() {
+		// A client that sends good mail all day may err now and then.
+		c.errors, c.spent, c.since = 0, 0, time.Now()
 	}
 	return r, nil
+}
+
+// hand gives a message to the session, and returns the reply to it.
+func (c *conn) hand(msg content) reply {
+	if s, ok := c.sess.(smtp.LMTPSession); ok && c.srv.p.perRcpt {
+		said := newStatuses(c.rcpts)
+		return said.reply(s.LMTPData(msg, said))
+	}
+	err := c.sess.Data(msg)
+	if err == nil {
+		err = errNoReply
+	}
+	return fromError(err)
+}
+
+// toEach refuses a message that was read: over LMTP once for each recipient.
+func (c *conn) toEach(err error) reply {
+	if c.srv.p.perRcpt {
+		return newStatuses(c.rcpts).reply(err)
+	}
+	return fromError(err)
 }
 
 // owner is who has the share of the message in the budget of all.
@@ -205,11 +199,13 @@ func (c *conn) vrfy(string) (reply, error) {
 	return newReply(252, "2.5.0", "cannot verify, but will take a message"), nil
 }
 
+// noLogin says to an agent that it has the wrong port.
+func (c *conn) noLogin(string) (reply, error) { return fromError(errNoLogin), nil }
+
 func (c *conn) expn(string) (reply, error) {
 	return newReply(502, "5.5.1", "there are no lists here"), nil
 }
 
 func (c *conn) help(string) (reply, error) {
-	return newReply(214, "2.0.0",
-		"EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT (RFC 5321, RFC 6409)"), nil
+	return newReply(214, "2.0.0", c.srv.p.help), nil
 }

@@ -33,17 +33,19 @@ type conn struct {
 	tls    *tls.ConnectionState // of the handshake; nil before it
 	cid    string               // names the connection in the log and in replies
 	remote string               // host of the client, without its port
-	sess   smtp.AuthSession
+	sess   smtp.Session
 
-	since   time.Time // when it was accepted
-	known   bool      // a login succeeded
-	greeted bool
-	mail    bool  // MAIL was accepted
-	rcpts   int   // RCPTs accepted since
-	errors  int   // replies of 5xx since the last mail that was taken
-	refused int   // credentials since the last that were right
-	spent   int   // commands since the login or the last mail that was taken
-	size    int64 // what MAIL declared; 0 for nothing
+	since    time.Time // when it was accepted, or the last mail was taken
+	known    bool      // a login succeeded
+	greeted  bool
+	extended bool     // by EHLO or LHLO, not by HELO
+	hello    string   // what the client called itself
+	mail     bool     // MAIL was accepted
+	rcpts    []string // paths of the RCPTs accepted since, as they were given
+	errors   int      // replies of 5xx since the last mail that was taken
+	refused  int      // credentials since the last that were right
+	spent    int      // commands since the login or the last mail that was taken
+	size     int64    // what MAIL declared; 0 for nothing
 }
 
 func newConn(s *Server, nc net.Conn, implicit bool) *conn {
@@ -53,14 +55,15 @@ func newConn(s *Server, nc net.Conn, implicit bool) *conn {
 		c.secure = true
 	}
 	c.wire = newWire(nc)
+	c.wire.maxText = s.p.maxText
 	c.forget()
 	return c
 }
 
 // forget starts anew, as after a TLS handshake (RFC 3207, 4.2).
 func (c *conn) forget() {
-	c.sess = c.srv.newSession(c)
-	c.known, c.greeted, c.mail, c.rcpts, c.size = false, false, false, 0, 0
+	c.sess = c.srv.p.session(c)
+	c.known, c.greeted, c.hello, c.mail, c.rcpts, c.size = false, false, "", false, nil, 0
 }
 
 // finish ends the session before its next command.
@@ -79,7 +82,7 @@ func (c *conn) serve() {
 	if t, ok := c.wire.c.(*tls.Conn); ok && !c.handshake(t) {
 		return
 	}
-	c.write(reply{code: 220, lines: []string{c.srv.o.Hostname + " ESMTP MultiMail"}})
+	c.write(reply{code: 220, lines: []string{c.srv.o.Hostname + " " + c.srv.p.protocol + " MultiMail"}})
 	for {
 		r, verb, err := c.next()
 		if err != nil {
@@ -104,8 +107,11 @@ func (c *conn) serve() {
 func (c *conn) note(r reply, verb string) {
 	c.srv.o.Metrics.Replies.WithLabelValues(verb, strconv.Itoa(r.code)).Inc()
 	if r.code >= 400 && (verb == "MAIL" || verb == "RCPT" || verb == "DATA") {
-		c.srv.o.Log.Info(logRefused, "cid", c.cid, "door", door, "verb", verb, "code", r.code,
+		c.srv.o.Log.Info(logRefused, "cid", c.cid, "door", c.srv.p.door, "verb", verb, "code", r.code,
 			"enhanced", r.enhanced, "remote", c.remote)
+	}
+	for _, next := range r.more {
+		c.note(next, verb)
 	}
 }
 
@@ -114,7 +120,7 @@ func (c *conn) handshake(t *tls.Conn) bool {
 	ctx, cancel := context.WithTimeout(c.srv.accepting, handshakeTime)
 	defer cancel()
 	if err := t.HandshakeContext(ctx); err != nil {
-		c.srv.o.Log.Info(logTLSRefused, "cid", c.cid, "door", door, "remote", c.remote, "err", err)
+		c.srv.o.Log.Info(logTLSRefused, "cid", c.cid, "door", c.srv.p.door, "remote", c.remote, "err", err)
 		return false
 	}
 	state := t.ConnectionState()
@@ -158,8 +164,8 @@ func (c *conn) write(r reply) {
 	_, _ = c.wire.w.WriteString(r.String()) // a broken connection shows at the next read
 }
 
-// timeout is how long the next command may take. Before the login one timeout
-// covers everything: NOOP does not keep a connection.
+// timeout is how long the next command may take. Before the login, or where there is
+// none between two mails, one timeout covers everything: NOOP does not keep a connection.
 func (c *conn) timeout() time.Duration {
 	if c.known {
 		return c.srv.o.CommandTimeout
@@ -183,7 +189,7 @@ func (c *conn) next() (r reply, verb string, err error) {
 	}
 	verb, arg, _ := strings.Cut(line, " ")
 	verb = strings.ToUpper(verb)
-	run := lookup(verb)
+	run := c.srv.p.verbs[verb]
 	if c.spent++; c.spent > c.srv.o.MaxCommands+c.srv.o.MaxRecipients && verb != "QUIT" {
 		c.srv.reached(mail.LimitCommands)
 		return newReply(421, "4.7.0", "too many commands without a message; connect again").closing(), "?", nil
@@ -198,7 +204,7 @@ func (c *conn) next() (r reply, verb string, err error) {
 	case strings.ContainsFunc(arg, isControl):
 		return c.fault(newReply(501, "5.5.2", "control characters are not allowed")), verb, nil
 	}
-	if r, err = run(c, arg); r.code >= 500 {
+	if r, err = run(c, arg); r.code >= 500 && r.more == nil { // each of several replies is one of a recipient
 		r = c.fault(r)
 	}
 	return r, verb, err

@@ -54,8 +54,8 @@ func cutPath(arg, keyword string) (path, params string, err error) {
 }
 
 // each calls fn for every ESMTP parameter, its keyword in upper case; one that
-// is given twice is an error.
-func each(params string, fn func(key, value string) error) error {
+// is given twice, or that the door does not offer, is an error.
+func each(params string, offered []string, fn func(key, value string) error) error {
 	seen := map[string]bool{}
 	for _, p := range strings.Fields(params) {
 		key, value, _ := strings.Cut(p, "=")
@@ -64,6 +64,12 @@ func each(params string, fn func(key, value string) error) error {
 			return errSyntax
 		}
 		seen[key] = true
+		if key == "SMTPUTF8" {
+			return errUTF8
+		}
+		if !slices.Contains(offered, key) {
+			return errParam
+		}
 		if err := fn(key, value); err != nil {
 			return err
 		}
@@ -72,9 +78,9 @@ func each(params string, fn func(key, value string) error) error {
 }
 
 // mailOptions reads the parameters of MAIL.
-func mailOptions(params string) (*smtp.MailOptions, error) {
+func mailOptions(params string, offered []string) (*smtp.MailOptions, error) {
 	o := &smtp.MailOptions{}
-	return o, each(params, func(key, value string) (err error) {
+	return o, each(params, offered, func(key, value string) (err error) {
 		switch key {
 		case "SIZE": // RFC 1870
 			n, err := strconv.ParseUint(value, 10, 63) // takes no sign
@@ -104,8 +110,6 @@ func mailOptions(params string) (*smtp.MailOptions, error) {
 			o.EnvelopeID, err = unxtext(value)
 			return err
 		case "AUTH": // RFC 4954, 5: ignored, the principal is known from the login
-		case "SMTPUTF8":
-			return errUTF8
 		default:
 			return errParam
 		}
@@ -114,9 +118,9 @@ func mailOptions(params string) (*smtp.MailOptions, error) {
 }
 
 // rcptOptions reads the parameters of RCPT (RFC 3461, 4.1 and 4.2).
-func rcptOptions(params string) (*smtp.RcptOptions, error) {
+func rcptOptions(params string, offered []string) (*smtp.RcptOptions, error) {
 	o := &smtp.RcptOptions{}
-	return o, each(params, func(key, value string) (err error) {
+	return o, each(params, offered, func(key, value string) (err error) {
 		switch key {
 		case "NOTIFY":
 			o.Notify, err = notify(value)

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/mail"
 )
@@ -20,6 +22,8 @@ type reply struct {
 	lines    []string
 	close    bool // the connection is closed after it
 	upgrade  bool // TLS begins after it
+
+	more []reply // that follow it: LMTP has one for each recipient (RFC 2033, 4.2)
 }
 
 func newReply(code int, enhanced, text string) reply {
@@ -30,6 +34,11 @@ func newReply(code int, enhanced, text string) reply {
 func (r reply) closing() reply {
 	r.close = true
 	return r
+}
+
+// took reports whether the message was taken, for one recipient at least.
+func (r reply) took() bool {
+	return r.code < 300 || slices.ContainsFunc(r.more, func(next reply) bool { return next.code < 300 })
 }
 
 // String writes the reply for the wire. Text is made printable ASCII of one
@@ -47,6 +56,9 @@ func (r reply) String() string {
 		}
 		b.WriteString(plain(l))
 		b.WriteString("\r\n")
+	}
+	for _, next := range r.more {
+		b.WriteString(next.String())
 	}
 	return b.String()
 }
@@ -89,6 +101,19 @@ var (
 	errMany   = answer(mail.ReasonRecipients.Errorf("too many recipients; send to fewer at a time"))
 	errNoRcpt = answer(mail.ReasonNoRecipient.Errorf("no valid recipients"))
 
+	errNoReply    = errors.New("smtpd: the session gave no reply")
+	errNoRcptLMTP = refusal(503, smtp.EnhancedCode{5, 5, 1}, "no valid recipients") // RFC 2033, 4.2
+	errNoLogin    = refusal(502, smtp.EnhancedCode{5, 5, 1},
+		"there is no login here: this port takes mail for its own mailboxes; agents use the port for submission")
+	errNullMany = answer(mail.ReasonRecipients.Errorf(
+		"a mail without a sender goes to one recipient; send the others a mail of their own"))
+	errLoop = answer(mail.ReasonLoop.Errorf("more than %d Received fields; the mail is in a loop", message.MaxHops).
+		Over(mail.LimitReceivedHops))
+	errMessageRate = answer(mail.ErrRateLimited.Errorf("too many messages from your address; try again in a minute"))
+	errUnknownRate = answer(mail.ErrRateLimited.Errorf(
+		"too many unknown recipients from your address; try again in a minute"))
+	errUnknownMany = refusal(421, smtp.EnhancedCode{4, 7, 0}, "too many unknown recipients; check your list")
+
 	errPlain = refusal(538, smtp.EnhancedCode{5, 7, 11},
 		"must issue a STARTTLS command first: passwords travel only under TLS")
 	errLoginPlain = refusal(530, smtp.EnhancedCode{5, 7, 0},
@@ -112,6 +137,8 @@ var (
 	errBig  = answer(mail.ErrTooLarge.Errorf("message too large"))
 	errEnds = answer(mail.ReasonContent.Errorf(
 		"only CRLF ends a line, and NUL is not allowed: send the message with CRLF line ends"))
+	errLongInbound = answer(mail.ReasonContent.Errorf("a line is longer than %d octets", maxInboundText-len(crlf)))
+
 	errLong = answer(mail.ReasonContent.Errorf(
 		"a line is longer than 998 octets: encode the message as quoted-printable or base64"))
 )

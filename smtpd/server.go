@@ -125,10 +125,11 @@ func (o Options) withFixed() Options {
 	return o
 }
 
-// Server is the submission door of one daemon.
+// Server is one door: what differs between doors is its profile.
 type Server struct {
 	o    Options
-	gate Gate
+	p    profile
+	gate Gate // of submission, as auth
 	auth Authenticator
 
 	// Sessions work under these: the interface of go-smtp takes no
@@ -144,7 +145,7 @@ type Server struct {
 	refusing  chan struct{}  // one element for each connection over the limit that gets a reply
 }
 
-// New returns a server that listens nowhere yet.
+// New returns the server for submission. It listens nowhere yet.
 func New(g Gate, a Authenticator, o Options) (*Server, error) {
 	if g == nil || a == nil {
 		return nil, errors.New("smtpd: gate and authenticator are required")
@@ -152,19 +153,26 @@ func New(g Gate, a Authenticator, o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o.withFixed(), gate: g, auth: a, conns: map[*conn]struct{}{},
+	s := newServer(o)
+	s.gate, s.auth = g, a
+	s.p = s.submission()
+	return s, nil
+}
+
+// newServer returns a server without a profile.
+func newServer(o Options) *Server {
+	s := &Server{o: o.withFixed(), conns: map[*conn]struct{}{},
 		perSource: map[string]int{}, refusing: make(chan struct{}, 16)}
 	s.accepting, s.stop = context.WithCancel(context.Background())
 	s.work, s.cut = context.WithCancel(context.Background())
-	return s, nil
+	return s
 }
 
 // Serve takes connections from l until Shutdown. With implicit TLS the first
 // octet of a connection belongs to the handshake, else STARTTLS is offered.
 func (s *Server) Serve(l net.Listener, implicit bool) error {
-	if s.o.TLSConfig == nil {
-		err := errors.New("smtpd: no TLS certificate: passwords travel only under TLS")
-		return errors.Join(err, l.Close())
+	if implicit && s.o.TLSConfig == nil {
+		return errors.Join(errors.New("smtpd: no TLS certificate"), l.Close())
 	}
 	s.mu.Lock()
 	if s.accepting.Err() != nil {
@@ -185,7 +193,7 @@ func (s *Server) Serve(l net.Listener, implicit bool) error {
 			return nil
 		}
 		// Out of file descriptors, most likely: it passes.
-		s.o.Log.Error(logAccept, "door", door, "err", err)
+		s.o.Log.Error(logAccept, "door", s.p.door, "err", err)
 		wait = min(max(2*wait, 5*time.Millisecond), time.Second)
 		select {
 		case <-time.After(wait):
@@ -196,12 +204,8 @@ func (s *Server) Serve(l net.Listener, implicit bool) error {
 
 // take starts a session, or refuses it when there are too many.
 func (s *Server) take(nc net.Conn, implicit bool) {
-	name := "submission"
-	if implicit {
-		name = "submissions"
-	}
-	s.o.Metrics.Sessions.WithLabelValues(name).Inc()
 	c := newConn(s, nc, implicit)
+	s.o.Metrics.Sessions.WithLabelValues(s.p.listener(c)).Inc()
 	if !s.enter(c) {
 		select {
 		case s.refusing <- struct{}{}:
@@ -221,15 +225,18 @@ func (s *Server) take(nc net.Conn, implicit bool) {
 func (s *Server) enter(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	source, limited := throttle.Source(c.remote)
+	source, limited := s.p.source(c.remote)
 	switch {
 	case s.accepting.Err() != nil:
 		return false
 	case len(s.conns) >= s.o.MaxConnections:
-		s.reached(mail.LimitConnections)
+		s.reached(s.p.tooMany)
 		return false
 	case limited && s.perSource[source] >= s.o.MaxPerSource:
-		s.reached(mail.LimitSourceConnections)
+		s.reached(s.p.tooNear)
+		return false
+	case limited && s.p.rate != nil && s.p.rate.Take(source) > 0:
+		s.reached(mail.LimitInboundConnectionRate)
 		return false
 	}
 	s.conns[c] = struct{}{}
@@ -246,7 +253,7 @@ func (s *Server) leave(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	source, _ := throttle.Source(c.remote)
+	source, _ := s.p.source(c.remote)
 	if s.perSource[source]--; s.perSource[source] <= 0 {
 		delete(s.perSource, source)
 	}

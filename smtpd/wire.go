@@ -46,6 +46,8 @@ type wire struct {
 	r *bufio.Reader
 	w *bufio.Writer
 
+	maxText int // octets of a line of a message, with its CRLF
+
 	mu      sync.Mutex    // guards the deadline against stop
 	block   time.Duration // how long one read may take
 	end     time.Time     // when the last read must be over
@@ -54,7 +56,7 @@ type wire struct {
 }
 
 func newWire(c net.Conn) *wire {
-	w := &wire{c: c, w: bufio.NewWriterSize(c, 4096)}
+	w := &wire{c: c, w: bufio.NewWriterSize(c, 4096), maxText: maxText}
 	w.r = bufio.NewReaderSize(w, bufferSize)
 	return w
 }
@@ -168,7 +170,7 @@ func (w *wire) data(limit int64, hold *throttle.Hold, block, total time.Duration
 	if err := w.expect(false, block, total); err != nil {
 		return nil, err
 	}
-	m := message{limit: limit, hold: hold, text: make([]byte, 0, max(4096, w.r.Buffered()))}
+	m := reading{limit: limit, line: w.maxText, hold: hold, text: make([]byte, 0, max(4096, w.r.Buffered()))}
 	for start := true; ; start = m.ended {
 		b, err := w.r.ReadSlice('\n')
 		switch {
@@ -185,9 +187,10 @@ func (w *wire) data(limit int64, hold *throttle.Hold, block, total time.Duration
 	}
 }
 
-// message is a message while it is read.
-type message struct {
-	limit  int64
+// reading is a message while it is read.
+type reading struct {
+	limit  int64          // of size
+	line   int            // of length, with the CRLF
 	hold   *throttle.Hold // of the octets of text
 	text   []byte         // nil from the first error on
 	size   int64
@@ -199,17 +202,25 @@ type message struct {
 
 // add takes a line, or a piece of one that is too long for the buffer. Whether
 // CRLF ends it must be right for pieces too: the message may end after it.
-func (m *message) add(b []byte, last bool) {
+func (m *reading) add(b []byte, last bool) {
 	m.size += int64(len(b))
 	m.length += len(b)
 	m.ended = last && (bytes.HasSuffix(b, crlf) || m.cr && len(b) == 1)
+	alone := m.cr && !(m.ended && len(b) == 1) // the CR before was not one of CRLF
 	m.cr = !last && b[len(b)-1] == '\r'
-	switch text := b[:max(0, len(b)-len(crlf))]; {
-	case !last:
+	text := b
+	switch {
+	case m.cr:
+		text = b[:len(b)-1]
+	case m.ended:
+		text = b[:max(0, len(b)-len(crlf))]
+	}
+	switch {
+	case !last && m.length > m.line:
 		m.fail(errDataLong)
-	case !m.ended || bytes.IndexByte(text, '\r') >= 0 || bytes.IndexByte(text, 0) >= 0:
+	case last && !m.ended || alone || bytes.IndexByte(text, '\r') >= 0 || bytes.IndexByte(text, 0) >= 0:
 		m.fail(errDataEnd)
-	case m.length > maxText:
+	case m.length > m.line:
 		m.fail(errDataLong)
 	case m.size > m.limit:
 		m.fail(errDataSize)
@@ -224,7 +235,7 @@ func (m *message) add(b []byte, last bool) {
 	}
 }
 
-func (m *message) fail(err error) {
+func (m *reading) fail(err error) {
 	if m.wrong == nil {
 		m.wrong = err
 	}

@@ -45,10 +45,15 @@ func printShellSettings(e *environment, i daemon.DevInfo, data string) error {
 	if err != nil {
 		return err
 	}
+	_, inbound, err := net.SplitHostPort(i.Inbound)
+	if err != nil {
+		return err
+	}
 	vars := [][2]string{
 		{"SSL_CERT_FILE", i.CAFile}, {"CURL_CA_BUNDLE", i.CAFile},
 		{"REQUESTS_CA_BUNDLE", i.CAFile}, {"NODE_EXTRA_CA_CERTS", i.CAFile},
 		{"SMTP_HOST", host}, {"SMTP_PORT", port}, {"SMTP_TLS_PORT", tlsPort},
+		{"INBOUND_PORT", inbound},
 		{"SMTP_USERNAME", i.Username}, {"SMTP_PASSWORD", i.Password}, {"SMTP_FROM", i.Mailbox},
 		{"MULTIMAIL_URL", i.HTTP}, {"MULTIMAIL_API_KEY", i.AgentKey}, {"MULTIMAIL_DATA", data},
 	}

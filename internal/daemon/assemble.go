@@ -178,6 +178,9 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	}); err != nil {
 		return err
 	}
+	if err := d.makeInbound(unchecked{}, messages, m); err != nil {
+		return err
+	}
 	domain := "" // whose key document is served by default
 	if d.dev != nil {
 		domain = devDomain

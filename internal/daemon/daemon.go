@@ -80,11 +80,14 @@ type Daemon struct {
 	watcher  *zone.Watcher
 	document func(ctx context.Context, domain string) (fetch.Document, error) // that a domain serves
 	smtp     *smtpd.Server
+	inbound  *smtpd.Server // nil: no listener for SMTP from the world
+	lmtp     *smtpd.Server // nil: none for LMTP
 	http     *httpd.Server
 	clock    *clockwork
 	tokens   *oauth.Verifier // nil: no issuer is configured
 
 	submission, submissions, api net.Listener // nil for none
+	world, front                 net.Listener // of inbound and lmtp; nil for none
 	smtpTLS, apiTLS              *tls.Config  // apiTLS nil: plain HTTP
 	certificates                 []*certificate
 	socket                       string
@@ -98,6 +101,8 @@ type Addresses struct {
 	Submission  string // host:port, STARTTLS
 	Submissions string // host:port, implicit TLS
 	HTTP        string // host:port
+	Inbound     string // host:port, SMTP from the world
+	LMTP        string // host:port or path
 	Socket      string // path
 }
 
@@ -144,6 +149,7 @@ func (d *Daemon) listen() (err error) {
 	}{
 		{"smtp.submission", d.o.Config.SMTP.Submission, &d.submission},
 		{"smtp.submissions", d.o.Config.SMTP.Submissions, &d.submissions},
+		{"inbound.listen", d.o.Config.Inbound.Listen, &d.world},
 		{"http.listen", d.o.Config.HTTP.Listen, &d.api},
 	} {
 		if l.addr == "" {
@@ -153,9 +159,15 @@ func (d *Daemon) listen() (err error) {
 			return fmt.Errorf("%s: %w", l.key, err)
 		}
 	}
+	if d.lmtp != nil {
+		if d.front, err = listenLMTP(d.o.Config.Inbound.LMTP); err != nil {
+			return fmt.Errorf("inbound.lmtp: %w", err)
+		}
+	}
 	if d.dev != nil {
 		d.dev.info.PID = os.Getpid()
 		d.dev.info.Submission, d.dev.info.Submissions = d.submission.Addr().String(), d.submissions.Addr().String()
+		d.dev.info.Inbound = d.world.Addr().String()
 		d.dev.info.HTTP, d.dev.info.AdminSocket = "http://"+d.api.Addr().String(), d.socket
 	}
 	return nil
@@ -169,7 +181,8 @@ func (d *Daemon) Addresses() Addresses {
 		}
 		return l.Addr().String()
 	}
-	return Addresses{Submission: addr(d.submission), Submissions: addr(d.submissions), HTTP: addr(d.api), Socket: d.socket}
+	return Addresses{Submission: addr(d.submission), Submissions: addr(d.submissions), HTTP: addr(d.api),
+		Inbound: addr(d.world), LMTP: addr(d.front), Socket: d.socket}
 }
 
 // Run serves until ctx ends, then drains (new connections first, then attempts
@@ -193,6 +206,12 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	}
 	if d.submissions != nil {
 		serve("submissions", func() error { return d.smtp.Serve(d.submissions, true) })
+	}
+	if d.inbound != nil {
+		serve("inbound", func() error { return d.inbound.Serve(d.world, false) })
+	}
+	if d.lmtp != nil {
+		serve("lmtp", func() error { return d.lmtp.Serve(d.front, false) })
 	}
 	if err := d.serveAPI(ctx, serve); err != nil {
 		return errors.Join(err, d.Close())
@@ -252,7 +271,7 @@ func (d *Daemon) announce(ready func() error) error {
 		}
 	}
 	d.o.Log.Info("listening", "socket", at.Socket, "submission", at.Submission,
-		"submissions", at.Submissions, "http", at.HTTP)
+		"submissions", at.Submissions, "inbound", at.Inbound, "lmtp", at.LMTP, "http", at.HTTP)
 	if ready == nil {
 		return nil
 	}
@@ -270,7 +289,7 @@ func (d *Daemon) drain(stopDelivery func(), deliveryDone <-chan struct{}, stopWo
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	stopDelivery()
-	err := errors.Join(d.smtp.Shutdown(ctx), d.http.Shutdown(ctx))
+	err := d.shutdown(ctx)
 	select {
 	case <-deliveryDone:
 	case <-ctx.Done():
@@ -283,11 +302,29 @@ func (d *Daemon) drain(stopDelivery func(), deliveryDone <-chan struct{}, stopWo
 	return errors.Join(err, d.Close())
 }
 
+// shutdown ends all servers at the same time: what one of them waits for must not take
+// the time of the others.
+func (d *Daemon) shutdown(ctx context.Context) error {
+	ends := []func(context.Context) error{d.smtp.Shutdown, d.http.Shutdown}
+	for _, s := range []*smtpd.Server{d.inbound, d.lmtp} {
+		if s != nil {
+			ends = append(ends, s.Shutdown)
+		}
+	}
+	errs := make([]error, len(ends))
+	var wg sync.WaitGroup
+	for i, end := range ends {
+		wg.Go(func() { errs[i] = end(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
 // Close closes what New opened. Run does it at its end; a daemon that never ran
 // needs it. A second call returns what the first did.
 func (d *Daemon) Close() error {
 	d.closing.Do(func() {
-		for _, l := range []net.Listener{d.submission, d.submissions, d.api} {
+		for _, l := range []net.Listener{d.submission, d.submissions, d.world, d.front, d.api} {
 			if l != nil {
 				l.Close() // a shutdown has closed it already
 			}

@@ -34,6 +34,7 @@ type DevInfo struct {
 	PID         int    `json:"pid"`
 	Submission  string `json:"submission"`  // host:port, STARTTLS
 	Submissions string `json:"submissions"` // host:port, implicit TLS
+	Inbound     string `json:"inbound"`     // host:port, SMTP from the world
 	HTTP        string `json:"http"`        // base URL
 	CAFile      string `json:"ca_file"`
 	Operator    string `json:"operator"`
@@ -99,7 +100,8 @@ func (d *devMode) close() error {
 }
 
 // devPorts are the loopback ports of the dev mode.
-var devPorts = struct{ submission, submissions, http string }{"127.0.0.1:1587", "127.0.0.1:1465", "127.0.0.1:8025"}
+var devPorts = struct{ submission, submissions, inbound, http string }{
+	"127.0.0.1:1587", "127.0.0.1:1465", "127.0.0.1:1025", "127.0.0.1:8025"}
 
 // NewDev makes a daemon that needs no configuration: on loopback, with a demo
 // agent and, unless a next hop is named, with a server that writes what it is
@@ -141,8 +143,10 @@ func devConfig(o DevOptions) config.Config {
 		c.Filter = *o.Filter
 	}
 	c.SMTP.Submission, c.SMTP.Submissions, c.HTTP.Listen = devPorts.submission, devPorts.submissions, devPorts.http
+	c.Inbound.Listen = devPorts.inbound
 	if o.FreePorts {
 		c.SMTP.Submission, c.SMTP.Submissions, c.HTTP.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+		c.Inbound.Listen = "127.0.0.1:0"
 	}
 	c.HTTP.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
 	// Load tests of one agent reach the usual rates.

@@ -36,7 +36,7 @@ func (d *Daemon) examine(ctx context.Context) []api.Check {
 	defer cancel()
 	out := []api.Check{d.examineStore(), d.examineClock()}
 	out = append(out, d.examineCertificates(time.Now())...)
-	out = append(out, d.examineHop(ctx), d.examineAlgorithms())
+	out = append(out, d.examineInbound(), d.examineHop(ctx), d.examineAlgorithms())
 	return append(out, d.examineDomains(ctx)...)
 }
 

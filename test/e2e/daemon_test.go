@@ -55,6 +55,7 @@ type devJSON struct {
 	PID         int    `json:"pid"`
 	Submission  string `json:"submission"`
 	Submissions string `json:"submissions"`
+	Inbound     string `json:"inbound"`
 	HTTP        string `json:"http"`
 	CAFile      string `json:"ca_file"`
 	Operator    string `json:"operator"`

@@ -53,7 +53,7 @@ func TestDevFileHasExactlyThePromisedKeys(t *testing.T) {
 	}
 	var m map[string]any
 	decode(t, string(b), &m)
-	want := strings.Fields("admin_socket agent_key ca_file captured domain http mailbox operator password pid " +
+	want := strings.Fields("admin_socket agent_key ca_file captured domain http inbound mailbox operator password pid " +
 		"submission submissions username")
 	if got := slices.Sorted(maps.Keys(m)); !slices.Equal(got, want) {
 		t.Errorf("keys %v, want %v", got, want)
@@ -74,7 +74,8 @@ func TestDevFileHasExactlyThePromisedKeys(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, a := range []string{h.dev.Submission, h.dev.Submissions, strings.TrimPrefix(h.dev.HTTP, "http://")} {
+	for _, a := range []string{h.dev.Submission, h.dev.Submissions, h.dev.Inbound,
+		strings.TrimPrefix(h.dev.HTTP, "http://")} {
 		host, _, err := net.SplitHostPort(a)
 		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
 			t.Errorf("%s is no loopback address", a)
@@ -91,7 +92,7 @@ func TestDevFileAppearsWhenEveryListenerAccepts(t *testing.T) {
 	for range 3 {
 		for network, addrs := range map[string][]string{
 			"unix": {h.dev.AdminSocket},
-			"tcp":  {h.dev.Submission, h.dev.Submissions, strings.TrimPrefix(h.dev.HTTP, "http://")},
+			"tcp":  {h.dev.Submission, h.dev.Submissions, h.dev.Inbound, strings.TrimPrefix(h.dev.HTTP, "http://")},
 		} {
 			for _, a := range addrs {
 				c, err := net.Dial(network, a)
@@ -234,10 +235,10 @@ func TestDevEnvIsTakenByAShell(t *testing.T) {
 	h := startIn(t, filepath.Join(t.TempDir(), `it's "here" $HOME`))
 	r := command(t, "", []string{"B=" + binary, "D=" + h.data}, "sh", "-euc",
 		`eval "$("$B" dev-env --data "$D")"; printf '%s\n' "$SSL_CERT_FILE" "$SMTP_HOST:$SMTP_PORT" \
-			"$SMTP_HOST:$SMTP_TLS_PORT" "$SMTP_USERNAME" "$SMTP_PASSWORD" "$SMTP_FROM" "$MULTIMAIL_URL" \
-			"$MULTIMAIL_API_KEY" "$MULTIMAIL_DATA"; "$B" pending --json`)
-	want := strings.Join([]string{h.dev.CAFile, h.dev.Submission, h.dev.Submissions, h.dev.Username, h.dev.Password,
-		h.dev.Mailbox, h.dev.HTTP, h.dev.AgentKey, h.data, "[]\n"}, "\n")
+			"$SMTP_HOST:$SMTP_TLS_PORT" "$SMTP_HOST:$INBOUND_PORT" "$SMTP_USERNAME" "$SMTP_PASSWORD" "$SMTP_FROM" \
+			"$MULTIMAIL_URL" "$MULTIMAIL_API_KEY" "$MULTIMAIL_DATA"; "$B" pending --json`)
+	want := strings.Join([]string{h.dev.CAFile, h.dev.Submission, h.dev.Submissions, h.dev.Inbound, h.dev.Username,
+		h.dev.Password, h.dev.Mailbox, h.dev.HTTP, h.dev.AgentKey, h.data, "[]\n"}, "\n")
 	if r.code != 0 || r.out != want {
 		t.Errorf("exit %d, got\n%swant\n%s%s", r.code, r.out, want, r.err)
 	}
