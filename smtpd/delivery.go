@@ -199,7 +199,7 @@ func (d *delivery) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 func ofOneMailbox(err error) bool {
 	var e *mail.Error
 	return errors.As(err, &e) && (e.Kind == mail.ErrNotFound || e.Kind == mail.ErrFrozen ||
-		e.Reason == mail.ReasonMailboxFull)
+		e.Reason == mail.ReasonQuota)
 }
 
 // said is the reply to what became of a mail.
@@ -299,17 +299,11 @@ func (d *delivery) receive(ctx context.Context, g gate.Delivery) ([]*mail.Mail, 
 	return mails, err
 }
 
-// public makes an SMTPError of an error. A mailbox that is full is one here, not a
-// system that is (RFC 3463, 3.3).
+// public makes an SMTPError of an error.
 func (d *delivery) public(err error) *smtp.SMTPError {
 	var own *smtp.SMTPError
 	if errors.As(err, &own) {
 		return own
 	}
-	e := public(err, d.c.srv.o.Log, d.c.cid)
-	var m *mail.Error
-	if errors.As(err, &m) && m.Reason == mail.ReasonMailboxFull {
-		e.EnhancedCode = smtp.EnhancedCode{4, 2, 2}
-	}
-	return e
+	return public(err, d.c.srv.o.Log, d.c.cid)
 }

@@ -344,7 +344,7 @@ func TestARefusalOfTheChecksOrTheGateIsTheReply(t *testing.T) {
 			"550 5.7.1 refused by policy"},
 		{"a domain that cannot be asked", mail.ErrUnavailable.Errorf("try later"), nil, "451 4.3.0 try later"},
 		{"a fault of the checks", errors.New("no such file /etc/x"), nil, "451 4.3.0 internal error, try again later (ref "},
-		{"a full mailbox", nil, mail.ReasonMailboxFull.Errorf("the mailbox is full"), "452 4.2.2 the mailbox is full"},
+		{"a full mailbox", nil, mail.ReasonQuota.Errorf("the mailbox is full"), "452 4.2.2 the mailbox is full"},
 		{"a full disk", nil, mail.ReasonDiskFull.Errorf("no space"), "452 4.3.1 no space"},
 		{"a freeze", nil, mail.ErrFrozen.Errorf("frozen"), "451 4.7.1 frozen"},
 		{"a fault of the store", nil, errors.New("no such file /etc/x"), "451 4.3.0 internal error, try again later (ref "},

@@ -35,9 +35,9 @@ func (g *fakeReceiver) AdmitDelivery(_ context.Context, _, to mail.Address, _ in
 	g.asked++
 	switch {
 	case to.Domain() != "example.test":
-		return mail.ErrForbidden.Errorf("relaying denied")
+		return mail.ReasonRelay.Errorf("relaying denied")
 	case !slices.Contains(g.boxes, to.String()):
-		return mail.ErrNotFound.Errorf("no such mailbox here")
+		return mail.ReasonNoMailbox.Errorf("no such mailbox here")
 	}
 	return nil
 }
@@ -52,7 +52,7 @@ func (g *fakeReceiver) Receive(_ context.Context, d gate.Delivery) ([]*mail.Mail
 	var mails []*mail.Mail
 	for _, to := range d.To {
 		if slices.Contains(g.full, to.String()) {
-			return nil, mail.ReasonMailboxFull.Errorf("the mailbox is full")
+			return nil, mail.ReasonQuota.Errorf("the mailbox is full")
 		}
 		mails = append(mails, &mail.Mail{ID: "01ARZ3NDEKTSV4RRFFQ69G5FAV", State: mail.Received, Mailbox: to})
 	}

@@ -108,7 +108,7 @@ func postmasterOf(host string, domains []registry.Domain) (mail.Address, error) 
 	}
 	if best == "" {
 		if len(domains) == 0 {
-			return mail.Address{}, mail.ErrNotFound.Errorf("no such mailbox here; check the address")
+			return mail.Address{}, mail.ReasonNoMailbox.Errorf("no such mailbox here; check the address")
 		}
 		best = domains[0].Name
 	}
