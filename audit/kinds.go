@@ -75,6 +75,7 @@ const (
 	ClockTrust        Kind = "clock.trust"
 	ClockAccept       Kind = "clock.accept"
 	StoreStart        Kind = "store.start"
+	ContactDelete     Kind = "contact.delete"
 
 	SigningKeyAdd    Kind = "signing_key.add"
 	SigningKeyRotate Kind = "signing_key.rotate"
@@ -176,6 +177,7 @@ var declarations = [...]declaration{
 	{ClockDoubt, "the wall clock jumped", "doubt", "", ""},
 	{ClockTrust, "the clock is trusted again, by itself", "doubt", "", ""},
 	{ClockAccept, "an operator trusts the clock as it is", "doubt door", "", ""},
+	{ContactDelete, "an admin removed a contact of a mailbox", "", "", "mailbox address"},
 	{StoreStart, "a daemon started on this store", "version", "format", ""},
 }
 

@@ -157,8 +157,10 @@ func (g *Gate) update(ctx context.Context, fn func(store.Tx) error) error {
 // Filer keeps threads and whatever else is made of the mail that a mailbox shows. It is
 // called inside the transaction of the step: an error gives up the step.
 type Filer interface {
-	File(tx store.Tx, m *mail.Mail) error   // the mailbox shows m from now on
-	Unfile(tx store.Tx, m *mail.Mail) error // it does not any more; m may be stripped
+	File(tx store.Tx, m *mail.Mail) error // the mailbox shows m from now on
+	// Unfile: it does not any more. Of an erased mail, which is stripped, nothing may stay,
+	// whether it was shown or not.
+	Unfile(tx store.Tx, m *mail.Mail) error
 }
 
 // enter puts a new mail.
@@ -183,7 +185,11 @@ func (g *Gate) move(tx store.Tx, m *mail.Mail, c queue.Change) (step.Outcome, er
 // file tells the Filer when a mail comes into the view of its mailbox, or leaves it.
 func (g *Gate) file(tx store.Tx, m *mail.Mail, before bool) error {
 	switch {
-	case m.Visible() == before || g.o.Filer == nil:
+	case g.o.Filer == nil:
+		return nil
+	case m.State == mail.Erased: // whatever was kept of it goes, shown or not
+		return g.o.Filer.Unfile(tx, m)
+	case m.Visible() == before:
 		return nil
 	case before:
 		return g.o.Filer.Unfile(tx, m)

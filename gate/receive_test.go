@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -50,7 +51,7 @@ func (h *fixture) inboxed() (ids []mail.ID) {
 	h.Helper()
 	h.View(func(tx store.Tx) error {
 		ids = nil
-		items, err := h.Inbox.List(tx, h.Box, "", 100)
+		items, err := h.Inbox.List(tx, h.Box, inbox.Filter{}, "", 100)
 		for _, i := range items {
 			ids = append(ids, i.ID)
 		}

@@ -38,7 +38,7 @@ func bindWriter[In any](
 
 // bindings ties every operation of the table to its handler.
 func (s *Server) bindings() []binding {
-	return slices.Concat(s.administration(), s.signingKeyBindings(), []binding{
+	return slices.Concat(s.administration(), s.signingKeyBindings(), s.readerBindings(), []binding{
 		bind(api.GetHealth, s.health),
 		bindWriter(api.GetSigningKey, s.signingKey),
 		bindWriter(api.GetJWKS, s.jwks),

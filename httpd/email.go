@@ -106,8 +106,8 @@ func (s *Server) received(ctx context.Context, c caller, box mail.Address, id ma
 			return err
 		})
 	}
-	if err == nil && c.Kind == registry.KindAgent && !item.Read {
-		item.Read = true
+	if err == nil && c.Kind == registry.KindAgent && item.Status == inbox.Unread {
+		item.Status = inbox.Read
 		err = s.o.Store.Update(ctx, func(tx store.Tx) error { return s.o.Inbox.MarkRead(tx, box, id) })
 	}
 	if err != nil {

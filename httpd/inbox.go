@@ -10,6 +10,7 @@ import (
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
+	"github.com/multimail/multimail/queue"
 )
 
 // emails lists what a mailbox sends and what it has received as one list.
@@ -23,7 +24,7 @@ func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out a
 		return out, err
 	}
 	fetch := func(before mail.ID, n int) ([]api.Summary, error) {
-		return s.emailPage(ctx, box, before, n, in.Direction)
+		return s.emailPage(ctx, box, before, n, in)
 	}
 	list := newPage[api.Summary](in.Limit)
 	next, err := gather(s, list, f.from, fetch, func(v api.Summary) (mail.ID, *api.Summary, error) {
@@ -45,47 +46,49 @@ func damagedSummary(box mail.Address, id mail.ID) api.Summary {
 }
 
 // emailPage returns the newest of both directions below a cursor, newest first.
-// Ids of both sort by time.
+// Ids of both sort by time. A status of the reader is looked up, any other is the
+// caller's to choose by.
 func (s *Server) emailPage(
-	ctx context.Context, box mail.Address, before mail.ID, limit int, direction string,
+	ctx context.Context, box mail.Address, before mail.ID, limit int, q api.EmailQuery,
 ) ([]api.Summary, error) {
+	var items []inbox.Item
+	var mails []queue.Listed
+	of := inbox.Filter{Status: inbox.Status(q.Status)}
+	if !slices.Contains(inbox.Statuses[:], of.Status) {
+		of = inbox.Filter{}
+	}
+	if q.Direction != "inbound" && of.Status == "" {
+		var err error
+		if mails, err = s.o.Queue.ByMailbox(ctx, box, mail.Outgoing, before, limit); err != nil {
+			return nil, err
+		}
+	}
+	err := s.o.Store.View(ctx, func(tx store.Tx) error {
+		var received []inbox.Item
+		sent, err := s.o.Inbox.Items(tx, box, mails)
+		if q.Direction != "outbound" && err == nil {
+			received, err = s.o.Inbox.List(tx, box, of, before, limit)
+		}
+		items = append(sent, received...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(items, func(a, b inbox.Item) int { return strings.Compare(string(b.ID), string(a.ID)) })
 	var all []api.Summary
-	if direction != "inbound" {
-		mails, err := s.o.Queue.ByMailbox(ctx, box, mail.Outgoing, before, limit)
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range mails {
-			if l.Mail == nil {
-				all = append(all, damagedSummary(box, l.ID))
-				continue
-			}
-			all = append(all, summaryOf(l.Mail, s.o.Now()))
-		}
+	for _, i := range items[:min(len(items), limit)] {
+		all = append(all, itemOf(box, i, s.o.Now()))
 	}
-	if direction != "outbound" {
-		items, err := s.items(ctx, box, before, limit)
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range items {
-			if i.Mail == nil {
-				all = append(all, damagedSummary(box, i.ID))
-				continue
-			}
-			all = append(all, receivedOf(i, s.o.Now()))
-		}
-	}
-	slices.SortFunc(all, func(a, b api.Summary) int { return strings.Compare(b.ID, a.ID) })
-	return all[:min(len(all), limit)], nil
+	return all, nil
 }
 
 // items lists the inbox, newest first.
 func (s *Server) items(
-	ctx context.Context, box mail.Address, before mail.ID, limit int,
+	ctx context.Context, box mail.Address, f inbox.Filter, limit int,
 ) (list []inbox.Item, err error) {
 	err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		list, err = s.o.Inbox.List(tx, box, before, limit)
+		list, err = s.o.Inbox.List(tx, box, f, "", limit)
 		return err
 	})
 	return list, err
@@ -134,7 +137,11 @@ func (s *Server) wait(ctx context.Context, c caller, in api.WaitQuery) (out api.
 func (s *Server) arrived(
 	ctx context.Context, box mail.Address, f filter,
 ) ([]api.Summary, error) {
-	items, err := s.items(ctx, box, "", maxPage)
+	var of inbox.Filter
+	if f.end == "" {
+		of.Status = inbox.Unread
+	}
+	items, err := s.items(ctx, box, of, maxPage)
 	if err != nil {
 		return nil, err
 	}
@@ -143,12 +150,8 @@ func (s *Server) arrived(
 		if i.Mail == nil {
 			continue
 		}
-		fresh := i.ID > f.end
-		if f.end == "" {
-			fresh = !i.Read
-		}
 		v := receivedOf(i, s.o.Now())
-		if fresh && f.fits(v) {
+		if i.ID > f.end && f.fits(v) {
 			if more, err := found.add(v, damagedSummary(box, i.ID)); err != nil || !more {
 				return found.items, err
 			}

@@ -119,14 +119,31 @@ func summaryOf(m *mail.Mail, now time.Time) api.Summary {
 // receivedOf shows a mail that the mailbox has received.
 func receivedOf(i inbox.Item, now time.Time) api.Summary {
 	v := summaryOf(i.Mail, now)
-	v.Status, v.DeliveredAt = api.StatusUnread, time.Time{}
-	if i.Read {
-		v.Status = api.StatusRead
-	}
+	v.Status, v.DeliveredAt = string(i.Status), time.Time{}
 	if n := i.Mail.Notice; n != nil {
-		v.ThreadID, v.About, v.Action = string(n.About), string(n.About), n.Action
+		v.About, v.Action = string(n.About), n.Action
 	}
+	return threaded(v, i)
+}
+
+// threaded adds what the inbox knows of a mail.
+func threaded(v api.Summary, i inbox.Item) api.Summary {
+	if i.Thread != "" {
+		v.ThreadID = string(i.Thread)
+	}
+	v.JoinedBy, v.NewParticipant, v.NewParticipants = string(i.Joined), len(i.New) > 0, i.New
 	return v
+}
+
+// itemOf shows a mail of a mailbox, of either direction.
+func itemOf(box mail.Address, i inbox.Item, now time.Time) api.Summary {
+	switch {
+	case i.Mail == nil:
+		return damagedSummary(box, i.ID)
+	case i.Mail.Direction == mail.Incoming:
+		return receivedOf(i, now)
+	}
+	return threaded(summaryOf(i.Mail, now), i)
 }
 
 // fromOf is who a mail is from, spelled as the mailbox is and not as the agent

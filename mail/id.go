@@ -35,3 +35,12 @@ func ParseID(s string) (ID, error) {
 	}
 	return ID(s), nil
 }
+
+// Time is when the ID was made, to the millisecond; the zero time for what is no ID.
+func (id ID) Time() time.Time {
+	u, err := ulid.ParseStrict(string(id))
+	if err != nil {
+		return time.Time{}
+	}
+	return ulid.Time(u.Time()).UTC()
+}

@@ -87,6 +87,10 @@ const (
 	LimitListSize  Limit = "list_size"
 	LimitUsageScan Limit = "usage_scan"
 	LimitWork      Limit = "work_in_flight"
+
+	// internal/inbox: of one mail, and of one mailbox.
+	LimitTags     Limit = "tags"
+	LimitContacts Limit = "contacts"
 )
 
 // Over returns a copy of e that says which limit was reached.

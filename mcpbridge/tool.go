@@ -85,7 +85,8 @@ type Answer struct {
 
 // written is how data is written: as encoding/json does, but a list is never
 // null, since clients check data against the schema of the tool.
-var written = json.JoinOptions(jsonv1.DefaultOptionsV1(), json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
+var written = json.JoinOptions(jsonv1.DefaultOptionsV1(),
+	json.FormatNilSliceAsNull(false), json.FormatNilMapAsNull(false), jsontext.WithIndent("  "))
 
 // structured is what clients read as data.
 func structured(b []byte) any { return jsontext.Value(b) }

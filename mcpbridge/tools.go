@@ -17,6 +17,13 @@ func Tools() []Tool {
 		Render(api.ListMailboxes, plain[api.None, api.Mailboxes]),
 		Render(api.CheckInbox, listed),
 		Render(api.ReadEmail, read),
+		Render(api.GetThread, conversed),
+		Render(api.GetTags, plain[api.EmailRef, api.Tags]),
+		Render(api.SetTags, plain[api.TagsRequest, api.Tags]),
+		Render(api.DeleteTag, plain[api.TagRef, api.Deleted]),
+		Render(api.SearchContacts, plain[api.ContactQuery, api.Contacts]),
+		Render(api.AddContact, plain[api.NewContact, api.Contact]),
+		Render(api.DeleteContact, plain[api.ContactRef, api.Deleted]),
 		Render(api.CancelMessage, plain[api.EmailRef, api.Receipt]),
 		Render(api.WaitForEmail, waited),
 		Render(api.GetUsage, plain[api.UsageQuery, api.Usage]),
@@ -50,6 +57,9 @@ func read(_ api.EmailRequest, m api.Email) *Answer {
 	}
 	return a
 }
+
+// conversed shows a thread. Whoever writes to it is listed, wanted or not.
+func conversed(_ api.ThreadQuery, t api.Thread) *Answer { return &Answer{Data: t, Warnings: true} }
 
 func waited(_ api.WaitQuery, w api.Waited) *Answer {
 	return &Answer{Data: w, Warnings: w.Found}

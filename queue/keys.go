@@ -21,6 +21,7 @@ import (
 //	due/<mailbox>NUL<agent>NUL<domain>NUL<time><id> ready mail, in groups
 //	lease/<time>/<id>                               mail that is being sent
 //	held/<time>/<id>                                when a hold expires
+//	kept/<mailbox>NUL<id>                           mail that is over and not erased yet
 //	count/<state>/<node>                            how many there are, decimal; see count.go
 //	tally/<kind>/<mailbox>NUL<node>                 count and octets, decimal
 const (
@@ -33,12 +34,13 @@ const (
 	duePrefix     = "due/"
 	leasePrefix   = "lease/"
 	heldPrefix    = "held/"
+	keptPrefix    = "kept/"
 	countPrefix   = "count/"
 	tallyPrefix   = "tally"
 )
 
 var space = store.NewSpace(mailPrefix, rawPrefix, statePrefix, stateInPrefix, boxPrefix, inPrefix,
-	duePrefix, leasePrefix, heldPrefix, countPrefix, tallyPrefix)
+	duePrefix, leasePrefix, heldPrefix, keptPrefix, countPrefix, tallyPrefix)
 
 func mailKey(id mail.ID) string { return mailPrefix + string(id) }
 
@@ -120,8 +122,11 @@ func destination(m *mail.Mail) string {
 
 // indexes returns the keys of the indexes that change with the state.
 func indexes(m *mail.Mail) []string {
-	if m.State.Final() {
+	switch {
+	case m.State == mail.Erased:
 		return nil
+	case m.State.Final():
+		return []string{keptPrefix + m.Mailbox.Key() + "\x00" + string(m.ID)}
 	}
 	keys := []string{statesOf(m.Direction, m.State) + string(m.ID)}
 	switch m.State {

@@ -29,7 +29,8 @@ func TestPutWritesRecordBodyAndIndexes(t *testing.T) {
 		{"ready", mail.Outgoing, release, mail.Ready,
 			"box/bot@example.test\x00|due/bot@example.test\x00bot\x00dest.test\x00TIME|mail/|state/ready/"},
 		{"held incoming", mail.Incoming, hold, mail.Held, "held/TIME/|mail/|state-in/held/"},
-		{"received", mail.Incoming, release, mail.Received, "in/bot@example.test\x00|mail/"},
+		{"received", mail.Incoming, release, mail.Received,
+			"in/bot@example.test\x00|kept/bot@example.test\x00|mail/"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := build(t)
@@ -180,13 +181,17 @@ func TestEveryMoveTakesTheIndexesOfBeforeAway(t *testing.T) {
 		{queue.Change{Event: step.Hold}, []string{"held/", "state/held/"}},
 		{approve, []string{"due/", "state/ready/"}},
 		{claim(until), []string{"lease/", "state/sending/"}},
-		{sent, nil},
+		{sent, []string{"kept/"}},
+		{queue.Change{Event: step.Erase}, nil},
 	} {
 		rev := f.mail(m.ID).Rev
 		if got := f.move(m.ID, c.by); got.Rev != rev+1 {
 			t.Errorf("%s made rev %d of %d", c.by.Event, got.Rev, rev)
 		}
 		want := append([]string{"box/", "mail/"}, c.want...)
+		if c.by.Event == step.Erase {
+			want = []string{"mail/"} // what is erased is in no list
+		}
 		for _, key := range f.indexed(m.ID) {
 			i := slices.IndexFunc(want, func(p string) bool { return strings.HasPrefix(key, p) })
 			if strings.HasPrefix(key, "raw/") {

@@ -73,6 +73,33 @@ func (l *Ledger) All(tx store.Tx, before mail.ID, limit int) ([]Listed, error) {
 	return l.list(tx, r, limit, func(k string) string { return strings.TrimPrefix(k, mailPrefix) })
 }
 
+// Kept lists mail of a mailbox that is over and not erased, of both directions, oldest
+// first, from the one after the given id.
+func (l *Ledger) Kept(tx store.Tx, box mail.Address, after mail.ID, limit int) ([]Listed, error) {
+	prefix := keptPrefix + box.Key() + "\x00"
+	r := store.Prefix(prefix)
+	if after != "" {
+		r.From = prefix + string(after) + "\x00"
+	}
+	return l.list(tx, r, limit, func(k string) string { return k[len(prefix):] })
+}
+
+// Reindex writes the indexes that a mail of an earlier format lacks, for up to limit mails
+// after an id, oldest first, and returns them. Only internal/upgrade calls it.
+func (l *Ledger) Reindex(tx store.Tx, after mail.ID, limit int) ([]Listed, error) {
+	r := store.Prefix(mailPrefix)
+	if after != "" {
+		r.From = mailKey(after) + "\x00"
+	}
+	list, err := l.list(tx, r, limit, func(k string) string { return strings.TrimPrefix(k, mailPrefix) })
+	for _, i := range list {
+		if err == nil && i.Mail != nil {
+			err = putIndexes(tx, i.Mail)
+		}
+	}
+	return list, err
+}
+
 func (l *Ledger) list(tx store.Tx, r store.Range, limit int, id func(key string) string) (out []Listed, err error) {
 	err = space.Scan(tx, r, func(key string, _ []byte) error {
 		if len(out) >= limit {

@@ -55,6 +55,10 @@ type Summary struct {
 	SpamVerdict    string    `json:"spam_verdict,omitempty" doc:"clean, flagged or quarantined"`
 	Damaged        bool      `json:"damaged,omitempty" doc:"its record cannot be read; nothing else is known"`
 	Action         string    `json:"action,omitempty" doc:"a notice: failed, rejected, expired, delayed, delivered"`
+
+	JoinedBy        string   `json:"joined_by,omitempty" doc:"new, references, in_reply_to, subject or notice"`
+	NewParticipant  bool     `json:"new_participant,omitempty" doc:"it names somebody whom its thread did not have before"`
+	NewParticipants []string `json:"new_participants,omitempty" doc:"who that is"`
 }
 
 // Emails is a page of summaries, newest first.

@@ -76,7 +76,7 @@ func expect(dec *jsontext.Decoder, v any) error {
 	}
 	must, want := "a number", jsontext.KindNumber
 	switch t.Kind() {
-	case reflect.Struct:
+	case reflect.Struct, reflect.Map:
 		must, want = "an object", jsontext.KindBeginObject
 	case reflect.Slice:
 		must, want = "an array", jsontext.KindBeginArray

@@ -118,7 +118,7 @@ func TestARequestIsReadAsItWasWritten(t *testing.T) {
 				values[strings.Trim(part, "{}")] = strings.Split(req.URL.Path, "/")[i]
 			}
 		}
-		if op.Name == "get_mailbox" {
+		if op.Name == "get_mailbox" || op.Name == "delete_tag" {
 			continue // its path has a slash, which only a mux can part from the others
 		}
 		got, err := op.Decode(Request{Path: func(name string) string { return values[name] }, Query: req.URL.Query(),

@@ -34,7 +34,10 @@ var ours = map[string]string{
 	"Recipient":    "Address Notify Status Enhanced Remote",
 	"Review":       "State",
 	"Segment":      "Kind Part Note",
-	"Summary":      "ID MailboxID ThreadID Direction From To Status About SpamVerdict Action",
+	"Summary":      "ID MailboxID ThreadID Direction From To Status About SpamVerdict Action JoinedBy NewParticipants",
+	"Contact":      "ID Email MailboxID",
+	"Tags":         "Tags", // of who reads the mailbox
+	"Thread":       "ThreadID Participants Cursor",
 	"Warning":      "Code Part Text",
 }
 

@@ -124,7 +124,7 @@ func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 		SubmissionsPerMinute: conf.HTTP.SubmissionsPerMinute,
 		MaxSize:              int64(conf.SMTP.MaxSize), MaxRcpt: conf.SMTP.MaxRecipients,
 		Trusted: c.Trusted, Log: d.o.Log, Metrics: m, RetryLifetime: time.Duration(q.Lifetime),
-		Filter: d.filter.Judge, Learn: d.trainer.Learn,
+		Filter: d.filter.Judge, Learn: d.trainer.Learn, Filer: d.inbox,
 		QuotaSize: int64(conf.Inbox.QuotaSize), QuotaCount: conf.Inbox.QuotaCount,
 		HeldSize: int64(q.HeldSize), HeldCount: q.HeldCount, BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
 	})

@@ -45,6 +45,9 @@ func (f *fixture) receive(m *mail.Mail, mode mail.Mode) error {
 		}
 		_, err := f.Ledger.Put(tx, m, store.Inline(queue.RawKey(m.ID), []byte("x")), queue.Change{
 			Event: step.Submit, Facts: step.Facts{Mode: mode}, Extra: extra, Actor: audit.Actor{Kind: "system", ID: "system"}})
+		if err == nil && m.Visible() {
+			err = f.Inbox.File(tx, m)
+		}
 		return err
 	})
 }
@@ -68,14 +71,14 @@ func (f *fixture) read(to mail.Address, id mail.ID) error {
 func (f *fixture) list(to mail.Address, before mail.ID, limit int) (items []inbox.Item, unread int) {
 	f.Helper()
 	err := f.DB.View(ctx, func(tx store.Tx) (err error) {
-		items, err = f.Inbox.List(tx, to, before, limit)
+		items, err = f.Inbox.List(tx, to, inbox.Filter{}, before, limit)
 		return err
 	})
 	if err != nil {
 		f.Fatal(err)
 	}
 	for _, i := range items {
-		if !i.Read {
+		if i.Status == inbox.Unread {
 			unread++
 		}
 	}
@@ -92,7 +95,7 @@ func TestAReceivedMailIsFoundInItsMailbox(t *testing.T) {
 	}
 	err := f.DB.View(ctx, func(tx store.Tx) error {
 		got, err := f.Inbox.Item(tx, lower, id)
-		if got.ID != id || got.Mail == nil || got.Read {
+		if got.ID != id || got.Mail == nil || got.Status != inbox.Unread {
 			t.Errorf("got %+v", got)
 		}
 		return err
@@ -131,7 +134,7 @@ func TestAnItemIsReadOnceItIsMarkedAndStaysSo(t *testing.T) {
 			t.Fatal(err)
 		}
 		items, unread := f.list(box, "", 10)
-		if unread != 1 || items[0].ID != second || items[0].Read || !items[1].Read {
+		if unread != 1 || items[0].ID != second || items[0].Status != inbox.Unread || items[1].Status != inbox.Read {
 			t.Errorf("%d unread of %+v", unread, items)
 		}
 	}
@@ -198,7 +201,7 @@ func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	}
 	err := f.DB.View(ctx, func(tx store.Tx) error {
 		item, err := f.Inbox.Item(tx, box, id)
-		if item != (inbox.Item{}) {
+		if item.ID != "" || item.Mail != nil {
 			t.Errorf("got %+v", item)
 		}
 		return err
@@ -224,7 +227,7 @@ func TestADamagedRecordIsAnErrorAndNoEmptyMail(t *testing.T) {
 		if _, err := f.Inbox.Item(tx, box, id); err == nil || errors.Is(err, mail.ErrNotFound) {
 			t.Errorf("item: %v", err)
 		}
-		list, err := f.Inbox.List(tx, box, "", 10)
+		list, err := f.Inbox.List(tx, box, inbox.Filter{}, "", 10)
 		if len(list) != 1 || list[0].ID != id || list[0].Mail != nil {
 			t.Errorf("listed as %+v", list)
 		}
@@ -255,6 +258,13 @@ func (f *failing) Get(key string) ([]byte, error) {
 	return f.Records.Get(key)
 }
 
+func (f *failing) Delete(key string) error {
+	if f.fails() {
+		return errDisk
+	}
+	return f.Records.Delete(key)
+}
+
 func (f *failing) Put(key string, value []byte) error {
 	if f.fails() {
 		return errDisk
@@ -265,7 +275,7 @@ func (f *failing) Put(key string, value []byte) error {
 func TestMarkingSaysSoWhenTheStoreFails(t *testing.T) {
 	f := build(t)
 	id := f.post(box, 0)
-	for n := 1; n <= 3; n++ {
+	for n := 1; n <= 7; n++ {
 		err := f.DB.Update(ctx, func(tx store.Tx) error {
 			return f.Inbox.MarkRead(store.NewTx(&failing{storetest.Records(tx), n}), box, id)
 		})
@@ -273,7 +283,7 @@ func TestMarkingSaysSoWhenTheStoreFails(t *testing.T) {
 			t.Errorf("call %d failed: %v", n, err)
 		}
 	}
-	if items, unread := f.list(box, "", 10); len(items) != 1 || unread != 1 || items[0].Read {
+	if items, unread := f.list(box, "", 10); len(items) != 1 || unread != 1 || items[0].Status != inbox.Unread {
 		t.Errorf("%d unread of %+v", unread, items)
 	}
 }

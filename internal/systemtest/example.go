@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
@@ -182,7 +183,7 @@ func (e *Example) Notices() (out []Received) {
 	e.Helper()
 	e.View(func(tx store.Tx) error {
 		out = nil
-		items, err := e.Inbox.List(tx, e.Box, "", 100)
+		items, err := e.Inbox.List(tx, e.Box, inbox.Filter{}, "", 100)
 		for _, i := range items {
 			out = append(out, Received{Notice: *i.Mail.Notice, ID: i.ID})
 		}

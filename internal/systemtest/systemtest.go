@@ -88,6 +88,9 @@ func (s *System) NewGate(db store.Store, o gate.Options) *gate.Gate {
 	if o.Log == nil {
 		o.Log = Quiet
 	}
+	if o.Filer == nil {
+		o.Filer = s.Inbox
+	}
 	c := config.Default()
 	o.MaxSize, o.MaxRcpt = cmp.Or(o.MaxSize, int64(c.SMTP.MaxSize)), cmp.Or(o.MaxRcpt, c.SMTP.MaxRecipients)
 	o.HeldSize, o.HeldCount = cmp.Or(o.HeldSize, int64(c.Queue.HeldSize)), cmp.Or(o.HeldCount, c.Queue.HeldCount)

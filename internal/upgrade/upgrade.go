@@ -25,11 +25,12 @@ import (
 //	1  notices are incoming mail of the ledger; counters by node
 //	2  domains have a challenge, and a time at which they were last verified
 //	3  received mail is counted by mailbox
-const Format = 3
+//	4  every mail is filed in a thread, and what was read is said there
+const Format = 4
 
 const formatKey = "format"
 
-var space = store.NewSpace(formatKey, itemPrefix, unreadPrefix)
+var space = store.NewSpace(formatKey, itemPrefix, unreadPrefix, readPrefix)
 
 // Upgrader knows what the steps write to.
 type Upgrader struct {
@@ -42,7 +43,9 @@ type Upgrader struct {
 }
 
 // steps are the ways from each format to the next.
-var steps = [Format]func(Upgrader, context.Context) error{Upgrader.fromZero, Upgrader.fromOne, Upgrader.fromTwo}
+var steps = [Format]func(Upgrader, context.Context) error{
+	Upgrader.fromZero, Upgrader.fromOne, Upgrader.fromTwo, Upgrader.fromThree,
+}
 
 // Run brings the store to Format. It refuses a store of a later format, of which
 // it has changed nothing.

@@ -149,7 +149,7 @@ func (u Upgrader) put(tx store.Tx, i item, raw store.Staged) error {
 	m.Digest = mail.DigestOf(m.Envelope, i.raw)
 	err := u.Ledger.Adopt(tx, m, raw)
 	if err == nil && i.Read {
-		err = u.Inbox.MarkRead(tx, i.Mailbox, i.ID)
+		err = space.Put(tx, readKey(i.Mailbox, i.ID), nil)
 	}
 	if err == nil {
 		err = space.Delete(tx, unreadPrefix+strings.TrimPrefix(i.key, itemPrefix))
