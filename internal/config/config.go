@@ -65,7 +65,17 @@ type Inbound struct {
 	MessagesPerMinute    int `toml:"messages_per_minute"`
 	UnknownPerMinute     int `toml:"unknown_recipients_per_minute"`
 
+	TrustedSealers []string `toml:"trusted_sealers"`
+
+	DMARC   DMARC `toml:"dmarc"`
 	Trusted []Hop `toml:"trusted"`
+}
+
+// DMARC says what becomes of incoming mail by the policy of the domain in From.
+type DMARC struct {
+	Reject     string `toml:"reject"`
+	Quarantine string `toml:"quarantine"`
+	TempError  string `toml:"temperror"`
 }
 
 // Hop is a server in front of this one, and how it is recognised.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,10 +35,35 @@ func checkInbound(c Config) *KeyError {
 	if why := checkLMTP(in.LMTP); why != "" {
 		return &KeyError{"inbound.lmtp", why}
 	}
+	if err := checkDMARC(in); err != nil {
+		return err
+	}
 	hops := hops{names: map[string]bool{}, certificates: map[string]bool{}}
 	for i, h := range in.Trusted {
 		if err := hops.check(c, h); err != nil {
 			return &KeyError{fmt.Sprintf("inbound.trusted[%d].%s", i, err.Key), err.Problem}
+		}
+	}
+	return nil
+}
+
+// checkDMARC refuses words that mean nothing, and sealers that are no domains.
+func checkDMARC(in Inbound) *KeyError {
+	for _, s := range []struct {
+		key, value string
+		words      []string
+	}{
+		{"reject", in.DMARC.Reject, []string{"reject", "quarantine", "accept"}},
+		{"quarantine", in.DMARC.Quarantine, []string{"quarantine", "reject", "accept"}},
+		{"temperror", in.DMARC.TempError, []string{"tempfail", "accept"}},
+	} {
+		if !slices.Contains(s.words, s.value) {
+			return &KeyError{"inbound.dmarc." + s.key, strconv.Quote(s.value) + " is none of " + strings.Join(s.words, ", ")}
+		}
+	}
+	for _, d := range in.TrustedSealers {
+		if !hostName.MatchString(d) {
+			return &KeyError{"inbound.trusted_sealers", strconv.Quote(d) + " is not the name of a domain"}
 		}
 	}
 	return nil

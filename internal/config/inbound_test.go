@@ -106,11 +106,17 @@ func TestOnlyOnesOwnMachinesReachLMTP(t *testing.T) {
 func TestNamesOfTheInboundDoor(t *testing.T) {
 	for text, want := range map[string]string{
 		"hostname = 'mx.example.com'\nlmtp_authserv_id = 'gw.example.com'\n": "",
-		"hostname = 'mx example'\n":              "f:5: inbound.hostname",
-		"lmtp_authserv_id = 'a;b'\n":             "f:5: inbound.lmtp_authserv_id",
-		"max_recipients = 101\nlisten = ':25'\n": "f:5: inbound.max_recipients",
-		"max_recipients = 0\n":                   "must be positive",
-		"unknown_recipients_per_minute = -1\n":   "must be positive",
+		"hostname = 'mx.example.com'\ntrusted_sealers = ['list.test']\n" +
+			"[inbound.dmarc]\nreject = 'accept'\nquarantine = 'reject'\ntemperror = 'accept'\n": "",
+		"hostname = 'mx example'\n":                "f:5: inbound.hostname",
+		"lmtp_authserv_id = 'a;b'\n":               "f:5: inbound.lmtp_authserv_id",
+		"max_recipients = 101\nlisten = ':25'\n":   "f:5: inbound.max_recipients",
+		"trusted_sealers = ['list.test', 'a b']\n": "f:5: inbound.trusted_sealers",
+		"[inbound.dmarc]\nreject = 'drop'\n":       "inbound.dmarc.reject",
+		"[inbound.dmarc]\nquarantine = 'no'\n":     "inbound.dmarc.quarantine",
+		"[inbound.dmarc]\ntemperror = 'reject'\n":  "inbound.dmarc.temperror",
+		"max_recipients = 0\n":                     "must be positive",
+		"unknown_recipients_per_minute = -1\n":     "must be positive",
 	} {
 		c, err := Parse("f", certs+"[inbound]\n"+text)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -50,6 +50,8 @@ var sections = []section{
 	{"", "", false},
 	{"smtp", "Submission by agents.", false},
 	{"inbound", "Mail from the world, for the mailboxes of this installation; docs/inbound.md.", false},
+	{"inbound.dmarc", "What becomes of mail whose author the domain in From does not vouch for; docs/authentication.md.",
+		false},
 	{"inbound.trusted", "A server in front of this one, such as a mail gateway: what it found out about a sender is " +
 		"believed. It is recognised by its address and by a proof; without the proof a connection is a stranger's.",
 		true},
@@ -129,6 +131,17 @@ var Settings = []Setting{
 	{"inbound.messages_per_minute", "messages a minute", `300`, "Of one source; a further one is answered 450.", ""},
 	{"inbound.unknown_recipients_per_minute", "recipients a minute", `30`,
 		"Of one source: recipients that do not exist here. Over its limit every recipient is answered 450.", ""},
+
+	{"inbound.trusted_sealers", "domains", `[]`,
+		"Domains of mailing lists and forwarders whose newest ARC seal, in a chain that passes, excuses a mail from " +
+			"the policy of the domain in From, if it passed there.", ""},
+
+	{"inbound.dmarc.reject", "reject, quarantine or accept", `"reject"`,
+		"Where the domain demands that the mail is rejected: answer 550, keep it for an approver, or deliver it.", ""},
+	{"inbound.dmarc.quarantine", "quarantine, reject or accept", `"quarantine"`,
+		"Where the domain demands quarantine, or From does not name one author.", ""},
+	{"inbound.dmarc.temperror", "tempfail or accept", `"tempfail"`,
+		"Where the DNS does not say what the domain demands: answer 451, so that it comes again, or deliver it.", ""},
 
 	{"inbound.trusted.name", "name", `""`,
 		"Its name in records and pages: letters, digits and '-'. Required.", ""},

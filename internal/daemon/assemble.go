@@ -178,7 +178,12 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	}); err != nil {
 		return err
 	}
-	if err := d.makeInbound(unchecked{}, messages, m); err != nil {
+	keys := fetch.NewCache(fetch.New(d.resolver), nil)
+	inspector, err := d.makeInspector(keys, m)
+	if err != nil {
+		return err
+	}
+	if err := d.makeInbound(inspector, messages, m); err != nil {
 		return err
 	}
 	domain := "" // whose key document is served by default
@@ -202,7 +207,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
 		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp,
-		Published: Published{Document: fetch.NewCache(fetch.New(nil), nil).Document, Records: d.resolver}.Lookup,
+		Published: Published{Document: keys.Document, Records: d.resolver}.Lookup,
 	})
 	return err
 }

@@ -187,11 +187,3 @@ func (d *Daemon) examineInbound() api.Check {
 	}
 	return finding(what, at.Inbound, api.CheckOK, "takes mail as "+host, "")
 }
-
-// unchecked is an inspector that finds out nothing.
-type unchecked struct{}
-
-// Inspect implements smtpd.Inspector.
-func (unchecked) Inspect(_ context.Context, t smtpd.Transaction) (smtpd.Inspected, error) {
-	return smtpd.Inspected{Raw: t.Raw}, nil
-}

@@ -71,6 +71,7 @@ func cameIn(t *testing.T, d *Daemon, box string) (all []*mail.Mail) {
 func world(t *testing.T) config.Config {
 	t.Helper()
 	c := initialised(t)
+	c.DNS.Resolver = []string{zoneServer(t, func() string { return "" })}
 	c.SMTP.Hostname, c.Inbound.Hostname = "localhost", "mx.example.test"
 	c.Inbound.Listen, c.Inbound.LMTP = "127.0.0.1:0", "unix:"+filepath.Join(t.TempDir(), "lmtp.sock")
 	return c

@@ -28,8 +28,8 @@ type Policy struct {
 	TempError string
 }
 
-// Words returns what may stand in a field of a Policy, the default first.
-func Words(field string) []string {
+// allowed returns what may stand in a field of a Policy, the default first.
+func allowed(field string) []string {
 	return map[string][]string{
 		"reject": {Reject, Quarantine, Accept}, "quarantine": {Quarantine, Reject, Accept},
 		"temperror": {TempFail, Accept},
@@ -41,7 +41,7 @@ func (p *Policy) fill() error {
 	for field, value := range map[string]*string{
 		"reject": &p.Reject, "quarantine": &p.Quarantine, "temperror": &p.TempError,
 	} {
-		words := Words(field)
+		words := allowed(field)
 		if *value == "" {
 			*value = words[0]
 		}
