@@ -46,7 +46,8 @@ func TestThePolicyOfTheDomainInFromIsFollowedAtTheDoor(t *testing.T) {
 			}
 			all := cameIn(t, d, "bot@example.test")
 			if tt.state != mail.Received { // nobody's until an approver says so
-				if n := d.states()[mail.Quarantined.String()]; len(all) != before || n > 1 || tt.state == mail.Quarantined && n != 1 {
+				n := d.states()[mail.Quarantined.String()]
+				if len(all) != before || n > 1 || tt.state == mail.Quarantined && n != 1 {
 					t.Errorf("%q: %d came in, %d are quarantined", tt.record, len(all)-before, n)
 				}
 				continue
@@ -103,7 +104,8 @@ func TestTheClientIsTheSenderOnlyWhereNobodyStandsBetween(t *testing.T) {
 		"LMTP of a hop":     {smtpd.DoorLMTP, &smtpd.Hop{Name: "lmtp", AuthServID: "gw.test"}, "pass"},
 	} {
 		got, err := inspector{c}.Inspect(t.Context(), smtpd.Transaction{
-			Door: tt.door, Remote: netip.MustParseAddr("192.0.2.1"), From: mail.MustAddress("far@far.test"), Raw: raw, Hop: tt.hop,
+			Door: tt.door, Remote: netip.MustParseAddr("192.0.2.1"), From: mail.MustAddress("far@far.test"),
+			Raw: raw, Hop: tt.hop,
 		})
 		if err != nil || got.Arrival.Auth.SPF.Result != tt.spf || !bytes.Equal(got.Raw, raw) || len(got.Prefix) == 0 {
 			t.Errorf("%s: %+v, %v", name, got.Arrival.Auth, err)

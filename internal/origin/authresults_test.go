@@ -135,6 +135,8 @@ func FuzzARC(f *testing.F) {
 	f.Add(string(sets(2)))
 	f.Add("ARC-Seal: i=1; cv=none\r\nARC-Message-Signature: i=1\r\nARC-Authentication-Results: i=1; x\r\n\r\n")
 	f.Add("ARC-Authentication-Results: (x) i = 1 ; x\r\n\r\n")
+	f.Add("DKIM-Signature: v=1; a=ed25519-sha256; d=list.test; s=s; h=from; bh=; b=eA==; i=@\r\n" +
+		"DKIM-Signature : v=1\r\nFrom: a@list.test\r\n\r\nx")
 	z := newZone(map[string][]string{keyOf("list.test"): {testRecord}})
 	c, err := New(Options{DNS: z, Host: host, TrustedSealers: []string{"list.test"}})
 	if err != nil {

@@ -73,7 +73,7 @@ func maybeOurs(value, host string) bool {
 		return true
 	}
 	id, _, _ = strings.Cut(id, "/") // a version, before RFC 7001
-	return strings.EqualFold(strings.TrimRight(id, "."), strings.TrimRight(host, "."))
+	return strings.EqualFold(strings.Trim(id, "."), strings.Trim(host, "."))
 }
 
 // warnForged says what was removed, and that a good signature covered it: the bytes that
