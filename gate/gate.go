@@ -54,7 +54,8 @@ type Options struct {
 	QuotaCount int   // mails
 
 	// Filter judges a mail of either direction before it is stored; nil takes every mail
-	// for clean. A *mail.Error refuses the mail in its words.
+	// for clean, and so does a judgement without a verdict. A *mail.Error refuses the mail
+	// in its words.
 	Filter func(ctx context.Context, m *mail.Mail, raw []byte) (mail.Spam, error)
 	// Learn is told, after the commit, what a person with the oversight scope takes for
 	// spam, and what one releases from quarantine; nil learns nothing. It does not wait.
@@ -206,7 +207,9 @@ func (g *Gate) judge(ctx context.Context, m *mail.Mail, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	m.Spam = &s
+	if s.Verdict != "" { // somebody was asked
+		m.Spam = &s
+	}
 	return nil
 }
 

@@ -36,7 +36,7 @@ func (d *Daemon) examine(ctx context.Context) []api.Check {
 	defer cancel()
 	out := []api.Check{d.examineStore(), d.examineClock()}
 	out = append(out, d.examineCertificates(time.Now())...)
-	out = append(out, d.examineInbound(), d.examineHop(ctx), d.examineAlgorithms())
+	out = append(out, d.examineInbound(), d.examineHop(ctx), d.examineFilter(ctx), d.examineAlgorithms())
 	return append(out, d.examineDomains(ctx)...)
 }
 
@@ -119,6 +119,18 @@ func (d *Daemon) examineHop(ctx context.Context) api.Check {
 		return finding("next hop", host, api.CheckWarn, "answers without TLS", "set relay.tls to required if it offers TLS")
 	}
 	return finding("next hop", host, api.CheckOK, "answers", "")
+}
+
+func (d *Daemon) examineFilter(ctx context.Context) api.Check {
+	kind, err := d.filter.Probe(ctx)
+	switch {
+	case err != nil:
+		return finding("spam filter", kind, api.CheckFail, err.Error(),
+			"start it, or correct filter.address; what happens to mail meanwhile is filter.when_down")
+	case kind == "":
+		return finding("spam filter", "", api.CheckOK, "none is asked; incoming mail is judged by the signs built in", "")
+	}
+	return finding("spam filter", kind, api.CheckOK, "answers", "")
 }
 
 func (d *Daemon) examineAlgorithms() api.Check {

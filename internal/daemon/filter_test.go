@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/config"
 )
 
@@ -52,5 +53,19 @@ func TestADaemonNeedsThePasswordOfItsController(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "filter.controller_password_file: ") {
 		t.Error(err)
+	}
+}
+
+func TestAnExaminationFindsAFilterThatIsDown(t *testing.T) {
+	c := config.Default().Filter
+	c.Kind, c.Address = "rspamd", "http://127.0.0.1:1"
+	d, err := NewDev(DevOptions{Data: filepath.Join(t.TempDir(), "data"), FreePorts: true, Filter: &c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	got := d.examineFilter(t.Context())
+	if got.Status != api.CheckFail || got.Subject != "rspamd" || !strings.Contains(got.Do, "filter.address") {
+		t.Errorf("%+v", got)
 	}
 }

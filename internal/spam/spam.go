@@ -117,12 +117,12 @@ var netDial = (&net.Dialer{}).DialContext
 // Judge gives the verdict over a mail with the canonical bytes raw, before it is
 // stored. Mail that comes in is judged by the signs built in and by the filter,
 // outgoing mail by the filter alone and only if that is set: an approver is shown the
-// same findings as warnings. The error is an *mail.Error, temporary, where the mail is
-// to be refused for now.
+// same findings as warnings. Where nobody is asked, the result has no verdict. The error
+// is a *mail.Error, temporary, where the mail is to be refused for now.
 func (f *Filter) Judge(ctx context.Context, m *mail.Mail, raw []byte) (mail.Spam, error) {
 	incoming := m.Direction == mail.Incoming
 	if !incoming && (f.ask == nil || !f.o.Outgoing) {
-		return mail.Spam{Verdict: mail.SpamClean}, nil
+		return mail.Spam{}, nil
 	}
 	found := &findings{}
 	if incoming {
@@ -142,6 +142,28 @@ func (f *Filter) Judge(ctx context.Context, m *mail.Mail, raw []byte) (mail.Spam
 	f.o.Metrics.Verdicts.WithLabelValues(direction(incoming), string(s.Verdict)).Inc()
 	return s, nil
 }
+
+// Probe asks the filter about a mail of ours and says why it gives no verdict. Which
+// one it gives does not matter. kind is that of the filter, "" for none.
+func (f *Filter) Probe(ctx context.Context) (kind string, err error) {
+	if f.ask == nil {
+		return KindNone, nil
+	}
+	a := mail.MustAddress("postmaster@localhost.localdomain")
+	m := &mail.Mail{Direction: mail.Outgoing, Agent: "doctor", Header: mail.Header{MessageID: "probe@localhost"},
+		Envelope: mail.Envelope{From: a, Rcpts: []mail.Rcpt{{Addr: a}}}}
+	ctx, cancel := context.WithTimeout(ctx, f.o.Timeout)
+	defer cancel()
+	said, err := f.ask(ctx, m, []byte(probe))
+	if err == nil {
+		err = said.check()
+	}
+	return f.o.Kind, err
+}
+
+// probe is the mail of Probe.
+const probe = "From: postmaster@localhost.localdomain\r\nTo: postmaster@localhost.localdomain\r\n" +
+	"Subject: Probe\r\nMessage-ID: <probe@localhost>\r\n\r\nA probe of the spam filter.\r\n"
 
 // direction is the label of the counter.
 func direction(incoming bool) string {

@@ -87,12 +87,12 @@ func judged(t *testing.T, f *Filter, m *mail.Mail) mail.Spam {
 
 func TestOutgoingMailIsAskedAboutOnlyIfThatIsSet(t *testing.T) {
 	o := options(KindNone, "", nil)
-	if s := judged(t, newFilter(t, o), outgoing()); s.Verdict != mail.SpamClean || s.Filter != "" {
+	if s := judged(t, newFilter(t, o), outgoing()); s.Verdict != "" {
 		t.Errorf("without a filter: %+v", s)
 	}
 	o = options(KindRspamd, "http://127.0.0.1:11333", answers(jsonHeader, `{"score":20,"action":"reject"}`))
 	o.Outgoing = false
-	if s := judged(t, newFilter(t, o), outgoing()); s.Verdict != mail.SpamClean || s.Filter != "" {
+	if s := judged(t, newFilter(t, o), outgoing()); s.Verdict != "" {
 		t.Errorf("with outgoing off: %+v", s)
 	}
 	o.Outgoing = true
@@ -124,6 +124,26 @@ func TestTheWorseVerdictAndTheLargerScoreStand(t *testing.T) {
 		f := newFilter(t, options(KindRspamd, "http://127.0.0.1:11333", answers(jsonHeader, c.answer)))
 		if s := judged(t, f, m); s.Verdict != c.verdict || s.Score != c.score {
 			t.Errorf("%s: %s %v, want %s %v", c.name, s.Verdict, s.Score, c.verdict, c.score)
+		}
+	}
+}
+
+func TestAProbeSaysWhetherTheFilterAnswers(t *testing.T) {
+	rejects := &scripted{version: 6, by: map[byte]string{'C': packet('r', "")}}
+	for name, c := range map[string]struct {
+		o    Options
+		kind string
+		err  error
+	}{
+		"none":      {options(KindNone, "", nil), "", nil},
+		"answers":   {options(KindMilter, "unix:/m", (&scripted{version: 6}).talk), KindMilter, nil},
+		"rejects":   {options(KindMilter, "unix:/m", rejects.talk), KindMilter, nil},
+		"is absent": {options(KindRspamd, "unix:/r", nil), KindRspamd, errConnect},
+		"lies":      {options(KindMilter, "unix:/m", (&scripted{version: 1}).talk), KindMilter, errAnswer},
+	} {
+		kind, err := newFilter(t, c.o).Probe(t.Context())
+		if kind != c.kind || !errors.Is(err, c.err) {
+			t.Errorf("%s: %q, %v", name, kind, err)
 		}
 	}
 }
