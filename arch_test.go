@@ -41,6 +41,7 @@ internal/store/storetest: internal/store internal/store/internal/raw
 internal/registry: mail internal/message internal/store audit
 internal/oauth: mail internal/config
 internal/inbox: mail queue internal/store
+internal/search: mail queue internal/store
 internal/bounce: mail internal/message internal/store
 internal/capture: mail internal/message
 internal/clock:

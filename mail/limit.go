@@ -75,6 +75,9 @@ const (
 	// queue: of one released mail.
 	LimitRetryLifetime Limit = "retry_lifetime"
 
+	// internal/search: of one query.
+	LimitSearchQuery Limit = "search_query"
+
 	// internal/message: of one approver's view.
 	LimitReviewList Limit = "review_list"
 	// gate: of the refusals that one principal can have recorded in a minute.

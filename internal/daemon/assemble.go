@@ -75,6 +75,7 @@ func (d *Daemon) assemble() (err error) {
 	zones := newZones(d.identity, d.dkim, d.resolver, zoneSettings(d.o.Config))
 	d.watcher = zone.NewWatcher(zones, book{d.db, d.registry, d.gate}, d.o.Log)
 	m.States(d.states)
+	d.makeSearch(m)
 	return d.makeServers(c, m)
 }
 
@@ -124,7 +125,7 @@ func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 		SubmissionsPerMinute: conf.HTTP.SubmissionsPerMinute,
 		MaxSize:              int64(conf.SMTP.MaxSize), MaxRcpt: conf.SMTP.MaxRecipients,
 		Trusted: c.Trusted, Log: d.o.Log, Metrics: m, RetryLifetime: time.Duration(q.Lifetime),
-		Filter: d.filter.Judge, Learn: d.trainer.Learn, Filer: d.inbox,
+		Filter: d.filter.Judge, Learn: d.trainer.Learn, Filer: filers{d.inbox, noter{}},
 		QuotaSize: int64(conf.Inbox.QuotaSize), QuotaCount: conf.Inbox.QuotaCount,
 		HeldSize: int64(q.HeldSize), HeldCount: q.HeldCount, BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
 	})

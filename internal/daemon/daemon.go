@@ -34,6 +34,7 @@ import (
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/resolver"
 	"github.com/multimail/multimail/internal/rotation"
+	"github.com/multimail/multimail/internal/search"
 	"github.com/multimail/multimail/internal/spam"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/bolt"
@@ -70,6 +71,7 @@ type Daemon struct {
 	node     string
 	ledger   *queue.Ledger
 	inbox    *inbox.Inbox
+	search   *search.Index
 	reader   *queue.Reader
 	delivery *delivery.Delivery
 	gate     *gate.Gate
@@ -227,6 +229,8 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	if d.trainer != nil {
 		go d.trainer.Run(qctx)
 	}
+	searchDone := make(chan struct{})
+	go func() { defer close(searchDone); d.search.Run(qctx) }()
 
 	err := d.announce(ready)
 	if err == nil {
@@ -235,6 +239,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 		case err = <-failed:
 		}
 	}
+	defer func() { <-searchDone }() // it closes its file
 	return errors.Join(err, d.drain(stopDelivery, deliveryDone, stopWork))
 }
 

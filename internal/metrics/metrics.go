@@ -87,6 +87,27 @@ func (s *states) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// Search registers the gauges of the search index, computed by backlog at each scrape:
+// how much mail it has not looked at yet, and for how many seconds the oldest waits.
+func (m *Metrics) Search(backlog func() (mails int, seconds float64)) {
+	m.registry.MustRegister(&lag{backlog,
+		prometheus.NewDesc("mail_search_waiting_mails", "Mails that the search index has not looked at.", nil, nil),
+		prometheus.NewDesc("mail_search_lag_seconds", "How long the oldest of them waits.", nil, nil)})
+}
+
+type lag struct {
+	backlog       func() (mails int, seconds float64)
+	mails, second *prometheus.Desc
+}
+
+func (l *lag) Describe(ch chan<- *prometheus.Desc) { ch <- l.mails; ch <- l.second }
+
+func (l *lag) Collect(ch chan<- prometheus.Metric) {
+	mails, seconds := l.backlog()
+	ch <- prometheus.MustNewConstMetric(l.mails, prometheus.GaugeValue, float64(mails))
+	ch <- prometheus.MustNewConstMetric(l.second, prometheus.GaugeValue, seconds)
+}
+
 // Handler serves the metrics in the Prometheus text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
