@@ -76,6 +76,7 @@ const (
 	ClockAccept       Kind = "clock.accept"
 	StoreStart        Kind = "store.start"
 	ContactDelete     Kind = "contact.delete"
+	SearchRebuild     Kind = "search.rebuild"
 
 	SigningKeyAdd    Kind = "signing_key.add"
 	SigningKeyRotate Kind = "signing_key.rotate"
@@ -179,6 +180,7 @@ var declarations = [...]declaration{
 	{ClockAccept, "an operator trusts the clock as it is", "doubt door", "", ""},
 	{ContactDelete, "an admin removed a contact of a mailbox", "", "", "mailbox address"},
 	{StoreStart, "a daemon started on this store", "version", "format", ""},
+	{SearchRebuild, "an operator had the search index made anew", "door", "", ""},
 }
 
 // rule is a declaration as records are checked against it.

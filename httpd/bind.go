@@ -77,6 +77,7 @@ func (s *Server) bindings() []binding {
 		bind(api.GetAuditLog, s.auditLog),
 		bindWriter(api.ExportAuditLog, s.auditExport),
 		bind(api.VerifyAuditLog, s.auditVerify),
+		bind(api.Reindex, s.reindex),
 		bind(api.GetClock, s.clock),
 		bind(api.AcceptClock, s.acceptClock),
 

@@ -104,6 +104,9 @@ type Options struct {
 	Now     func() time.Time // nil means time.Now
 	Dev     bool             // the socket may decide and loosen too
 
+	// Search finds mail by its words; nil: nothing does.
+	Search Search
+
 	// DefaultDomain is the domain whose keys are shown where the Host header
 	// names no domain of this server; empty means the only one.
 	DefaultDomain string
@@ -156,6 +159,9 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 		o.DefaultDomain = domain
+	}
+	if o.Search == nil {
+		o.Search = noSearch{}
 	}
 	if o.Clock == nil {
 		o.Clock = trusted{}

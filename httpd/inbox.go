@@ -23,6 +23,9 @@ func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out a
 	if err != nil {
 		return out, err
 	}
+	if in.Query != "" {
+		return s.search(ctx, box, in, f)
+	}
 	fetch := func(before mail.ID, n int) ([]api.Summary, error) {
 		return s.emailPage(ctx, box, before, n, in)
 	}

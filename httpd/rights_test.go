@@ -147,6 +147,7 @@ var rights = []struct {
 	{"GET /v1/audit-log/export", "/v1/audit-log/export", "", "401 403 403 403 403 403 200 200 200"},
 	{"GET /v1/doctor", "/v1/doctor", "", "401 403 403 403 403 403 200 200 200"},
 	{"GET /v1/clock", "/v1/clock", "", "401 403 403 403 200 200 200 200 200"},
+	{"POST /v1/search/reindex", "/v1/search/reindex", "", "401 403 403 403 403 403 200 200 200"},
 	{"POST /v1/clock/accept", "/v1/clock/accept", "", "401 403 403 403 403 403 200 200 200"},
 	{"POST /v1/audit-log/verify", "/v1/audit-log/verify", "", "401 403 403 403 403 403 200 200 200"},
 

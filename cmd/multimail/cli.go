@@ -28,6 +28,7 @@ type Globals struct {
 
 // globalsHelp is what the help says of the globals.
 var globalsHelp = kong.Vars{
+	"query":    "Words, \"phrases\", from: to: subject: has:attachment before: after: and -word.",
 	"data":     "Data directory of the daemon.",
 	"url":      "Base URL of a daemon elsewhere, instead of the local socket.",
 	"key_file": "File with the API key to act with; an approver's key decides.",
@@ -47,6 +48,7 @@ type commands struct {
 	Approve approveCmd `cmd:"" help:"Approve held mail."`
 	Reject  rejectCmd  `cmd:"" help:"Reject held mail."`
 	Mail    mailCmd    `cmd:"" help:"List, show, hold, cancel or retry mail in any state."`
+	Inbox   inboxCmd   `cmd:"" help:"Search the mail of mailboxes."`
 	Freeze  freezeCmd  `cmd:"" help:"Stop an agent, a mailbox, a domain or everything."`
 	Thaw    thawCmd    `cmd:"" help:"End a freeze."`
 

@@ -75,6 +75,7 @@ type EmailQuery struct {
 	DateBefore      string `query:"date_before" doc:"received before this time, ISO 8601"`
 	Direction       string `query:"direction" doc:"inbound or outbound" enum:"inbound,outbound"`
 	HasAttachments  bool   `query:"has_attachments" doc:"only mail with attachments"`
+	Query           string `query:"query" doc:"words of subject, names, addresses or text; see docs/search.md"`
 	SinceID         string `query:"since_id" doc:"only what is newer than this id"`
 	Limit           int    `query:"limit" doc:"length of the page" min:"1" max:"100" default:"20"`
 	Cursor          string `query:"cursor" doc:"of the page before"`

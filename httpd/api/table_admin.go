@@ -166,6 +166,11 @@ var (
 		Name: "accept_clock", Method: "POST", Path: "/v1/clock/accept", Scopes: oneOf(ScopeAdmin),
 		Audit:   "clock.accept",
 		Summary: "trust the clock as it is now"})
+
+	Reindex = Add[None, Done](Operations, Operation{
+		Name: "reindex", Method: "POST", Path: "/v1/search/reindex", Scopes: oneOf(ScopeAdmin),
+		Audit:   "search.rebuild",
+		Summary: "make the search index anew from the mail; until it is there, query finds nothing"})
 )
 
 // VerifyMail checks any mail, also one of others.

@@ -204,7 +204,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 			return oauth.CheckIdentity(conf.Issuers, issuer, tenant, ids...)
 		}, Store: d.db, Audit: d.audit, Inbox: d.inbox,
 		Identity: d.identity, DKIM: d.dkim, Zones: d.watcher, Doctor: d.examine, Keys: d.keys, Clock: c, Metrics: m,
-		Log: d.o.Log, Dev: d.dev != nil,
+		Log: d.o.Log, Dev: d.dev != nil, Search: d.search,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
 		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp,

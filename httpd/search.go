@@ -1,0 +1,115 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// Search finds mail by its words.
+type Search interface {
+	// Search returns the ids of the mail of a mailbox that a query finds, newest
+	// first, older than before. Its errors are those of package mail.
+	Search(ctx context.Context, box mail.Address, query string, before mail.ID, limit int) ([]mail.ID, error)
+	// Rebuild has the index made anew, and does not wait for it.
+	Rebuild()
+}
+
+// noSearch finds nothing.
+type noSearch struct{}
+
+func (noSearch) Search(context.Context, mail.Address, string, mail.ID, int) ([]mail.ID, error) {
+	return nil, mail.ErrUnavailable.Errorf("there is no search index here; leave query out")
+}
+
+func (noSearch) Rebuild() {}
+
+// match is one mail that a query has found.
+type match struct {
+	id      mail.ID
+	summary *api.Summary // nil: it is not shown
+}
+
+// matches returns what a query finds below a cursor, newest first. The index says
+// only where to look: whether the mailbox may see a mail, the ledger says now.
+func (s *Server) matches(
+	ctx context.Context, box mail.Address, in api.EmailQuery, before mail.ID, limit int,
+) ([]match, error) {
+	ids, err := s.o.Search.Search(ctx, box, in.Query, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	var out []match
+	for _, id := range ids {
+		v, err := s.matched(ctx, box, in.Direction, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, match{id, v})
+	}
+	return out, nil
+}
+
+// matched returns the summary of a mail, nil if the list does not show it.
+func (s *Server) matched(
+	ctx context.Context, box mail.Address, direction string, id mail.ID,
+) (*api.Summary, error) {
+	m, err := s.o.Queue.Mail(ctx, id)
+	switch {
+	case errors.Is(err, mail.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case m.Mailbox.Key() != box.Key() || !m.Visible():
+		return nil, nil
+	case m.Direction == mail.Outgoing && direction == "inbound", m.Direction == mail.Incoming && direction == "outbound":
+		return nil, nil
+	case m.Direction == mail.Outgoing:
+		v := summaryOf(m, s.o.Now())
+		return &v, nil
+	}
+	var item inbox.Item
+	err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+		item, err = s.o.Inbox.Item(tx, box, id)
+		return err
+	})
+	if errors.Is(err, mail.ErrNotFound) { // it has gone since
+		return nil, nil
+	}
+	v := receivedOf(item, s.o.Now())
+	return &v, err
+}
+
+// search lists what a query finds of the mail of a mailbox.
+func (s *Server) search(
+	ctx context.Context, box mail.Address, in api.EmailQuery, f filter,
+) (out api.Emails, _ error) {
+	list := newPage[api.Summary](in.Limit)
+	fetch := func(before mail.ID, n int) ([]match, error) { return s.matches(ctx, box, in, before, n) }
+	next, err := gather(s, list, f.from, fetch, func(m match) (mail.ID, *api.Summary, error) {
+		if m.id <= f.end {
+			return m.id, nil, errEnd // everything further is older still
+		}
+		if m.summary == nil || !f.fits(*m.summary) {
+			return m.id, nil, nil
+		}
+		return m.id, m.summary, nil
+	}, func(id mail.ID) api.Summary { return damagedSummary(box, id) })
+	return api.Emails{Emails: list.items, Cursor: next}, err
+}
+
+// reindex has the search index made anew.
+func (s *Server) reindex(ctx context.Context, c caller, _ api.None) (out api.Done, _ error) {
+	err := s.o.Gate.Note(ctx, c.Principal, audit.Record{Kind: audit.SearchRebuild,
+		Facts: map[string]string{"door": c.door}})
+	if err != nil {
+		return out, err
+	}
+	s.o.Search.Rebuild()
+	return api.Done{Status: "building"}, nil
+}
