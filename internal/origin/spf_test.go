@@ -148,3 +148,31 @@ func TestADNSThatHangsEndsInTime(t *testing.T) {
 		}
 	})
 }
+
+// One mail that asks for as much as it can of every method.
+func TestAllQuestionsOfOneMailAreBounded(t *testing.T) {
+	records := bombs()["mx of ten hosts"]
+	raw, cv := crlf(strings.ReplaceAll(plain, "a@example.org", "a@b.example.org")), none
+	for i := range maxSets {
+		d := fmt.Sprintf("l%d.test", i)
+		raw, cv = sealed(raw, d, cv, "x; none", "from"), pass
+		records[keyOf(d)] = []string{testRecord}
+	}
+	for i := range 20 {
+		d := fmt.Sprintf("d%d.test", i)
+		raw = signed(t, raw, d)
+		records[keyOf(d)] = []string{testRecord}
+	}
+	records["TXT _dmarc.example.org"] = []string{"v=DMARC1; p=none; np=reject"}
+	m := from("")
+	m.Raw = raw
+	z := newZone(records)
+	f, err := check(t, z, m)
+	if most := spfQuestions + dkimQuestions + arcQuestions + dmarcQuestions; len(z.asked) > most || len(z.asked) < most-2 {
+		t.Errorf("%d questions, %d are allowed", len(z.asked), most)
+	}
+	if a := f.Auth; a.SPF.Result != permerror || a.ARC.Result != pass || len(a.DKIM) != maxSignatures ||
+		a.DMARC.Result != fail || mail.WordOf(err) != string(mail.ReasonUnauthenticated) {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
