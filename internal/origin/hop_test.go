@@ -67,6 +67,19 @@ func TestOnlyTheTopmostResultsOfATrustedHopAreBelieved(t *testing.T) {
 	}
 }
 
+// A mail server in front on the same host may have the same name.
+func TestTheResultsOfAHopOfOurNameAreNoForgery(t *testing.T) {
+	const said = "Authentication-Results: mx.receiver.test; spf=pass smtp.mailfrom=example.org\n"
+	for raw, warnings := range map[string]int{said + plain: 0, said + said + plain: 1} {
+		m := from(raw)
+		m.Remote, m.HopID = netip.Addr{}, host
+		f, err := check(t, newZone(nil), m)
+		if err != nil || f.Auth.SPF.Result != pass || string(f.Raw) != string(crlf(plain)) || len(f.Warnings) != warnings {
+			t.Errorf("%+v, %q, %q, %v", f.Auth.SPF, f.Raw, f.Warnings, err)
+		}
+	}
+}
+
 // The library checks the bytes whatever a hop says, and its good results stand.
 func TestSignaturesAreCheckedBehindAHopToo(t *testing.T) {
 	m := from("")

@@ -128,6 +128,9 @@ func (c *Checker) Check(ctx context.Context, m Mail) (Finding, error) {
 	}
 	var removed []message.RawField
 	f.Raw, removed = removeForged(m.Raw, c.o.Host)
+	if told != nil && len(removed) > 0 && &removed[0].Raw[0] == &e.all(resultsHeader)[0].Raw[0] {
+		removed = removed[1:] // the hop bears our name: what it says stands in the stamp now
+	}
 	f.Warnings = append(f.Warnings, warnForged(removed, e.signatures)...)
 	outcome := c.o.Policy.apply(e.dmarc)
 	f.Auth.Quarantine = outcome.quarantine
