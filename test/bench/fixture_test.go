@@ -53,13 +53,20 @@ type fixture struct {
 
 func startMultiMail(b *testing.B, server, client *tls.Config) *fixture {
 	b.Helper()
+	return startMultiMailWith(b, server, client, gate.Options{})
+}
+
+// startMultiMailWith takes from o what its mailbox may keep.
+func startMultiMailWith(b *testing.B, server, client *tls.Config, o gate.Options) *fixture {
+	b.Helper()
 	dir := b.TempDir()
 	h := &fixture{target: target{user: agent, client: client}}
 	h.password, h.before = fill(b, dir)
 	// One credential does all the work here: no rate, held mail or backlog may stop it.
 	const unlimited = 1 << 50
-	h.System = systemtest.New(b, systemtest.Options{Dir: dir, Gate: gate.Options{SubmissionsPerMinute: 1 << 30,
-		HeldSize: unlimited, HeldCount: unlimited, BacklogSize: unlimited, BacklogCount: unlimited}})
+	o.SubmissionsPerMinute = 1 << 30
+	o.HeldSize, o.HeldCount, o.BacklogSize, o.BacklogCount = unlimited, unlimited, unlimited, unlimited
+	h.System = systemtest.New(b, systemtest.Options{Dir: dir, Gate: o})
 	var err error
 	if h.smtp, err = smtpd.New(h.Gate, registry.NewAuthenticator(h.DB, h.Registry, nil), smtpd.Options{
 		Hostname: "localhost", TLSConfig: server, MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000,

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,9 +25,12 @@ var payload = func() []byte {
 // client is one connection that stays open. It says the least a client can and
 // waits for each reply.
 type client struct {
-	c *tls.Conn
-	r *bufio.Reader
+	c        net.Conn
+	r        *bufio.Reader
+	from, to string
 }
+
+func newClient(c net.Conn, from, to string) *client { return &client{c, bufio.NewReader(c), from, to} }
 
 func dial(b *testing.B, t target) *client {
 	b.Helper()
@@ -34,7 +38,7 @@ func dial(b *testing.B, t target) *client {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &client{conn, bufio.NewReader(conn)}
+	c := newClient(conn, mailbox, "ada@dest.test")
 	if err := c.expect("220"); err != nil {
 		b.Fatal(err)
 	}
@@ -73,7 +77,7 @@ func (c *client) expect(code string) error {
 
 func (c *client) send() error {
 	for _, step := range [][2]string{
-		{"MAIL FROM:<" + mailbox + ">\r\n", "250"}, {"RCPT TO:<ada@dest.test>\r\n", "250"}, {"DATA\r\n", "354"},
+		{"MAIL FROM:<" + c.from + ">\r\n", "250"}, {"RCPT TO:<" + c.to + ">\r\n", "250"}, {"DATA\r\n", "354"},
 	} {
 		if err := c.do(step[0], step[1]); err != nil {
 			return err

@@ -21,8 +21,9 @@ type postfix struct {
 }
 
 // startPostfix runs Debian's Postfix with a configuration of its own below a
-// directory that others may enter, for it drops its rights.
-func startPostfix(t *testing.T) *postfix {
+// directory that others may enter, for it drops its rights. Settings given come last,
+// so they are in force.
+func startPostfix(t *testing.T, settings ...string) *postfix {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "multimail-postfix-")
 	if err != nil {
@@ -62,7 +63,7 @@ mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 alias_maps =
 local_recipient_maps =
-`))
+`)+strings.Join(settings, ""))
 	conf("master.cf", p.addr+` inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -71,6 +72,9 @@ rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 discard unix - - n - - discard
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
+scache unix - - n - 1 scache
 error unix - - n - - error
 proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -83,16 +87,22 @@ postlog unix-dgram n - n - 1 postlogd
 	return p
 }
 
-var routed = regexp.MustCompile(`discard\[\d+\]: \w+: to=<([^>]*)>`)
-
-// recipients returns whom Postfix delivered to, from its log.
-func (p *postfix) recipients() (to []string) {
+// said returns the log.
+func (p *postfix) said() string {
 	p.t.Helper()
 	b, err := os.ReadFile(p.log)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	for _, m := range routed.FindAllStringSubmatch(string(b), -1) {
+	return string(b)
+}
+
+var routed = regexp.MustCompile(`discard\[\d+\]: \w+: to=<([^>]*)>`)
+
+// recipients returns whom Postfix delivered to, from its log.
+func (p *postfix) recipients() (to []string) {
+	p.t.Helper()
+	for _, m := range routed.FindAllStringSubmatch(p.said(), -1) {
 		to = append(to, m[1])
 	}
 	return to
