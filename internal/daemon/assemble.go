@@ -38,7 +38,6 @@ import (
 	"github.com/multimail/multimail/relay"
 	"github.com/multimail/multimail/sign"
 	"github.com/multimail/multimail/sign/fetch"
-	"github.com/multimail/multimail/smtpd"
 )
 
 // assemble makes every part and connects them. Nothing listens yet.
@@ -171,12 +170,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	}
 	users.TrustClients(authorities)
 	users.Provision(d.fits)
-	if d.smtp, err = smtpd.New(d.gate, users, smtpd.Options{
-		Hostname: conf.SMTP.Hostname, TLSConfig: d.smtpTLS,
-		MaxSize: int64(conf.SMTP.MaxSize), MaxRecipients: conf.SMTP.MaxRecipients, MaxCommands: conf.SMTP.MaxCommands,
-		MaxConnections: conf.SMTP.MaxConnections, MaxPerSource: conf.SMTP.MaxPerSource,
-		Logins: logins, Messages: messages, Log: d.o.Log, Metrics: m, TokenScope: tokenScope(conf.Issuers),
-	}); err != nil {
+	if err := d.makeSubmission(users, logins, messages, m); err != nil {
 		return err
 	}
 	keys := fetch.NewCache(fetch.New(d.resolver), nil)

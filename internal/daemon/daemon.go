@@ -81,9 +81,9 @@ type Daemon struct {
 	resolver *resolver.Resolver
 	watcher  *zone.Watcher
 	document func(ctx context.Context, domain string) (fetch.Document, error) // that a domain serves
-	smtp     *smtpd.Server
-	inbound  *smtpd.Server // nil: no listener for SMTP from the world
-	lmtp     *smtpd.Server // nil: none for LMTP
+	smtp     *smtpd.Server                                                    // nil: no listener for agents
+	inbound  *smtpd.Server                                                    // nil: no listener for SMTP from the world
+	lmtp     *smtpd.Server                                                    // nil: none for LMTP
 	http     *httpd.Server
 	clock    *clockwork
 	tokens   *oauth.Verifier // nil: no issuer is configured
@@ -310,8 +310,8 @@ func (d *Daemon) drain(stopDelivery func(), deliveryDone <-chan struct{}, stopWo
 // shutdown ends all servers at the same time: what one of them waits for must not take
 // the time of the others.
 func (d *Daemon) shutdown(ctx context.Context) error {
-	ends := []func(context.Context) error{d.smtp.Shutdown, d.http.Shutdown}
-	for _, s := range []*smtpd.Server{d.inbound, d.lmtp} {
+	ends := []func(context.Context) error{d.http.Shutdown}
+	for _, s := range []*smtpd.Server{d.smtp, d.inbound, d.lmtp} {
 		if s != nil {
 			ends = append(ends, s.Shutdown)
 		}

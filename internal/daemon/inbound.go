@@ -22,6 +22,23 @@ import (
 	"github.com/multimail/multimail/smtpd"
 )
 
+// makeSubmission makes the server for agents, if it listens.
+func (d *Daemon) makeSubmission(
+	users *registry.Authenticator, logins *throttle.Logins, messages *throttle.Bytes, m *metrics.Metrics,
+) (err error) {
+	c := d.o.Config.SMTP
+	if c.Submission+c.Submissions == "" {
+		return nil
+	}
+	d.smtp, err = smtpd.New(d.gate, users, smtpd.Options{
+		Hostname: c.Hostname, TLSConfig: d.smtpTLS,
+		MaxSize: int64(c.MaxSize), MaxRecipients: c.MaxRecipients, MaxCommands: c.MaxCommands,
+		MaxConnections: c.MaxConnections, MaxPerSource: c.MaxPerSource,
+		Logins: logins, Messages: messages, Log: d.o.Log, Metrics: m, TokenScope: tokenScope(d.o.Config.Issuers),
+	})
+	return err
+}
+
 // makeInbound makes the servers for mail from the world that the configuration names.
 func (d *Daemon) makeInbound(inspector smtpd.Inspector, messages *throttle.Bytes, m *metrics.Metrics) error {
 	conf := d.o.Config
