@@ -74,6 +74,7 @@ func world(t *testing.T) config.Config {
 	c.DNS.Resolver = []string{zoneServer(t, func() string { return "" })}
 	c.SMTP.Hostname, c.Inbound.Hostname = "localhost", "mx.example.test"
 	c.Inbound.Listen, c.Inbound.LMTP = "127.0.0.1:0", "unix:"+filepath.Join(t.TempDir(), "lmtp.sock")
+	c.DNS.Resolver = []string{zoneServer(t, func() string { return "" })} // nobody publishes anything
 	return c
 }
 
@@ -114,40 +115,53 @@ func TestMailOfTheWorldComesInThroughBothDoors(t *testing.T) {
 // to its recipients and to the mail.
 func deliver(t *testing.T, network, addr string, to ...string) (codes []string) {
 	t.Helper()
+	return deliverText(t, network, addr, fromFar, to...)
+}
+
+func deliverText(t *testing.T, network, addr, text string, to ...string) (codes []string) {
+	t.Helper()
 	nc, err := net.Dial(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer nc.Close()
+	if _, _, err := textproto.NewConn(nc).ReadResponse(220); err != nil {
+		t.Fatal(err)
+	}
+	return converse(t, nc, map[bool]string{true: "LHLO", false: "EHLO"}[network == "unix"], text, to...)
+}
+
+// converse sends a mail on a connection that has its greeting.
+func converse(t *testing.T, nc net.Conn, hello, text string, to ...string) (codes []string) {
+	t.Helper()
 	c := textproto.NewConn(nc)
 	do := func(line string) string {
 		t.Helper()
 		if line != "" {
 			_ = c.PrintfLine("%s", line)
 		}
-		code, text, err := c.ReadResponse(0)
+		code, said, err := c.ReadResponse(0)
 		if err != nil {
-			t.Fatalf("%q: %d %q, %v", line, code, text, err)
+			t.Fatalf("%q: %d %q, %v", line, code, said, err)
 		}
-		enhanced, _, _ := strings.Cut(text, " ")
+		enhanced, _, _ := strings.Cut(said, " ")
 		return strconv.Itoa(code) + " " + enhanced
 	}
-	hello, replies := "EHLO", 1
-	if network == "unix" {
-		hello, replies = "LHLO", 0
-	}
-	do("")
 	do(hello + " localhost")
 	do("MAIL FROM:<far@far.test>")
+	taken := 0
 	for _, a := range to {
 		code := do("RCPT TO:<" + a + ">")
-		if codes = append(codes, code); network == "unix" && code[0] == '2' {
-			replies++
+		if codes = append(codes, code); code[0] == '2' {
+			taken++
 		}
 	}
 	do("DATA")
-	_ = c.PrintfLine("%s.", fromFar)
-	for range replies {
+	_ = c.PrintfLine("%s.", text)
+	if hello == "EHLO" {
+		taken = 1
+	}
+	for range taken {
 		codes = append(codes, do(""))
 	}
 	return codes
