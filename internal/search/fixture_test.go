@@ -29,9 +29,11 @@ type fixture struct {
 
 var bot, eve = mail.MustAddress("bot@example.test"), mail.MustAddress("eve@example.test")
 
-func build(t testing.TB) *fixture {
+func build(t testing.TB) *fixture { return buildIn(t, t.TempDir()) }
+
+func buildIn(t testing.TB, dir string) *fixture {
 	clock := systemtest.NewClock(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), 0)
-	s := systemtest.New(t, systemtest.Options{Now: clock.Now})
+	s := systemtest.New(t, systemtest.Options{Now: clock.Now, Dir: dir})
 	f := &fixture{System: s, clock: clock, path: filepath.Join(s.Dir, "search.db")}
 	f.open()
 	t.Cleanup(func() { f.x.shut() })
@@ -152,7 +154,7 @@ func (f *fixture) follow() {
 // search returns what a query finds, which must be a good one.
 func (f *fixture) search(box mail.Address, query string) []mail.ID {
 	f.Helper()
-	ids, err := f.x.Search(f.Context(), box, query, "", 100)
+	ids, err := f.x.Search(f.Context(), box, query, "", 1000)
 	if err != nil {
 		f.Fatalf("%q: %v", query, err)
 	}

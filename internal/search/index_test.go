@@ -252,7 +252,7 @@ func TestErasureReachesTheFiles(t *testing.T) {
 		t.Errorf("erased words are in %v", in)
 	}
 	f.finds(bot, "zqxbody")
-	if n := len(f.search(bot, "common")); n != 100 {
+	if n := len(f.search(bot, "common")); n != 540 {
 		t.Errorf("%d of the others are found", n)
 	}
 	if err := f.x.use(t.Context(), func(file *file) error { return file.check(t.Context()) }); err != nil {
