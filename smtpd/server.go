@@ -1,5 +1,6 @@
-// Package smtpd is the door for agents that speak SMTP: message submission
-// (RFC 6409) with STARTTLS and with implicit TLS (RFC 8314).
+// Package smtpd has the doors that speak SMTP: message submission for agents (RFC 6409)
+// with STARTTLS and with implicit TLS (RFC 8314), and for mail from the world port 25
+// and LMTP (RFC 2033). All are one state machine; a profile says what differs.
 //
 // It is the security boundary of the product: what this parser takes for the
 // envelope and for the end of a message is what the gate judges. So it reads
@@ -12,6 +13,11 @@
 //	sasl.go     the mechanisms; bearer.go and scram.go have those with more than a password
 //	login.go    what a presented credential leads to, whatever the mechanism
 //	session.go  what a transaction means: one principal, one mailbox, the gate
+//
+//	profile.go  what one door does its own way
+//	inbound.go  the doors for mail from the world; delivery.go what a transaction means there
+//	hop.go      servers in front that are believed; inspect.go who is asked about a sender
+//	statuses.go the replies of LMTP, one for each recipient
 //
 // The server does not read mail: it passes bytes to the gate and replies with its answer.
 package smtpd

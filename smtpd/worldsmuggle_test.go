@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -216,6 +217,34 @@ func TestAStrangerWhoSendsNothingIsCutOff(t *testing.T) {
 	})
 }
 
+// hanging is an inspector that waits for an answer that does not come.
+type hanging struct{}
+
+func (hanging) Inspect(ctx context.Context, _ Transaction) (Inspected, error) {
+	<-ctx.Done()
+	return Inspected{}, ctx.Err()
+}
+
+// A client waits ten minutes for the reply to its message (RFC 5321, 4.5.3.2.6), and sends
+// it again when none came: what hangs is ended before that, and nothing is stored.
+func TestChecksThatHangAreEndedBeforeTheClientGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.o.Inspector = hanging{}
+		p, ended := piped(t, w.server(t, false))
+		p.do("EHLO t", "250")
+		start := time.Now()
+		if got := p.mailTo("x@far.test", letter, "a@example.test"); !strings.HasPrefix(got, "451 4.3.0") {
+			t.Errorf("%q", got)
+		}
+		if d := time.Since(start); d != receiveTime || d >= 10*time.Minute || w.gate.called != 0 {
+			t.Errorf("answered after %s; the gate was called %d times", d, w.gate.called)
+		}
+		p.do("QUIT", "221")
+		<-ended
+	})
+}
+
 // FuzzWorld lets anybody send anything to both doors: no panic, only well-formed replies,
 // no mail but for a mailbox here, no bare CR, bare LF or NUL in it, and no more mails than
 // ends of data.
@@ -229,10 +258,13 @@ func FuzzWorld(f *testing.F) {
 		f.Add([]byte(s), uint16(3), false)
 		f.Add([]byte(s), uint16(3), true)
 	}
+	w := newWorld()
+	servers := map[bool]*Server{false: w.server(f, false), true: w.server(f, true)}
 	f.Fuzz(func(t *testing.T, in []byte, piece uint16, lmtp bool) {
-		w := newWorld()
-		hello := map[bool]string{false: "EHLO x\r\n", true: "LHLO x\r\n"}[lmtp]
-		out := w.play(t, hello+string(in), 1+int(piece), lmtp)
+		w.gate.taken = nil
+		p := newTape(map[bool]string{false: "EHLO x\r\n", true: "LHLO x\r\n"}[lmtp]+string(in), 1+int(piece))
+		newConn(servers[lmtp], p, false).serve()
+		out := p.out.String()
 		for line := range strings.SplitSeq(strings.TrimSuffix(out, "\r\n"), "\r\n") {
 			if !replyForm.MatchString(line) || len(line) > 510 {
 				t.Errorf("reply %q", line)

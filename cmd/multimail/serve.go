@@ -131,6 +131,7 @@ const welcome = `
 MultiMail runs in dev mode: %s for %s, data in %s
 
   submission   %s (STARTTLS), %s (TLS)
+  inbound      %s (mail from the world, for %s)
   API and MCP  %s
   next hop     %s
 
@@ -157,7 +158,8 @@ func printWelcome(w io.Writer, i daemon.DevInfo, data, next string) error {
 	if def, err := filepath.Abs(".multimail"); err != nil || def != data {
 		flag = " --data " + shellWord(data)
 	}
-	_, err = fmt.Fprintf(w, welcome, i.Operator, i.Domain, data, i.Submission, i.Submissions, i.HTTP, next,
+	_, err = fmt.Fprintf(w, welcome, i.Operator, i.Domain, data, i.Submission, i.Submissions,
+		i.Inbound, i.Mailbox, i.HTTP, next,
 		shellWord(i.CAFile), port, i.Username, i.Password, i.Mailbox, i.Mailbox, self, flag, self, flag, i.Captured)
 	return err
 }
