@@ -37,7 +37,7 @@ const MaxText = 256 << 10
 
 // Bounds of the work.
 const (
-	maxBatch  = 256     // mails in one transaction
+	maxBatch  = 128     // mails in one transaction
 	maxOctets = 4 << 20 // of their words, and one mail more
 	// gather is how long the index waits after a mail was written, so that what comes
 	// with it shares a transaction.
@@ -150,7 +150,7 @@ func (x *Index) await(ctx context.Context, written <-chan struct{}) bool {
 // times as long, so that the mail comes first.
 func pace(worked time.Duration, busy bool) time.Duration {
 	if busy {
-		return worked
+		return 9 * worked
 	}
 	return 0
 }
