@@ -24,6 +24,11 @@ func (g *Gate) Run(ctx context.Context) error {
 		if err := g.Expire(ctx); err != nil && ctx.Err() == nil {
 			g.o.Log.Error("expire", "err", err)
 		}
+		if n%60 == 0 {
+			if err := g.Retain(ctx); err != nil && ctx.Err() == nil {
+				g.o.Log.Error("retain", "err", err)
+			}
+		}
 		g.sweepRefusals(ctx, false)
 		if n%3600 == 0 {
 			if err := g.db.Update(ctx, g.forget); err != nil && ctx.Err() == nil {

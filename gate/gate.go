@@ -53,6 +53,13 @@ type Options struct {
 	QuotaSize  int64 // octets
 	QuotaCount int   // mails
 
+	// How long mail that is over stays; 0: until its mailbox says otherwise. What a mailbox
+	// has received beyond RetentionSize octets goes too, oldest first. What was thrown away,
+	// and incoming mail that its mailbox never got, goes after TrashAfter.
+	Retention     time.Duration
+	RetentionSize int64
+	TrashAfter    time.Duration
+
 	// Filter judges a mail of either direction before it is stored; nil takes every mail
 	// for clean, and so does a judgement without a verdict. A *mail.Error refuses the mail
 	// in its words.
@@ -62,6 +69,8 @@ type Options struct {
 	Learn func(id mail.ID, spam bool)
 	// Filer keeps what a mailbox makes of its mail; nil keeps nothing.
 	Filer Filer
+	// Trash says what readers threw away; nil: nothing.
+	Trash Trash
 
 	Log     *slog.Logger // nil means slog.Default
 	Metrics *metrics.Metrics
@@ -80,6 +89,9 @@ type Gate struct {
 
 	refusals refusals
 	rate     *throttle.Rate // of submissions, by credential
+
+	// How far Retain, and nobody else, has walked through what was thrown away, and what ended.
+	trash, ended string
 }
 
 // check panics where a setting is missing: whoever builds a gate without limits
@@ -90,6 +102,7 @@ func (o Options) check() {
 		"HeldSize": o.HeldSize, "BacklogSize": o.BacklogSize, "RetryLifetime": int64(o.RetryLifetime),
 		"HeldCount": int64(o.HeldCount), "BacklogCount": int64(o.BacklogCount),
 		"QuotaSize": o.QuotaSize, "QuotaCount": int64(o.QuotaCount),
+		"RetentionSize": o.RetentionSize, "TrashAfter": int64(o.TrashAfter),
 	} {
 		if n <= 0 {
 			panic("gate: Options." + name + " is required")
@@ -162,6 +175,13 @@ type Filer interface {
 	// Unfile: it does not any more. Of an erased mail, which is stripped, nothing may stay,
 	// whether it was shown or not.
 	Unfile(tx store.Tx, m *mail.Mail) error
+}
+
+// Trash is what readers have thrown away.
+type Trash interface {
+	// ThrownBefore lists mail that readers threw away before a time, oldest first, behind a
+	// cursor that an earlier call returned.
+	ThrownBefore(tx store.Tx, t time.Time, cursor string, limit int) (ids []mail.ID, next string, err error)
 }
 
 // enter puts a new mail.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,9 +85,9 @@ func (g *Gate) hasRoom(tx store.Tx, box registry.Mailbox, size int64) error {
 		sum.Count, sum.Octets = sum.Count+t.Count, sum.Octets+t.Octets
 	}
 	switch {
-	case sum.Count >= g.o.QuotaCount:
+	case sum.Count >= cmp.Or(box.QuotaCount, g.o.QuotaCount):
 		return errQuotaCount
-	case sum.Octets+size > g.o.QuotaSize:
+	case sum.Octets+size > cmp.Or(box.QuotaSize, g.o.QuotaSize):
 		return errQuotaSize
 	}
 	return nil

@@ -171,7 +171,7 @@ func (s *Server) cancel(ctx context.Context, c caller, in api.EmailRef) (out api
 	if err != nil {
 		return out, err
 	}
-	return api.Receipt{ID: string(m.ID), Status: statusWord(m, s.o.Now()), ThreadID: string(m.ID)}, nil
+	return api.Receipt{ID: string(m.ID), Status: statusWord(m, s.o.Now()), ThreadID: s.threadOf(ctx, m)}, nil
 }
 
 // noteRead records that somebody other than an agent of its mailbox reads a

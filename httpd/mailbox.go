@@ -82,6 +82,8 @@ func (s *Server) mailboxOf(tx store.Tx, p registry.Principal, m registry.Mailbox
 		HoldSeconds: int64(s.o.Registry.Hold(m) / time.Second), AgentRef: m.RefPolicy.String(),
 		Agents: append([]string{}, m.Agents...),
 		Frozen: slices.ContainsFunc(freezes, stops), CreatedAt: m.CreatedAt,
+		LegalHold: m.LegalHold, QuotaOctets: m.QuotaSize, QuotaCount: m.QuotaCount,
+		RetentionDays: int(m.Retention / (24 * time.Hour)),
 	}, nil
 }
 
@@ -184,7 +186,15 @@ func (s *Server) patchRest(
 
 // changeOf reads the values of a patch.
 func changeOf(p api.MailboxPatch) (registry.MailboxPatch, error) {
-	c := registry.MailboxPatch{DisplayName: p.DisplayName}
+	c := registry.MailboxPatch{DisplayName: p.DisplayName,
+		KeepPatch: registry.KeepPatch{QuotaSize: p.QuotaOctets, QuotaCount: p.QuotaCount, LegalHold: p.LegalHold}}
+	if days := p.RetentionDays; days != nil {
+		if *days < 0 || *days > int(registry.MaxRetention/(24*time.Hour)) {
+			return c, invalid("retention_days must be from 0 to %d", registry.MaxRetention/(24*time.Hour))
+		}
+		keep := time.Duration(*days) * 24 * time.Hour
+		c.Retention = &keep
+	}
 	if p.OversightAddress != nil {
 		var a mail.Address // "" is the account's address again
 		if *p.OversightAddress != "" {

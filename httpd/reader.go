@@ -171,3 +171,16 @@ func (s *Server) thread(ctx context.Context, c caller, in api.ThreadQuery) (out 
 	out.Emails = list.items
 	return out, err
 }
+
+// threadOf returns the thread of a mail; where it cannot be read, the one of a first mail.
+func (s *Server) threadOf(ctx context.Context, m *mail.Mail) string {
+	thread := string(m.ID)
+	_ = s.o.Store.View(ctx, func(tx store.Tx) error { // the mail is stored, whatever becomes of this
+		item, err := s.o.Inbox.Item(tx, m.Mailbox, m.ID)
+		if err == nil && item.Thread != "" {
+			thread = string(item.Thread)
+		}
+		return err
+	})
+	return thread
+}

@@ -76,6 +76,12 @@ var rights = []struct {
 		"401 200 200 404 403 200 200 200 200"},
 	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example{+gated}", `{"oversight_mode":"autonomous"}`,
 		"401 403 403 404 403 200 403 403 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"retention_days":{n}}`,
+		"401 403 403 404 403 403 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"legal_hold":true}`,
+		"401 403 403 404 403 200 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example{+kept}", `{"legal_hold":false}`,
+		"401 403 403 404 403 200 403 403 200"},
 	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"display_name":"Bot {n}"}`,
 		"401 403 403 404 403 403 200 200 200"},
 	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"oversight_address":"eve{n}@a.example"}`,
@@ -167,7 +173,7 @@ func (h *fixture) fill(n int, parts ...string) []string {
 	has := func(s string) bool {
 		return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(p, s) })
 	}
-	with := []string{"{n}", fmt.Sprint(n), "{+notice}", "", "{+gated}", "", "{+frozen}", ""}
+	with := []string{"{n}", fmt.Sprint(n), "{+notice}", "", "{+gated}", "", "{+frozen}", "", "{+kept}", ""}
 	if has("{held}") {
 		r := h.held()
 		with = append(with, "{held}", r.ID, "{digest}", r.Digest)
@@ -187,6 +193,10 @@ func (h *fixture) fill(n int, parts ...string) []string {
 				return err
 			}
 			with = append(with, "{entry}", e.ID)
+		}
+		if yes := true; has("{+kept}") {
+			keep := registry.MailboxPatch{KeepPatch: registry.KeepPatch{LegalHold: &yes}}
+			_, err = h.Registry.SetMailbox(tx, approver, mail.MustAddress(bot), keep)
 		}
 		if has("{+gated}") {
 			_, err = h.Registry.SetMode(tx, approver, mail.MustAddress(bot), mail.GatedSend)

@@ -89,7 +89,9 @@ func (s *Server) sendFrom(
 	if err != nil {
 		return out, err
 	}
-	return s.receipt(receipt.Mail, receipt.Replay), nil
+	out = s.receipt(receipt.Mail, receipt.Replay)
+	out.ThreadID = s.threadOf(ctx, receipt.Mail)
+	return out, nil
 }
 
 // refuseDraft is noteDraft for a handler, which returns the refusal then.

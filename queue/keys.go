@@ -21,6 +21,7 @@ import (
 //	due/<mailbox>NUL<agent>NUL<domain>NUL<time><id> ready mail, in groups
 //	lease/<time>/<id>                               mail that is being sent
 //	held/<time>/<id>                                when a hold expires
+//	refused/<time>/<id>                             incoming mail that ended without its mailbox getting it
 //	kept/<mailbox>NUL<id>                           mail that is over and not erased yet
 //	count/<state>/<node>                            how many there are, decimal; see count.go
 //	tally/<kind>/<mailbox>NUL<node>                 count and octets, decimal
@@ -35,12 +36,13 @@ const (
 	leasePrefix   = "lease/"
 	heldPrefix    = "held/"
 	keptPrefix    = "kept/"
+	refusedPrefix = "refused/"
 	countPrefix   = "count/"
 	tallyPrefix   = "tally"
 )
 
 var space = store.NewSpace(mailPrefix, rawPrefix, statePrefix, stateInPrefix, boxPrefix, inPrefix,
-	duePrefix, leasePrefix, heldPrefix, keptPrefix, countPrefix, tallyPrefix)
+	duePrefix, leasePrefix, heldPrefix, keptPrefix, refusedPrefix, countPrefix, tallyPrefix)
 
 func mailKey(id mail.ID) string { return mailPrefix + string(id) }
 
@@ -126,7 +128,11 @@ func indexes(m *mail.Mail) []string {
 	case m.State == mail.Erased:
 		return nil
 	case m.State.Final():
-		return []string{keptPrefix + m.Mailbox.Key() + "\x00" + string(m.ID)}
+		keys := []string{keptPrefix + m.Mailbox.Key() + "\x00" + string(m.ID)}
+		if m.Direction == mail.Incoming && m.State != mail.Received {
+			keys = append(keys, refusedPrefix+stampTime(m.FinishedAt)+"/"+string(m.ID))
+		}
+		return keys
 	}
 	keys := []string{statesOf(m.Direction, m.State) + string(m.ID)}
 	switch m.State {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -82,6 +83,34 @@ func (l *Ledger) Kept(tx store.Tx, box mail.Address, after mail.ID, limit int) (
 		r.From = prefix + string(after) + "\x00"
 	}
 	return l.list(tx, r, limit, func(k string) string { return k[len(prefix):] })
+}
+
+// Refused lists incoming mail that ended before a time without its mailbox getting it,
+// oldest first, behind a cursor that an earlier call returned.
+func (l *Ledger) Refused(
+	tx store.Tx, before time.Time, cursor string, limit int,
+) (ids []mail.ID, next string, err error) {
+	r := store.Range{From: refusedPrefix, To: refusedPrefix + stampTime(before)}
+	if cursor > r.From {
+		r.From = cursor + "\x00"
+	}
+	if r.From >= r.To {
+		return nil, "", nil
+	}
+	err = space.Scan(tx, r, func(key string, _ []byte) error {
+		if len(ids) >= limit {
+			return store.Stop
+		}
+		ids, next = append(ids, mail.ID(key[len(refusedPrefix)+17:])), key
+		return nil
+	})
+	return ids, next, err
+}
+
+// Oldest lists the oldest mail that a mailbox has received.
+func (l *Ledger) Oldest(tx store.Tx, box mail.Address, limit int) ([]Listed, error) {
+	prefix := mailboxOf(mail.Incoming, box)
+	return l.list(tx, store.Prefix(prefix), limit, func(k string) string { return k[len(prefix):] })
 }
 
 // Reindex writes the indexes that a mail of an earlier format lacks, for up to limit mails

@@ -175,6 +175,11 @@ type mailboxSetCmd struct {
 	Hold      *int64   `help:"Seconds a mail waits for a decision; 0 for the default." placeholder:"N"`
 	AgentRef  *string  `help:"How the identity header names the agent: plain, hmac or none." placeholder:"HOW"`
 	Agent     []string `help:"Agents that may use it too." placeholder:"NAME"`
+
+	LegalHold     *bool  `negatable:"" help:"Erase nothing of it; an approver lifts it."`
+	QuotaOctets   *int64 `help:"What it may keep of incoming mail; 0 for the default." placeholder:"N"`
+	QuotaCount    *int   `help:"The same, in mails." placeholder:"N"`
+	RetentionDays *int   `help:"Days its mail stays; 0 for the default." placeholder:"N"`
 }
 
 func (m mailboxSetCmd) Run(e *environment) error {
@@ -182,7 +187,8 @@ func (m mailboxSetCmd) Run(e *environment) error {
 		MailboxRef: api.MailboxRef{Mailbox: m.Address},
 		MailboxPatch: api.MailboxPatch{
 			DisplayName: m.Name, OversightAddress: m.Oversight, HoldSeconds: m.Hold, AgentRef: m.AgentRef,
-			AddAgents: m.Agent,
+			AddAgents: m.Agent, LegalHold: m.LegalHold, QuotaOctets: m.QuotaOctets, QuotaCount: m.QuotaCount,
+			RetentionDays: m.RetentionDays,
 		},
 	}, func(b api.Mailbox) error { return e.line("%s is changed", b.Address) })
 }

@@ -13,6 +13,10 @@ type Mailbox struct {
 	AgentRef         string    `json:"agent_ref" doc:"how the header names the agent: plain, hmac or none"`
 	Agents           []string  `json:"agents"`
 	Frozen           bool      `json:"frozen" doc:"nothing leaves it now"`
+	LegalHold        bool      `json:"legal_hold" doc:"nothing of it is erased"`
+	QuotaOctets      int64     `json:"quota_octets,omitempty" doc:"of incoming mail; left out: as configured"`
+	QuotaCount       int       `json:"quota_count,omitempty" doc:"incoming mails; left out: as configured"`
+	RetentionDays    int       `json:"retention_days,omitempty" doc:"left out: as configured"`
 	CreatedAt        time.Time `json:"created_at"`
 }
 
@@ -35,6 +39,10 @@ type MailboxPatch struct {
 	OversightAddress *string  `json:"oversight_address,omitempty" doc:"'': the account's again"`
 	HoldSeconds      *int64   `json:"hold_seconds,omitempty" doc:"0: the default again"`
 	AgentRef         *string  `json:"agent_ref,omitempty" doc:"how the header names the agent: plain, hmac or none"`
+	LegalHold        *bool    `json:"legal_hold,omitempty" doc:"nothing of it is erased; an approver lifts it"`
+	QuotaOctets      *int64   `json:"quota_octets,omitempty" doc:"of incoming mail; 0: as configured"`
+	QuotaCount       *int     `json:"quota_count,omitempty" doc:"incoming mails; 0: as configured"`
+	RetentionDays    *int     `json:"retention_days,omitempty" doc:"how long mail stays; 0: as configured"`
 	AddAgents        []string `json:"add_agents,omitempty" doc:"let these use it too"`
 }
 

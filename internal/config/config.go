@@ -151,6 +151,10 @@ type Queue struct {
 type Inbox struct {
 	QuotaSize  Size `toml:"quota_size"`
 	QuotaCount int  `toml:"quota_count"`
+
+	Retention     Period   `toml:"retention"`
+	RetentionSize Size     `toml:"retention_size"`
+	TrashAfter    Duration `toml:"trash_after"`
 }
 
 // Keys is what becomes of the keys that sign, by itself.

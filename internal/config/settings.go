@@ -242,6 +242,14 @@ var Settings = []Setting{
 		"What one mailbox may keep of incoming mail, held and quarantined mail included; another server that brings " +
 			"more is answered 452 and tries again.", ""},
 	{"inbox.quota_count", "mails", `200000`, "The same, counted.", ""},
+	{"inbox.retention", "", `""`,
+		"How long mail of both directions stays once nothing is waited for; then it is erased. Empty: for ever. A " +
+			"mailbox may have its own, and a legal hold keeps what it has.", ""},
+	{"inbox.retention_size", "octets", `"2GB"`,
+		"What one mailbox has received beyond this is erased, oldest first. At the quota or above it nothing is: below, " +
+			"who sends much pushes out what others sent.", ""},
+	{"inbox.trash_after", "", `"30d"`,
+		"When mail is erased that its reader threw away, or that its mailbox never got.", ""},
 
 	{"dkim.algorithms", "rsa, ed25519", `["rsa"]`,
 		"Each mail gets a signature of each: RSA-2048, Ed25519. Most receivers do not check Ed25519; alone it is a " +

@@ -124,9 +124,12 @@ func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 		SubmissionsPerMinute: conf.HTTP.SubmissionsPerMinute,
 		MaxSize:              int64(conf.SMTP.MaxSize), MaxRcpt: conf.SMTP.MaxRecipients,
 		Trusted: c.Trusted, Log: d.o.Log, Metrics: m, RetryLifetime: time.Duration(q.Lifetime),
-		Filter: d.filter.Judge, Learn: d.trainer.Learn, Filer: filers{d.inbox, noter{}},
+		Filter: d.filter.Judge, Learn: d.trainer.Learn, Trash: d.inbox, Filer: filers{d.inbox, noter{}},
 		QuotaSize: int64(conf.Inbox.QuotaSize), QuotaCount: conf.Inbox.QuotaCount,
-		HeldSize: int64(q.HeldSize), HeldCount: q.HeldCount, BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
+		Retention: time.Duration(conf.Inbox.Retention), RetentionSize: int64(conf.Inbox.RetentionSize),
+		TrashAfter: time.Duration(conf.Inbox.TrashAfter),
+		HeldSize:   int64(q.HeldSize), HeldCount: q.HeldCount,
+		BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
 	})
 	rewrites, err := mail.ParseRewrites(conf.Relay.Rewrites)
 	if err != nil {

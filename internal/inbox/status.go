@@ -161,32 +161,24 @@ func (b *Inbox) MarkRead(tx store.Tx, box mail.Address, id mail.ID) error {
 // stamp writes a time so that keys sort by it.
 func stamp(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMilli(), 0)) }
 
-// Thrown is a mail in the trash of a mailbox.
-type Thrown struct {
-	Mailbox mail.Address
-	ID      mail.ID
-}
-
 // ThrownBefore lists mail that was thrown away before a time, oldest first, behind a
 // cursor that an earlier call returned.
 func (b *Inbox) ThrownBefore(
 	tx store.Tx, t time.Time, cursor string, limit int,
-) (out []Thrown, next string, err error) {
+) (ids []mail.ID, next string, err error) {
 	r := store.Range{From: trashPrefix, To: trashPrefix + stamp(t)}
-	if cursor != "" {
+	if cursor > r.From {
 		r.From = cursor + "\x00"
 	}
+	if r.From >= r.To {
+		return nil, "", nil
+	}
 	err = space.Scan(tx, r, func(key string, _ []byte) error {
-		if len(out) >= limit {
+		if len(ids) >= limit {
 			return store.Stop
 		}
-		box, id, _ := strings.Cut(key[len(trashPrefix)+17:], "\x00")
-		a, err := mail.ParseAddress(box)
-		if err != nil {
-			return fmt.Errorf("inbox: trash: %w", err)
-		}
-		out, next = append(out, Thrown{a, mail.ID(id)}), key
+		ids, next = append(ids, mail.ID(key[strings.LastIndexByte(key, 0)+1:])), key
 		return nil
 	})
-	return out, next, err
+	return ids, next, err
 }

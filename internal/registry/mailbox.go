@@ -26,7 +26,7 @@ type Mailbox struct {
 
 	RefPolicy mail.RefPolicy `json:"agent_ref,omitempty"` // how the identity header names the agent
 
-	LegalHold bool `json:"legal_hold,omitempty"` // nothing of it is erased
+	Keep // what it keeps
 }
 
 // MailboxPatch names what SetMailbox changes; nil leaves a value as it is.
@@ -35,6 +35,7 @@ type MailboxPatch struct {
 	Oversight   *mail.Address  // zero: the operator's again
 	TTL         *time.Duration // 0: that of the configuration again
 	RefPolicy   *mail.RefPolicy
+	KeepPatch
 }
 
 // AddMailbox adds a mailbox used by the agents. It starts gated_send whoever
@@ -190,7 +191,7 @@ func (r *Registry) SetMailbox(
 	moved := m.Oversight != before.Oversight
 	timed := m.TTL != before.TTL
 	referred := m.RefPolicy != before.RefPolicy
-	if !named && !moved && !timed && !referred {
+	if m.Keep == before.Keep && !named && !moved && !timed && !referred {
 		return m, nil
 	}
 	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
@@ -201,6 +202,9 @@ func (r *Registry) SetMailbox(
 		"ttl": r.Hold(m).String(), "ttl_before": r.Hold(before).String(),
 	}
 	private := details{"mailbox": addr.String()}
+	if m.Keep != before.Keep {
+		m.Keep.facts(facts)
+	}
 	if referred {
 		facts["agent_ref"] = m.RefPolicy.String()
 	}
@@ -242,7 +246,7 @@ func (patch MailboxPatch) apply(m Mailbox) (Mailbox, error) {
 		}
 		m.RefPolicy = *patch.RefPolicy
 	}
-	return m, nil
+	return m, patch.KeepPatch.apply(&m.Keep)
 }
 
 // mayPatch judges each difference between two standings of a mailbox by its direction.
@@ -259,7 +263,7 @@ func (r *Registry) mayPatch(p Principal, before, after Mailbox) error {
 	if r.Hold(after) > r.Hold(before) && !loosen(before.Address)(p) {
 		return errLoosen("a longer hold")
 	}
-	return nil
+	return r.mayKeep(p, before, after)
 }
 
 // SetMode changes the oversight mode and returns the one before. Down the

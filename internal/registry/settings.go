@@ -93,6 +93,7 @@ func statedOfMailbox(out map[string]string, e audit.Record, box string) {
 	case audit.ModeTighten, audit.ModeLoosen:
 		out["mode of "+box] = e.Facts["to"]
 	case audit.MailboxSet:
+		statedKeep(out, e, box)
 		if e.Facts["oversight"] == changed(true) {
 			out["oversight address of "+box] = e.Private["oversight"]
 		}
@@ -198,8 +199,9 @@ func (r *Registry) recordedMailboxes(tx store.Tx, s *states) error {
 	return each(tx, mailboxKey, func(_ string, m Mailbox) (string, error) {
 		box := m.Address.String()
 		s.add(audit.MailboxAdd, details{"mode": m.Mode.String(), "agents": words(m.Agents)}, details{"mailbox": box})
-		s.add(audit.MailboxSet, details{"oversight": changed(true), "display_name": changed(true),
-			"agent_ref": m.RefPolicy.String()},
+		set := details{"oversight": changed(true), "display_name": changed(true), "agent_ref": m.RefPolicy.String()}
+		m.Keep.facts(set)
+		s.add(audit.MailboxSet, set,
 			details{"mailbox": box, "oversight": m.Oversight.String(), "display_name": m.DisplayName})
 		for _, agent := range m.Agents {
 			if _, ok, err := get[mail.Address](tx, usesKey+agent+"/"+m.Address.Key()); err != nil {

@@ -91,6 +91,9 @@ func (s *System) NewGate(db store.Store, o gate.Options) *gate.Gate {
 	if o.Filer == nil {
 		o.Filer = s.Inbox
 	}
+	if o.Trash == nil {
+		o.Trash = s.Inbox
+	}
 	c := config.Default()
 	o.MaxSize, o.MaxRcpt = cmp.Or(o.MaxSize, int64(c.SMTP.MaxSize)), cmp.Or(o.MaxRcpt, c.SMTP.MaxRecipients)
 	o.HeldSize, o.HeldCount = cmp.Or(o.HeldSize, int64(c.Queue.HeldSize)), cmp.Or(o.HeldCount, c.Queue.HeldCount)
@@ -100,6 +103,8 @@ func (s *System) NewGate(db store.Store, o gate.Options) *gate.Gate {
 	o.QuotaCount = cmp.Or(o.QuotaCount, c.Inbox.QuotaCount)
 	o.RetryLifetime = cmp.Or(o.RetryLifetime, time.Duration(c.Queue.Lifetime))
 	o.SubmissionsPerMinute = cmp.Or(o.SubmissionsPerMinute, c.HTTP.SubmissionsPerMinute)
+	o.RetentionSize = cmp.Or(o.RetentionSize, int64(c.Inbox.RetentionSize))
+	o.TrashAfter = cmp.Or(o.TrashAfter, time.Duration(c.Inbox.TrashAfter))
 	return gate.New(db, s.Ledger, s.Registry, s.Audit, s.Nodes, o)
 }
 
