@@ -25,7 +25,8 @@ func (taken) Inspect(_ context.Context, t smtpd.Transaction) (smtpd.Inspected, e
 func (h *fixture) world(b *testing.B, server *tls.Config) target {
 	b.Helper()
 	s, err := smtpd.NewInbound(h.Gate, smtpd.InboundOptions{
-		Hostname: "localhost", TLSConfig: server, MaxSize: 25 << 20, MaxRecipients: 100, MaxConnections: 1000, MaxPerSource: 100,
+		Hostname: "localhost", TLSConfig: server, MaxSize: 25 << 20,
+		MaxRecipients: 100, MaxConnections: 1000, MaxPerSource: 100,
 		ConnectionsPerMinute: 1000, MessagesPerMinute: 1000, UnknownPerMinute: 1000,
 		Messages: throttle.NewBytes(16 * 25 << 20), Inspector: taken{}, Log: systemtest.Quiet,
 		Postmaster: func(context.Context) (mail.Address, error) { return mail.ParseAddress("postmaster@example.test") },

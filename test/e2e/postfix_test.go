@@ -64,7 +64,15 @@ smtpd_relay_restrictions = permit_mynetworks, reject
 alias_maps =
 local_recipient_maps =
 `)+strings.Join(settings, ""))
-	conf("master.cf", p.addr+` inet n - n - - smtpd
+	conf("master.cf", p.addr+services)
+	postfix := []string{"-c", filepath.Join(dir, "conf")}
+	must(t, command(t, "", nil, "postfix", append(postfix, "start")...))
+	t.Cleanup(func() { command(t, "", nil, "postfix", append(postfix, "stop")...) })
+	return p
+}
+
+// services are the programs of master.cf, but for the address of the first.
+const services = ` inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -80,12 +88,7 @@ proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
-`)
-	postfix := []string{"-c", filepath.Join(dir, "conf")}
-	must(t, command(t, "", nil, "postfix", append(postfix, "start")...))
-	t.Cleanup(func() { command(t, "", nil, "postfix", append(postfix, "stop")...) })
-	return p
-}
+`
 
 // said returns the log.
 func (p *postfix) said() string {
