@@ -77,6 +77,8 @@ const (
 	StoreStart        Kind = "store.start"
 	ContactDelete     Kind = "contact.delete"
 	SearchRebuild     Kind = "search.rebuild"
+	SuppressAdd       Kind = "suppress.add"
+	SuppressRemove    Kind = "suppress.remove"
 
 	SigningKeyAdd    Kind = "signing_key.add"
 	SigningKeyRotate Kind = "signing_key.rotate"
@@ -180,6 +182,9 @@ var declarations = [...]declaration{
 	{ClockTrust, "the clock is trusted again, by itself", "doubt", "", ""},
 	{ClockAccept, "an operator trusts the clock as it is", "doubt door", "", ""},
 	{ContactDelete, "an admin removed a contact of a mailbox", "", "", "mailbox address"},
+	{SuppressAdd, "a mailbox may not send to an address any more: it cannot be delivered to, or complained",
+		"reason code", "", "address mailbox"},
+	{SuppressRemove, "a mailbox may send to such an address again", "reason code", "", "address mailbox"},
 	{StoreStart, "a daemon started on this store", "version", "format", ""},
 	{SearchRebuild, "an operator had the search index made anew", "door", "", ""},
 }

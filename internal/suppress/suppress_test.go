@@ -1,0 +1,222 @@
+package suppress_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
+	"github.com/multimail/multimail/internal/suppress"
+	"github.com/multimail/multimail/mail"
+)
+
+var (
+	noon  = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	bob   = mail.MustAddress("bob@b.test")
+	one   = mail.MustAddress("one@a.test")
+	two   = mail.MustAddress("two@a.test")
+	about = mail.NewID(noon)
+)
+
+type fixture struct {
+	*testing.T
+	db   *storetest.Memory
+	log  *audit.Log
+	list *suppress.List
+}
+
+func build(t *testing.T) *fixture {
+	log := audit.New("node")
+	return &fixture{t, storetest.NewMemory(noon), log, suppress.New(log)}
+}
+
+func (f *fixture) update(fn func(store.Tx) error) {
+	f.Helper()
+	if err := f.db.Update(context.Background(), fn); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f *fixture) add(mailbox, to mail.Address, r suppress.Reason) (added bool) {
+	f.Helper()
+	f.update(func(tx store.Tx) (err error) {
+		added, err = f.list.Add(tx, suppress.Entry{Address: to, Mailbox: mailbox, Reason: r, About: about, Code: "5.1.1"})
+		return err
+	})
+	return added
+}
+
+func (f *fixture) found(mailbox, to mail.Address) (e suppress.Entry, found bool) {
+	f.Helper()
+	f.update(func(tx store.Tx) (err error) { e, found, err = f.list.Find(tx, mailbox, to); return err })
+	return e, found
+}
+
+func (f *fixture) remove(to mail.Address, covers func(mail.Address) bool) (n int) {
+	f.Helper()
+	f.update(func(tx store.Tx) (err error) {
+		n, err = f.list.Remove(tx, to, covers, func(r audit.Record) audit.Record {
+			r.Actor = audit.Actor{Kind: "approver", ID: "approver:kim"}
+			return r
+		})
+		return err
+	})
+	return n
+}
+
+func everyone(mail.Address) bool { return true }
+
+func TestAnAddressIsOnTheListOfOneMailbox(t *testing.T) {
+	f := build(t)
+	if !f.add(one, bob, suppress.HardBounce) {
+		t.Error("not added")
+	}
+	want := suppress.Entry{Address: bob, Mailbox: one, Reason: suppress.HardBounce, About: about, Code: "5.1.1",
+		CreatedAt: noon}
+	e, found := f.found(one, mail.MustAddress("BOB@B.test"))
+	want.ID = e.ID
+	if !found || e != want || e.ID == "" {
+		t.Errorf("got %+v", e)
+	}
+	if _, found := f.found(two, bob); found {
+		t.Error("it keeps back the mail of another mailbox")
+	}
+	if _, found := f.found(one, mail.MustAddress("bob@b.test.example")); found {
+		t.Error("it keeps back mail for another address")
+	}
+}
+
+// A report may come a thousand times.
+func TestAnAddressIsAddedOnceWithOneEntryInTheLog(t *testing.T) {
+	f := build(t)
+	f.add(one, bob, suppress.HardBounce)
+	records := len(f.db.All())
+	for range 1000 {
+		if f.add(one, bob, suppress.Complaint) {
+			t.Fatal("added again")
+		}
+	}
+	if n := len(f.db.All()); n != records {
+		t.Errorf("%d records became %d", records, n)
+	}
+	if e, _ := f.found(one, bob); e.Reason != suppress.HardBounce {
+		t.Errorf("the reason became %s", e.Reason)
+	}
+	if got := f.kinds(); got != "[suppress.add]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestRemovingTakesTheAddressOffTheListsOfOnesOwnMailboxes(t *testing.T) {
+	f := build(t)
+	f.add(one, bob, suppress.HardBounce)
+	f.add(two, bob, suppress.Complaint)
+	f.add(one, mail.MustAddress("bob@b.test.example"), suppress.HardBounce)
+	if n := f.remove(mail.MustAddress("Bob@b.test"), func(a mail.Address) bool { return a == one }); n != 1 {
+		t.Errorf("removed %d", n)
+	}
+	if _, found := f.found(two, bob); !found {
+		t.Error("removed from a mailbox that is not covered")
+	}
+	if n := f.remove(bob, everyone); n != 1 {
+		t.Errorf("removed %d", n)
+	}
+	if n := f.remove(bob, everyone); n != 0 {
+		t.Errorf("removed %d of none", n)
+	}
+	if _, found := f.found(one, mail.MustAddress("bob@b.test.example")); !found {
+		t.Error("another address is gone too")
+	}
+	if got := f.kinds(); got != "[suppress.add suppress.add suppress.add suppress.remove suppress.remove]" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func (f *fixture) kinds() string {
+	var kinds []audit.Kind
+	f.update(func(tx store.Tx) error {
+		kinds = nil
+		entries, err := f.log.ByMail(tx, string(about))
+		for _, e := range entries {
+			kinds = append(kinds, e.Record().Kind)
+		}
+		return err
+	})
+	return fmt.Sprint(kinds)
+}
+
+func TestPagesShowEachEntryOnce(t *testing.T) {
+	f := build(t)
+	for i := range 25 {
+		f.add(one, mail.MustAddress(fmt.Sprintf("r%02d@b.test", i)), suppress.HardBounce)
+		f.add(two, mail.MustAddress(fmt.Sprintf("r%02d@b.test", i)), suppress.Complaint)
+	}
+	for _, tt := range []struct {
+		name   string
+		covers func(mail.Address) bool
+		want   int
+	}{{"all", everyone, 50}, {"one", func(a mail.Address) bool { return a == one }, 25},
+		{"none", func(mail.Address) bool { return false }, 0}} {
+		seen, cursor, pages := map[string]bool{}, "", 0
+		for {
+			var page []suppress.Entry
+			f.update(func(tx store.Tx) (err error) {
+				page, cursor, err = f.list.Page(tx, cursor, 7, tt.covers)
+				return err
+			})
+			pages++
+			for _, e := range page {
+				seen[e.Address.String()+e.Mailbox.String()] = true
+				if !tt.covers(e.Mailbox) {
+					t.Errorf("%s: shows %s", tt.name, e.Mailbox)
+				}
+			}
+			if cursor == "" || pages > 100 {
+				break
+			}
+		}
+		if len(seen) != tt.want {
+			t.Errorf("%s: %d entries on %d pages, want %d", tt.name, len(seen), pages, tt.want)
+		}
+	}
+}
+
+func TestAPageLooksAtABoundedNumberOfEntries(t *testing.T) {
+	f := build(t)
+	for i := range 1500 {
+		f.add(one, mail.MustAddress(fmt.Sprintf("r%04d@b.test", i)), suppress.HardBounce)
+	}
+	f.update(func(tx store.Tx) error {
+		page, next, err := f.list.Page(tx, "", 20, func(mail.Address) bool { return false })
+		if len(page) != 0 || next != "r0999@b.test/one@a.test" {
+			t.Errorf("%d entries, next %q", len(page), next)
+		}
+		return err
+	})
+}
+
+func TestADamagedRecordIsAnErrorAndNotAFreePass(t *testing.T) {
+	f := build(t)
+	f.add(one, bob, suppress.HardBounce)
+	f.db.Edit(func(records map[string][]byte) {
+		for k := range records {
+			if k == "suppress/bob@b.test/one@a.test" {
+				records[k] = []byte("{")
+			}
+		}
+	})
+	err := f.db.View(context.Background(), func(tx store.Tx) error {
+		_, found, err := f.list.Find(tx, one, bob)
+		if found {
+			t.Error("found")
+		}
+		return err
+	})
+	if err == nil || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
