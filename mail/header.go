@@ -20,6 +20,7 @@ type Header struct {
 	Date       time.Time `json:"date,omitzero"`         // as the author says, in UTC; zero when it cannot be read
 	Auto       string    `json:"auto,omitempty"`        // Auto-Submitted (RFC 3834), lower case; of a person "" or "no"
 	ListID     string    `json:"list_id,omitempty"`     // List-Id in lower case, without brackets (RFC 2919)
+	Bulk       bool      `json:"bulk,omitempty"`        // Precedence says bulk, junk or list
 }
 
 // MaxReferences is how many Message-IDs of a thread a record keeps.

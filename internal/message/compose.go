@@ -21,6 +21,7 @@ type Draft struct {
 	Subject               string
 	Markdown              string // CommonMark with tables and links
 	InReplyTo, References string // message ids, with or without brackets
+	Answer                bool   // it answers a mail: auto-replied and not auto-generated (RFC 3834, section 5)
 	Attachments           []Attachment
 }
 
@@ -34,7 +35,8 @@ type Attachment struct {
 // Compose writes a draft as a message: the Markdown as it is in a text part, and
 // what it renders to in an HTML part beside it, or the text as it is written
 // where rendering would drop or change something. The result has no Message-ID
-// and no Date: Read, which judges it like any other message, adds both.
+// and no Date: Read, which judges it like any other message, adds both. It says that
+// a program wrote it, so that no other program answers.
 //
 // Control characters in any field that goes into the header are refused, never
 // removed (501 5.5.4): whoever sent them meant something else than one line.
@@ -79,6 +81,11 @@ func (d Draft) header() (string, error) {
 			b.WriteString(fold(f.name, ids))
 		}
 	}
+	auto := "auto-generated"
+	if d.Answer {
+		auto = "auto-replied"
+	}
+	b.WriteString("Auto-Submitted: " + auto + "\r\n")
 	return b.String(), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -303,5 +304,37 @@ func TestAttachedMessageIsSentAsOctets(t *testing.T) {
 	}
 	if p := r.Parts[3]; p.Name != "attachment" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// Two programs that answer each other never end (RFC 3834).
+func TestComposedMailSaysThatAProgramWroteIt(t *testing.T) {
+	for answer, want := range map[bool]string{false: "auto-generated", true: "auto-replied"} {
+		raw, err := Compose(Draft{From: mail.MustAddress("bot@a.test"), To: []mail.Address{mail.MustAddress("ann@x.test")},
+			Subject: "s", Markdown: "m", InReplyTo: "1@x.test", Answer: answer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := Read(raw, ReadOptions{Now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := OneField(msg.Raw, "Auto-Submitted"); got != want || err != nil {
+			t.Errorf("answer %v: got %q, %v", answer, got, err)
+		}
+		if got := ReadIncoming(msg.Raw).Header.Auto; got != want {
+			t.Errorf("answer %v: whoever gets it reads %q", answer, got)
+		}
+	}
+}
+
+func TestPrecedenceOfBulkMailIsRead(t *testing.T) {
+	for value, want := range map[string]bool{
+		"bulk": true, "Junk": true, "list (of x)": true, "first-class": false, "": false, "bulky": false,
+	} {
+		raw := []byte("From: a@b.test\r\nPrecedence: " + value + "\r\n\r\nx\r\n")
+		if got := ReadIncoming(raw).Header.Bulk; got != want {
+			t.Errorf("%q: %v", value, got)
+		}
 	}
 }

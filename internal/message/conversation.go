@@ -56,6 +56,16 @@ func autoSubmitted(values []string) string {
 	return auto
 }
 
+// isBulk reports whether a value of Precedence, which no standard defines, asks for no
+// answer (RFC 3834, section 2).
+func isBulk(v string) bool {
+	switch strings.ToLower(withoutComments(v)) {
+	case "bulk", "junk", "list":
+		return true
+	}
+	return false
+}
+
 // listID returns the identifier in List-Id, in lower case.
 func listID(v string) string {
 	if i := strings.LastIndexByte(v, '<'); i >= 0 {
@@ -102,6 +112,7 @@ func conversation(h *mail.Header, values func(name string) []string, warn *remar
 		h.References = slices.Clone(h.References[n-mail.MaxReferences:])
 	}
 	h.Auto = autoSubmitted(values("auto-submitted"))
+	h.Bulk = slices.ContainsFunc(values("precedence"), isBulk)
 	for _, v := range values("list-id") {
 		if h.ListID = listID(v); h.ListID != "" {
 			break

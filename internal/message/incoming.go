@@ -108,7 +108,8 @@ func asField(raw []byte) (f field, ok bool) {
 }
 
 // wantedFields are those that ReadIncoming reads.
-var wantedFields = set("from to cc subject message-id date reply-to in-reply-to references auto-submitted list-id")
+var wantedFields = set("from to cc subject message-id date reply-to in-reply-to references auto-submitted list-id " +
+	"precedence")
 
 // singles reads the fields that may stand once. Of several the first counts.
 func (in *Incoming) singles(values func(string) []string, warn *remarks) {
