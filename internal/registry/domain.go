@@ -71,6 +71,23 @@ func (d Domain) StoppedSince() time.Time {
 	return at
 }
 
+// TakesBounces reports whether mail of the domain may leave with an envelope sender of its
+// bounce subdomain: the last check found a host that takes mail there, and nothing wrong
+// with its SPF record. A next hop may refuse a sender that is not in the DNS. What is
+// internal has no DNS to ask.
+func (d Domain) TakesBounces() bool {
+	mx := false
+	for _, r := range d.Records {
+		switch {
+		case r.Purpose == "bounce-mx":
+			mx = mx || r.Status == "present"
+		case r.Purpose == "bounce-spf" && r.Status != "present":
+			return d.Internal
+		}
+	}
+	return mx || d.Internal
+}
+
 // AddDomain adds a sending domain. Admins and the socket may.
 func (r *Registry) AddDomain(tx store.Tx, actor Principal, name string) (Domain, error) {
 	p, err := r.authorize(tx, actor, configure)

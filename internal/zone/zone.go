@@ -123,7 +123,11 @@ func (z *Zones) records(domain, challenge string) ([]Record, error) {
 	out = append(out, txt(TLSRPT, "_smtp._tls."+domain, "v=TLSRPTv1; rua=mailto:"+s.reports(domain)))
 	if s.Bounce != "" {
 		sub := s.Bounce + "." + domain
-		out = append(out, s.mx(BounceMX, sub)...)
+		hosts := s // without hosts for the domains this machine takes the reports itself
+		if len(s.MX) == 0 && strings.Contains(s.Hostname, ".") {
+			hosts.MX = []string{s.Hostname}
+		}
+		out = append(out, hosts.mx(BounceMX, sub)...)
 		if spf := s.spf(); spf != "" {
 			out = append(out, txt(BounceSPF, sub, spf))
 		}
