@@ -20,7 +20,7 @@ var mayImport = table(`
 mail:
 gate/step: mail
 queue: mail gate/step internal/store audit
-gate: mail internal/message gate/step queue internal/registry internal/store internal/throttle audit internal/metrics
+gate: mail internal/message internal/bounce internal/suppress gate/step queue internal/registry internal/store internal/throttle audit internal/metrics
 	internal/node
 delivery: mail gate queue internal/node internal/store internal/metrics
 sign: mail internal/message internal/keyset internal/secret

@@ -114,6 +114,11 @@ func (g *Gate) Claim(ctx context.Context, c *Candidate, l Lease) (*Claim, error)
 			return err
 		}
 		out.Mail, out.CopyOnly = &m, o.CopyOnly
+		if m.State == mail.Sending {
+			if err := g.returnPaths(tx, &m); err != nil {
+				return err
+			}
+		}
 		if out.ends, err = g.domainEnds(tx, m.Mailbox.Domain()); err != nil {
 			return err
 		}

@@ -19,11 +19,13 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
+	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/suppress"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
@@ -67,6 +69,9 @@ type Options struct {
 	// Learn is told, after the commit, what a person with the oversight scope takes for
 	// spam, and what one releases from quarantine; nil learns nothing. It does not wait.
 	Learn func(id mail.ID, spam bool)
+	// Bounces makes and reads the envelope senders to which reports come back; nil makes
+	// none, and takes no report.
+	Bounces *bounce.Addresses
 	// Filer keeps what a mailbox makes of its mail; nil keeps nothing.
 	Filer Filer
 	// Trash says what readers threw away; nil: nothing.
@@ -86,6 +91,8 @@ type Gate struct {
 
 	nodes  *node.Nodes
 	render func(message.Notice) []byte
+
+	suppressed *suppress.List
 
 	refusals refusals
 	rate     *throttle.Rate // of submissions, by credential
@@ -124,7 +131,10 @@ func New(
 	if o.Metrics == nil {
 		o.Metrics = metrics.New()
 	}
-	return &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
+	if o.Bounces == nil {
+		o.Bounces = bounce.New("")
+	}
+	return &Gate{suppressed: suppress.New(log), rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
 		nodes: nodes, render: message.Notice.Render}
 }
 

@@ -19,7 +19,7 @@ import (
 // Delivery is a mail that another server brings for mailboxes of this installation.
 type Delivery struct {
 	From    mail.Address   // MAIL FROM; zero: the null sender
-	To      []mail.Address // each passed AdmitDelivery, no duplicates
+	To      []mail.Address // each passed AdmitDelivery, no duplicates; bounce addresses among them
 	Raw     []byte         // the bytes to keep, lines ended by CRLF
 	Prefix  []byte         // header fields of the door, to stand before them
 	Arrival mail.Arrival
@@ -45,7 +45,10 @@ func (g *Gate) AdmitDelivery(ctx context.Context, from, to mail.Address, size in
 		return errFull.Because(err)
 	}
 	err := g.db.View(ctx, func(tx store.Tx) error {
-		box, err := g.receives(tx, to)
+		if _, ours, err := g.bounceAddress(tx, g.operators(to)); err != nil || ours {
+			return err
+		}
+		box, err := g.receives(tx, g.operators(to))
 		if err == nil {
 			err = g.hasRoom(tx, box, size)
 		}
@@ -94,7 +97,8 @@ func (g *Gate) hasRoom(tx store.Tx, box registry.Mailbox, size int64) error {
 }
 
 // Receive takes a mail in for every mailbox that it is for, in one transaction: one mail
-// of its own for each. When it returns without an error they are durable (invariant 5),
+// of its own for each. What is for a bounce address is no mail of a mailbox: it is read as
+// a report on the mail that the address names. When it returns without an error they are durable (invariant 5),
 // held, quarantined or received as mode and filter say.
 func (g *Gate) Receive(ctx context.Context, d Delivery) ([]*mail.Mail, error) {
 	mails, err := g.takeIn(ctx, d)
@@ -121,6 +125,13 @@ func (g *Gate) takeIn(ctx context.Context, d Delivery) ([]*mail.Mail, error) {
 	}
 	if err := errors.Join(g.db.Healthy(), g.db.Fits(int64(len(d.Raw)*len(d.To)))); err != nil {
 		return nil, errFull.Because(err)
+	}
+	rest, about, err := g.split(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if d.To = rest; len(rest) == 0 {
+		return nil, g.update(ctx, func(tx store.Tx) error { return g.apply(tx, about) })
 	}
 	first, err := g.arrived(ctx, d)
 	if err != nil {
@@ -153,7 +164,7 @@ func (g *Gate) takeIn(ctx context.Context, d Delivery) ([]*mail.Mail, error) {
 				return err
 			}
 		}
-		return nil
+		return g.apply(tx, about)
 	})
 	return out, err
 }

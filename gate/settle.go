@@ -56,6 +56,9 @@ func (g *Gate) endAttempt(tx store.Tx, m *mail.Mail, before []mail.Rcpt, c queue
 	if _, err = g.move(tx, m, c); err != nil {
 		return err
 	}
+	if err = g.suppressRefused(tx, m, before); err != nil {
+		return err
+	}
 	return g.report(tx, m, before)
 }
 

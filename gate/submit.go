@@ -253,6 +253,9 @@ func (g *Gate) put(
 	if err != nil {
 		return err
 	}
+	if err := g.reachable(tx, m.Mailbox, named(m)); err != nil {
+		return err
+	}
 	if err := g.fits(tx, m, facts); err != nil {
 		return err
 	}

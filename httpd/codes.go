@@ -44,6 +44,7 @@ var (
 		mail.ReasonRelay:           http.StatusForbidden,
 		mail.ReasonQuota:           http.StatusInsufficientStorage,
 		mail.ReasonKept:            http.StatusForbidden,
+		mail.ReasonSuppressed:      http.StatusForbidden,
 	}
 	// kindText is what is said of an error that is a kind alone.
 	kindText = map[mail.Kind]string{

@@ -153,6 +153,7 @@ const (
 	ReasonRelay           Reason = "relay"           // incoming: for a domain that is not ours
 	ReasonQuota           Reason = "quota"           // incoming: the mailbox may keep no more
 	ReasonKept            Reason = "kept"            // a legal hold forbids it
+	ReasonSuppressed      Reason = "suppressed"      // a recipient is on the suppression list of the mailbox
 )
 
 // reasons gives each reason its kind.
@@ -177,6 +178,7 @@ var reasons = map[Reason]Kind{
 	ReasonRelay:           ErrForbidden,
 	ReasonQuota:           ErrUnavailable,
 	ReasonKept:            ErrForbidden,
+	ReasonSuppressed:      ErrForbidden,
 }
 
 // Reasons returns every reason with its kind.
