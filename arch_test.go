@@ -20,8 +20,8 @@ var mayImport = table(`
 mail:
 gate/step: mail
 queue: mail gate/step internal/store audit
-gate: mail internal/message internal/bounce internal/suppress gate/step queue internal/registry internal/store internal/throttle audit internal/metrics
-	internal/node
+gate: mail internal/message internal/bounce internal/suppress gate/step queue internal/registry internal/store
+	internal/throttle audit internal/metrics internal/node
 delivery: mail gate queue internal/node internal/store internal/metrics
 sign: mail internal/message internal/keyset internal/secret
 sign/fetch: mail
@@ -43,6 +43,7 @@ internal/oauth: mail internal/config
 internal/inbox: mail queue internal/store
 internal/search: mail queue internal/store
 internal/bounce: mail internal/message internal/store
+internal/bounce: mail internal/store
 internal/capture: mail internal/message
 internal/clock:
 internal/config:

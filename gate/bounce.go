@@ -122,7 +122,7 @@ func (g *Gate) split(ctx context.Context, d Delivery) (rest []mail.Address, r re
 				continue
 			}
 			operators = operators || slices.Contains(registry.Reserved, strings.ToLower(to.Local()))
-			if !slices.Contains(rest, to) {
+			if !slices.ContainsFunc(rest, func(a mail.Address) bool { return a.Key() == to.Key() }) {
 				rest = append(rest, to)
 			}
 		}
@@ -197,7 +197,7 @@ func (g *Gate) reportOn(tx store.Tx, t reported, r reports) error {
 		if rc.Copy != (t.Group == bounce.Copies) || !rc.Copy && i != int(t.Group) {
 			continue
 		}
-		switch v := bounce.Judge(r.what, rc.Addr); v.Action {
+		switch v := r.what.For(rc.Addr); v.Action {
 		case "":
 		case "failed":
 			err = g.bounced(tx, m, i, v.Result, r.from)

@@ -134,8 +134,8 @@ func New(
 	if o.Bounces == nil {
 		o.Bounces = bounce.New("")
 	}
-	return &Gate{suppressed: suppress.New(log), rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
-		nodes: nodes, render: message.Notice.Render}
+	return &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
+		suppressed: suppress.New(log), nodes: nodes, render: message.Notice.Render}
 }
 
 // What the doors tell a client whose mail or decision is refused.

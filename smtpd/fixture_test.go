@@ -58,6 +58,20 @@ func (g *fakeGate) Admit(
 	return nil
 }
 
+// AdmitRecipient refuses one local part.
+func (g *fakeGate) AdmitRecipient(
+	_ context.Context, _ registry.Principal, _, to mail.Address, codes gate.Codes,
+) error {
+	if to.Local() != "suppressed" {
+		return nil
+	}
+	e := mail.ReasonSuppressed.Errorf("%s is on the suppression list", to)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.facts = append(g.facts, codes(e))
+	return e
+}
+
 func (g *fakeGate) Submit(_ context.Context, _ registry.Principal, s gate.Submission) (gate.Receipt, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -45,6 +45,7 @@ import (
 // Gate is what the door needs of the gate.
 type Gate interface {
 	Admit(ctx context.Context, p registry.Principal, from mail.Address, size int64, codes gate.Codes) error
+	AdmitRecipient(ctx context.Context, p registry.Principal, from, to mail.Address, codes gate.Codes) error
 	Submit(ctx context.Context, p registry.Principal, s gate.Submission) (gate.Receipt, error)
 }
 

@@ -119,6 +119,9 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if len(s.env.Rcpts) >= s.s.o.MaxRecipients {
 		return errMany
 	}
+	if err := s.s.gate.AdmitRecipient(s.ctx, s.p, s.env.From, a, codes); err != nil {
+		return public(err, s.log, s.cid)
+	}
 	r := mail.Rcpt{Addr: a, Standing: mail.Pending}
 	for _, n := range o.Notify {
 		r.Notify = append(r.Notify, string(n))

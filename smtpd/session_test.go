@@ -37,6 +37,24 @@ func TestTheEnvelopeIsWhatTheClientSent(t *testing.T) {
 	}
 }
 
+// One that may not be sent to costs the others nothing.
+func TestASuppressedRecipientIsRefusedAtRCPT(t *testing.T) {
+	srv, g := build(t, options())
+	p := dial(t, srv, true).login()
+	p.do("MAIL FROM:<agent@example.test>", "250 2.1.0")
+	p.do("RCPT TO:<suppressed@dest.test>", "550 5.7.1 suppressed@dest.test is on the suppression list")
+	p.do("RCPT TO:<b@dest.test>", "250 2.1.5")
+	p.do("DATA", "354")
+	p.send("a: b\r\n\r\nx\r\n.\r\n")
+	p.expect("250-2.0.0 ")
+	if e := g.stored()[0].Envelope; len(e.Rcpts) != 1 || e.Rcpts[0].Addr.Local() != "b" {
+		t.Errorf("%+v", e)
+	}
+	if len(g.facts) != 1 || g.facts[0]["enhanced"] != "5.7.1" {
+		t.Errorf("facts %v", g.facts)
+	}
+}
+
 func TestMalformedParametersAreRefused(t *testing.T) {
 	srv, _ := build(t, options())
 	for _, c := range []struct{ line, want string }{

@@ -8,8 +8,7 @@
 //	a, err := addresses.Make(tx, "example.com", bounce.Token{Mail: id, Group: 0})
 //	t, ok, err := addresses.Read(tx, a)
 //
-// What comes back is read by package message; [Judge] makes of it what one
-// recipient is to be told.
+// What comes back is read by package message.
 package bounce
 
 import (

@@ -17,6 +17,7 @@ import (
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd"
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/inbox"
@@ -100,18 +101,21 @@ func (d *Daemon) openData(c *clock.Clock) (err error) {
 	if d.clock, err = startClock(context.Background(), c, d.db, d.audit); err != nil {
 		return err
 	}
-	if err := prepare(context.Background(), d.db, d.registry); err != nil {
-		return err
+	d.bounces = bounce.New(conf.DNS.Bounce)
+	for _, p := range []func(store.Tx) error{d.registry.Prepare, d.bounces.Prepare} {
+		if err := prepare(context.Background(), d.db, p); err != nil {
+			return err
+		}
 	}
 	return d.openKeys(c)
 }
 
-// prepare makes what logins need, where it is missing: a start need not be able to
-// write, so that the log of a full disk can be verified.
-func prepare(ctx context.Context, db store.Store, r *registry.Registry) error {
-	err := db.View(ctx, r.Prepare)
+// prepare makes the secrets of logins or bounce addresses, where they are missing: a start
+// need not be able to write, so that the log of a full disk can be verified.
+func prepare(ctx context.Context, db store.Store, make func(store.Tx) error) error {
+	err := db.View(ctx, make)
 	if errors.Is(err, store.ErrReadOnly) {
-		err = db.Update(ctx, r.Prepare)
+		err = db.Update(ctx, make)
 	}
 	return err
 }
@@ -130,6 +134,7 @@ func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 		TrashAfter: time.Duration(conf.Inbox.TrashAfter),
 		HeldSize:   int64(q.HeldSize), HeldCount: q.HeldCount,
 		BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
+		Bounces: d.bounces,
 	})
 	rewrites, err := mail.ParseRewrites(conf.Relay.Rewrites)
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd"
+	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/hsm"
@@ -64,6 +65,7 @@ type Daemon struct {
 	db       *bolt.DB
 	audit    *audit.Log
 	registry *registry.Registry
+	bounces  *bounce.Addresses
 	identity *sign.Keyring
 	dkim     *dkim.Keyring
 	keys     *rotation.Keeper

@@ -265,12 +265,12 @@ func TestTheDevModeSaysWhatToDoWhenItsPortsAreTaken(t *testing.T) {
 func TestPreparingLoginsWritesOnce(t *testing.T) {
 	db := storetest.NewMemory(time.Unix(1_700_000_000, 0))
 	r := registry.New(audit.New("node"), time.Hour)
-	if err := prepare(t.Context(), db, r); err != nil {
+	if err := prepare(t.Context(), db, r.Prepare); err != nil {
 		t.Fatal(err)
 	}
 	before := db.All()
 	db.Fail = 1
-	err := prepare(t.Context(), db, r)
+	err := prepare(t.Context(), db, r.Prepare)
 	if err != nil || len(before) != 1 || !maps.EqualFunc(before, db.All(), bytes.Equal) {
 		t.Errorf("%v; %d records before", err, len(before))
 	}

@@ -51,7 +51,8 @@
 // styles, and csscolour.go of colours.
 //
 // A delivery status notification is written, and read back, by notice.go. What other
-// servers report, such notifications and complaints, is read by report.go.
+// servers report, such notifications and complaints, is read by report.go, and what it
+// means by meaning.go.
 //
 // A mail leaves: received.go writes the trace field, as trace.go does for one that
 // came in, header.go and bodyhash.go give signers what they sign, and check.go tells a

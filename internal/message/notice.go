@@ -91,7 +91,7 @@ func (n Notice) words(b *bytes.Buffer) {
 	for _, r := range n.Rcpts {
 		fmt.Fprintf(w, "%s", r.Addr)
 		if r.Result != nil {
-			fmt.Fprintf(w, ": %d %s %s", r.Result.Code, r.Result.Enhanced, r.Result.Message)
+			fmt.Fprintf(w, ": %s", r.Result.Reply())
 		}
 		fmt.Fprint(w, "\r\n")
 	}

@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 
 	"github.com/multimail/multimail/mail"
@@ -35,7 +36,8 @@ type Reported struct {
 	Final, Original mail.Address // zero where the report names none that can be read
 	Action          string       // in lower case; of RFC 3464, section 2.3.3, if it is one
 	Status          string       // "5.1.1" (RFC 3463), or "" where there is none
-	Text            string       // what the server said, one line of printable ASCII
+	Code            int          // reply code of the server, or 0
+	Text            string       // what it said behind its codes, one line of printable ASCII
 }
 
 // MaxReported is how many recipients of a delivery report are read.
@@ -100,21 +102,21 @@ func (r *Report) readStatus(e *entity, left *budget) {
 	}
 }
 
-// refine takes the status that a server replied where the report has none, or one that
-// says no more than its class.
+// refine takes the codes off the text that a server replied. Its enhanced code is the
+// status where the report has none, or one that says no more than its class.
 func (c *Reported) refine() {
-	if c.Status != "" && !strings.HasSuffix(c.Status, ".0.0") {
-		return
+	text := c.Text
+	if n, err := strconv.Atoi(text[:min(3, len(text))]); err == nil && n >= 400 && n <= 599 {
+		c.Code, text = n, strings.TrimLeft(text[3:], " -#")
 	}
-	for i, word := range strings.Fields(strings.NewReplacer("-", " ", "#", " ").Replace(c.Text)) {
-		if i == 3 { // a code stands in front, behind that of SMTP
-			return
-		}
-		if code := mail.EnhancedCode(word); code != "" && (c.Status == "" || code[0] == c.Status[0]) {
+	word, rest, _ := strings.Cut(text, " ")
+	if code := mail.EnhancedCode(word); code != "" {
+		vague := c.Status == "" || strings.HasSuffix(c.Status, ".0.0") && code[0] == c.Status[0]
+		if text = strings.TrimSpace(rest); vague {
 			c.Status = code
-			return
 		}
 	}
+	c.Text = text
 }
 
 // readFeedback reads the fields of a feedback report.

@@ -28,7 +28,7 @@ const oneFailed = "Reporting-MTA: dns; mx.test\n\n" +
 func TestADeliveryReportIsRead(t *testing.T) {
 	r := ReadReport([]byte(dsn(oneFailed)))
 	want := Reported{Final: mail.MustAddress("bob@b.test"), Action: "failed", Status: "5.1.1",
-		Text: "550 5.1.1 <bob@b.test>:  no such user"}
+		Code: 550, Text: "<bob@b.test>:  no such user"}
 	if r.Kind != Delivery || len(r.Recipients) != 1 || r.Recipients[0] != want {
 		t.Errorf("got %+v", r)
 	}
@@ -140,7 +140,7 @@ func TestAReportNamesABoundedNumberOfRecipients(t *testing.T) {
 		strings.Repeat("\x1b[2J é ", 20000) + "\n")))
 	if len(long.Recipients) != 1 || len(long.Recipients[0].Text) > mail.MaxPlain ||
 		!mail.AllPrintable(long.Recipients[0].Text) {
-		t.Errorf("got %q", long.Recipients)
+		t.Errorf("got %+v", long.Recipients)
 	}
 }
 

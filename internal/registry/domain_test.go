@@ -172,3 +172,28 @@ func TestDomainsOfBeforeGetAChallengeAndThreeDays(t *testing.T) {
 		t.Errorf("got %+v", old)
 	}
 }
+
+// A domain whose bounce subdomain is not in the DNS sends as before.
+func TestADomainTakesBouncesOnceTheDNSShowsIt(t *testing.T) {
+	of := func(statuses ...string) (d registry.Domain) {
+		for i, s := range statuses {
+			purpose := []string{"bounce-mx", "bounce-mx", "bounce-spf"}[i]
+			d.Records = append(d.Records, registry.Standing{Purpose: purpose, Status: s})
+		}
+		return d
+	}
+	for _, tt := range []struct {
+		d    registry.Domain
+		want bool
+	}{
+		{of(), false}, {registry.Domain{Internal: true}, true}, {of("present"), true}, {of("different", "present"), true},
+		{of("present", "missing", "present"), true}, {of("present", "present", "missing"), false},
+		{of("present", "present", "unknown"), false}, {of("missing", "different", "present"), false},
+		{of("unknown"), false},
+		{registry.Domain{Records: []registry.Standing{{Purpose: "mx", Status: "present"}}}, false},
+	} {
+		if got := tt.d.TakesBounces(); got != tt.want {
+			t.Errorf("%+v: %v", tt.d.Records, got)
+		}
+	}
+}

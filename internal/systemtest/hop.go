@@ -21,6 +21,7 @@ type Hop struct {
 type Wire struct {
 	ID    mail.ID
 	To    []string // who got it
+	From  []string // the envelope sender for each of them
 	Bytes string   // stamps and message
 }
 
@@ -61,6 +62,7 @@ func (h *Hop) Deliver(
 		}
 		if r.Delivered {
 			w.To = append(w.To, a.String())
+			w.From = append(w.From, senderFor(m, a))
 		}
 		results = append(results, r)
 	}
@@ -70,6 +72,16 @@ func (h *Hop) Deliver(
 		h.wires = append(h.wires, w)
 	}
 	return results
+}
+
+// senderFor is the envelope sender of the transaction for a recipient.
+func senderFor(m *mail.Mail, to mail.Address) string {
+	for _, r := range m.Envelope.Rcpts {
+		if r.Addr == to && !r.ReturnPath.IsZero() {
+			return r.ReturnPath.String()
+		}
+	}
+	return m.Envelope.From.String()
 }
 
 // Sent returns what somebody got, in the order of its end.

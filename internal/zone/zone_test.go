@@ -299,3 +299,23 @@ func TestWithoutKeysThereIsNoReport(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Mail for the domain itself may be somebody else's business, as where only reports come in.
+func TestWithoutAnMXTheBounceSubdomainIsOfThisMachine(t *testing.T) {
+	z, _ := newZones(Settings{Hostname: "out.example.net", Bounce: "bounce"})
+	records, err := z.Records("example.test", "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range records {
+		if r.Purpose == MX || r.Purpose == MTASTS || r.Purpose == BounceMX || r.Purpose == BounceSPF {
+			got = append(got, string(r.Purpose)+" "+r.Name+" "+r.Value)
+		}
+	}
+	want := []string{"bounce-mx bounce.example.test 10 out.example.net.",
+		"bounce-spf bounce.example.test v=spf1 a:out.example.net ~all"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,40 +1,39 @@
-package bounce
+package message
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
 
-func TestWhatAReportMeansForTheRecipientOfItsToken(t *testing.T) {
+func TestWhatAReportMeansForARecipient(t *testing.T) {
 	bob := mail.MustAddress("Bob@b.test")
-	to := func(a, action, status string) message.Reported {
-		r := message.Reported{Action: action, Status: status, Text: "said so"}
+	to := func(a, action, status string) Reported {
+		r := Reported{Action: action, Status: status, Text: "said so"}
 		if a != "" {
 			r.Final = mail.MustAddress(a)
 		}
 		return r
 	}
-	delivery := func(list ...message.Reported) message.Report {
-		return message.Report{Kind: message.Delivery, Recipients: list}
+	delivery := func(list ...Reported) Report {
+		return Report{Kind: Delivery, Recipients: list}
 	}
 	original := to("list@c.test", "failed", "5.1.1")
 	original.Original = bob
 	for _, tt := range []struct {
 		name string
-		r    message.Report
+		r    Report
 		want string
 	}{
-		{"nothing", message.Report{}, " soft"},
+		{"nothing", Report{}, " soft"},
 		{"a report of nobody", delivery(), " soft"},
 		{"not there", delivery(to("bob@b.test", "failed", "5.1.1")), "failed hard 5.1.1 said so"},
 		{"named as the original", delivery(original), "failed hard 5.1.1 said so"},
 		{"full", delivery(to("bob@b.test", "failed", "5.2.2")), "failed soft 5.2.2 said so"},
 		{"given up", delivery(to("bob@b.test", "failed", "4.4.7")), "failed soft 4.4.7 said so"},
-		{"of no known reason", delivery(message.Reported{Action: "failed"}), "failed soft  unknown reason"},
+		{"of no known reason", delivery(Reported{Action: "failed"}), "failed soft  unknown reason"},
 		{"failed and yet a success", delivery(to("bob@b.test", "failed", "2.0.0")), " soft"},
 		{"delayed", delivery(to("bob@b.test", "delayed", "4.4.1")), "delayed soft"},
 		{"delivered", delivery(to("bob@b.test", "delivered", "2.0.0")), "delivered soft"},
@@ -48,12 +47,12 @@ func TestWhatAReportMeansForTheRecipientOfItsToken(t *testing.T) {
 			"failed soft 5.2.2 said so"},
 		{"the recipient among others", delivery(to("a@c.test", "failed", "5.1.1"), to("BOB@b.test", "delayed", "4.0.0")),
 			"delayed soft"},
-		{"abuse", message.Report{Kind: message.Complaint, Feedback: "abuse"}, "complaint soft"},
-		{"fraud", message.Report{Kind: message.Complaint, Feedback: "fraud"}, " soft"},
-		{"not spam", message.Report{Kind: message.Complaint, Feedback: "not-spam"}, " soft"},
-		{"a complaint of no type", message.Report{Kind: message.Complaint}, " soft"},
+		{"abuse", Report{Kind: Complaint, Feedback: "abuse"}, "complaint soft"},
+		{"fraud", Report{Kind: Complaint, Feedback: "fraud"}, " soft"},
+		{"not spam", Report{Kind: Complaint, Feedback: "not-spam"}, " soft"},
+		{"a complaint of no type", Report{Kind: Complaint}, " soft"},
 	} {
-		v := Judge(tt.r, bob)
+		v := tt.r.For(bob)
 		kind := "soft"
 		if v.Result.Hard() {
 			kind = "hard"
