@@ -57,7 +57,7 @@ internal/keyset: mail
 internal/rotation: mail internal/keyset internal/registry internal/store audit
 internal/secret:
 internal/spam: mail internal/message internal/metrics
-internal/suppress: mail internal/store audit
+internal/suppress: mail internal/store
 internal/throttle:
 internal/zone: internal/resolver
 internal/mailtest: mail

@@ -25,7 +25,6 @@ import (
 	"github.com/multimail/multimail/internal/node"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/internal/suppress"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
@@ -92,8 +91,6 @@ type Gate struct {
 	nodes  *node.Nodes
 	render func(message.Notice) []byte
 
-	suppressed *suppress.List
-
 	refusals refusals
 	rate     *throttle.Rate // of submissions, by credential
 
@@ -135,7 +132,7 @@ func New(
 		o.Bounces = bounce.New("")
 	}
 	return &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
-		suppressed: suppress.New(log), nodes: nodes, render: message.Notice.Render}
+		nodes: nodes, render: message.Notice.Render}
 }
 
 // What the doors tell a client whose mail or decision is refused.

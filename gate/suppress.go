@@ -30,11 +30,22 @@ func (g *Gate) suppress(tx store.Tx, m *mail.Mail, rc mail.Rcpt, why suppress.Re
 	if why == suppress.HardBounce && rc.Result != nil {
 		e.Code = rc.Result.Enhanced
 	}
-	added, err := g.suppressed.Add(tx, e)
-	if added {
-		g.o.Log.Info("suppressed", "mail", m.ID, "rcpt", rc.Addr.String(), "reason", why)
+	added, err := suppress.Add(tx, e)
+	if err != nil || !added {
+		return err
 	}
+	g.o.Log.Info("suppressed", "mail", m.ID, "rcpt", rc.Addr.String(), "reason", why)
+	r := suppression(audit.SuppressAdd, e)
+	r.Actor = audit.System
+	_, err = g.log.Append(tx, r)
 	return err
+}
+
+// suppression is the entry about a change of the list.
+func suppression(k audit.Kind, e suppress.Entry) audit.Record {
+	return audit.Record{Kind: k, Mail: string(e.About),
+		Facts:   map[string]string{"reason": string(e.Reason), "code": e.Code},
+		Private: map[string]string{"address": e.Address.String(), "mailbox": e.Mailbox.String()}}
 }
 
 // suppressRefused suppresses the recipients that an attempt found not to be there. A refusal
@@ -55,7 +66,7 @@ func (g *Gate) suppressRefused(tx store.Tx, m *mail.Mail, before []mail.Rcpt) er
 // reachable refuses a recipient that the mailbox may not send to.
 func (g *Gate) reachable(tx store.Tx, mailbox mail.Address, to []mail.Address) error {
 	for _, a := range to {
-		e, found, err := g.suppressed.Find(tx, mailbox, a)
+		e, found, err := suppress.Find(tx, mailbox, a)
 		if err != nil {
 			return err
 		}
@@ -80,12 +91,12 @@ func (g *Gate) AdmitRecipient(ctx context.Context, p registry.Principal, from, t
 }
 
 // Suppressed returns a page of the suppression lists of the mailboxes that p covers; see
-// suppress.List.Page.
+// suppress.Page.
 func (g *Gate) Suppressed(
 	ctx context.Context, p registry.Principal, cursor string, limit int,
 ) (page []suppress.Entry, next string, err error) {
 	err = g.db.View(ctx, func(tx store.Tx) (err error) {
-		page, next, err = g.suppressed.Page(tx, cursor, limit, p.Covers)
+		page, next, err = suppress.Page(tx, cursor, limit, p.Covers)
 		return err
 	})
 	return page, next, answer(err)
@@ -100,9 +111,14 @@ func (g *Gate) Unsuppress(ctx context.Context, p registry.Principal, to mail.Add
 		if !registry.CanLoosen(p) {
 			return errUnsuppress
 		}
-		n, err := g.suppressed.Remove(tx, to, p.Covers, func(r audit.Record) audit.Record { return p.Signed(r) })
-		if err == nil && n == 0 {
+		gone, err := suppress.Remove(tx, to, p.Covers)
+		if err == nil && len(gone) == 0 {
 			err = errNotSuppressed
+		}
+		for _, e := range gone {
+			if err == nil {
+				_, err = g.log.Append(tx, p.Signed(suppression(audit.SuppressRemove, e)))
+			}
 		}
 		return err
 	})

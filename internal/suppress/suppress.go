@@ -4,8 +4,10 @@
 // An entry is of one mailbox: what the mail of one sender brought about keeps no mail
 // of another back.
 //
-//	added, err := list.Add(tx, suppress.Entry{Address: to, Mailbox: box, Reason: suppress.HardBounce})
-//	entry, found, err := list.Find(tx, box, to)
+//	added, err := suppress.Add(tx, suppress.Entry{Address: to, Mailbox: box, Reason: suppress.HardBounce})
+//	entry, found, err := suppress.Find(tx, box, to)
+//
+// Who changes the list writes the entry in the audit log.
 package suppress
 
 import (
@@ -15,7 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -43,12 +44,6 @@ type Entry struct {
 	CreatedAt time.Time    `json:"created_at"`
 }
 
-// List is the suppression list.
-type List struct{ log *audit.Log }
-
-// New returns the list, which writes its audit entries to log.
-func New(log *audit.Log) *List { return &List{log} }
-
 // An address has no slash behind its last @, so one address's keys never begin another's.
 const prefix = "suppress/" // + address + "/" + mailbox
 
@@ -56,10 +51,9 @@ var space = store.NewSpace(prefix)
 
 func keyOf(mailbox, to mail.Address) string { return prefix + to.Key() + "/" + mailbox.Key() }
 
-// Add puts an address on the list of a mailbox. One that is there already stays as it is,
-// without an entry in the log.
-func (l *List) Add(tx store.Tx, e Entry) (added bool, err error) {
-	if _, found, err := l.Find(tx, e.Mailbox, e.Address); err != nil || found {
+// Add puts an address on the list of a mailbox. One that is there already stays as it is.
+func Add(tx store.Tx, e Entry) (added bool, err error) {
+	if _, found, err := Find(tx, e.Mailbox, e.Address); err != nil || found {
 		return false, err
 	}
 	e.ID, e.CreatedAt = mail.NewID(tx.Now()), tx.Now().UTC()
@@ -70,20 +64,11 @@ func (l *List) Add(tx store.Tx, e Entry) (added bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("suppress: add: %w", err)
 	}
-	r := e.record(audit.SuppressAdd)
-	r.Actor = audit.System
-	_, err = l.log.Append(tx, r)
-	return err == nil, err
-}
-
-func (e Entry) record(k audit.Kind) audit.Record {
-	return audit.Record{Kind: k, Mail: string(e.About),
-		Facts:   map[string]string{"reason": string(e.Reason), "code": e.Code},
-		Private: map[string]string{"address": e.Address.String(), "mailbox": e.Mailbox.String()}}
+	return true, nil
 }
 
 // Find returns the entry that keeps a mailbox from sending to an address.
-func (l *List) Find(tx store.Tx, mailbox, to mail.Address) (e Entry, found bool, err error) {
+func Find(tx store.Tx, mailbox, to mail.Address) (e Entry, found bool, err error) {
 	b, err := space.Get(tx, keyOf(mailbox, to))
 	if errors.Is(err, store.ErrNotFound) {
 		return e, false, nil
@@ -103,7 +88,7 @@ const maxScan = 1000
 // Page returns at most limit entries behind a cursor, in the order of their addresses, of the
 // mailboxes that covers knows. next is the cursor of the page after; "" when there is none.
 // A page may have fewer entries and yet a next one.
-func (l *List) Page(
+func Page(
 	tx store.Tx, cursor string, limit int, covers func(mail.Address) bool,
 ) (page []Entry, next string, err error) {
 	r := store.Prefix(prefix)
@@ -132,12 +117,9 @@ func (l *List) Page(
 	return page, next, nil
 }
 
-// Remove takes an address off the lists of the mailboxes that covers knows, and writes an
-// entry signed by who asked for each. It returns how many there were.
-func (l *List) Remove(
-	tx store.Tx, to mail.Address, covers func(mail.Address) bool, sign func(audit.Record) audit.Record,
-) (n int, err error) {
-	var gone []Entry
+// Remove takes an address off the lists of the mailboxes that covers knows, and returns what
+// was there.
+func Remove(tx store.Tx, to mail.Address, covers func(mail.Address) bool) (gone []Entry, err error) {
 	err = space.Scan(tx, store.Prefix(prefix+to.Key()+"/"), func(_ string, b []byte) error {
 		var e Entry
 		if err := json.Unmarshal(b, &e); err != nil {
@@ -152,12 +134,9 @@ func (l *List) Remove(
 		if err == nil {
 			err = space.Delete(tx, keyOf(e.Mailbox, e.Address))
 		}
-		if err == nil {
-			_, err = l.log.Append(tx, sign(e.record(audit.SuppressRemove)))
-		}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("suppress: remove: %w", err)
+		return nil, fmt.Errorf("suppress: remove: %w", err)
 	}
-	return len(gone), nil
+	return gone, nil
 }
