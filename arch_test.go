@@ -20,7 +20,7 @@ var mayImport = table(`
 mail:
 gate/step: mail
 queue: mail gate/step internal/store audit
-gate: mail internal/message internal/bounce internal/suppress gate/step queue internal/registry internal/store
+gate: mail internal/message internal/bounce gate/step queue internal/registry internal/store
 	internal/throttle audit internal/metrics internal/node
 delivery: mail gate queue internal/node internal/store internal/metrics
 sign: mail internal/message internal/keyset internal/secret
@@ -42,7 +42,6 @@ internal/registry: mail internal/message internal/store audit
 internal/oauth: mail internal/config
 internal/inbox: mail queue internal/store
 internal/search: mail queue internal/store
-internal/bounce: mail internal/message internal/store
 internal/bounce: mail internal/store
 internal/capture: mail internal/message
 internal/clock:
@@ -57,7 +56,6 @@ internal/keyset: mail
 internal/rotation: mail internal/keyset internal/registry internal/store audit
 internal/secret:
 internal/spam: mail internal/message internal/metrics
-internal/suppress: mail internal/store
 internal/throttle:
 internal/zone: internal/resolver
 internal/mailtest: mail

@@ -13,7 +13,6 @@ import (
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/internal/suppress"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -202,7 +201,7 @@ func (g *Gate) reportOn(tx store.Tx, t reported, r reports) error {
 		case "failed":
 			err = g.bounced(tx, m, i, v.Result, r.from)
 		case "complaint":
-			err = g.suppress(tx, m, *rc, suppress.Complaint)
+			err = g.suppress(tx, m, *rc, bounce.Complaint)
 		default:
 			err = g.tell(tx, m, *rc, t.Token, v.Action)
 		}
@@ -252,7 +251,7 @@ func (g *Gate) bounced(tx store.Tx, m *mail.Mail, i int, res mail.Result, from m
 		g.o.Log.Error("the copy for the oversight address bounced", "mail", m.ID, "rcpt", rc.Addr.String())
 	}
 	if res.Hard() {
-		if err := g.suppress(tx, m, *rc, suppress.HardBounce); err != nil {
+		if err := g.suppress(tx, m, *rc, bounce.HardBounce); err != nil {
 			return err
 		}
 	}

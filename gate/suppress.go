@@ -4,16 +4,16 @@ import (
 	"context"
 
 	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
-	"github.com/multimail/multimail/internal/suppress"
 	"github.com/multimail/multimail/mail"
 )
 
 // errSuppressed names the address, and what to do.
-func errSuppressed(e suppress.Entry) error {
+func errSuppressed(e bounce.Entry) error {
 	why := "it cannot be delivered to"
-	if e.Reason == suppress.Complaint {
+	if e.Reason == bounce.Complaint {
 		why = "its reader complained"
 	}
 	return mail.ReasonSuppressed.Errorf("%s is on the suppression list of this mailbox: %s; "+
@@ -22,15 +22,15 @@ func errSuppressed(e suppress.Entry) error {
 
 // suppress keeps the mailbox of a mail from sending to a recipient again. The oversight
 // address is never kept from its copies.
-func (g *Gate) suppress(tx store.Tx, m *mail.Mail, rc mail.Rcpt, why suppress.Reason) error {
+func (g *Gate) suppress(tx store.Tx, m *mail.Mail, rc mail.Rcpt, why bounce.Reason) error {
 	if rc.Watches() {
 		return nil
 	}
-	e := suppress.Entry{Address: rc.Addr, Mailbox: m.Mailbox, Reason: why, About: m.ID}
-	if why == suppress.HardBounce && rc.Result != nil {
+	e := bounce.Entry{Address: rc.Addr, Mailbox: m.Mailbox, Reason: why, About: m.ID}
+	if why == bounce.HardBounce && rc.Result != nil {
 		e.Code = rc.Result.Enhanced
 	}
-	added, err := suppress.Add(tx, e)
+	added, err := bounce.Add(tx, e)
 	if err != nil || !added {
 		return err
 	}
@@ -42,7 +42,7 @@ func (g *Gate) suppress(tx store.Tx, m *mail.Mail, rc mail.Rcpt, why suppress.Re
 }
 
 // suppression is the entry about a change of the list.
-func suppression(k audit.Kind, e suppress.Entry) audit.Record {
+func suppression(k audit.Kind, e bounce.Entry) audit.Record {
 	return audit.Record{Kind: k, Mail: string(e.About),
 		Facts:   map[string]string{"reason": string(e.Reason), "code": e.Code},
 		Private: map[string]string{"address": e.Address.String(), "mailbox": e.Mailbox.String()}}
@@ -56,7 +56,7 @@ func (g *Gate) suppressRefused(tx store.Tx, m *mail.Mail, before []mail.Rcpt) er
 		if !now || r.Standing != mail.Bounced || r.Result == nil || !r.Result.Alone || !r.Result.Hard() {
 			continue
 		}
-		if err := g.suppress(tx, m, r, suppress.HardBounce); err != nil {
+		if err := g.suppress(tx, m, r, bounce.HardBounce); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func (g *Gate) suppressRefused(tx store.Tx, m *mail.Mail, before []mail.Rcpt) er
 // reachable refuses a recipient that the mailbox may not send to.
 func (g *Gate) reachable(tx store.Tx, mailbox mail.Address, to []mail.Address) error {
 	for _, a := range to {
-		e, found, err := suppress.Find(tx, mailbox, a)
+		e, found, err := bounce.Find(tx, mailbox, a)
 		if err != nil {
 			return err
 		}
@@ -91,12 +91,12 @@ func (g *Gate) AdmitRecipient(ctx context.Context, p registry.Principal, from, t
 }
 
 // Suppressed returns a page of the suppression lists of the mailboxes that p covers; see
-// suppress.Page.
+// bounce.Page.
 func (g *Gate) Suppressed(
 	ctx context.Context, p registry.Principal, cursor string, limit int,
-) (page []suppress.Entry, next string, err error) {
+) (page []bounce.Entry, next string, err error) {
 	err = g.db.View(ctx, func(tx store.Tx) (err error) {
-		page, next, err = suppress.Page(tx, cursor, limit, p.Covers)
+		page, next, err = bounce.Page(tx, cursor, limit, p.Covers)
 		return err
 	})
 	return page, next, answer(err)
@@ -111,7 +111,7 @@ func (g *Gate) Unsuppress(ctx context.Context, p registry.Principal, to mail.Add
 		if !registry.CanLoosen(p) {
 			return errUnsuppress
 		}
-		gone, err := suppress.Remove(tx, to, p.Covers)
+		gone, err := bounce.Remove(tx, to, p.Covers)
 		if err == nil && len(gone) == 0 {
 			err = errNotSuppressed
 		}

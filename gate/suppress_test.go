@@ -6,8 +6,8 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate"
+	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/registry"
-	"github.com/multimail/multimail/internal/suppress"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -188,7 +188,7 @@ func TestWhoeverIsLimitedToMailboxesSeesAndChangesTheirsAlone(t *testing.T) {
 	if err := h.Gate.Unsuppress(h.ctx, limited, mail.MustAddress("ada@dest.test")); reason(err) != "not_found" {
 		t.Errorf("got %v", err)
 	}
-	if got := h.suppressed(h.Approver); !strings.HasPrefix(got, string(suppress.HardBounce)) {
+	if got := h.suppressed(h.Approver); !strings.HasPrefix(got, string(bounce.HardBounce)) {
 		t.Errorf("got %q", got)
 	}
 }

@@ -8,7 +8,8 @@
 //	a, err := addresses.Make(tx, "example.com", bounce.Token{Mail: id, Group: 0})
 //	t, ok, err := addresses.Read(tx, a)
 //
-// What comes back is read by package message.
+// What comes back is read by package message. What it says of an address for good is kept
+// in the suppression list: suppress.go.
 package bounce
 
 import (
@@ -29,7 +30,7 @@ const (
 	toldKey = "bounce/told/" // + day + "/" + mail + "/" + group + "/" + action
 )
 
-var space = store.NewSpace("bounce/")
+var space = store.NewSpace("bounce/", suppressPrefix)
 
 // key is one secret. It is in the store, so that it survives a restart, is part
 // of every backup, and is the same for all nodes.

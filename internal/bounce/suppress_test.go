@@ -1,4 +1,4 @@
-package suppress_test
+package bounce_test
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/storetest"
-	"github.com/multimail/multimail/internal/suppress"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -37,25 +37,25 @@ func (f *fixture) update(fn func(store.Tx) error) {
 	}
 }
 
-func (f *fixture) add(mailbox, to mail.Address, r suppress.Reason) (added bool) {
+func (f *fixture) add(mailbox, to mail.Address, r bounce.Reason) (added bool) {
 	f.Helper()
 	f.update(func(tx store.Tx) (err error) {
-		added, err = suppress.Add(tx, suppress.Entry{Address: to, Mailbox: mailbox, Reason: r, About: about, Code: "5.1.1"})
+		added, err = bounce.Add(tx, bounce.Entry{Address: to, Mailbox: mailbox, Reason: r, About: about, Code: "5.1.1"})
 		return err
 	})
 	return added
 }
 
-func (f *fixture) found(mailbox, to mail.Address) (e suppress.Entry, found bool) {
+func (f *fixture) found(mailbox, to mail.Address) (e bounce.Entry, found bool) {
 	f.Helper()
-	f.update(func(tx store.Tx) (err error) { e, found, err = suppress.Find(tx, mailbox, to); return err })
+	f.update(func(tx store.Tx) (err error) { e, found, err = bounce.Find(tx, mailbox, to); return err })
 	return e, found
 }
 
 func (f *fixture) remove(to mail.Address, covers func(mail.Address) bool) (n int) {
 	f.Helper()
 	f.update(func(tx store.Tx) error {
-		gone, err := suppress.Remove(tx, to, covers)
+		gone, err := bounce.Remove(tx, to, covers)
 		n = len(gone)
 		return err
 	})
@@ -66,10 +66,10 @@ func everyone(mail.Address) bool { return true }
 
 func TestAnAddressIsOnTheListOfOneMailbox(t *testing.T) {
 	f := build(t)
-	if !f.add(one, bob, suppress.HardBounce) {
+	if !f.add(one, bob, bounce.HardBounce) {
 		t.Error("not added")
 	}
-	want := suppress.Entry{Address: bob, Mailbox: one, Reason: suppress.HardBounce, About: about, Code: "5.1.1",
+	want := bounce.Entry{Address: bob, Mailbox: one, Reason: bounce.HardBounce, About: about, Code: "5.1.1",
 		CreatedAt: noon}
 	e, found := f.found(one, mail.MustAddress("BOB@B.test"))
 	want.ID = e.ID
@@ -87,26 +87,26 @@ func TestAnAddressIsOnTheListOfOneMailbox(t *testing.T) {
 // A report may come a thousand times.
 func TestAnAddressIsAddedOnce(t *testing.T) {
 	f := build(t)
-	f.add(one, bob, suppress.HardBounce)
+	f.add(one, bob, bounce.HardBounce)
 	records := len(f.db.All())
 	for range 1000 {
-		if f.add(one, bob, suppress.Complaint) {
+		if f.add(one, bob, bounce.Complaint) {
 			t.Fatal("added again")
 		}
 	}
 	if n := len(f.db.All()); n != records {
 		t.Errorf("%d records became %d", records, n)
 	}
-	if e, _ := f.found(one, bob); e.Reason != suppress.HardBounce {
+	if e, _ := f.found(one, bob); e.Reason != bounce.HardBounce {
 		t.Errorf("the reason became %s", e.Reason)
 	}
 }
 
 func TestRemovingTakesTheAddressOffTheListsOfOnesOwnMailboxes(t *testing.T) {
 	f := build(t)
-	f.add(one, bob, suppress.HardBounce)
-	f.add(two, bob, suppress.Complaint)
-	f.add(one, mail.MustAddress("bob@b.test.example"), suppress.HardBounce)
+	f.add(one, bob, bounce.HardBounce)
+	f.add(two, bob, bounce.Complaint)
+	f.add(one, mail.MustAddress("bob@b.test.example"), bounce.HardBounce)
 	if n := f.remove(mail.MustAddress("Bob@b.test"), func(a mail.Address) bool { return a == one }); n != 1 {
 		t.Errorf("removed %d", n)
 	}
@@ -127,8 +127,8 @@ func TestRemovingTakesTheAddressOffTheListsOfOnesOwnMailboxes(t *testing.T) {
 func TestPagesShowEachEntryOnce(t *testing.T) {
 	f := build(t)
 	for i := range 25 {
-		f.add(one, mail.MustAddress(fmt.Sprintf("r%02d@b.test", i)), suppress.HardBounce)
-		f.add(two, mail.MustAddress(fmt.Sprintf("r%02d@b.test", i)), suppress.Complaint)
+		f.add(one, mail.MustAddress(fmt.Sprintf("r%02d@b.test", i)), bounce.HardBounce)
+		f.add(two, mail.MustAddress(fmt.Sprintf("r%02d@b.test", i)), bounce.Complaint)
 	}
 	for _, tt := range []struct {
 		name   string
@@ -138,9 +138,9 @@ func TestPagesShowEachEntryOnce(t *testing.T) {
 		{"none", func(mail.Address) bool { return false }, 0}} {
 		seen, cursor, pages := map[string]bool{}, "", 0
 		for {
-			var page []suppress.Entry
+			var page []bounce.Entry
 			f.update(func(tx store.Tx) (err error) {
-				page, cursor, err = suppress.Page(tx, cursor, 7, tt.covers)
+				page, cursor, err = bounce.Page(tx, cursor, 7, tt.covers)
 				return err
 			})
 			pages++
@@ -163,10 +163,10 @@ func TestPagesShowEachEntryOnce(t *testing.T) {
 func TestAPageLooksAtABoundedNumberOfEntries(t *testing.T) {
 	f := build(t)
 	for i := range 1500 {
-		f.add(one, mail.MustAddress(fmt.Sprintf("r%04d@b.test", i)), suppress.HardBounce)
+		f.add(one, mail.MustAddress(fmt.Sprintf("r%04d@b.test", i)), bounce.HardBounce)
 	}
 	f.update(func(tx store.Tx) error {
-		page, next, err := suppress.Page(tx, "", 20, func(mail.Address) bool { return false })
+		page, next, err := bounce.Page(tx, "", 20, func(mail.Address) bool { return false })
 		if len(page) != 0 || next != "r0999@b.test/one@a.test" {
 			t.Errorf("%d entries, next %q", len(page), next)
 		}
@@ -176,7 +176,7 @@ func TestAPageLooksAtABoundedNumberOfEntries(t *testing.T) {
 
 func TestADamagedRecordIsAnErrorAndNotAFreePass(t *testing.T) {
 	f := build(t)
-	f.add(one, bob, suppress.HardBounce)
+	f.add(one, bob, bounce.HardBounce)
 	f.db.Edit(func(records map[string][]byte) {
 		for k := range records {
 			if k == "suppress/bob@b.test/one@a.test" {
@@ -185,7 +185,7 @@ func TestADamagedRecordIsAnErrorAndNotAFreePass(t *testing.T) {
 		}
 	})
 	err := f.db.View(context.Background(), func(tx store.Tx) error {
-		_, found, err := suppress.Find(tx, one, bob)
+		_, found, err := bounce.Find(tx, one, bob)
 		if found {
 			t.Error("found")
 		}

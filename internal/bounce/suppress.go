@@ -1,14 +1,4 @@
-// Package suppress keeps the addresses that a mailbox may not send to any more:
-// those that cannot be delivered to, and those whose people complained.
-//
-// An entry is of one mailbox: what the mail of one sender brought about keeps no mail
-// of another back.
-//
-//	added, err := suppress.Add(tx, suppress.Entry{Address: to, Mailbox: box, Reason: suppress.HardBounce})
-//	entry, found, err := suppress.Find(tx, box, to)
-//
-// Who changes the list writes the entry in the audit log.
-package suppress
+package bounce
 
 import (
 	"encoding/json"
@@ -33,7 +23,9 @@ const (
 // Reasons lists them.
 var Reasons = [...]Reason{HardBounce, Complaint}
 
-// Entry is an address that a mailbox may not send to.
+// Entry is an address that a mailbox may not send to. It is of one mailbox: what the mail of
+// one sender brought about keeps no mail of another back. Who changes the list writes the
+// entry in the audit log.
 type Entry struct {
 	ID        mail.ID      `json:"id"`
 	Address   mail.Address `json:"address"`
@@ -45,11 +37,9 @@ type Entry struct {
 }
 
 // An address has no slash behind its last @, so one address's keys never begin another's.
-const prefix = "suppress/" // + address + "/" + mailbox
+const suppressPrefix = "suppress/" // + address + "/" + mailbox
 
-var space = store.NewSpace(prefix)
-
-func keyOf(mailbox, to mail.Address) string { return prefix + to.Key() + "/" + mailbox.Key() }
+func keyOf(mailbox, to mail.Address) string { return suppressPrefix + to.Key() + "/" + mailbox.Key() }
 
 // Add puts an address on the list of a mailbox. One that is there already stays as it is.
 func Add(tx store.Tx, e Entry) (added bool, err error) {
@@ -91,9 +81,9 @@ const maxScan = 1000
 func Page(
 	tx store.Tx, cursor string, limit int, covers func(mail.Address) bool,
 ) (page []Entry, next string, err error) {
-	r := store.Prefix(prefix)
+	r := store.Prefix(suppressPrefix)
 	if cursor != "" {
-		r.From = prefix + cursor + "\x00"
+		r.From = suppressPrefix + cursor + "\x00"
 	}
 	seen, last := 0, ""
 	err = space.Scan(tx, r, func(k string, b []byte) error {
@@ -101,7 +91,7 @@ func Page(
 			next = last
 			return store.Stop
 		}
-		seen, last = seen+1, strings.TrimPrefix(k, prefix)
+		seen, last = seen+1, strings.TrimPrefix(k, suppressPrefix)
 		var e Entry
 		if err := json.Unmarshal(b, &e); err != nil {
 			return err
@@ -120,7 +110,7 @@ func Page(
 // Remove takes an address off the lists of the mailboxes that covers knows, and returns what
 // was there.
 func Remove(tx store.Tx, to mail.Address, covers func(mail.Address) bool) (gone []Entry, err error) {
-	err = space.Scan(tx, store.Prefix(prefix+to.Key()+"/"), func(_ string, b []byte) error {
+	err = space.Scan(tx, store.Prefix(suppressPrefix+to.Key()+"/"), func(_ string, b []byte) error {
 		var e Entry
 		if err := json.Unmarshal(b, &e); err != nil {
 			return err
