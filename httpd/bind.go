@@ -75,6 +75,8 @@ func (s *Server) bindings() []binding {
 		bind(api.RetryMail, s.retryMail),
 		bind(api.HoldMail, s.holdMail),
 		bind(api.GetAuditLog, s.auditLog),
+		bind(api.ListSuppression, s.suppressions),
+		bind(api.RemoveSuppression, s.unsuppress),
 		bindWriter(api.ExportAuditLog, s.auditExport),
 		bind(api.VerifyAuditLog, s.auditVerify),
 		bind(api.Reindex, s.reindex),

@@ -110,6 +110,7 @@ var answers = []struct {
 		`{"mail":"WC1NdWx0aU1haWwtSWRlbnRpdHk6IHguDQpGcm9tOiBhQGIuZXhhbXBsZQ0KDQpoaQ0K"}`, 200},
 	{"freezes", "admin", "GET", "/v1/freezes", "", 200},
 	{"thaw", "approver", "POST", "/v1/thaw", `{"scope":"all"}`, 200},
+	{"suppressions", "admin", "GET", "/v1/suppression", "", 200},
 	{"audit-log", "admin", "GET", "/v1/audit-log?limit=1", "", 200},
 	{"error", "sender", "POST", "/v1/send", `{}`, 400},
 	{"error-hint", "approver", "POST", decidePath, `{"email_id":"HELD","action":"approve"}`, 400},

@@ -107,13 +107,27 @@ func deliveredAt(m *mail.Mail) (at time.Time) {
 
 // summaryOf shows a mail the mailbox sends.
 func summaryOf(m *mail.Mail, now time.Time) api.Summary {
+	bouncedAt, bounceType := bouncesOf(m)
 	return api.Summary{
 		ID: string(m.ID), MailboxID: m.Mailbox.String(), ThreadID: string(m.ID),
 		Direction: directionWord(m.Direction),
 		From:      fromOf(m), To: addresses(m.Header.To), Subject: m.Header.Subject,
 		Status: statusWord(m, now), ReceivedAt: m.SubmittedAt, HasAttachments: m.Header.Attachments > 0,
-		DeliveredAt: deliveredAt(m),
+		DeliveredAt: deliveredAt(m), BouncedAt: bouncedAt, BounceType: bounceType,
 	}
+}
+
+// bouncesOf says when a recipient of a mail last bounced, and how.
+func bouncesOf(m *mail.Mail) (at time.Time, kind string) {
+	at, hard := m.Bounces()
+	switch {
+	case at.IsZero():
+	case hard:
+		kind = "hard"
+	default:
+		kind = "soft"
+	}
+	return at, kind
 }
 
 // receivedOf shows a mail that the mailbox has received.

@@ -48,6 +48,10 @@ func TestEachToolMakesItsRequestsWithTheKeyOfItsCaller(t *testing.T) {
 			`POST /v1/oversight/decide {"email_id":"01X","action":"approve","digest":"sha256:x","reason":"fine"}`},
 		{"account", "get_account", `{}`, `{"name":"Example"}`, "GET /v1/account"},
 		{"audit log", "get_audit_log", `{"limit":2,"cursor":"9"}`, `{"entries":[]}`, "GET /v1/audit-log?cursor=9&limit=2"},
+		{"suppression", "list_suppression", `{"limit":2,"cursor":"9"}`, `{"suppressions":[]}`,
+			"GET /v1/suppression?cursor=9&limit=2"},
+		{"unsuppress", "remove_suppression", `{"email_address":"a@b.example"}`, `{"status":"removed"}`,
+			"DELETE /v1/suppression/a@b.example"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newAPI(t)
@@ -69,6 +73,7 @@ func TestNumbersOutOfBoundsAreRefusedAndTheAPIIsNotAsked(t *testing.T) {
 		{"read_email", `{"email_id":"01X","wait_seconds":1.5}`}, {"wait_for_email", `{"timeout_seconds":4}`},
 		{"wait_for_email", `{"timeout_seconds":121}`}, {"list_pending", `{"limit":21}`}, {"list_pending", `{"limit":-1}`},
 		{"get_usage", `{"period":"daily"}`}, {"get_audit_log", `{"limit":101}`},
+		{"list_suppression", `{"limit":101}`},
 	} {
 		if s := c.call(bad[0], bad[1]); !s.failed {
 			t.Errorf("%s takes %s", bad[0], bad[1])

@@ -31,6 +31,8 @@ func Tools() []Tool {
 		Render(api.DecideEmail, plain[api.DecideRequest, api.Decided]),
 		Render(api.GetAccount, plain[api.None, api.Account]),
 		Render(api.GetAuditLog, logged),
+		Render(api.ListSuppression, plain[api.SuppressionQuery, api.Suppressions]),
+		Render(api.RemoveSuppression, plain[api.SuppressionRef, api.Done]),
 	}
 }
 

@@ -34,9 +34,9 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 		{"an agent that reads and sends", []string{"read", "send"}, all},
 		{"an agent that only reads", []string{"read"}, read},
 		{"an agent that only sends", []string{"send"}, send},
-		{"an approver", []string{"oversight", "oversight_read"}, "decide_email list_pending"},
+		{"an approver", []string{"oversight", "oversight_read"}, "decide_email list_pending remove_suppression"},
 		{"who may only read", []string{"oversight_read"}, "list_pending"},
-		{"an admin", []string{"admin"}, "delete_contact get_audit_log"},
+		{"an admin", []string{"admin"}, "delete_contact get_audit_log list_suppression"},
 		{"nobody", nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -96,7 +96,8 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 		"get_thread": "GET /v1/mailboxes/bot@a.example/threads/01T", "get_tags": "GET " + mails + "/01X/tags",
 		"set_tags": "PUT " + mails + "/01X/tags", "delete_tag": "DELETE " + mails + "/01X/tags/k",
 		"search_contacts": "GET /v1/contacts", "add_contact": "POST /v1/contacts",
-		"delete_contact": "DELETE /v1/contacts/01C",
+		"delete_contact": "DELETE /v1/contacts/01C", "list_suppression": "GET /v1/suppression",
+		"remove_suppression": "DELETE /v1/suppression/a@b.example",
 	}
 	args := map[string]string{"send_email": letter, "read_email": `{"email_id":"01X"}`,
 		"cancel_message": `{"email_id":"01X"}`,
@@ -106,7 +107,8 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 		"get_thread": `{"thread_id":"01T"}`, "get_tags": `{"email_id":"01X"}`,
 		"set_tags":   `{"email_id":"01X","tags":{"k":"v"}}`,
 		"delete_tag": `{"email_id":"01X","key":"k"}`, "search_contacts": `{}`,
-		"add_contact": `{"name":"Ada","email":"ada@b.example"}`, "delete_contact": `{"contact_id":"01C"}`}
+		"add_contact": `{"name":"Ada","email":"ada@b.example"}`, "delete_contact": `{"contact_id":"01C"}`,
+		"list_suppression": `{}`, "remove_suppression": `{"email_address":"a@b.example"}`}
 	f := newAPI(t)
 	f.on("GET /v1/oversight/pending/01X", 200,
 		`{"id":"01X","segments":[{"kind":"text","text":"x"}],"links":[{}],"decisions":[{}]}`)
@@ -122,7 +124,7 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, answer := range []string{`{}`, `{"id":"01X","emails":[{"id":"01X","to":["a@b.example"]}],` +
-			`"entries":[{"facts":{"a":"b"}}],"mailboxes":[{}]}`} {
+			`"entries":[{"facts":{"a":"b"}}],"mailboxes":[{}],"suppressions":[{}]}`} {
 			f.on(answers[tool.Name], 200, answer)
 			s := c.call(tool.Name, args[tool.Name])
 			var data any
@@ -191,6 +193,7 @@ func TestRequiredArgumentsAreThoseWithoutWhichACallMeansNothing(t *testing.T) {
 		"cancel_message": "email_id", "decide_email": "action email_id",
 		"get_thread": "thread_id", "get_tags": "email_id", "set_tags": "email_id tags", "delete_tag": "email_id key",
 		"add_contact": "email name", "delete_contact": "contact_id",
+		"remove_suppression": "email_address",
 	}
 	for _, tool := range newAPI(t).connect(everybody, "").tools() {
 		var schema struct{ Required []string }

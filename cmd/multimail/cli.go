@@ -56,6 +56,7 @@ type commands struct {
 	Agent    agentCmd    `cmd:"" help:"Agents."`
 	Mailbox  mailboxCmd  `cmd:"" help:"Mailboxes and their oversight modes."`
 	Allow    allowCmd    `cmd:"" help:"Allowlists of gated_send mailboxes."`
+	Suppress suppressCmd `cmd:"" help:"Addresses that mailboxes may not send to."`
 	Approver approverCmd `cmd:"" help:"Approvers who sign in at an issuer of tokens."`
 	Key      keyCmd      `cmd:"" help:"API keys of agents, approvers and admins."`
 

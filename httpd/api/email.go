@@ -50,6 +50,8 @@ type Summary struct {
 	ReceivedAt     time.Time `json:"received_at" doc:"when this server took it"`
 	HasAttachments bool      `json:"has_attachments"`
 	DeliveredAt    time.Time `json:"delivered_at,omitzero"`
+	BouncedAt      time.Time `json:"bounced_at,omitzero" doc:"when a recipient last came to count as bounced"`
+	BounceType     string    `json:"bounce_type,omitempty" doc:"hard: an address is not there; soft: another reason"`
 	About          string    `json:"about,omitempty" doc:"a notice: the mail it is about"`
 	SpamScore      float64   `json:"spam_score,omitempty" doc:"of the filter: the higher, the less wanted"`
 	SpamVerdict    string    `json:"spam_verdict,omitempty" doc:"clean, flagged or quarantined"`

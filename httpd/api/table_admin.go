@@ -144,6 +144,20 @@ var (
 		Tool: &Tool{Title: "Get audit log", ReadOnly: true, Idempotent: true,
 			Description: "List the audit log, newest entry first: who did what, and when. Pages follow by cursor."}})
 
+	ListSuppression = Add[SuppressionQuery, Suppressions](Operations, Operation{
+		Name: "list_suppression", Method: "GET", Path: "/v1/suppression", Scopes: oneOf(ScopeAdmin),
+		Summary: "the addresses that mailboxes may not send to",
+		Tool: &Tool{Title: "List suppression", ReadOnly: true, Idempotent: true,
+			Description: "List the addresses that mailboxes may not send to: they cannot be delivered to, or their readers " +
+				"complained. Pages follow by cursor."}})
+
+	RemoveSuppression = Add[SuppressionRef, Done](Operations, Operation{
+		Name: "remove_suppression", Method: "DELETE", Path: "/v1/suppression/{address}", Scopes: oneOf(ScopeOversight),
+		Audit:   "suppress.remove",
+		Summary: "take an address off the suppression list; it loosens, so an approver does it",
+		Tool: &Tool{Title: "Remove suppression", Destructive: true, Idempotent: true,
+			Description: "Take an address off the suppression list, so that mail may be sent to it again."}})
+
 	ExportAuditLog = Add[ExportQuery, Octets](Operations, Operation{
 		Name: "export_audit_log", Method: "GET", Path: "/v1/audit-log/export", Scopes: oneOf(ScopeAdmin),
 		Kind: Stream, Media: "application/jsonl",

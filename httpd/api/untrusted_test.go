@@ -34,7 +34,11 @@ var ours = map[string]string{
 	"Recipient":    "Address Notify Status Enhanced Remote",
 	"Review":       "State",
 	"Segment":      "Kind Part Note",
-	"Summary":      "ID MailboxID ThreadID Direction From To Status About SpamVerdict Action JoinedBy NewParticipants",
+	"Summary": "ID MailboxID ThreadID Direction From To Status BounceType About SpamVerdict Action JoinedBy " +
+		"NewParticipants",
+	"Suppression":  "ID EmailAddress Reason MailboxID About Code",
+	"Suppressions": "Cursor",
+	"Done":         "Status",
 	"Contact":      "ID Email MailboxID",
 	"Tags":         "Tags", // of who reads the mailbox
 	"Thread":       "ThreadID Participants Cursor",
