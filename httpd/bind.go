@@ -53,6 +53,10 @@ func (s *Server) bindings() []binding {
 		bind(api.CheckInbox, s.emails),
 		bind(api.ReadEmail, s.email),
 		bind(api.CancelMessage, s.cancel),
+		bindWriter(api.GetAttachment, s.attachment),
+		bind(api.DownloadAttachment, s.download),
+		bind(api.GetAttachmentURL, s.attachmentURL),
+		bindWriter(api.GetFile, s.file),
 		bind(api.WaitForEmail, s.wait),
 		bind(api.GetUsage, s.usage),
 

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -131,6 +132,9 @@ type Server struct {
 	stall   time.Duration  // see exportStall
 	rate    *throttle.Rate // of requests, by API key
 	lookups *throttle.Rate // of verifications that ask other domains, by credential
+	fetches *throttle.Rate // of attachments without a credential, by source
+	tickets *tickets
+	base    atomic.Value // string: how this server is addressed, "" or nil where it does not know
 	waiters waiters
 	slots   chan struct{} // see work
 	reviews reviews
@@ -176,7 +180,8 @@ func New(o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	s := &Server{o: o, stall: exportStall, rate: throttle.NewRate(o.RequestsPerMinute, o.Now),
-		lookups: throttle.NewRate(verifyPerMinute, o.Now),
+		lookups: throttle.NewRate(verifyPerMinute, o.Now), fetches: throttle.NewRate(filesPerMinute, o.Now),
+		tickets: newTickets(),
 		closing: make(chan struct{}), slots: newSlots()}
 	return s, s.mount(api.Operations, s.bindings())
 }

@@ -59,6 +59,7 @@ func (s *Server) ServeTLS(l net.Listener, config *tls.Config) error {
 	if loopback(l) {
 		h = s.guard(s.doors(), s.onLoopback)
 	}
+	s.base.Store(s.addressOn(l, config != nil))
 	over := func() { s.o.Metrics.Limits.WithLabelValues(string(mail.LimitHTTPSource)).Inc() }
 	l = &sources{Listener: l, max: s.o.MaxPerSource, over: over} // before the limit of all, which it would fill
 	l = netutil.LimitListener(l, maxConns)

@@ -63,6 +63,7 @@ const (
 	LimitRequestRate      Limit = "requests_per_key"
 	LimitHTTPIdleStranger Limit = "http_idle_stranger"
 	LimitVerifyRate       Limit = "verifications_per_key"
+	LimitFileRate         Limit = "files_per_source"
 
 	// httpd: of one request and one draft.
 	LimitBodySize         Limit = "http_body"

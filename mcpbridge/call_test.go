@@ -39,6 +39,8 @@ func TestEachToolMakesItsRequestsWithTheKeyOfItsCaller(t *testing.T) {
 			"GET " + mails + "/..%2F..%2Foversight%2Fpending%2F01X%3Fraw=1"},
 		{"cancel", "cancel_message", `{"email_id":"01X"}`, `{"id":"01X","status":"cancelled"}`,
 			"POST " + mails + "/01X/cancel"},
+		{"download", "download_attachment", `{"email_id":"01X","filename":"a b.pdf"}`, `{"filename":"a b.pdf"}`,
+			"GET " + mails + "/01X/attachments/a%20b.pdf?json=1"},
 		{"wait", "wait_for_email", `{"filter":{"sender":"a","subject_contains":"b"}}`, `{"found":false,"emails":[]}`,
 			"GET /v1/mailboxes/bot@a.example/wait?sender=a&subject_contains=b&timeout_seconds=30"},
 		{"usage", "get_usage", `{"period":"summary"}`, `{"emails_sent":1}`, "GET /v1/usage"},

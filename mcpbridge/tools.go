@@ -25,6 +25,7 @@ func Tools() []Tool {
 		Render(api.AddContact, plain[api.NewContact, api.Contact]),
 		Render(api.DeleteContact, plain[api.ContactRef, api.Deleted]),
 		Render(api.CancelMessage, plain[api.EmailRef, api.Receipt]),
+		Render(api.DownloadAttachment, downloaded),
 		Render(api.WaitForEmail, waited),
 		Render(api.GetUsage, plain[api.UsageQuery, api.Usage]),
 		Compose(api.ListPending, pending),
@@ -62,6 +63,11 @@ func read(_ api.EmailRequest, m api.Email) *Answer {
 
 // conversed shows a thread. Whoever writes to it is listed, wanted or not.
 func conversed(_ api.ThreadQuery, t api.Thread) *Answer { return &Answer{Data: t, Warnings: true} }
+
+// downloaded shows an attachment; its content is a stranger's.
+func downloaded(_ api.AttachmentRef, d api.Download) *Answer {
+	return &Answer{Data: d, Warnings: true}
+}
 
 func waited(_ api.WaitQuery, w api.Waited) *Answer {
 	return &Answer{Data: w, Warnings: w.Found}

@@ -20,11 +20,11 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 	const (
-		read = "check_inbox get_account get_tags get_thread get_usage list_mailboxes read_email search_contacts " +
-			"wait_for_email"
+		read = "check_inbox download_attachment get_account get_tags get_thread get_usage list_mailboxes read_email " +
+			"search_contacts wait_for_email"
 		send = "add_contact cancel_message delete_tag send_email set_tags"
-		all  = "add_contact cancel_message check_inbox delete_tag get_account get_tags get_thread get_usage " +
-			"list_mailboxes read_email search_contacts send_email set_tags wait_for_email"
+		all  = "add_contact cancel_message check_inbox delete_tag download_attachment get_account get_tags get_thread " +
+			"get_usage list_mailboxes read_email search_contacts send_email set_tags wait_for_email"
 	)
 	for _, c := range []struct {
 		name   string
@@ -87,7 +87,8 @@ func TestEveryToolIsAsItsGoldenFileSays(t *testing.T) {
 func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 	answers := map[string]string{
 		"send_email": sending, "list_mailboxes": "GET /v1/mailboxes", "check_inbox": "GET " + mails,
-		"read_email": "GET " + mails + "/01X", "cancel_message": "POST " +
+		"download_attachment": "GET " + mails + "/01X/attachments/a.pdf?json=1",
+		"read_email":          "GET " + mails + "/01X", "cancel_message": "POST " +
 			mails + "/01X/cancel", "get_usage": "GET /v1/usage",
 		"wait_for_email": "GET /v1/mailboxes/bot@a.example/wait?timeout_seconds=30", "decide_email": "POST /v1/oversig" +
 			"ht/decide",
@@ -100,9 +101,10 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 		"remove_suppression": "DELETE /v1/suppression/a@b.example",
 	}
 	args := map[string]string{"send_email": letter, "read_email": `{"email_id":"01X"}`,
-		"cancel_message": `{"email_id":"01X"}`,
-		"decide_email":   `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`, "get_usag" +
-			"e": `{}`,
+		"cancel_message":      `{"email_id":"01X"}`,
+		"download_attachment": `{"email_id":"01X","filename":"a.pdf"}`,
+		"decide_email":        `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`,
+		"get_usage":      `{}`,
 		"wait_for_email": `{}`, "list_pending": `{}`, "get_account": `{}`, "get_audit_log": `{}`,
 		"get_thread": `{"thread_id":"01T"}`, "get_tags": `{"email_id":"01X"}`,
 		"set_tags":   `{"email_id":"01X","tags":{"k":"v"}}`,
@@ -193,7 +195,8 @@ func TestRequiredArgumentsAreThoseWithoutWhichACallMeansNothing(t *testing.T) {
 		"cancel_message": "email_id", "decide_email": "action email_id",
 		"get_thread": "thread_id", "get_tags": "email_id", "set_tags": "email_id tags", "delete_tag": "email_id key",
 		"add_contact": "email name", "delete_contact": "contact_id",
-		"remove_suppression": "email_address",
+		"remove_suppression":  "email_address",
+		"download_attachment": "email_id filename",
 	}
 	for _, tool := range newAPI(t).connect(everybody, "").tools() {
 		var schema struct{ Required []string }

@@ -19,6 +19,7 @@ var ours = map[string]string{
 	"AuditLog":     "Cursor",
 	"Decided":      "ID Status State",
 	"Decision":     "Verdict Reason By Kind Digest",
+	"Download":     "DownloadURL Note Warning",
 	"Email":        "Cc Bcc Digest",
 	"EmailFacts":   "Text", // always empty
 	"Emails":       "Cursor",

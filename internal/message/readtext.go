@@ -19,7 +19,7 @@ func readText(e *entity, data []byte) (text, used, why string) {
 		if utf8.Valid(data) {
 			return strings.TrimPrefix(string(data), "\ufeff"), plainSet(set, data), ""
 		}
-		if set == "utf-8" && mostlyUTF8(data) {
+		if set == "utf-8" && hasUTF8(data) {
 			return strings.ToValidUTF8(string(data), "\ufffd"), "utf-8", whyOctets
 		}
 		return windows1252(data), "windows-1252", whyOctets
@@ -47,20 +47,17 @@ func plainSet(set string, data []byte) string {
 	return "us-ascii"
 }
 
-// mostlyUTF8 reports whether more of the letters beyond ASCII are UTF-8 than not.
-func mostlyUTF8(data []byte) bool {
-	good, bad := 0, 0
+// hasUTF8 reports whether some letter beyond ASCII is UTF-8: octets of another
+// charset hardly ever look like one.
+func hasUTF8(data []byte) bool {
 	for len(data) > 0 {
 		r, n := utf8.DecodeRune(data)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			bad++
-		case n > 1:
-			good++
+		if n > 1 && r != utf8.RuneError {
+			return true
 		}
 		data = data[n:]
 	}
-	return good >= bad
+	return false
 }
 
 // codedFile is a file in running text (uuencode).

@@ -98,17 +98,21 @@ func (e *entity) inline() bool {
 }
 
 // forms returns the parts of an alternative, best first: the pages that mail
-// programs show, then the rest, the last one first (RFC 2046, section 5.1.4).
+// programs show, plain text, then what few can show. Of each kind the last one is
+// the best (RFC 2046, section 5.1.4).
 func (e *entity) forms() []*entity {
-	var pages, others []*entity
+	var pages, plain, others []*entity
 	for i := len(e.parts) - 1; i >= 0; i-- {
-		if p := e.parts[i]; p.holds("text/html") {
+		switch p := e.parts[i]; {
+		case p.holds("text/html"):
 			pages = append(pages, p)
-		} else {
+		case p.holds("text/plain"):
+			plain = append(plain, p)
+		default:
 			others = append(others, p)
 		}
 	}
-	return append(pages, others...)
+	return append(append(pages, plain...), others...)
 }
 
 // holds reports whether there is a shown leaf of that type under e.
