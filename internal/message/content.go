@@ -14,7 +14,7 @@ type Content struct {
 	Files []File
 }
 
-// File is a part that is offered as a file.
+// File is a part that is offered as a file, under the name that FindAttachment knows.
 type File struct {
 	Name, Type string
 	Size       int64 // octets, decoded
@@ -31,6 +31,10 @@ func NewContent(raw []byte, limit int) Content {
 	if text.b.Len() == 0 {
 		text = html
 	}
+	r := reader{root: root, left: left, roles: rolesIn(root)}
+	for _, f := range r.files() {
+		c.Files = append(c.Files, File{f.Name, f.ContentType, f.Size})
+	}
 	c.Text, c.Cut = strings.TrimSpace(text.b.String()), text.cut
 	return c
 }
@@ -43,13 +47,6 @@ func (c *Content) walk(e *entity, left *budget, text, html *textOf) {
 		return
 	}
 	data, _ := e.decode(left)
-	if e.attached() {
-		f := File{Type: mail.NeutralLine(e.kind), Size: int64(len(data))}
-		if names := e.names(); len(names) > 0 {
-			f.Name = mail.NeutralLine(names[0])
-		}
-		c.Files = append(c.Files, f)
-	}
 	switch {
 	case !e.isText() && e.kind != "text/html":
 	case e.kind == "text/html":

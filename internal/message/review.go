@@ -54,8 +54,9 @@ type Part struct {
 }
 
 // NewReview makes the approver's view. It never fails: what cannot be decoded
-// is a Part that is not Reviewable.
+// is a Part that is not Reviewable. Mail of strangers is cut as NewReading cuts it.
 func NewReview(raw []byte) *Review {
+	raw = readable(raw, &remarks{})
 	left := newBudget(len(raw))
 	root, _ := parseMIME(raw, left)
 	v := &viewer{review: &Review{}, root: root, own: ownDomain(root), left: left, seen: map[string]int{},
