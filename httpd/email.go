@@ -3,8 +3,7 @@ package httpd
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -98,11 +97,15 @@ func (s *Server) received(ctx context.Context, c caller, box mail.Address, id ma
 	if err == nil {
 		err = s.noteRead(ctx, c, id, "notice")
 	}
-	var text string
+	var seen message.Reading
 	if err == nil {
 		err = s.work(ctx, c, func() error {
 			raw, err := s.o.Queue.Raw(ctx, id)
-			text = cutText(message.NewReview(raw).Text())
+			if item.Mail.Notice != nil { // ours, and short: all of it
+				seen.Text = message.NewReview(raw).Text()
+			} else {
+				seen = message.NewReading(raw, message.ReadingLimits{Text: maxText})
+			}
 			return err
 		})
 	}
@@ -113,17 +116,23 @@ func (s *Server) received(ctx context.Context, c caller, box mail.Address, id ma
 	if err != nil {
 		return out, err
 	}
-	return api.Email{Summary: receivedOf(item, s.o.Now()), Text: text, Size: item.Mail.Size}, nil
+	return withReading(api.Email{Summary: receivedOf(item, s.o.Now()), Size: item.Mail.Size}, seen), nil
 }
 
-// maxReceived is how many octets of its text a received mail is shown with.
-const maxReceived = 64 << 10
-
-func cutText(s string) string {
-	if len(s) <= maxReceived {
-		return s
+// withReading adds what was read in the bytes of a received mail.
+func withReading(e api.Email, seen message.Reading) api.Email {
+	e.Text, e.TextCut, e.HiddenText = seen.Text, seen.Cut, seen.HiddenText
+	e.TrackingPixels, e.RemoteContent, e.Charset = seen.TrackingPixels, seen.RemoteContent, seen.Charset.Used
+	for _, a := range seen.Attachments {
+		e.Attachments = append(e.Attachments, api.File{Name: a.Name, ContentType: a.ContentType, Size: a.Size,
+			SHA256: a.SHA256, Inline: a.Inline})
 	}
-	return strings.ToValidUTF8(s[:maxReceived], "") + fmt.Sprintf("… [cut, %d octets]", len(s))
+	for _, w := range seen.Warnings {
+		if !slices.Contains(e.Warnings, w) {
+			e.Warnings = append(e.Warnings, w)
+		}
+	}
+	return e
 }
 
 // awaitMail waits until a held mail was decided, or a queued one is finished or

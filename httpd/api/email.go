@@ -89,6 +89,13 @@ type Email struct {
 	NextAttemptAt time.Time   `json:"next_attempt_at,omitzero"`
 	Attempts      int         `json:"attempts,omitempty"`
 	FinishedAt    time.Time   `json:"finished_at,omitzero"`
+
+	// Of received mail: see docs/reading.md.
+	HiddenText     bool     `json:"hidden_text,omitempty" doc:"text that a person does not see was left out"`
+	TrackingPixels int      `json:"tracking_pixels,omitempty" doc:"remote images that nobody sees"`
+	RemoteContent  int      `json:"remote_content,omitempty" doc:"what a mail program would have fetched; nothing was"`
+	Charset        string   `json:"charset,omitempty" doc:"that the text was read in" untrusted:"1"`
+	Warnings       []string `json:"warnings,omitempty" doc:"what could not be read as it stands" untrusted:"1"`
 }
 
 // File is an attachment as a list names it.
@@ -96,6 +103,8 @@ type File struct {
 	Name        string `json:"name" untrusted:"1"`
 	ContentType string `json:"content_type" untrusted:"1"`
 	Size        int64  `json:"size"`
+	SHA256      string `json:"sha256,omitempty" doc:"of a received one, decoded; hex"`
+	Inline      bool   `json:"inline,omitempty" doc:"an image in the text"`
 }
 
 // Recipient is how far one recipient has got.

@@ -23,6 +23,7 @@ var ours = map[string]string{
 	"Email":        "Cc Bcc Digest",
 	"EmailFacts":   "Text", // always empty
 	"Emails":       "Cursor",
+	"File":         "SHA256",
 	"Field":        "Part",
 	"Identified":   "Issuer Tenant Agent Client Blueprint Shape Person",
 	"Link":         "Why",
