@@ -249,7 +249,7 @@ func (d *delivery) inspect(ctx context.Context, r io.Reader) (gate.Delivery, err
 	if t.Hop != nil {
 		a.Hop = t.Hop.Name
 	}
-	return gate.Delivery{From: d.from, To: t.To, Raw: seen.Raw, Prefix: append(d.stamp(t), seen.Prefix...),
+	return gate.Delivery{From: d.from, To: t.To, Raw: seen.Raw, Prefix: d.stamp(t, seen.Prefix),
 		Arrival: a, Door: d.in.door, TLS: d.c.secure, Body: d.body}, nil
 }
 
@@ -263,14 +263,14 @@ func (d *delivery) remote() netip.Addr {
 }
 
 // stamp returns the trace fields of this server (RFC 5321, 4.4).
-func (d *delivery) stamp(t Transaction) []byte {
+func (d *delivery) stamp(t Transaction, results []byte) []byte {
 	one := mail.Address{}
 	if len(t.To) == 1 {
 		one = t.To[0] // of several none is named: they need not know of each other
 	}
 	return message.Trace{
 		From: t.From, For: one, Helo: t.Helo, Remote: t.Remote, Host: d.in.o.Hostname,
-		With: with(d.in.door, d.c.extended, d.c.secure), ID: d.c.cid, At: time.Now(),
+		With: with(d.in.door, d.c.extended, d.c.secure), ID: d.c.cid, At: time.Now(), Results: results,
 	}.Fields()
 }
 

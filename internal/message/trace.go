@@ -30,9 +30,12 @@ type Trace struct {
 	With   string       // the protocol (RFC 3848)
 	ID     string       // finds the transaction in the log
 	At     time.Time
+	// Results are the fields of this server about who sent the mail, each ended by CRLF. They
+	// stand above its Received: what is below came with the mail (RFC 8601, section 4.1).
+	Results []byte
 }
 
-// Fields returns Return-Path and Received, each ended by CRLF.
+// Fields returns Return-Path, the results and Received, each ended by CRLF.
 func (t Trace) Fields() []byte {
 	peer := "local"
 	if t.Remote.Is4() {
@@ -42,6 +45,7 @@ func (t Trace) Fields() []byte {
 	}
 	var b bytes.Buffer
 	b.WriteString("Return-Path: <" + t.From.String() + ">\r\n")
+	b.Write(t.Results)
 	b.WriteString("Received: from " + heloName(t.Helo) + " (" + peer + ")\r\n")
 	b.WriteString("\tby " + t.Host + " (MultiMail) with " + t.With + " id " + t.ID)
 	if !t.For.IsZero() {
