@@ -67,10 +67,10 @@ func (noter) Unfile(tx store.Tx, m *mail.Mail) error { return search.Note(tx, m.
 
 // searched returns what of a mail is searched.
 func searched(m *mail.Mail, raw []byte) search.Content {
-	seen := message.NewContent(raw, search.MaxText)
-	c := search.Content{Attachments: len(seen.Files) > 0}
+	seen := message.NewReading(raw, message.ReadingLimits{Text: search.MaxText}) // what is hidden is not found
+	c := search.Content{Attachments: len(seen.Attachments) > 0}
 	var text strings.Builder
-	for _, f := range seen.Files { // before the text, which may be longer than what is indexed
+	for _, f := range seen.Attachments { // before the text, which may be longer than what is indexed
 		text.WriteString(f.Name + "\n")
 	}
 	text.WriteString(seen.Text)
