@@ -76,7 +76,8 @@ func TestAnAttachmentIsServedAsAFileToSave(t *testing.T) {
 	h := newFixture(t)
 	at := emailsOf + "/" + h.arrived() + "/attachments/"
 	u := into[api.AttachmentURL](h, h.want(200, "reader", "GET", at+"_script_.html/url", ""))
-	for _, r := range []reply{h.want(200, "reader", "GET", at+"_script_.html", ""), h.want(200, "nobody", "GET", u.URL, "")} {
+	for _, r := range []reply{h.want(200, "reader", "GET", at+"_script_.html", ""),
+		h.want(200, "nobody", "GET", u.URL, "")} {
 		for name, want := range map[string]string{"Content-Type": "application/octet-stream",
 			"Content-Disposition":    "attachment; filename*=UTF-8''_script_.html",
 			"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -99,7 +100,8 @@ func TestAnAddressEndsWithItsHourAndWithTheSightOfTheMail(t *testing.T) {
 	}
 	h.want(200, "nobody", "GET", u.URL, "")
 	ticket := strings.TrimPrefix(u.URL, "/v1/files/")
-	for _, forged := range []string{ticket[:len(ticket)-2] + "AA", "A" + ticket[1:], ticket + "A", "x", strings.Repeat("A", 500)} {
+	for _, forged := range []string{ticket[:len(ticket)-2] + "AA", "A" + ticket[1:], ticket + "A", "x",
+		strings.Repeat("A", 500)} {
 		h.want(404, "nobody", "GET", "/v1/files/"+forged, "")
 	}
 	if _, err := h.Gate.ReportSpam(context.Background(), h.principal("sender"), mail.ID(id)); err != nil {
@@ -182,7 +184,8 @@ func TestAReceivedMailIsShownAsAPersonWouldReadIt(t *testing.T) {
 	h := newFixture(t)
 	id := h.arrived()
 	e := into[api.Email](h, h.want(200, "reader", "GET", emailsOf+"/"+id, ""))
-	if e.Text != "see" || len(e.Attachments) != 3 || e.Attachments[0].Name != "a.pdf" || len(e.Attachments[0].SHA256) != 64 {
+	if e.Text != "see" || len(e.Attachments) != 3 || e.Attachments[0].Name != "a.pdf" ||
+		len(e.Attachments[0].SHA256) != 64 {
 		t.Errorf("%q %+v", e.Text, e.Attachments)
 	}
 	raw := "From: Ada <ada@b.example>\r\nTo: " + bot + "\r\nSubject: news\r\nContent-Type: text/html\r\n\r\n" +
