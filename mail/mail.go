@@ -45,10 +45,7 @@ type Mail struct {
 	Decisions []Decision `json:"decisions,omitempty"`
 	Release   *Release   `json:"release,omitempty"` // set by the claim; nil while held
 	Prefix    []byte     `json:"prefix,omitempty"`  // stamps, which stand before the bytes: of a claim, or of the door
-	// ReturnPath is the envelope sender of the attempts where reports come back to an
-	// address of their own; zero: Envelope.From. A stamp, outside the digest.
-	ReturnPath Address `json:"return_path,omitzero"`
-	SubmitRef  string  `json:"submit_ref"` // hash of the submission's audit entry, hex
+	SubmitRef string     `json:"submit_ref"`        // hash of the submission's audit entry, hex
 
 	SubmittedAt time.Time     `json:"submitted_at"`
 	ExpiresAt   time.Time     `json:"expires_at,omitzero"`  // of the hold (invariant 6: the first clock)

@@ -16,7 +16,8 @@ func TestTraceFieldsSayWhatIsKnown(t *testing.T) {
 	for _, c := range []struct{ name, got, want string }{
 		{"all", string(Trace{a, b, "mail.far.test", ip("192.0.2.1"), "mx.example.test", "ESMTPS", "ID", at,
 			[]byte("Authentication-Results: h; none\r\n")}.Fields()),
-			"Return-Path: <\"a b\"@far.test>\r\nAuthentication-Results: h; none\r\nReceived: from mail.far.test ([192.0.2.1])\r\n" +
+			"Return-Path: <\"a b\"@far.test>\r\nAuthentication-Results: h; none\r\n" +
+				"Received: from mail.far.test ([192.0.2.1])\r\n" +
 				"\tby mx.example.test (MultiMail) with ESMTPS id ID\r\n\tfor <a@example.test>;\r\n" +
 				"\tThu, 26 Nov 2026 09:00:00 +0000\r\n"},
 		{"little", string(Trace{Host: "h", With: "LMTP", ID: "ID", At: at}.Fields()),
