@@ -52,6 +52,7 @@ func (s *Server) bindings() []binding {
 		bind(api.SendEmail, s.send),
 		bind(api.CheckInbox, s.emails),
 		bind(api.ReadEmail, s.email),
+		bind(api.ReplyEmail, s.reply),
 		bind(api.CancelMessage, s.cancel),
 		bindWriter(api.GetAttachment, s.attachment),
 		bind(api.DownloadAttachment, s.download),
@@ -59,6 +60,10 @@ func (s *Server) bindings() []binding {
 		bindWriter(api.GetFile, s.file),
 		bind(api.WaitForEmail, s.wait),
 		bind(api.GetUsage, s.usage),
+
+		bind(api.ListSpam, s.spam),
+		bind(api.ManageSpam, s.reportSpam),
+		bind(api.ClearSpam, s.clearSpam),
 
 		bind(api.ListMailboxes, s.mailboxes),
 		bind(api.CreateMailbox, s.addMailbox),

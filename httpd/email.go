@@ -65,6 +65,7 @@ func (s *Server) ownMail(ctx context.Context, c caller, m *mail.Mail) (out api.E
 		Text: seen.Text, TextCut: seen.Cut, Digest: string(m.Digest), Rev: m.Rev, Size: m.Size,
 		Recipients: recipientsOf(m, false), SendAt: m.NotBefore, Attempts: m.Attempts, FinishedAt: m.FinishedAt,
 	}
+	e.ThreadID, e.Tags = s.threadOf(ctx, m), s.tagsOf(ctx, m)
 	for _, f := range seen.Files {
 		e.Attachments = append(e.Attachments, api.File{Name: f.Name, ContentType: f.Type, Size: f.Size})
 	}
@@ -116,7 +117,27 @@ func (s *Server) received(ctx context.Context, c caller, box mail.Address, id ma
 	if err != nil {
 		return out, err
 	}
-	return withReading(api.Email{Summary: receivedOf(item, s.o.Now()), Size: item.Mail.Size}, seen), nil
+	out = withReading(receivedMail(item, s.o.Now()), seen)
+	out.Tags = s.tagsOf(ctx, item.Mail)
+	return out, nil
+}
+
+// receivedMail shows what is known of a received mail beside what its bytes say.
+func receivedMail(item inbox.Item, now time.Time) api.Email {
+	m := item.Mail
+	e := api.Email{Summary: receivedOf(item, now), Digest: string(m.Digest), Rev: m.Rev, Size: m.Size,
+		Cc: addresses(m.Header.Cc), ReplyTo: addresses(m.Header.ReplyTo), Elsewhere: elsewhere(m),
+		MessageID: m.Header.MessageID, InReplyTo: m.Header.InReplyTo}
+	if a := m.Arrival; a != nil {
+		e.Authentication, e.Warnings = authenticationOf(a.Auth), slices.Clone(a.Warnings)
+	}
+	if m.Spam != nil {
+		e.SpamReasons = m.Spam.Reasons
+	}
+	if d := lastDecision(m); d != nil && d.Approve {
+		e.ApprovedAt, e.ApprovedBy = d.At, d.Kind
+	}
+	return e
 }
 
 // withReading adds what was read in the bytes of a received mail.
@@ -173,7 +194,7 @@ func (s *Server) cancel(ctx context.Context, c caller, in api.EmailRef) (out api
 	if err != nil {
 		return out, err
 	}
-	if m.Mailbox.Key() != box.Key() {
+	if m.Mailbox.Key() != box.Key() || m.Direction == mail.Incoming {
 		return out, missing("mail")
 	}
 	m, err = s.o.Gate.Cancel(ctx, c.Principal, id)

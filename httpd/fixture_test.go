@@ -16,6 +16,7 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/delivery"
 	"github.com/multimail/multimail/dkim"
+	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
@@ -44,6 +45,16 @@ type fixture struct {
 	keys   map[string]string // by principal
 	ids    map[string]string // of their keys
 	tokens tokens            // what tokens say, by their text
+
+	filter func(context.Context, *mail.Mail, []byte) (mail.Spam, error) // nil: everything is clean
+}
+
+// judge is the filter of the gate.
+func (h *fixture) judge(ctx context.Context, m *mail.Mail, raw []byte) (mail.Spam, error) {
+	if h.filter == nil {
+		return mail.Spam{Verdict: mail.SpamClean}, nil
+	}
+	return h.filter(ctx, m, raw)
 }
 
 // nextHop takes everything.
@@ -112,8 +123,9 @@ func newFixture(t *testing.T) *fixture {
 
 func newFixtureAt(t *testing.T, clock *systemtest.Clock) *fixture {
 	t.Helper()
-	h := &fixture{System: systemtest.New(t, systemtest.Options{Now: clock.Now}), t: t, clock: clock,
-		keys: map[string]string{}, ids: map[string]string{}, tokens: tokens{}, logs: &bytes.Buffer{}}
+	h := &fixture{t: t, clock: clock, keys: map[string]string{}, ids: map[string]string{}, tokens: tokens{},
+		logs: &bytes.Buffer{}}
+	h.System = systemtest.New(t, systemtest.Options{Now: clock.Now, Gate: gate.Options{Filter: h.judge}})
 	var err error
 	h.d, err = delivery.New(h.DB, h.Gate, h.Ledger, h.Nodes, nextHop{h.clock},
 		delivery.Options{Node: systemtest.Node, Log: systemtest.Quiet, Workers: 16, Lease: 15 * time.Minute,

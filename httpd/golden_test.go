@@ -112,6 +112,11 @@ var answers = []struct {
 	{"thaw", "approver", "POST", "/v1/thaw", `{"scope":"all"}`, 200},
 	{"suppressions", "admin", "GET", "/v1/suppression", "", 200},
 	{"audit-log", "admin", "GET", "/v1/audit-log?limit=1", "", 200},
+	{"email-received", "reader", "GET", "/v1/mailboxes/bot@a.example/emails/ARRIVED", "", 200},
+	{"receipt-reply", "sender", "POST", "/v1/mailboxes/bot@a.example/reply/ARRIVED", `{"markdown":"Yes."}`, 202},
+	{"spam-reported", "sender", "POST", "/v1/emails/ARRIVED/report-spam", "", 200},
+	{"spam", "approver", "GET", "/v1/emails", "", 200},
+	{"pending-spam", "approver", "GET", "/v1/oversight/pending?spam=1", "", 200},
 	{"error", "sender", "POST", "/v1/send", `{}`, 400},
 	{"error-hint", "approver", "POST", decidePath, `{"email_id":"HELD","action":"approve"}`, 400},
 }
@@ -128,7 +133,9 @@ func TestAnswersKeepTheirForm(t *testing.T) {
 	rejected, notice := h.rejected()
 	sent := h.approved()
 	h.deliver()
-	named := strings.NewReplacer("HELD", held, "REJECTED", rejected, "NOTICE", notice, "SENT", sent.ID,
+	arrived := h.arrive(brought(with(adasMail, "Reply-To: eve@evil.example")))
+	named := strings.NewReplacer("ARRIVED", string(arrived.ID), "HELD", held, "REJECTED", rejected,
+		"NOTICE", notice, "SENT", sent.ID,
 		"QUEUED", h.approved().ID, "IDEM", edit("idempotency_key", "k"))
 	for _, c := range answers {
 		r := h.want(c.status, c.as, c.method, named.Replace(c.target), named.Replace(c.body))

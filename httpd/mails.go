@@ -104,6 +104,7 @@ type Reader interface {
 	Mail(ctx context.Context, id mail.ID) (*mail.Mail, error)
 	Raw(ctx context.Context, id mail.ID) ([]byte, error)
 	InState(ctx context.Context, s mail.State, after mail.ID, limit int) ([]queue.Listed, error)
+	Quarantined(ctx context.Context, before mail.ID, limit int) ([]queue.Listed, error)
 	ByMailbox(
 		ctx context.Context, box mail.Address, d mail.Direction, before mail.ID, limit int,
 	) ([]queue.Listed, error)

@@ -13,14 +13,19 @@ import (
 	"github.com/multimail/multimail/queue"
 )
 
-// pending lists held mail that the credential reaches, oldest first.
+// pending lists held mail of both directions that the credential reaches, or
+// quarantined mail, oldest first.
 func (s *Server) pending(ctx context.Context, c caller, in api.PendingQuery) (out api.PendingList, _ error) {
 	cursor, err := queryID("cursor", in.Cursor)
 	if err != nil {
 		return out, err
 	}
+	state := mail.Held
+	if in.Spam {
+		state = mail.Quarantined
+	}
 	fetch := func(after mail.ID, n int) ([]queue.Listed, error) {
-		return s.o.Queue.InState(ctx, mail.Held, after, n)
+		return s.o.Queue.InState(ctx, state, after, n)
 	}
 	waits, err := s.domainWaits(ctx)
 	if err != nil {
@@ -60,7 +65,7 @@ func (s *Server) modeShown(ctx context.Context, box mail.Address) string {
 
 func (s *Server) modeOf(ctx context.Context, box mail.Address) (mode mail.Mode, err error) {
 	err = s.o.Store.View(ctx, func(tx store.Tx) error {
-		m, err := s.o.Registry.Mailbox(tx, box)
+		m, err := s.o.Registry.Receives(tx, box)
 		mode = m.Mode
 		return err
 	})
@@ -83,6 +88,10 @@ func (s *Server) review(ctx context.Context, c caller, in api.MailRef) (out api.
 	}
 	warn := warningsOf(m, seen)
 	s.warnRepeats(ctx, m, warn)
+	thread, err := s.threadBefore(ctx, c, m, warn)
+	if err != nil {
+		return out, err
+	}
 	s.countCuts(seen)
 	waits, err := s.domainWaits(ctx)
 	if err != nil {
@@ -90,7 +99,9 @@ func (s *Server) review(ctx context.Context, c caller, in api.MailRef) (out api.
 	}
 	p := pendingOf(m, s.modeShown(ctx, m.Mailbox), s.o.Now())
 	p.WaitsFor = waits(m)
-	return reviewOf(m, seen, p, warn), nil
+	out = reviewOf(m, seen, p, warn)
+	out.Thread = thread
+	return out, nil
 }
 
 // rawReview writes the canonical bytes.

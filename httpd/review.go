@@ -62,6 +62,11 @@ const maxDateSkew = 24 * time.Hour
 // warningsOf compares a mail's bytes with its envelope and its mailbox.
 func warningsOf(m *mail.Mail, seen *message.Review) *message.Warnings {
 	w := &message.Warnings{}
+	warnSpam(m, w)
+	if m.Direction == mail.Incoming {
+		warnIncoming(m, w)
+		return w
+	}
 	for _, item := range append(append([]string{}, seen.From...), seen.Sender...) {
 		if strings.Contains(strings.ToLower(item), m.Mailbox.Key()) && !strings.Contains(item, m.Mailbox.String()) {
 			w.Add(message.WarnSpelling, "", "the mailbox is %s; the mail spells it %s", m.Mailbox, item)

@@ -47,6 +47,8 @@ var rights = []struct {
 		"401 200 200 404 403 403 403 200 200"},
 	{"GET /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/other@a.example/emails/{held}", "",
 		"401 404 404 404 403 403 403 404 404"},
+	{"POST /v1/mailboxes/{id}/reply/{email}", "/v1/mailboxes/bot@a.example/reply/{held}", `{"markdown":"m {n}"}`,
+		"401 403 202 404 403 403 403 403 403"},
 	{"POST /v1/mailboxes/{id}/emails/{email}/cancel", "/v1/mailboxes/bot@a.example/emails/{held}/cancel", "",
 		"401 403 200 404 403 403 403 403 403"},
 	{"PATCH /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/bot@a.example/emails/{notice}", `{"status":"archived"}`,
@@ -74,6 +76,11 @@ var rights = []struct {
 	{"GET /v1/mailboxes/{id}/wait", "/v1/mailboxes/bot@a.example/wait{+notice}", "",
 		"401 200 200 404 403 403 403 200 200"},
 	{"GET /v1/usage", "/v1/usage", "", "401 200 200 200 403 403 403 200 200"},
+
+	{"GET /v1/emails", "/v1/emails", "", "401 200 200 200 200 200 403 200 200"},
+	{"POST /v1/emails/{email}/report-spam", "/v1/emails/{arrived}/report-spam", "", "401 403 200 404 403 200 403 403 200"},
+	{"POST /v1/emails/{email}/not-spam", "/v1/emails/{spam}/not-spam", `{"digest":"{spamdigest}"}`,
+		"401 403 403 403 403 200 403 403 200"},
 
 	{"GET /v1/mailboxes", "/v1/mailboxes", "", "401 200 200 200 200 200 200 200 200"},
 	{"POST /v1/mailboxes", "/v1/mailboxes", `{"address":"m{n}@a.example","agents":["bot"]}`,
@@ -195,6 +202,7 @@ func (h *fixture) fill(n int, parts ...string) []string {
 		_, id := h.rejected()
 		with = append(with, "{notice}", id)
 	}
+	with = append(with, h.incoming(has)...)
 	approver := h.principal("approver")
 	h.Update(func(tx store.Tx) (err error) {
 		if has("{entry}") {
@@ -236,6 +244,20 @@ func (h *fixture) fill(n int, parts ...string) []string {
 		out[i] = strings.NewReplacer(with...).Replace(p)
 	}
 	return out
+}
+
+// incoming brings the mail of the world that a row names.
+func (h *fixture) incoming(has func(string) bool) (with []string) {
+	h.t.Helper()
+	if has("{arrived}") {
+		with = append(with, "{arrived}", string(h.arrive(brought(adasMail)).ID))
+	}
+	if has("{spam}") {
+		m := h.arrive(brought(adasMail))
+		h.want(200, "sender", "POST", "/v1/emails/"+string(m.ID)+"/report-spam", "")
+		with = append(with, "{spam}", string(m.ID), "{spamdigest}", string(m.Digest))
+	}
+	return with
 }
 
 // credentials makes the credentials of the agent bot that a row names.

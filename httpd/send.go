@@ -122,6 +122,18 @@ func (s *Server) receipt(m *mail.Mail, replay bool) api.Receipt {
 		Message: advice(word), Idempotent: replay}
 }
 
+// tagsOf returns the tags of a mail.
+func (s *Server) tagsOf(ctx context.Context, m *mail.Mail) (tags map[string]string) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+		tags, err = s.o.Inbox.Tags(tx, m.Mailbox, m.ID)
+		return err
+	})
+	if err != nil && !errors.Is(err, mail.ErrNotFound) {
+		s.o.Log.Error("tags", "mail", string(m.ID), "err", err)
+	}
+	return tags
+}
+
 // advice says in a sentence what a status asks of the author.
 func advice(word string) string {
 	switch word {

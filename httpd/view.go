@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -108,13 +109,33 @@ func deliveredAt(m *mail.Mail) (at time.Time) {
 // summaryOf shows a mail the mailbox sends.
 func summaryOf(m *mail.Mail, now time.Time) api.Summary {
 	bouncedAt, bounceType := bouncesOf(m)
-	return api.Summary{
+	v := api.Summary{
 		ID: string(m.ID), MailboxID: m.Mailbox.String(), ThreadID: string(m.ID),
 		Direction: directionWord(m.Direction),
 		From:      fromOf(m), To: addresses(m.Header.To), Subject: m.Header.Subject,
 		Status: statusWord(m, now), ReceivedAt: m.SubmittedAt, HasAttachments: m.Header.Attachments > 0,
 		DeliveredAt: deliveredAt(m), BouncedAt: bouncedAt, BounceType: bounceType,
 	}
+	if m.Direction == mail.Incoming {
+		v.FromName = m.Header.FromName
+		if m.Spam != nil { // of what it sends an agent does not learn how to pass the filter
+			v.SpamVerdict, v.SpamScore = string(m.Spam.Verdict), m.Spam.Score
+		}
+	}
+	return v
+}
+
+// authenticationOf shows what the checks of a sender found.
+func authenticationOf(a mail.Authentication) *api.Authentication {
+	word := func(c mail.Check) string { return cmp.Or(c.Result, "none") }
+	v := &api.Authentication{SPF: word(a.SPF), DKIM: "none", DMARC: word(a.DMARC), ARC: word(a.ARC),
+		Identity: word(a.Identity)}
+	for i, c := range a.DKIM {
+		if i == 0 || c.Passed() {
+			v.DKIM = word(c)
+		}
+	}
+	return v
 }
 
 // bouncesOf says when a recipient of a mail last bounced, and how.
@@ -187,6 +208,7 @@ func pendingOf(m *mail.Mail, mode string, now time.Time) api.Pending {
 		More: m.More, Size: m.Size, Attachments: m.Header.Attachments,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore,
 		Status: statusWord(m, now), Recipients: firstRecipients(m), RecipientCount: len(m.Envelope.Rcpts),
+		Arrived: arrivedOf(m), Spam: judgedOf(m),
 	}
 }
 

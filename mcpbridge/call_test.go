@@ -28,10 +28,21 @@ func TestEachToolMakesItsRequestsWithTheKeyOfItsCaller(t *testing.T) {
 				` {"to":["a@b.example"],"cc":["c@b.example"],"bcc":["d@b.example"],"subject":"s","markdown":"m",` +
 				`"attachments":[{"name":"n","content_base64":"eA==","content_type":"text/plain"}],"idempotency_key":"k",` +
 				`"send_at":"2030-01-02T03:04:05Z"}`},
+		{"reply", "reply_email", `{"email_id":"01X","markdown":"m","cc":["c@b.example"],"quote":true,"idempotency_key":"k"}`,
+			`{"id":"01Y","status":"queued"}`, "POST /v1/mailboxes/bot@a.example/reply/01X " +
+				`{"markdown":"m","cc":["c@b.example"],"quote":true,"idempotency_key":"k"}`},
+		{"spam", "list_spam", `{"status":"spam_quarantined","limit":2,"cursor":"c"}`, `{"emails":[]}`,
+			"GET /v1/emails?cursor=c&limit=2&status=spam_quarantined"},
+		{"report spam", "manage_spam_status", `{"email_id":"01X","action":"report"}`,
+			`{"id":"01X","status":"spam_quarantined","user_label":"spam"}`, "POST /v1/emails/01X/report-spam"},
+		{"clear spam", "manage_spam_status", `{"email_id":"01X","action":"clear","digest":"d"}`,
+			`{"id":"01X","status":"unread","user_label":"not_spam"}`, `POST /v1/emails/01X/not-spam {"digest":"d"}`},
 		{"mailboxes", "list_mailboxes", `{}`, `{"mailboxes":[]}`, "GET /v1/mailboxes"},
-		{"inbox", "check_inbox", `{"status":"sent","direction":"outbound","since_id":"01A","limit":5,"cursor":"c"}`,
+		{"inbox", "check_inbox", `{"status":"sent","direction":"outbound","since_id":"01A","limit":5,"cursor":"c",` +
+			`"sender":"a","subject_contains":"s","date_after":"2026-01-02","date_before":"2026-01-03","has_attachments":true}`,
 			`{"emails":[]}`,
-			"GET " + mails + "?cursor=c&direction=outbound&limit=5&since_id=01A&status=sent"},
+			"GET " + mails + "?cursor=c&date_after=2026-01-02&date_before=2026-01-03&direction=outbound&has_attachments=1" +
+				"&limit=5&sender=a&since_id=01A&status=sent&subject_contains=s"},
 		{"read", "read_email", `{"email_id":"01X","wait_seconds":45}`, `{"id":"01X"}`,
 			"GET " + mails + "/01X?wait_seconds=45"},
 		{"read at once", "read_email", `{"email_id":"01X","wait_seconds":0}`, `{"id":"01X"}`, "GET " + mails + "/01X"},
@@ -45,6 +56,7 @@ func TestEachToolMakesItsRequestsWithTheKeyOfItsCaller(t *testing.T) {
 			"GET /v1/mailboxes/bot@a.example/wait?sender=a&subject_contains=b&timeout_seconds=30"},
 		{"usage", "get_usage", `{"period":"summary"}`, `{"emails_sent":1}`, "GET /v1/usage"},
 		{"pending", "list_pending", `{"cursor":"c"}`, `{"emails":[]}`, "GET /v1/oversight/pending?cursor=c&limit=20"},
+		{"pending spam", "list_pending", `{"spam":true}`, `{"emails":[]}`, "GET /v1/oversight/pending?limit=20&spam=1"},
 		{"decide", "decide_email", `{"email_id":"01X","action":"approve","digest":"sha256:x","reason":"fine"}`,
 			`{"id":"01X","status":"approved"}`,
 			`POST /v1/oversight/decide {"email_id":"01X","action":"approve","digest":"sha256:x","reason":"fine"}`},

@@ -123,7 +123,7 @@ func TestAClientOverHTTPSeesOnlyTheToolsOfTheKeyOfThisRequest(t *testing.T) {
 		t.Errorf("an agent sees %s", c.names())
 	}
 	k.key = "mm_approver"
-	if got := c.names(); got != "decide_email list_pending remove_suppression" {
+	if got := c.names(); got != "decide_email list_pending list_spam manage_spam_status remove_suppression" {
 		t.Errorf("an approver sees %s", got)
 	}
 	_, err := c.s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email",

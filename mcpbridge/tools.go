@@ -13,7 +13,8 @@ import (
 // Tools returns every tool of the table with what renders its answer.
 func Tools() []Tool {
 	return []Tool{
-		Render(api.SendEmail, sent),
+		Render(api.SendEmail, sent[api.SendRequest]),
+		Render(api.ReplyEmail, sent[api.ReplyRequest]),
 		Render(api.ListMailboxes, plain[api.None, api.Mailboxes]),
 		Render(api.CheckInbox, listed),
 		Render(api.ReadEmail, read),
@@ -28,6 +29,8 @@ func Tools() []Tool {
 		Render(api.DownloadAttachment, downloaded),
 		Render(api.WaitForEmail, waited),
 		Render(api.GetUsage, plain[api.UsageQuery, api.Usage]),
+		Render(api.ListSpam, plain[api.SpamQuery, api.SpamMails]),
+		Compose(api.ManageSpam, judged),
 		Compose(api.ListPending, pending),
 		Render(api.DecideEmail, plain[api.DecideRequest, api.Decided]),
 		Render(api.GetAccount, plain[api.None, api.Account]),
@@ -40,8 +43,8 @@ func Tools() []Tool {
 // plain shows an answer that holds nothing from unknown peers.
 func plain[In, Out any](_ In, out Out) *Answer { return &Answer{Data: out} }
 
-func sent(_ api.SendRequest, r api.Receipt) *Answer {
-	a := &Answer{Data: r}
+func sent[In any](_ In, r api.Receipt) *Answer {
+	a := &Answer{Data: r, Warnings: len(r.Warnings) > 0}
 	if r.Status == api.StatusHeld {
 		a.Notes = append(a.Notes, fmt.Sprintf("The mail %s is waiting for a human to approve it. It has not been sent yet. "+
 			"Do not send it again: call read_email with email_id %s and wait_seconds to learn the outcome.", r.ID, r.ID))
@@ -71,6 +74,16 @@ func downloaded(_ api.AttachmentRef, d api.Download) *Answer {
 
 func waited(_ api.WaitQuery, w api.Waited) *Answer {
 	return &Answer{Data: w, Warnings: w.Found}
+}
+
+// judged says that a mail is unwanted, or takes that back.
+func judged(ctx context.Context, c api.Caller, in api.SpamReport) (*Answer, error) {
+	if in.Action == "clear" {
+		out, err := api.Call(ctx, c, api.ClearSpam, api.SpamRelease{ID: in.ID, Digest: in.Digest})
+		return &Answer{Data: out}, err
+	}
+	out, err := api.Call(ctx, c, api.ManageSpam, api.SpamReport{ID: in.ID})
+	return &Answer{Data: out}, err
 }
 
 // logged shows entries of the audit log; what is personal in them may be the

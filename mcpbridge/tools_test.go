@@ -20,11 +20,12 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 	const (
-		read = "check_inbox download_attachment get_account get_tags get_thread get_usage list_mailboxes read_email " +
-			"search_contacts wait_for_email"
-		send = "add_contact cancel_message delete_tag send_email set_tags"
+		read = "check_inbox download_attachment get_account get_tags get_thread get_usage list_mailboxes list_spam " +
+			"read_email search_contacts wait_for_email"
+		send = "add_contact cancel_message delete_tag manage_spam_status reply_email send_email set_tags"
 		all  = "add_contact cancel_message check_inbox delete_tag download_attachment get_account get_tags get_thread " +
-			"get_usage list_mailboxes read_email search_contacts send_email set_tags wait_for_email"
+			"get_usage list_mailboxes list_spam manage_spam_status read_email reply_email search_contacts send_email " +
+			"set_tags wait_for_email"
 	)
 	for _, c := range []struct {
 		name   string
@@ -34,8 +35,9 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 		{"an agent that reads and sends", []string{"read", "send"}, all},
 		{"an agent that only reads", []string{"read"}, read},
 		{"an agent that only sends", []string{"send"}, send},
-		{"an approver", []string{"oversight", "oversight_read"}, "decide_email list_pending remove_suppression"},
-		{"who may only read", []string{"oversight_read"}, "list_pending"},
+		{"an approver", []string{"oversight", "oversight_read"},
+			"decide_email list_pending list_spam manage_spam_status remove_suppression"},
+		{"who may only read", []string{"oversight_read"}, "list_pending list_spam"},
 		{"an admin", []string{"admin"}, "delete_contact get_audit_log list_suppression"},
 		{"nobody", nil, ""},
 	} {
@@ -86,7 +88,9 @@ func TestEveryToolIsAsItsGoldenFileSays(t *testing.T) {
 // where it does not fit.
 func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 	answers := map[string]string{
-		"send_email": sending, "list_mailboxes": "GET /v1/mailboxes", "check_inbox": "GET " + mails,
+		"send_email": sending, "reply_email": "POST /v1/mailboxes/bot@a.example/reply/01X",
+		"list_spam": "GET /v1/emails", "manage_spam_status": "POST /v1/emails/01X/report-spam",
+		"list_mailboxes": "GET /v1/mailboxes", "check_inbox": "GET " + mails,
 		"download_attachment": "GET " + mails + "/01X/attachments/a.pdf?json=1",
 		"read_email":          "GET " + mails + "/01X", "cancel_message": "POST " +
 			mails + "/01X/cancel", "get_usage": "GET /v1/usage",
@@ -101,6 +105,8 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 		"remove_suppression": "DELETE /v1/suppression/a@b.example",
 	}
 	args := map[string]string{"send_email": letter, "read_email": `{"email_id":"01X"}`,
+		"reply_email": `{"email_id":"01X","markdown":"m"}`, "list_spam": `{}`,
+		"manage_spam_status":  `{"email_id":"01X","action":"report"}`,
 		"cancel_message":      `{"email_id":"01X"}`,
 		"download_attachment": `{"email_id":"01X","filename":"a.pdf"}`,
 		"decide_email":        `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`,
@@ -197,6 +203,7 @@ func TestRequiredArgumentsAreThoseWithoutWhichACallMeansNothing(t *testing.T) {
 		"add_contact": "email name", "delete_contact": "contact_id",
 		"remove_suppression":  "email_address",
 		"download_attachment": "email_id filename",
+		"reply_email":         "email_id markdown", "manage_spam_status": "action email_id",
 	}
 	for _, tool := range newAPI(t).connect(everybody, "").tools() {
 		var schema struct{ Required []string }

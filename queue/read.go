@@ -51,6 +51,17 @@ func (l *Ledger) InState(tx store.Tx, d mail.Direction, s mail.State, after mail
 	return l.list(tx, r, limit, func(k string) string { return k[strings.LastIndexByte(k, '/')+1:] })
 }
 
+// Quarantined lists incoming mail in quarantine, newest first, older than before.
+func (l *Ledger) Quarantined(tx store.Tx, before mail.ID, limit int) ([]Listed, error) {
+	prefix := statesOf(mail.Incoming, mail.Quarantined)
+	r := store.Prefix(prefix)
+	if before != "" {
+		r.To = prefix + string(before)
+	}
+	r.Reverse = true
+	return l.list(tx, r, limit, func(k string) string { return k[strings.LastIndexByte(k, '/')+1:] })
+}
+
 // ByMailbox lists the mail of one mailbox, newest first, older than before:
 // what was submitted from it, or what it has received.
 func (l *Ledger) ByMailbox(

@@ -46,7 +46,24 @@ func TestInStateListsOneDirectionOldestFirst(t *testing.T) {
 		return nil
 	})
 	got, err := idsOf(f.Queue.InState(t.Context(), mail.Held, "", 10))
-	f.wantIDs("through the reader", got, err, a.ID, c.ID)
+	f.wantIDs("both through the reader", got, err, a.ID, c.ID, in.ID)
+	got, err = idsOf(f.Queue.InState(t.Context(), mail.Held, a.ID, 1))
+	f.wantIDs("a page of both", got, err, c.ID)
+}
+
+func TestQuarantinedMailIsListedNewestFirst(t *testing.T) {
+	f := build(t)
+	spam := hold
+	spam.Facts.Mode, spam.Facts.Spam = mail.GatedSend, true
+	a, b := f.put(f.draft(mail.Incoming, f.box), spam), f.put(f.draft(mail.Incoming, f.box), spam)
+	f.put(f.draft(mail.Incoming, f.box), hold)
+	f.held()
+	for before, want := range map[mail.ID][]mail.ID{"": {b.ID, a.ID}, b.ID: {a.ID}, a.ID: nil} {
+		got, err := idsOf(f.Queue.Quarantined(t.Context(), before, 10))
+		f.wantIDs("older than "+string(before), got, err, want...)
+	}
+	got, err := idsOf(f.Queue.Quarantined(t.Context(), "", 1))
+	f.wantIDs("one", got, err, b.ID)
 }
 
 func TestAMailboxListsWhatItSentAndWhatItReceivedNewestFirst(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -39,10 +41,25 @@ func (r *Reader) Raw(ctx context.Context, id mail.ID) ([]byte, error) {
 	return b, err
 }
 
-// InState lists unfinished outgoing mail of one state, oldest first, from the
+// InState lists unfinished mail of one state, of both directions, oldest first, from the
 // one after the given id.
 func (r *Reader) InState(ctx context.Context, s mail.State, after mail.ID, limit int) ([]Listed, error) {
-	return r.list(ctx, func(tx store.Tx) ([]Listed, error) { return r.l.InState(tx, mail.Outgoing, s, after, limit) })
+	return r.list(ctx, func(tx store.Tx) (out []Listed, err error) {
+		for _, d := range mail.Directions {
+			some, err := r.l.InState(tx, d, s, after, limit)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, some...)
+		}
+		slices.SortFunc(out, func(a, b Listed) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		return out[:min(len(out), limit)], nil
+	})
+}
+
+// Quarantined lists incoming mail in quarantine, newest first, older than before.
+func (r *Reader) Quarantined(ctx context.Context, before mail.ID, limit int) ([]Listed, error) {
+	return r.list(ctx, func(tx store.Tx) ([]Listed, error) { return r.l.Quarantined(tx, before, limit) })
 }
 
 // ByMailbox lists the mail submitted from a mailbox, or received by it, newest

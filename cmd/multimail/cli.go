@@ -47,8 +47,8 @@ type commands struct {
 	Show    showCmd    `cmd:"" help:"Show a mail as an approver must see it."`
 	Approve approveCmd `cmd:"" help:"Approve held mail."`
 	Reject  rejectCmd  `cmd:"" help:"Reject held mail."`
+	Inbox   inboxCmd   `cmd:"" help:"What mailboxes have received, and what is kept from them."`
 	Mail    mailCmd    `cmd:"" help:"List, show, hold, cancel or retry mail in any state."`
-	Inbox   inboxCmd   `cmd:"" help:"Search the mail of mailboxes."`
 	Freeze  freezeCmd  `cmd:"" help:"Stop an agent, a mailbox, a domain or everything."`
 	Thaw    thawCmd    `cmd:"" help:"End a freeze."`
 

@@ -15,6 +15,7 @@ import (
 type pendingCmd struct {
 	All   bool `help:"Every page, not only the first hundred."`
 	Watch bool `help:"Go on and print what arrives."`
+	Spam  bool `help:"Quarantined mail instead of held mail."`
 }
 
 const (
@@ -45,7 +46,7 @@ func (p pendingCmd) read(e *environment, c *api.Client) (items []api.Pending, mo
 	items = []api.Pending{}
 	cursor := ""
 	for {
-		l, err := api.Call(e.ctx, c, api.ListPending, api.PendingQuery{Limit: page, Cursor: cursor})
+		l, err := api.Call(e.ctx, c, api.ListPending, api.PendingQuery{Limit: page, Cursor: cursor, Spam: p.Spam})
 		if err != nil {
 			return nil, false, err
 		}
@@ -65,11 +66,11 @@ func (p pendingCmd) print(e *environment, items []api.Pending, head bool) error 
 		rows := make([][]string, 0, len(items))
 		for _, m := range items {
 			if m.Damaged {
-				rows = append(rows, []string{m.ID, "damaged", "", "", "", "its record cannot be read", ""})
+				rows = append(rows, []string{m.ID, "", "damaged", "", "", "", "its record cannot be read", ""})
 				continue
 			}
-			rows = append(rows, []string{m.ID, m.Digest[:min(12, len(m.Digest))], m.Agent, m.From, recipients(m),
-				cut(m.Subject, 40), short(m.ExpiresAt)})
+			rows = append(rows, []string{m.ID, way(m.Direction), m.Digest[:min(12, len(m.Digest))], author(m), m.From,
+				recipients(m), cut(m.Subject, 40), short(m.ExpiresAt)})
 		}
 		for _, m := range items {
 			if m.WaitsFor != "" {
@@ -77,8 +78,32 @@ func (p pendingCmd) print(e *environment, items []api.Pending, head bool) error 
 				break
 			}
 		}
-		return e.table("ID\tDIGEST\tAGENT\tFROM\tTO\tSUBJECT\tEXPIRES", rows)
+		return e.table("ID\tWAY\tDIGEST\tBY\tFROM\tTO\tSUBJECT\tEXPIRES", rows)
 	})
+}
+
+// way is the direction of a mail in a column.
+func way(direction string) string {
+	if direction == "inbound" {
+		return "in"
+	}
+	return "out"
+}
+
+// author is the agent that wrote a mail. Of incoming mail it says how far the sender is
+// shown to be who it claims, and what a filter made of it.
+func author(m api.Pending) string {
+	if m.Arrived == nil {
+		return m.Agent
+	}
+	s := "sender unproven"
+	if a := m.Arrived.Authentication; a != nil && a.DMARC == "pass" {
+		s = "sender proven"
+	}
+	if m.Spam != nil && m.Spam.Verdict != api.SpamClean {
+		s += ", " + m.Spam.Verdict
+	}
+	return s
 }
 
 // recipients shows who gets it, whatever the header says: the daemon names

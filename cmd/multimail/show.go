@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -78,12 +79,7 @@ func printReview(w io.Writer, r api.Review, all bool) error {
 	if r.WaitsFor != "" {
 		p.field("Waits", r.WaitsFor)
 	}
-	agent := r.Agent
-	if r.AgentRef != "" {
-		agent += " (" + r.AgentRef + ")"
-	}
-	p.field("Agent", agent)
-	p.identity(r.Identity)
+	p.author(r)
 	p.field("Mailbox", fmt.Sprintf("%s, mode %s, by %s", r.Mailbox, r.Mode, r.Door))
 	p.field("Submitted", short(r.SubmittedAt))
 	if !r.ExpiresAt.IsZero() {
@@ -97,6 +93,7 @@ func printReview(w io.Writer, r api.Review, all bool) error {
 		p.field("Recipient", recipient(rc))
 	}
 	p.line("")
+	p.thread(r.Thread)
 	p.warnings(r.Warnings)
 	p.header(r)
 	p.fields(r.Fields, all)
@@ -106,6 +103,52 @@ func printReview(w io.Writer, r api.Review, all bool) error {
 		p.field("Decision", fmt.Sprintf("%s by %s at %s %s", d.Verdict, d.By, short(d.At), d.Reason))
 	}
 	return p.err
+}
+
+// author shows who wrote a mail: an agent, or somebody elsewhere and what proves it.
+func (p *printer) author(r api.Review) {
+	p.field("Direction", r.Direction)
+	if a := r.Arrived; a != nil {
+		p.field("Sender", cmp.Or(a.Sender, "nobody (null sender)"))
+		p.field("Came from", strings.TrimSpace(fmt.Sprintf("%s %s %s", a.Client, a.Helo, a.Hop)))
+		p.authentication(a.Authentication)
+	} else {
+		agent := r.Agent
+		if r.AgentRef != "" {
+			agent += " (" + r.AgentRef + ")"
+		}
+		p.field("Agent", agent)
+		p.identity(r.Identity)
+	}
+	if s := r.Spam; s != nil {
+		p.field("Filter", fmt.Sprintf("%s, score %.1f %s", s.Verdict, s.Score, joined(s.Reasons)))
+	}
+}
+
+// thread prints what stands before a mail in its thread, each line behind a bar.
+func (p *printer) thread(list []api.Earlier) {
+	if len(list) == 0 {
+		return
+	}
+	p.line("")
+	p.line("The thread before it, oldest first; each line of it begins with %q.", "< ")
+	for _, m := range list {
+		p.line("")
+		from := m.From
+		if m.FromName != "" {
+			from += " (" + m.FromName + ")"
+		}
+		p.behind("-- ", "   ", fmt.Sprintf("%s %s, %s, from %s to %s",
+			way(m.Direction), m.ID, short(m.ReceivedAt), from, joined(m.To)))
+		p.behind("< ", "< ", "Subject: "+m.Subject)
+		for _, l := range splitLines(m.Text) {
+			p.behind("< ", "< ", l)
+		}
+		if m.TextCut {
+			p.line("   (there is more of it)")
+		}
+	}
+	p.line("")
 }
 
 // recipient shows who gets the mail, and how.

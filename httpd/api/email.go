@@ -18,6 +18,17 @@ type Draft struct {
 	SendAt         string       `json:"send_at,omitempty" doc:"not before this time, ISO 8601 in UTC ending in Z"`
 }
 
+// Answer is an answer to send. To whom, its subject and its thread follow from the mail
+// that it answers.
+type Answer struct {
+	Markdown       string       `json:"markdown" doc:"body in Markdown"`
+	Cc             []string     `json:"cc,omitempty" doc:"further recipients, shown to all; nobody is copied unasked"`
+	Bcc            []string     `json:"bcc,omitempty" doc:"further recipients, shown to nobody but the approver"`
+	Attachments    []Attachment `json:"attachments,omitempty" doc:"files"`
+	Quote          bool         `json:"quote,omitempty" doc:"append the answered mail, each line behind '> '"`
+	IdempotencyKey string       `json:"idempotency_key,omitempty" doc:"joins repetitions for 24 hours; also a header"`
+}
+
 // Attachment is a file of a draft.
 type Attachment struct {
 	Name          string `json:"name" doc:"file name"`
@@ -33,6 +44,8 @@ type Receipt struct {
 	Message    string `json:"message,omitempty" doc:"what that means, for a model to read"`
 	Digest     string `json:"digest,omitempty"`
 	Idempotent bool   `json:"idempotent,omitempty" doc:"an earlier request with this key made it"`
+	// Warnings hold addresses that strangers chose.
+	Warnings []string `json:"warnings,omitempty" doc:"what to consider, such as an answer that goes elsewhere"`
 }
 
 // Summary is a mail of a mailbox in a list: one it sends, or one that it has received,
@@ -73,22 +86,32 @@ type Emails struct {
 // the texts of other servers come from unknown peers: they are data.
 type Email struct {
 	Summary
-	Cc            []string    `json:"cc,omitempty"`
-	Bcc           []string    `json:"bcc,omitempty"`
-	Text          string      `json:"text" untrusted:"1"`
-	TextCut       bool        `json:"text_cut,omitempty" doc:"there is more text"`
-	Attachments   []File      `json:"attachments,omitempty"`
-	Digest        string      `json:"digest,omitempty"`
-	Rev           int         `json:"rev,omitempty" doc:"grows with every change of the status"`
-	Size          int64       `json:"size"`
-	Recipients    []Recipient `json:"recipients,omitempty"`
-	Decision      *Decision   `json:"decision,omitempty"`
-	SendAt        time.Time   `json:"send_at,omitzero"`
-	ApprovedAt    time.Time   `json:"approved_at,omitzero"`
-	ExpiresAt     time.Time   `json:"expires_at,omitzero" doc:"of the hold"`
-	NextAttemptAt time.Time   `json:"next_attempt_at,omitzero"`
-	Attempts      int         `json:"attempts,omitempty"`
-	FinishedAt    time.Time   `json:"finished_at,omitzero"`
+	Cc            []string          `json:"cc,omitempty"`
+	Bcc           []string          `json:"bcc,omitempty"`
+	ReplyTo       []string          `json:"reply_to,omitempty" doc:"where answers go instead of to the sender"`
+	Elsewhere     bool              `json:"reply_to_elsewhere,omitempty" doc:"another organisation than the sender's"`
+	MessageID     string            `json:"message_id,omitempty" untrusted:"1"`
+	InReplyTo     string            `json:"in_reply_to,omitempty" doc:"Message-ID of what it answers" untrusted:"1"`
+	Text          string            `json:"text" untrusted:"1"`
+	TextCut       bool              `json:"text_cut,omitempty" doc:"there is more text"`
+	Attachments   []File            `json:"attachments,omitempty"`
+	Digest        string            `json:"digest,omitempty"`
+	Rev           int               `json:"rev,omitempty" doc:"grows with every change of the status"`
+	Size          int64             `json:"size"`
+	Recipients    []Recipient       `json:"recipients,omitempty"`
+	Decision      *Decision         `json:"decision,omitempty"`
+	SendAt        time.Time         `json:"send_at,omitzero"`
+	ApprovedAt    time.Time         `json:"approved_at,omitzero"`
+	Tags          map[string]string `json:"tags,omitempty"`
+	ApprovedBy    string            `json:"approved_by,omitempty" doc:"'human' or 'reviewer'; agents do not learn who"`
+	ExpiresAt     time.Time         `json:"expires_at,omitzero" doc:"of the hold"`
+	NextAttemptAt time.Time         `json:"next_attempt_at,omitzero"`
+	Attempts      int               `json:"attempts,omitempty"`
+	FinishedAt    time.Time         `json:"finished_at,omitzero"`
+
+	// What follows is known of mail from the world.
+	Authentication *Authentication `json:"authentication,omitempty" doc:"what the checks of its sender found"`
+	SpamReasons    []string        `json:"spam_reasons,omitempty" untrusted:"1"`
 
 	// Of received mail: see docs/reading.md.
 	HiddenText     bool     `json:"hidden_text,omitempty" doc:"text that a person does not see was left out"`
@@ -96,6 +119,38 @@ type Email struct {
 	RemoteContent  int      `json:"remote_content,omitempty" doc:"what a mail program would have fetched; nothing was"`
 	Charset        string   `json:"charset,omitempty" doc:"that the text was read in" untrusted:"1"`
 	Warnings       []string `json:"warnings,omitempty" doc:"what could not be read as it stands" untrusted:"1"`
+}
+
+// Authentication is what the checks of a sender found, each in one word: pass, fail,
+// softfail, neutral, none, policy, temperror or permerror; none too where it was not
+// checked. Only what passes says who sent a mail.
+type Authentication struct {
+	SPF      string `json:"spf" doc:"whether the client may send for the envelope sender's domain"`
+	DKIM     string `json:"dkim" doc:"pass if one of the signatures is good"`
+	DMARC    string `json:"dmarc" doc:"pass: the domain in From is who sent it"`
+	ARC      string `json:"arc"`
+	Identity string `json:"identity" doc:"the identity header of another installation"`
+}
+
+// SpamMail is a mail that a filter or a reader takes for unwanted.
+type SpamMail struct {
+	Summary
+	Digest  string   `json:"digest" doc:"what releasing it names"`
+	Reasons []string `json:"spam_reasons,omitempty" untrusted:"1"`
+	Label   string   `json:"user_label,omitempty" doc:"a reader's word: spam or not_spam"`
+}
+
+// SpamMails is a page of them, newest first.
+type SpamMails struct {
+	Emails []SpamMail `json:"emails"`
+	Cursor string     `json:"cursor,omitempty" doc:"empty: the end"`
+}
+
+// SpamStatus is what a mail counts as from now on.
+type SpamStatus struct {
+	ID        string `json:"id"`
+	Status    string `json:"status"`
+	UserLabel string `json:"user_label" doc:"spam or not_spam"`
 }
 
 // File is an attachment as a list names it.

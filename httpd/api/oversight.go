@@ -16,7 +16,7 @@ type Pending struct {
 	AgentRef  string `json:"agent_ref"`
 	// Identity is what the agent's token said, where it used one.
 	Identity *Identified `json:"identity,omitempty"`
-	Door     string      `json:"door" doc:"smtp, http or mcp"`
+	Door     string      `json:"door" doc:"smtp, http or mcp; incoming: smtp-in or lmtp"`
 	Mode     string      `json:"mode" doc:"of the mailbox, now"`
 	From     string      `json:"from"`
 	WaitsFor string      `json:"waits_for,omitempty" doc:"why it would not leave, if it were approved now"`
@@ -29,6 +29,9 @@ type Pending struct {
 	// first of them, those that the header hides before the others.
 	Recipients     []Recipient `json:"recipients"`
 	RecipientCount int         `json:"recipient_count"`
+
+	Arrived *Arrived `json:"arrived,omitempty" doc:"incoming: who sent it, and what proves it"`
+	Spam    *Judged  `json:"spam,omitempty"`
 
 	Size        int64     `json:"size"`
 	Attachments int       `json:"attachments"`
@@ -51,6 +54,25 @@ type Identified struct {
 	Person    string `json:"person,omitempty" doc:"object id of whom it acted for, who can never decide"`
 }
 
+// Arrived is what is known of who sent a mail from the world.
+type Arrived struct {
+	Sender         string          `json:"sender" doc:"of the envelope; empty: the null sender"`
+	FromName       string          `json:"from_name,omitempty" doc:"what the sender calls itself" untrusted:"1"`
+	Client         string          `json:"client,omitempty" doc:"IP address of the client"`
+	Helo           string          `json:"helo,omitempty" doc:"what the client called itself" untrusted:"1"`
+	Hop            string          `json:"hop,omitempty" doc:"the trusted hop that it came through"`
+	Authentication *Authentication `json:"authentication"`
+}
+
+// Judged is what a filter makes of a mail.
+type Judged struct {
+	Verdict string   `json:"verdict" doc:"clean, flagged or quarantined"`
+	Score   float64  `json:"score"`
+	Reasons []string `json:"reasons,omitempty" untrusted:"1"`
+	Filter  string   `json:"filter,omitempty" doc:"empty: the signs built in"`
+	Label   string   `json:"user_label,omitempty" doc:"a reader's word: spam or not_spam"`
+}
+
 // PendingList is a page of them, oldest first.
 type PendingList struct {
 	Emails []Pending `json:"emails"`
@@ -71,6 +93,21 @@ type Review struct {
 	Warnings  []Warning  `json:"warnings" doc:"what must be known before a decision"`
 	Options   Options    `json:"options"`
 	Decisions []Decision `json:"decisions,omitempty"`
+	Thread    []Earlier  `json:"thread,omitempty" doc:"what of its thread stands before it, oldest first"`
+}
+
+// Earlier is a mail of a thread, before the one that is decided over.
+type Earlier struct {
+	ID         string    `json:"id"`
+	Direction  string    `json:"direction"`
+	From       string    `json:"from"`
+	FromName   string    `json:"from_name,omitempty" untrusted:"1"`
+	To         []string  `json:"to"`
+	Subject    string    `json:"subject" untrusted:"1"`
+	Status     string    `json:"status"`
+	ReceivedAt time.Time `json:"received_at"`
+	Text       string    `json:"text,omitempty" doc:"its first words" untrusted:"1"`
+	TextCut    bool      `json:"text_cut,omitempty" doc:"there is more"`
 }
 
 // Segment is a stretch of what a mail says. What it is stands in Kind and Note,

@@ -52,6 +52,13 @@ type SendRequest struct {
 	Draft
 }
 
+// ReplyRequest is an answer to a mail of a mailbox.
+type ReplyRequest struct {
+	EmailRef
+	KeyHeader
+	Answer
+}
+
 // SendAnyRequest is a draft that names its mailbox, or comes from a credential
 // that has only one.
 type SendAnyRequest struct {
@@ -105,8 +112,31 @@ type UsageQuery struct {
 	Period string    `tool:"period" doc:"summary" enum:"summary"`
 }
 
+// SpamQuery chooses a page of mail that is taken for unwanted.
+type SpamQuery struct {
+	Status string `query:"status" doc:"only this status" enum:"spam_flagged,spam_quarantined"`
+	Limit  int    `query:"limit" doc:"length of the page" min:"1" max:"100" default:"20"`
+	Cursor string `query:"cursor" doc:"of the page before"`
+}
+
+// SpamReport says that a received mail is unwanted. As a tool it takes the word back too,
+// with the digest that an approver was shown.
+type SpamReport struct {
+	ID     string `path:"email" json:"-" doc:"id of the mail" tool:"email_id"`
+	Action string `tool:"action,required" doc:"what to say of it" enum:"report,clear"`
+	Digest string `tool:"digest" doc:"to clear: the digest that list_spam showed"`
+}
+
+// SpamRelease lets a quarantined mail into its mailbox.
+type SpamRelease struct {
+	ID     string `path:"email" json:"-" doc:"id of the mail"`
+	Digest string `json:"digest" doc:"what was shown of it"`
+	Reason string `json:"reason,omitempty" doc:"goes to the audit log"`
+}
+
 // PendingQuery chooses a page of held mail.
 type PendingQuery struct {
+	Spam   bool   `query:"spam" doc:"quarantined mail instead of held mail"`
 	Limit  int    `query:"limit" doc:"length of the page" tool:",max=20,default=20" min:"1" max:"100" default:"20"`
 	Cursor string `query:"cursor" doc:"of the page before"`
 }

@@ -13,7 +13,7 @@
 // A draft is written: compose.go, its header by fold.go and messageid.go, its
 // text by markdown.go. faithful.go and faithfulmarkup.go check that the page
 // says what is written. fromname.go and filename.go refuse names before they are
-// used.
+// used. reply.go makes what an answer says of the mail that it answers.
 //
 // The bytes are read at the door: read.go, with header.go (fields and limits),
 // strip.go (fields that an agent may not set), addressfield.go, messageid.go and

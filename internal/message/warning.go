@@ -37,11 +37,21 @@ const (
 	WarnRepeat    WarningCode = "repeats_mail"
 )
 
+// The warnings about where a mail comes from, and about the thread that it answers.
+const (
+	WarnUnproven    WarningCode = "sender_unproven"  // nothing shows that its From domain sent it
+	WarnSpam        WarningCode = "taken_for_spam"   // by a filter
+	WarnUnreadable  WarningCode = "unreadable"       // something of it could not be read as it stands
+	WarnElsewhere   WarningCode = "answer_elsewhere" // an answer to another organisation than the sender's
+	WarnParticipant WarningCode = "new_participant"  // somebody whom no earlier mail of the thread names
+)
+
 // WarningCodes lists them all.
 var WarningCodes = []WarningCode{
 	WarnDiffer, WarnLink, WarnHidden, WarnOutside, WarnNotReviewable, WarnReading, WarnFileName,
 	WarnLookAlike, WarnReply, WarnReceipt, WarnField, WarnDate, WarnCut,
 	WarnSpelling, WarnBlind, WarnNoRcpt, WarnDelivery, WarnScheduled, WarnRepeat,
+	WarnUnproven, WarnSpam, WarnUnreadable, WarnElsewhere, WarnParticipant,
 }
 
 // Warning is one such thing. Text is one line, neutralised.

@@ -1,0 +1,144 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/message"
+	"github.com/multimail/multimail/mail"
+)
+
+// maxQuote is how many octets of a mail an answer quotes at most.
+const maxQuote = 64 << 10
+
+// reply answers a mail of a mailbox: recipients, subject and thread are those that a
+// mail program would choose, the words are the agent's. It goes through the gate as
+// any other mail.
+func (s *Server) reply(ctx context.Context, c caller, in api.ReplyRequest) (out api.Receipt, _ error) {
+	box, err := c.reaches(in.Mailbox)
+	if err != nil {
+		return out, err
+	}
+	parent, err := s.shownMail(ctx, box, in.Email)
+	if err != nil {
+		return out, err
+	}
+	to, err := answerable(parent)
+	if err != nil {
+		return s.refuseDraft(ctx, c, err)
+	}
+	d := api.Draft{Cc: in.Cc, Bcc: in.Bcc, Markdown: in.Markdown, Attachments: in.Attachments,
+		Subject: message.ReplySubject(parent.Header.Subject), To: addresses(to), IdempotencyKey: in.IdempotencyKey}
+	d.InReplyTo, d.References = message.ReplyReferences(parent.Header)
+	if in.Quote {
+		if err := checkDraft(d); err != nil { // a quote is no answer
+			return s.refuseDraft(ctx, c, err)
+		}
+		if err := s.quote(ctx, c, parent, &d); err != nil {
+			return out, err
+		}
+	}
+	if out, err = s.sendFrom(ctx, c, box.String(), in.KeyHeader, d); err == nil && elsewhere(parent) {
+		out.Warnings = append(out.Warnings, elsewhereText(parent))
+	}
+	return out, err
+}
+
+// shownMail returns a mail of a mailbox that the mailbox shows. Any other one is not
+// there, whatever else is true of it.
+func (s *Server) shownMail(ctx context.Context, box mail.Address, text string) (*mail.Mail, error) {
+	id, err := pathID(text)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.o.Queue.Mail(ctx, id)
+	if errors.Is(err, mail.ErrNotFound) || err == nil && (m.Mailbox.Key() != box.Key() || !m.Visible()) {
+		return nil, missing("mail")
+	}
+	return m, err
+}
+
+var errAutomatic = &refusal{status: http.StatusConflict,
+	text: "this mail was sent by a program, which reads no answers",
+	hint: "write to a person with send_email, if somebody must be told"}
+
+// answerable returns to whom an answer to a mail goes: to Reply-To or else to From,
+// and to the recipients of a mail that the mailbox sent itself. What a program sent is
+// not answered (RFC 3834, section 2): two of them would go on for ever.
+func answerable(m *mail.Mail) (to []mail.Address, _ error) {
+	switch {
+	case m.Direction == mail.Outgoing:
+		to = m.Header.To
+	case m.Notice != nil, m.Envelope.From.IsZero(), automatic(m.Header):
+		return nil, errAutomatic
+	case len(m.Header.ReplyTo) > 0:
+		to = m.Header.ReplyTo
+	case !m.Header.From.IsZero():
+		to = []mail.Address{m.Header.From}
+	}
+	if len(to) == 0 {
+		return nil, &refusal{status: http.StatusConflict, text: "this mail names nobody who could be answered",
+			hint: "send_email writes to an address that you know"}
+	}
+	return to, nil
+}
+
+// automatic reports whether a program sent a mail, by its own word (RFC 3834, section 5).
+func automatic(h mail.Header) bool { return h.Auto != "" && h.Auto != "no" }
+
+// quote appends what a mail says to a draft.
+func (s *Server) quote(ctx context.Context, c caller, m *mail.Mail, d *api.Draft) error {
+	room := min(maxQuote, maxMarkdown-len(d.Markdown))
+	return s.work(ctx, c, func() error {
+		raw, err := s.o.Queue.Raw(ctx, m.ID)
+		if err != nil {
+			return err
+		}
+		who := m.Header.From.String()
+		if m.Header.FromName != "" {
+			who = m.Header.FromName + " <" + who + ">"
+		}
+		at := m.Header.Date
+		if at.IsZero() {
+			at = m.SubmittedAt
+		}
+		// Marks of lines make a quote up to three times as long as what is quoted.
+		text := message.Quote(message.NewReading(raw, message.ReadingLimits{Text: room}).Text, who, at, room/3-len(who)-100)
+		if d.Markdown = strings.TrimRight(d.Markdown, "\n") + "\n\n" + text; len(d.Markdown) > maxMarkdown {
+			return over(mail.LimitDraftMarkdown, "markdown is too long to quote beside it")
+		}
+		return nil
+	})
+}
+
+// elsewhere reports whether answers to a received mail go to another organisation than
+// the one that it came from, as who wants to catch an answer would have it.
+func elsewhere(m *mail.Mail) bool {
+	if m.Direction != mail.Incoming {
+		return false
+	}
+	for _, a := range m.Header.ReplyTo {
+		if !sameOrganisation(a.Domain(), m.Header.From.Domain()) {
+			return true
+		}
+	}
+	return false
+}
+
+func elsewhereText(m *mail.Mail) string {
+	return fmt.Sprintf("answers to this mail go to %s, and it is from %s: another organisation",
+		strings.Join(addresses(m.Header.ReplyTo), ", "), orNobody(m.Header.From))
+}
+
+// sameOrganisation reports whether two domains are registered as one.
+func sameOrganisation(a, b string) bool {
+	x, errA := publicsuffix.EffectiveTLDPlusOne(a)
+	y, errB := publicsuffix.EffectiveTLDPlusOne(b)
+	return a == b || errA == nil && errB == nil && x == y
+}
