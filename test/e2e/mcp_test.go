@@ -22,8 +22,9 @@ import (
 )
 
 // agentTools are what a key sees that reads and sends, in their fixed order.
-var agentTools = []string{"cancel_message", "check_inbox", "get_account", "get_usage", "list_mailboxes", "read_email",
-	"send_email", "wait_for_email"}
+var agentTools = strings.Fields(`add_contact cancel_message check_inbox delete_tag get_account get_tags get_thread get_usage
+	list_mailboxes list_spam manage_spam_status read_email reply_email search_contacts send_email
+	set_tags wait_for_email`)
 
 // keyed carries a key, and tells when a request has been written.
 type keyed struct {
@@ -83,6 +84,7 @@ func names(tools []*mcp.Tool) (names []string) {
 type mcpMail struct {
 	ID         string `json:"id"`
 	Status     string `json:"status"`
+	ThreadID   string `json:"thread_id"`
 	Digest     string `json:"digest"`
 	Idempotent bool   `json:"idempotent"`
 	Decision   *struct{ Verdict, Reason string }
@@ -201,10 +203,10 @@ func TestMCPInspectorFindsNoFaultOverHTTPOrStdio(t *testing.T) {
 	}
 }
 
-func TestMCPApproverSeesTwoToolsAndApprovesByDigestOnly(t *testing.T) {
+func TestMCPApproverSeesItsToolsAndApprovesByDigestOnly(t *testing.T) {
 	h := start(t)
 	agent, approver := h.mcp(h.dev.AgentKey), h.mcp(h.approverKey())
-	if got := approver.tools(); !slices.Equal(got, []string{"decide_email", "list_pending"}) {
+	if got := approver.tools(); !slices.Equal(got, []string{"decide_email", "list_pending", "list_spam", "manage_spam_status"}) {
 		t.Errorf("an approver sees %v", got)
 	}
 	m, other := agent.held("decide over me", nil), agent.held("another", nil)
