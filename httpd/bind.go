@@ -38,7 +38,7 @@ func bindWriter[In any](
 
 // bindings ties every operation of the table to its handler.
 func (s *Server) bindings() []binding {
-	return slices.Concat(s.administration(), s.signingKeyBindings(), s.readerBindings(), []binding{
+	return slices.Concat(s.answerBindings(), s.administration(), s.signingKeyBindings(), s.readerBindings(), []binding{
 		bind(api.GetHealth, s.health),
 		bindWriter(api.GetSigningKey, s.signingKey),
 		bindWriter(api.GetJWKS, s.jwks),
@@ -52,7 +52,6 @@ func (s *Server) bindings() []binding {
 		bind(api.SendEmail, s.send),
 		bind(api.CheckInbox, s.emails),
 		bind(api.ReadEmail, s.email),
-		bind(api.ReplyEmail, s.reply),
 		bind(api.CancelMessage, s.cancel),
 		bindWriter(api.GetAttachment, s.attachment),
 		bind(api.DownloadAttachment, s.download),
@@ -60,10 +59,6 @@ func (s *Server) bindings() []binding {
 		bindWriter(api.GetFile, s.file),
 		bind(api.WaitForEmail, s.wait),
 		bind(api.GetUsage, s.usage),
-
-		bind(api.ListSpam, s.spam),
-		bind(api.ManageSpam, s.reportSpam),
-		bind(api.ClearSpam, s.clearSpam),
 
 		bind(api.ListMailboxes, s.mailboxes),
 		bind(api.CreateMailbox, s.addMailbox),
@@ -98,6 +93,16 @@ func (s *Server) bindings() []binding {
 		bind(api.EndFreeze, s.thaw),
 		bind(api.ListFreezes, s.freezes),
 	})
+}
+
+// answerBindings ties what is done with mail of others: answering it, and calling it spam.
+func (s *Server) answerBindings() []binding {
+	return []binding{
+		bind(api.ReplyEmail, s.reply),
+		bind(api.ListSpam, s.spam),
+		bind(api.ManageSpam, s.reportSpam),
+		bind(api.ClearSpam, s.clearSpam),
+	}
 }
 
 // administration binds what belongs to the installation: operator, domains, agents and

@@ -22,9 +22,10 @@ import (
 )
 
 // agentTools are what a key sees that reads and sends, in their fixed order.
-var agentTools = strings.Fields(`add_contact cancel_message check_inbox delete_tag download_attachment get_account get_tags
-	get_thread get_usage list_mailboxes list_spam manage_spam_status read_email reply_email
-	search_contacts send_email set_tags wait_for_email`)
+var agentTools = strings.Fields(`add_contact cancel_message check_inbox delete_tag download_attachment
+	get_account get_tags get_thread get_usage list_mailboxes list_spam
+	manage_spam_status read_email reply_email search_contacts send_email
+	set_tags wait_for_email`)
 
 // keyed carries a key, and tells when a request has been written.
 type keyed struct {
@@ -206,8 +207,8 @@ func TestMCPInspectorFindsNoFaultOverHTTPOrStdio(t *testing.T) {
 func TestMCPApproverSeesItsToolsAndApprovesByDigestOnly(t *testing.T) {
 	h := start(t)
 	agent, approver := h.mcp(h.dev.AgentKey), h.mcp(h.approverKey())
-	if got := approver.tools(); !slices.Equal(got, []string{"decide_email", "list_pending", "list_spam", "manage_spam_status",
-		"remove_suppression"}) {
+	if got := approver.tools(); !slices.Equal(got, strings.Fields(
+		"decide_email list_pending list_spam manage_spam_status remove_suppression")) {
 		t.Errorf("an approver sees %v", got)
 	}
 	m, other := agent.held("decide over me", nil), agent.held("another", nil)
