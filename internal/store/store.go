@@ -44,7 +44,7 @@ type Store interface {
 	Discard(Staged)
 
 	// Fits returns nil when a body of so many octets leaves the reserve of the
-	// disk free, and why not otherwise.
+	// disk free, and why not otherwise. It takes nothing: Stage asks again.
 	Fits(octets int64) error
 
 	// Body returns a body that a transaction put. ErrNotFound if there is none.

@@ -138,6 +138,9 @@ func (db *DB) Stage(ctx context.Context, key string, b []byte) (store.Staged, er
 	if len(b) < inlineMax {
 		return store.Inline(key, bytes.Clone(b)), nil
 	}
+	if err := db.take(int64(len(b))); err != nil {
+		return store.Staged{}, fmt.Errorf("store: stage %s: %w", key, err)
+	}
 	name := fileOf(sha256.Sum256(b))
 	_, err := db.shard(name)
 	if err == nil {

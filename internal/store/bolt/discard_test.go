@@ -100,4 +100,12 @@ func TestTheReserveIsCheckedAgainstWhatIsComing(t *testing.T) {
 	if err := db.Fits(4 * free); err == nil {
 		t.Error("four times what is free fits")
 	}
+	for range 10 {
+		if err := db.Fits(free / 2); err != nil {
+			t.Fatalf("a question took space: %v", err)
+		}
+	}
+	if _, err := db.Stage(t.Context(), "k", make([]byte, inlineMax)); err != nil || db.health.free != free-inlineMax {
+		t.Errorf("%d octets are free after %d of %d were written, %v", db.health.free, inlineMax, free, err)
+	}
 }

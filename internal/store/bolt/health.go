@@ -54,19 +54,38 @@ func (db *DB) Healthy() error {
 	return db.health.last
 }
 
-// Fits implements store.Store. What fits counts as used at once, so that many
-// that come together do not each take the same space.
+// Fits implements store.Store. A question takes nothing: who only asks must not be able
+// to take space from who stores.
 func (db *DB) Fits(octets int64) error {
 	if err := db.Healthy(); err != nil {
 		return err
 	}
 	db.health.mu.Lock()
 	defer db.health.mu.Unlock()
+	return db.room(octets)
+}
+
+// take counts what is about to be written as used at once, so that many that come
+// together do not each take the same space.
+func (db *DB) take(octets int64) error {
+	if err := db.Healthy(); err != nil {
+		return err
+	}
+	db.health.mu.Lock()
+	defer db.health.mu.Unlock()
+	if err := db.room(octets); err != nil {
+		return err
+	}
+	db.health.free -= octets
+	return nil
+}
+
+// room reports whether so many octets more leave the reserve free; health is locked.
+func (db *DB) room(octets int64) error {
 	if left := db.health.free - octets; left < db.o.Reserve {
 		return fmt.Errorf("store: %d octets of disk would be free after %d more, %d are kept in reserve",
 			left, octets, db.o.Reserve)
 	}
-	db.health.free -= octets
 	return nil
 }
 
