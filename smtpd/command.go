@@ -9,6 +9,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -117,7 +118,11 @@ func (c *conn) data(arg string) (reply, error) {
 	}
 	hold := c.srv.o.Messages.Hold(c.owner())
 	defer hold.Release()
-	if !hold.Reach(max(c.size, 1)) {
+	announced := int64(1)
+	if c.known { // what a stranger announces takes no memory from others: only what it sends
+		announced = max(c.size, 1)
+	}
+	if !hold.Reach(announced) {
 		c.srv.reached(mail.LimitInFlight)
 		c.reset()
 		return fromError(errInFlight), nil
@@ -177,7 +182,8 @@ func (c *conn) owner() string {
 	if s, ok := c.sess.(*session); ok {
 		return s.p.ID()
 	}
-	return c.remote
+	source, _ := throttle.Source(c.remote)
+	return source
 }
 
 // content is a message for a Session, which need not copy it.

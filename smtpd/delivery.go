@@ -85,7 +85,7 @@ func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
 	given := named{to, a}
 	others := 0
 	for _, r := range d.rcpts {
-		if r.addr == a {
+		if r.addr.Key() == a.Key() {
 			d.rcpts = append(d.rcpts, given)
 			return nil
 		}
@@ -117,7 +117,7 @@ func (d *delivery) recipient(ctx context.Context, to string) (mail.Address, erro
 // admit asks the gate for a recipient. Who asks for many that do not exist is looking for
 // those that do: the connection ends, and then the source must wait, whoever it asks for.
 func (d *delivery) admit(ctx context.Context, to mail.Address) error {
-	key, limited := d.in.source(d.c.remote)
+	key, limited := d.in.stranger(d.c.remote)
 	limited = limited && d.in.unknown != nil
 	if limited && d.in.unknown.Wait(key) > 0 {
 		d.c.srv.reached(mail.LimitInboundUnknownRate)
@@ -141,10 +141,10 @@ func (d *delivery) admit(ctx context.Context, to mail.Address) error {
 
 // addresses returns the recipients, each once.
 func (d *delivery) addresses() (list []mail.Address) {
-	seen := map[mail.Address]bool{}
+	seen := map[string]bool{}
 	for _, r := range d.rcpts {
-		if !seen[r.addr] {
-			seen[r.addr] = true
+		if !seen[r.addr.Key()] {
+			seen[r.addr.Key()] = true
 			list = append(list, r.addr)
 		}
 	}
@@ -183,14 +183,14 @@ func (d *delivery) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 		}
 		return nil
 	}
-	said := map[mail.Address]error{}
+	said := map[string]error{}
 	for _, to := range g.To {
 		one := g
 		one.To = []mail.Address{to}
-		said[to] = d.said(d.receive(ctx, one))
+		said[to.Key()] = d.said(d.receive(ctx, one))
 	}
 	for _, r := range d.rcpts {
-		status.SetStatus(r.given, said[r.addr])
+		status.SetStatus(r.given, said[r.addr.Key()])
 	}
 	return nil
 }

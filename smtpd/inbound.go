@@ -168,6 +168,18 @@ func (in *inbound) lmtp() profile {
 // session returns a session for a connection.
 func (in *inbound) session(c *conn) smtp.Session { return &delivery{in: in, c: c} }
 
+// stranger is what questions for mailboxes that do not exist are counted by: only who is
+// proved to be a hop by its address alone may ask without a limit.
+func (in *inbound) stranger(host string) (key string, limited bool) {
+	key, limited = throttle.Source(host)
+	if a, err := netip.ParseAddr(host); err == nil && limited {
+		for _, h := range in.o.Hops {
+			limited = limited && !(h.Private && h.covers(a))
+		}
+	}
+	return key, limited
+}
+
 // source is what the limits per source count a host by. The addresses of trusted hops,
 // through which all mail may come, are not limited.
 func (in *inbound) source(host string) (key string, limited bool) {

@@ -186,7 +186,9 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.makeInbound(inspector, messages, m); err != nil {
+	// Strangers together have half of the memory, so that agents always have the rest.
+	strangers := messages.Part(int64(conf.Memory.Messages) / 2)
+	if err := d.makeInbound(inspector, strangers, m); err != nil {
 		return err
 	}
 	domain := "" // whose key document is served by default

@@ -40,7 +40,7 @@ func (d *Daemon) makeSubmission(
 }
 
 // makeInbound makes the servers for mail from the world that the configuration names.
-func (d *Daemon) makeInbound(inspector smtpd.Inspector, messages *throttle.Bytes, m *metrics.Metrics) error {
+func (d *Daemon) makeInbound(inspector smtpd.Inspector, strangers *throttle.Bytes, m *metrics.Metrics) error {
 	conf := d.o.Config
 	in := conf.Inbound
 	hops, err := hopRules(in.Trusted)
@@ -52,7 +52,7 @@ func (d *Daemon) makeInbound(inspector smtpd.Inspector, messages *throttle.Bytes
 		MaxSize: int64(conf.SMTP.MaxSize), MaxRecipients: in.MaxRecipients, MaxConnections: in.MaxConnections,
 		MaxPerSource: in.MaxPerSource, ConnectionsPerMinute: in.ConnectionsPerMinute,
 		MessagesPerMinute: in.MessagesPerMinute, UnknownPerMinute: in.UnknownPerMinute,
-		Messages: messages, Hops: hops, Inspector: inspector, Postmaster: d.postmaster, Log: d.o.Log, Metrics: m,
+		Messages: strangers, Hops: hops, Inspector: inspector, Postmaster: d.postmaster, Log: d.o.Log, Metrics: m,
 	}
 	if in.Listen != "" {
 		if d.inbound, err = smtpd.NewInbound(d.gate, o); err != nil {

@@ -9,7 +9,8 @@ const chunk = 64 << 10
 // all connections and doors. One owner may have a quarter of it, or one message:
 // who sends slowly on many connections cannot keep the others out.
 type Bytes struct {
-	max int64
+	max    int64
+	parent *Bytes // of which it is a part; nil for none
 
 	mu   sync.Mutex
 	used int64
@@ -18,6 +19,24 @@ type Bytes struct {
 
 // NewBytes returns a budget of max octets.
 func NewBytes(max int64) *Bytes { return &Bytes{max: max, by: map[string]int64{}} }
+
+// Part returns a budget of at most max octets that counts within b as well: its owners
+// together cannot take the rest from the owners of b.
+func (b *Bytes) Part(max int64) *Bytes { return &Bytes{max: max, parent: b, by: map[string]int64{}} }
+
+// grow takes octets from the whole, whoever they are for.
+func (b *Bytes) grow(n int64) bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.used+n > b.max {
+		return false
+	}
+	b.used += n
+	return true
+}
 
 // Used returns how many octets are held.
 func (b *Bytes) Used() int64 {
@@ -51,6 +70,9 @@ func (h *Hold) Reach(n int64) bool {
 	if b.used+more > b.max || others > 0 && others+n > b.max/4 {
 		return false
 	}
+	if !b.parent.grow(more) {
+		return false
+	}
 	b.used += more
 	b.by[h.owner] += more
 	h.n = n
@@ -64,6 +86,7 @@ func (h *Hold) Release() {
 	}
 	h.b.mu.Lock()
 	defer h.b.mu.Unlock()
+	h.b.parent.grow(-h.n)
 	h.b.used -= h.n
 	if h.b.by[h.owner] -= h.n; h.b.by[h.owner] <= 0 {
 		delete(h.b.by, h.owner)

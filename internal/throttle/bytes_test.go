@@ -56,3 +56,37 @@ func TestOneOwnerCannotHoldEverything(t *testing.T) {
 		t.Error("a message beyond the quarter")
 	}
 }
+
+// The owners of a part cannot take from the owners of the whole what is beyond the part.
+func TestAPartOfABudgetLeavesTheRest(t *testing.T) {
+	b := NewBytes(16 * chunk)
+	part := b.Part(8 * chunk)
+	var all []*Hold
+	for i := range 8 {
+		h := part.Hold(string(rune('a' + i)))
+		if got, want := h.Reach(2*chunk), i < 4; got != want {
+			t.Errorf("stranger %d holds: %t", i, got)
+		}
+		all = append(all, h)
+	}
+	if b.Used() != 8*chunk || part.Used() != 8*chunk {
+		t.Errorf("%d of the whole and %d of the part are held", b.Used(), part.Used())
+	}
+	one, two := b.Hold("one"), b.Hold("two")
+	if !one.Reach(4*chunk) || !two.Reach(4*chunk) {
+		t.Error("the rest is not there")
+	}
+	all[0].Release()
+	if more := part.Hold("x"); !more.Reach(2 * chunk) {
+		t.Error("what was released is not there")
+	} else if more.Release(); b.Used() != 14*chunk {
+		t.Errorf("%d octets are held", b.Used())
+	}
+	full := b.Hold("three")
+	if !full.Reach(2 * chunk) {
+		t.Error("the whole is not filled")
+	}
+	if part.Hold("y").Reach(1) {
+		t.Error("a part goes beyond the whole")
+	}
+}
