@@ -69,7 +69,7 @@ func TestOneAuthorCannotMakeTheFilterCountAsDead(t *testing.T) {
 			for range 5 * fuseFailures {
 				f.Judge(t.Context(), incoming(plainMail), []byte(plainMail))
 			}
-			if !f.fuse.allows(time.Now()) {
+			if !f.fuses[mail.Incoming].allows(time.Now()) {
 				t.Errorf("after %s the filter counts as dead", name)
 			}
 		}

@@ -210,7 +210,7 @@ func TestAClientThatGoesEndsTheQuestion(t *testing.T) {
 		if !errors.Is(err, mail.ErrUnavailable) || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
-		if f.fuse.failed != 0 {
+		if f.fuses[mail.Incoming].failed != 0 {
 			t.Error("it counts against the filter")
 		}
 	})

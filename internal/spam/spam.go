@@ -60,10 +60,12 @@ type Options struct {
 
 // Filter judges mail. It is safe for concurrent use.
 type Filter struct {
-	o     Options
-	ask   func(ctx context.Context, m *mail.Mail, raw []byte) (answer, error) // nil: nobody is asked
-	fuse  fuse
-	turns chan struct{}
+	o   Options
+	ask func(ctx context.Context, m *mail.Mail, raw []byte) (answer, error) // nil: nobody is asked
+	// By direction: what strangers bring must not use up what agents need, nor the other
+	// way round.
+	fuses [len(mail.Directions)]fuse
+	turns [len(mail.Directions)]chan struct{}
 }
 
 // answer is what a filter program says of a mail.
@@ -74,8 +76,8 @@ type answer struct {
 	later   bool     // it asks that the mail be refused for now
 }
 
-// maxQuestions bounds the questions that wait for an answer at the same time.
-const maxQuestions = 32
+// maxQuestions bounds the questions of one direction that wait for an answer at the same time.
+const maxQuestions = 16
 
 // What a client is told. An attacker learns nothing of the filter.
 var (
@@ -90,7 +92,10 @@ func New(o Options) (*Filter, error) {
 	if o.FlagScore <= 0 || o.QuarantineScore < o.FlagScore || o.Log == nil || o.Metrics == nil {
 		return nil, errors.New("spam: FlagScore, QuarantineScore, Log and Metrics are required")
 	}
-	f := &Filter{o: o, turns: make(chan struct{}, maxQuestions)}
+	f := &Filter{o: o}
+	for d := range f.turns {
+		f.turns[d] = make(chan struct{}, maxQuestions)
+	}
 	if o.Kind == KindNone {
 		return f, nil
 	}
@@ -216,19 +221,20 @@ func (f *Filter) consult(ctx context.Context, m *mail.Mail, raw []byte, s *mail.
 
 // question asks the filter in its turn, and counts.
 func (f *Filter) question(parent context.Context, m *mail.Mail, raw []byte) (a answer, err error) {
-	if !f.fuse.allows(time.Now()) {
+	fuse, turns := &f.fuses[m.Direction], f.turns[m.Direction]
+	if !fuse.allows(time.Now()) {
 		f.o.Metrics.FilterFailures.WithLabelValues(failDown).Inc()
 		return a, errors.New("spam: the filter has not answered lately")
 	}
 	ctx, cancel := context.WithTimeout(parent, f.o.Timeout)
 	defer cancel()
 	select {
-	case f.turns <- struct{}{}:
-		defer func() { <-f.turns }()
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
-		f.fuse.skipped()
+		fuse.skipped()
 		f.o.Metrics.Limits.WithLabelValues(string(mail.LimitFilterQuestions)).Inc()
 		f.o.Metrics.FilterFailures.WithLabelValues(failBusy).Inc()
 		return a, errors.New("spam: too many questions wait for the filter")
@@ -239,12 +245,12 @@ func (f *Filter) question(parent context.Context, m *mail.Mail, raw []byte) (a a
 		err = a.check()
 	}
 	if err != nil && parent.Err() != nil { // the client has gone: that says nothing of the filter
-		f.fuse.skipped()
+		fuse.skipped()
 		return a, parent.Err()
 	}
 	f.o.Metrics.FilterTime.Observe(time.Since(start).Seconds())
 	why := failure(err, ctx)
-	if f.fuse.report(time.Now(), why) {
+	if fuse.report(time.Now(), why) {
 		f.o.Log.Error("spam filter is down",
 			"filter", f.o.Kind, "err", err, "when_down", f.o.WhenDown, "wait", fuseOpen)
 	}
