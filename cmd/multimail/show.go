@@ -68,6 +68,21 @@ func (p *printer) identity(i *api.Identified) {
 	}
 }
 
+// spam shows what a filter makes of the mail, reason by reason.
+func (p *printer) spam(s *api.Judged) {
+	by := ""
+	if s.Filter != "" {
+		by = ", by " + s.Filter
+	}
+	p.field("Spam", fmt.Sprintf("%s, score %g%s", s.Verdict, s.Score, by))
+	for _, reason := range s.Reasons {
+		p.field("", reason)
+	}
+	if s.Label != "" {
+		p.field("", "a reader says: "+s.Label)
+	}
+}
+
 // printReview shows everything an approver must see, the envelope first: who
 // gets it is what counts, whatever the header says. With all it shows the usual
 // header fields too.
@@ -121,7 +136,7 @@ func (p *printer) author(r api.Review) {
 		p.identity(r.Identity)
 	}
 	if s := r.Spam; s != nil {
-		p.field("Filter", fmt.Sprintf("%s, score %.1f %s", s.Verdict, s.Score, joined(s.Reasons)))
+		p.spam(s)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -148,25 +147,23 @@ func filtered(t *testing.T, settings string) *daemon {
 	return start(t, "--filter", file)
 }
 
-// verdicts returns the counters of verdicts, as they are scraped: "in clean 1".
-func (h *daemon) verdicts() string {
-	h.t.Helper()
-	r := command(h.t, "", nil, "curl", "-s", "--unix-socket", h.dev.AdminSocket, "http://localhost/metrics")
-	var out []string
-	for _, m := range countedVerdict.FindAllStringSubmatch(must(h.t, r), -1) {
-		out = append(out, strings.Join(m[1:], " "))
-	}
-	return strings.Join(out, ", ")
+// filterVerdict is what an approver is shown of a mail.
+type filterVerdict struct {
+	State  string `json:"state"`
+	Digest string `json:"digest"`
+	Spam   struct {
+		Verdict string   `json:"verdict"`
+		Score   float64  `json:"score"`
+		Reasons []string `json:"reasons"`
+		Filter  string   `json:"filter"`
+		Label   string   `json:"user_label"`
+	} `json:"spam"`
 }
 
-var countedVerdict = regexp.MustCompile(`(?m)^mail_spam_verdicts_total\{direction="(\w+)",verdict="(\w+)"\} (\d+)$`)
-
-// wantState compares where a mail stands.
-func (h *daemon) wantState(id, state string) {
+func (h *daemon) judged(id string) (j filterVerdict) {
 	h.t.Helper()
-	if got := h.state(id); got != state {
-		h.t.Errorf("%s is %s, want %s", id, got, state)
-	}
+	decode(h.t, h.must("show", id, "--json"), &j)
+	return j
 }
 
 // comesIn has the world send a mail to the mailbox, and returns its id.
@@ -189,14 +186,13 @@ func (h *daemon) comesIn(raw string) string {
 	return id
 }
 
-// shownDigest is the digest of a mail as an approver is shown it.
-func (h *daemon) shownDigest(id string) string {
-	h.t.Helper()
-	var m struct {
-		Digest string `json:"digest"`
+// want compares a verdict.
+func (j filterVerdict) want(t *testing.T, state, verdict, filter, reason string) {
+	t.Helper()
+	if j.State != state || j.Spam.Verdict != verdict || j.Spam.Filter != filter ||
+		!strings.Contains(strings.Join(j.Spam.Reasons, "\n"), reason) {
+		t.Errorf("%+v, want %s, %s by %s: %s", j, state, verdict, filter, reason)
 	}
-	decode(h.t, h.must("show", id, "--json"), &m)
-	return m.Digest
 }
 
 // fromWorld is a mail of a stranger.
@@ -216,29 +212,36 @@ func TestRspamdIsAskedInBothDirections(t *testing.T) {
 		"controller = 'http://%s'\ncontroller_password_file = '%s'\n", worker, controller, word))
 	h.must("mailbox", "mode", h.dev.Mailbox, "autonomous")
 	send := func(subject, text string) string {
-		said := h.login().deliver(h.dev.Mailbox, []string{"b@dest.test"},
-			strings.Replace(h.message(subject), "Hello.", text, 1), "250")
+		said := h.login().deliver(h.dev.Mailbox, []string{"b@dest.test"}, strings.Replace(h.message(subject), "Hello.", text, 1), "250")
 		return queuedAs.FindStringSubmatch(said)[1]
 	}
 	clean, flagged, held := send("out clean", "Hello"), send("out prize", "Hello"), send("out spam", gtube)
 	h.until("two are sent", func() bool { return h.state(clean) == "sent" && h.state(flagged) == "sent" })
-	h.wantState(held, "held") // in autonomous, where nothing else is
-	h.must("approve", held, "--digest", h.only("out spam").Digest)
+	h.judged(clean).want(t, "sent", "clean", "rspamd", "")
+	h.judged(flagged).want(t, "sent", "flagged", "rspamd", "PRIZE 7: promises a prize")
+	j := h.judged(held)
+	j.want(t, "held", "quarantined", "rspamd", "rspamd: reject")
+	h.must("approve", held, "--digest", j.Digest)
 	h.until("the third is sent", func() bool { return h.state(held) == "sent" })
 	if b, err := os.ReadFile(h.captured(held)[0]); err != nil || !strings.HasSuffix(string(b), gtube+"\r\n") {
 		t.Errorf("sent %q, %v", b, err)
 	}
 
-	h.wantState(h.comesIn(fromWorld("in clean", "Hello")), "received")
-	h.wantState(h.comesIn(fromWorld("in prize", "Hello")), "received")
-	in := h.comesIn(fromWorld("in spam", gtube))
-	h.wantState(in, "quarantined")
-	want := "in clean 1, in flagged 1, in quarantined 1, out clean 1, out flagged 1, out quarantined 1"
-	if got := h.verdicts(); got != want {
-		t.Errorf("verdicts: %s, want %s", got, want)
+	in := h.comesIn(fromWorld("in clean", "Hello"))
+	h.judged(in).want(t, "received", "clean", "rspamd", "")
+	in = h.comesIn(fromWorld("in prize", "Hello"))
+	h.judged(in).want(t, "received", "flagged", "rspamd", "PRIZE 7")
+	in = h.comesIn(fromWorld("in spam", gtube))
+	j = h.judged(in)
+	j.want(t, "quarantined", "quarantined", "rspamd", "rspamd: reject")
+	if shown := h.must("show", in); !strings.Contains(shown, "quarantined") || !strings.Contains(shown, "rspamd") {
+		t.Errorf("show says\n%s", shown)
 	}
-	h.must("approve", in, "--digest", h.shownDigest(in))
-	h.wantState(in, "received")
+	h.must("approve", in, "--digest", j.Digest)
+	h.judged(in).want(t, "received", "quarantined", "rspamd", "")
+	if j := h.judged(in); j.Spam.Label != "not_spam" {
+		t.Errorf("label %q", j.Spam.Label)
+	}
 	h.until("rspamd has learnt it", func() bool {
 		b, err := os.ReadFile(log)
 		return err == nil && strings.Contains(string(b), "learned message as ham: in.spam@signed.test")
@@ -249,16 +252,14 @@ func TestAMilterIsAskedInBothDirections(t *testing.T) {
 	addr, signed := startOpendkim(t)
 	h := filtered(t, "kind = 'milter'\naddress = 'inet:"+addr+"'\ntimeout = '60s'\n")
 	h.must("mailbox", "mode", h.dev.Mailbox, "autonomous")
-	h.wantState(h.comesIn(signed), "received")
+	h.judged(h.comesIn(signed)).want(t, "received", "clean", "milter", "")
 	broken := strings.Replace(signed, "noon", "nine", 1)
-	h.wantState(h.comesIn(broken), "quarantined")
+	h.judged(h.comesIn(broken)).want(t, "quarantined", "quarantined", "milter", "bad DKIM signature data")
 
 	said := h.login().deliver(h.dev.Mailbox, []string{"b@dest.test"}, h.message("plain"), "250")
 	id := queuedAs.FindStringSubmatch(said)[1]
 	h.until("it is sent", func() bool { return h.state(id) == "sent" })
-	if got, want := h.verdicts(), "in clean 1, in quarantined 1, out clean 1"; got != want {
-		t.Errorf("verdicts: %s, want %s", got, want)
-	}
+	h.judged(id).want(t, "sent", "clean", "milter", "")
 }
 
 // While the filter is down mail is refused for now, or taken and flagged.
@@ -271,9 +272,6 @@ func TestAFilterThatIsDownRefusesOrFlags(t *testing.T) {
 	}
 	h = filtered(t, settings+"when_down = 'accept-flagged'\n")
 	h.login().deliver(h.dev.Mailbox, []string{"b@dest.test"}, h.message("taken"), "250")
-	h.wantState(h.only("taken").ID, "held") // as in gated_send
-	h.wantState(h.comesIn(fromWorld("in", "Hello")), "received")
-	if got, want := h.verdicts(), "in flagged 1, out flagged 1"; got != want {
-		t.Errorf("verdicts: %s, want %s", got, want)
-	}
+	h.judged(h.only("taken").ID).want(t, "held", "flagged", "rspamd", "it is down")
+	h.judged(h.comesIn(fromWorld("in", "Hello"))).want(t, "received", "flagged", "rspamd", "it is down")
 }
