@@ -64,10 +64,6 @@ func (s *Server) shownMail(ctx context.Context, box mail.Address, text string) (
 	return m, err
 }
 
-var errAutomatic = &refusal{status: http.StatusConflict,
-	text: "this mail was sent by a program, which reads no answers",
-	hint: "write to a person with send_email, if somebody must be told"}
-
 // answerable returns to whom an answer to a mail goes: to Reply-To or else to From,
 // and to the recipients of a mail that the mailbox sent itself. What a program sent is
 // not answered (RFC 3834, section 2): two of them would go on for ever.
@@ -75,8 +71,9 @@ func answerable(m *mail.Mail) (to []mail.Address, _ error) {
 	switch {
 	case m.Direction == mail.Outgoing:
 		to = m.Header.To
-	case m.Notice != nil, m.Envelope.From.IsZero(), automatic(m.Header):
-		return nil, errAutomatic
+	case m.NoAnswer() != "":
+		return nil, &refusal{status: http.StatusConflict, text: "this mail is not to be answered: " + m.NoAnswer(),
+			hint: "write to a person with send_email, if somebody must be told"}
 	case len(m.Header.ReplyTo) > 0:
 		to = m.Header.ReplyTo
 	case !m.Header.From.IsZero():
@@ -88,9 +85,6 @@ func answerable(m *mail.Mail) (to []mail.Address, _ error) {
 	}
 	return to, nil
 }
-
-// automatic reports whether a program sent a mail, by its own word (RFC 3834, section 5).
-func automatic(h mail.Header) bool { return h.Auto != "" && h.Auto != "no" }
 
 // quote appends what a mail says to a draft.
 func (s *Server) quote(ctx context.Context, c caller, m *mail.Mail, d *api.Draft) error {

@@ -60,7 +60,7 @@ func TestAReplyIsAddressedAndThreadedAsAMailProgramDoes(t *testing.T) {
 		{"a subject with a line break in it", []string{"Subject: =?utf-8?q?x=0D=0ABcc=3A_eve=40evil.example?="},
 			map[string]string{"Subject": `Re: x\x0d\x0aBcc: eve@evil.example`, "Bcc": ""}, false},
 		{"no Message-ID", []string{"Message-ID:"}, map[string]string{"In-Reply-To": "", "References": ""}, false},
-		{"a mailing list", []string{"List-Id: <list.b.example>"}, map[string]string{"To": ada}, false},
+		{"what programs should know", nil, map[string]string{"Auto-Submitted": "auto-replied"}, false},
 		{"written by a person, it says", []string{"Auto-Submitted: no"}, map[string]string{"To": ada}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -127,6 +127,7 @@ func TestWhatAProgramSentIsNotAnswered(t *testing.T) {
 	for _, value := range []string{"auto-replied", "auto-generated", "Auto-Notified; x=y", "nonsense !"} {
 		ids[value] = string(h.arrive(brought(with(adasMail, "Auto-Submitted: "+value))).ID)
 	}
+	ids["a mailing list"] = string(h.arrive(brought(with(adasMail, "List-Id: <list.b.example>"))).ID)
 	ids["nobody to answer"] = string(h.arrive(brought(with(adasMail, "From: undisclosed"))).ID)
 	before := h.stored()
 	for name, id := range ids {
@@ -192,4 +193,28 @@ func (h *fixture) hiddenMails() map[string]mail.ID {
 	}
 	out["erased"] = erased.ID
 	return out
+}
+
+// Two installations whose agents answer whatever comes would write to each other for ever:
+// an answer says that a program wrote it, and the other side does not answer that.
+func TestTwoInstallationsDoNotAnswerEachOther(t *testing.T) {
+	one, two := newFixture(t), newFixture(t)
+	first := one.arrive(brought(adasMail))
+	answer := one.replied(string(first.ID), `{"markdown":"Yes."}`)
+	raw, err := one.Queue.Raw(t.Context(), mail.ID(answer.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := two.arrive(brought(strings.ReplaceAll(string(raw), "\r\n", "\n")))
+	if r := two.do("sender", "POST", replyTo+string(m.ID), `{"markdown":"And you?"}`); r.status != 409 {
+		t.Errorf("the other installation answers: %d %s", r.status, r.body)
+	}
+	fresh, err := one.Queue.Raw(t.Context(), mail.ID(one.held().ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = two.arrive(brought(strings.ReplaceAll(string(fresh), "\r\n", "\n")))
+	if r := two.do("sender", "POST", replyTo+string(m.ID), `{"markdown":"And you?"}`); r.status != 409 {
+		t.Errorf("the other installation answers a first mail of a program: %d %s", r.status, r.body)
+	}
 }

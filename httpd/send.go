@@ -178,7 +178,7 @@ func (s *Server) submission(ctx context.Context, c caller, box mail.Address, d a
 		raw, err = message.Compose(message.Draft{
 			From: box, FromName: from, To: lists[0], Cc: lists[1],
 			Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
-			InReplyTo: d.InReplyTo, References: references(d),
+			InReplyTo: d.InReplyTo, References: references(d), Answer: d.InReplyTo != "",
 		})
 		return err
 	})
