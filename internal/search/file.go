@@ -115,6 +115,11 @@ func (f *file) prepare(ctx context.Context) error {
 	if err != nil {
 		return broken(err)
 	}
+	return f.record()
+}
+
+// record notes which files are open.
+func (f *file) record() (err error) {
 	for _, p := range paths(f.path)[:2] {
 		if f.seen[p], err = os.Lstat(p); err != nil {
 			return broken(err)
@@ -122,6 +127,15 @@ func (f *file) prepare(ctx context.Context) error {
 	}
 	f.size = f.seen[f.path].Size()
 	return nil
+}
+
+// resume goes on after a query that was interrupted: the driver has closed the connection
+// then, and its log with it, so that the next connection has files of its own.
+func (f *file) resume(ctx context.Context) error {
+	if err := f.checkpoint(ctx); err != nil {
+		return err
+	}
+	return f.record()
 }
 
 // checkpoint moves what the log holds into the file, and empties the log: it may hold

@@ -188,13 +188,28 @@ func (f *file) place(ctx context.Context, id mail.ID) (n int64, err error) {
 	return n, broken(err)
 }
 
-// queryTime is how long a query may take. The next one waits for it.
+// limited makes a query that ends by its time alone: a client that goes away does not
+// interrupt it, because that costs a new connection. An error is one of the file.
+func (x *Index) limited(
+	ctx context.Context, f *file, box mail.Address, q query, before mail.ID, limit int,
+) (ids []mail.ID, slow bool, err error) {
+	whole := context.WithoutCancel(ctx)
+	end, cancel := context.WithTimeout(whole, x.patience)
+	defer cancel()
+	if ids, err = f.find(end, box, q, before, limit); end.Err() == nil || err == nil {
+		return ids, false, err
+	}
+	return nil, true, f.resume(whole)
+}
+
+// queryTime is how long a query may take, and may wait for those before it.
 const queryTime = time.Second
 
 // Errors of a search that is not made.
 var (
 	errBuilding = mail.ErrUnavailable.Errorf("the search index is being built; try again later, or leave query out")
 	errSlow     = mail.ErrUnavailable.Errorf("this search takes too long; look for rarer words, or for fewer days")
+	errBusy     = mail.ErrUnavailable.Errorf("too many searches at the same time; try again later")
 )
 
 // Search returns the ids of the mail of a mailbox that a query finds, newest first,
@@ -209,22 +224,25 @@ func (x *Index) Search(
 	if err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeout(ctx, queryTime)
+	wait, cancel := context.WithTimeout(ctx, x.patience)
 	defer cancel()
-	err = x.use(limited, func(f *file) (err error) {
+	slow := false
+	err = x.use(wait, func(f *file) (err error) {
 		if !x.ready.Load() {
 			return errBuilding
 		}
 		if err = f.intact(); err == nil {
-			ids, err = f.find(limited, box, q, before, limit)
+			ids, slow, err = x.limited(ctx, f, box, q, before, limit)
 		}
 		return err
 	})
 	switch {
+	case slow:
+		return nil, errSlow
 	case err == nil || ctx.Err() != nil:
 		return ids, err
-	case limited.Err() != nil:
-		return nil, errSlow.Because(err)
+	case wait.Err() != nil:
+		return nil, errBusy
 	case errors.Is(err, errBuilding):
 		return nil, err
 	}

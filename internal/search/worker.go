@@ -56,11 +56,13 @@ type Index struct {
 	renew atomic.Bool // the file is to be made anew
 	doubt atomic.Bool // the file is to be checked
 	wake  chan struct{}
+
+	patience time.Duration // queryTime, but for tests
 }
 
 // New returns an index that is not open yet: Run opens it.
 func New(o Options) *Index {
-	x := &Index{o: o, turn: make(chan *file, 1), wake: make(chan struct{}, 1)}
+	x := &Index{o: o, turn: make(chan *file, 1), wake: make(chan struct{}, 1), patience: queryTime}
 	x.turn <- nil
 	return x
 }
