@@ -29,7 +29,7 @@ func (s *Server) email(ctx context.Context, c caller, in api.EmailRequest) (out 
 		return out, err
 	}
 	m, err := s.o.Queue.Mail(ctx, id)
-	if errors.Is(err, mail.ErrNotFound) || err == nil && m.Mailbox.Key() != box.Key() {
+	if errors.Is(err, mail.ErrNotFound) || err == nil && (m.Mailbox.Key() != box.Key() || !m.Visible()) {
 		return out, missing("mail")
 	}
 	if err == nil && m.Direction == mail.Incoming {

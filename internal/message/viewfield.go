@@ -45,7 +45,7 @@ var usualFields = map[string]func(string) bool{
 	"content-type":              usualParams("boundary", "charset", "format", "delsp", "name", "type", "start"),
 	"content-transfer-encoding": oneOf("7bit", "8bit", "binary", "base64", "quoted-printable"),
 	"content-language":          anything, "user-agent": anything, "x-mailer": anything,
-	"auto-submitted": oneOf("no", "auto-generated"), "x-ai-generated": oneOf("true"),
+	"auto-submitted": oneOf("no", "auto-generated", "auto-replied"), "x-ai-generated": oneOf("true"),
 }
 
 // usualPartFields are those of a part that is no message.
