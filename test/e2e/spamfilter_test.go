@@ -212,7 +212,8 @@ func TestRspamdIsAskedInBothDirections(t *testing.T) {
 		"controller = 'http://%s'\ncontroller_password_file = '%s'\n", worker, controller, word))
 	h.must("mailbox", "mode", h.dev.Mailbox, "autonomous")
 	send := func(subject, text string) string {
-		said := h.login().deliver(h.dev.Mailbox, []string{"b@dest.test"}, strings.Replace(h.message(subject), "Hello.", text, 1), "250")
+		said := h.login().deliver(h.dev.Mailbox, []string{"b@dest.test"},
+			strings.Replace(h.message(subject), "Hello.", text, 1), "250")
 		return queuedAs.FindStringSubmatch(said)[1]
 	}
 	clean, flagged, held := send("out clean", "Hello"), send("out prize", "Hello"), send("out spam", gtube)
