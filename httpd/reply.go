@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
-
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
@@ -118,7 +116,7 @@ func elsewhere(m *mail.Mail) bool {
 		return false
 	}
 	for _, a := range m.Header.ReplyTo {
-		if !sameOrganisation(a.Domain(), m.Header.From.Domain()) {
+		if message.Organization(a.Domain()) != message.Organization(m.Header.From.Domain()) {
 			return true
 		}
 	}
@@ -128,11 +126,4 @@ func elsewhere(m *mail.Mail) bool {
 func elsewhereText(m *mail.Mail) string {
 	return fmt.Sprintf("answers to this mail go to %s, and it is from %s: another organisation",
 		strings.Join(addresses(m.Header.ReplyTo), ", "), orNobody(m.Header.From))
-}
-
-// sameOrganisation reports whether two domains are registered as one.
-func sameOrganisation(a, b string) bool {
-	x, errA := publicsuffix.EffectiveTLDPlusOne(a)
-	y, errB := publicsuffix.EffectiveTLDPlusOne(b)
-	return a == b || errA == nil && errB == nil && x == y
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/emersion/go-msgauth/dmarc"
-	"golang.org/x/net/publicsuffix"
 
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/resolver"
 	"github.com/multimail/multimail/mail"
 )
@@ -105,17 +105,7 @@ func (e *examination) aligned(author string, p *dmarcPolicy) (result, detail str
 // aligned reports whether two domains are the same or, if the alignment is not strict,
 // have the same organizational domain.
 func aligned(strict bool, a, b string) bool {
-	return a == b || !strict && organization(a) == organization(b)
-}
-
-// organization returns the organizational domain of a domain: one label more than a
-// public suffix, or the domain itself if it is one.
-func organization(domain string) string {
-	org, err := publicsuffix.EffectiveTLDPlusOne(domain)
-	if err != nil {
-		return domain
-	}
-	return org
+	return a == b || !strict && message.Organization(a) == message.Organization(b)
 }
 
 // dmarcPolicy is a record, and what it demands for one domain.
@@ -136,7 +126,7 @@ func (l *lookup) policy(domain string) (*dmarcPolicy, error) {
 	if err == nil {
 		return &dmarcPolicy{record: record, demand: lowered(string(record.Policy), tags)}, nil
 	}
-	org := organization(domain)
+	org := message.Organization(domain)
 	if !errors.Is(err, dmarc.ErrNoPolicy) || org == domain {
 		return nil, err
 	}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/publicsuffix"
-
 	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/mail"
 )
@@ -159,11 +157,7 @@ func (f *findings) replies(seen *message.Review) {
 
 // organisation returns the organisational domain of an address item, "" for none.
 func organisation(item string) string {
-	domain := strings.ToLower(strings.Trim(item[strings.LastIndexByte(item, '@')+1:], "<> \t"))
-	if org, err := publicsuffix.EffectiveTLDPlusOne(domain); err == nil {
-		return org
-	}
-	return domain
+	return message.Organization(strings.ToLower(strings.Trim(item[strings.LastIndexByte(item, '@')+1:], "<> \t")))
 }
 
 // links judges the targets.
