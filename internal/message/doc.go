@@ -26,7 +26,8 @@
 // A stranger's bytes are read by incoming.go, which refuses nothing: lenient.go
 // brings them into the form that the others cut, author.go and conversation.go
 // read what only strangers write in such ways. rawfield.go gives their fields, as they
-// stand in the bytes, to those who judge where a mail is from.
+// stand in the bytes, to those who judge where a mail is from; organization.go says
+// which domains belong to one owner.
 //
 // The approver is shown a [Review]: review.go says what is in it, viewer.go walks
 // the tree. viewheader.go and viewfield.go show fields, viewpart.go parts and
