@@ -13,16 +13,13 @@ type declaration struct {
 	important   bool
 }
 
-// maxDeclarations bounds what is read of one rule or style attribute.
-const maxDeclarations = 200
-
 // parseDeclarations reads a style as browsers do, which leave out what they do
 // not understand: escapes are undone, and a semicolon in quotes or parentheses
 // ends nothing.
 func parseDeclarations(css string) []declaration {
 	css = withoutCSSComments(css)
 	var out []declaration
-	for css != "" && len(out) < maxDeclarations {
+	for css != "" {
 		var one string
 		one, css = cutOutside(css, ';')
 		name, value, ok := strings.Cut(one, ":")
@@ -131,11 +128,8 @@ type cascade struct {
 	work  int // steps of matching that are left
 }
 
-// What is read of the style sheets of one page.
-const (
-	maxRules = 5000
-	maxNest  = 8 // levels of @media and @supports
-)
+// maxNest is how many levels of @media and @supports are read.
+const maxNest = 8
 
 // add reads a style sheet.
 func (c *cascade) add(css string) {
@@ -145,7 +139,7 @@ func (c *cascade) add(css string) {
 
 // block reads rules up to the end of css.
 func (c *cascade) block(css string, depth int) {
-	for css != "" && c.count < maxRules {
+	for css != "" {
 		css = strings.TrimLeft(css, " \t\r\n\f};")
 		if strings.HasPrefix(css, "@") {
 			if end := strings.IndexAny(css, ";{"); end >= 0 && css[end] == ';' {
@@ -160,7 +154,10 @@ func (c *cascade) block(css string, depth int) {
 		switch {
 		case !strings.HasPrefix(head, "@"):
 			c.rule(head, body)
-		case depth < maxNest && applies(lowerASCII(head)):
+		case !applies(lowerASCII(head)):
+		case depth == maxNest: // what it hides would be shown
+			c.work = -1
+		default:
 			c.block(body, depth+1)
 		}
 	}
@@ -250,7 +247,8 @@ func (c *cascade) rule(selectors, body string) {
 	if c.rules == nil {
 		c.rules = map[string][]*cssRule{}
 	}
-	for selectors != "" && c.count < maxRules {
+	hiding := slices.DeleteFunc(slices.Clone(decls), func(d declaration) bool { return !hides(d) })
+	for selectors != "" {
 		var one string
 		one, selectors = cutOutside(selectors, ',')
 		s, ok := parseSelector(strings.TrimSpace(one))
@@ -260,7 +258,7 @@ func (c *cascade) rule(selectors, body string) {
 		c.count++
 		r := &cssRule{selector: s, decls: decls, order: c.count}
 		if s.unsure { // then only what hides by itself counts
-			r.decls = slices.DeleteFunc(slices.Clone(decls), func(d declaration) bool { return !hides(d) })
+			r.decls = hiding
 		}
 		c.rules[s.key()] = append(c.rules[s.key()], r)
 	}

@@ -265,6 +265,7 @@ func (c *cascade) matching(e *tagged, around []*tagged) (out []*cssRule, enough 
 	for _, class := range e.classes {
 		keys = append(keys, "."+class)
 	}
+	c.work -= len(keys)
 	for _, key := range keys {
 		for _, r := range c.rules[key] {
 			steps := 0

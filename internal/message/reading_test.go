@@ -69,6 +69,13 @@ var hiding = []struct{ name, page string }{
 	{"media of this screen", `<style>@media (min-width:600px){.x{display:none}}</style><p class=x>evil`},
 	{"body without a tag", `<style>body{display:none}</style><p>evil`},
 	{"body behind the text", `<p>evil</p><body style="display:none">`},
+	{"behind many declarations", `<p style="` + strings.Repeat("--a:b;", 500) + `display:none">evil`},
+	{"behind many rules", `<style>` + strings.Repeat(".b{color:#111}", 9000) +
+		`.x{display:none}</style><p class="x">evil`},
+	{"behind many classes", `<style>.x{display:none}</style>` +
+		`<p class="` + strings.Repeat("b ", 200) + `x">evil`},
+	{"in nested rules", `<style>` + strings.Repeat("@media all{", 8) + `.x{display:none}` +
+		strings.Repeat("}", 8) + `</style><p class="x">evil`},
 	{"behind deep nesting", strings.Repeat("<div>", maxSeen) + `<p style="display:none">evil`},
 	{"a variable", `<p style="--x:none;display:var(--x)">evil`},
 	{"formatting that goes on", `<p><b style="color:white">evil</p>evil`},
@@ -84,6 +91,14 @@ func TestHiddenTextIsDroppedAndMarked(t *testing.T) {
 		if strings.Contains(r.Text, "evil") || !r.HiddenText || !strings.Contains(r.Text, "good") {
 			t.Errorf("%s: %q hidden=%t", tt.name, r.Text, r.HiddenText)
 		}
+	}
+}
+
+func TestRulesDeeperThanAreReadHideThePage(t *testing.T) {
+	r := readHTML(`<style>` + strings.Repeat("@media all{", maxNest+1) + `.x{display:none}` +
+		strings.Repeat("}", maxNest+1) + `</style><p>good<p class="x">evil`)
+	if r.Text != "" || !r.HiddenText || len(r.Warnings) == 0 {
+		t.Errorf("%q hidden=%t %q", r.Text, r.HiddenText, r.Warnings)
 	}
 }
 

@@ -229,14 +229,8 @@ func taggedOf(t html.Token) *tagged {
 	}
 	e.id = lowerASCII(strings.TrimSpace(e.attrs["id"]))
 	e.classes = strings.Fields(lowerASCII(e.attrs["class"]))
-	if len(e.classes) > maxClasses {
-		e.classes = e.classes[:maxClasses]
-	}
 	return e
 }
-
-// maxClasses is how many classes of one element are looked up.
-const maxClasses = 50
 
 // neverSeen are elements whose text no mail program shows in its place.
 var neverSeen = map[string]string{
