@@ -68,6 +68,9 @@ func (p *pile) grows(r rune) bool {
 }
 
 func needsNeutral(s string) bool {
+	if plain(s) {
+		return false
+	}
 	var marks pile
 	for i, r := range s {
 		if marks.grows(r) || IsInvisible(r) {
@@ -80,6 +83,17 @@ func needsNeutral(s string) bool {
 		}
 	}
 	return false
+}
+
+// plain reports whether s is ASCII that is seen, with its line ends and tabs. Most text
+// is, and this is quicker than asking of each rune.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= 0x7f || c < ' ' && c != '\n' && c != '\t' {
+			return false
+		}
+	}
+	return true
 }
 
 // IsInvisible reports whether Neutralise escapes r.

@@ -21,7 +21,9 @@ func standsFor(text, page string) bool {
 	return err == nil && strings.TrimSpace(page) == strings.TrimSpace(htmlFrame(want))
 }
 
-func unixLines(s string) string { return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s) }
+func unixLines(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
+}
 
 // plainElements are shown as running text by every program, wherever they
 // stand, and change neither a word nor its order; true starts a new word.

@@ -3,6 +3,7 @@ package message
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/multimail/multimail/mail"
 )
@@ -214,5 +215,5 @@ func withoutZeroWidth(s string) (out string, dropped bool) {
 // around it. Controls and what changes the direction of text are not among these:
 // they are neutralised.
 func isZeroWidth(r rune) bool {
-	return mail.IsInvisible(r) && !mail.IsControl(r) && !mail.IsBidi(r) && !unicode.Is(unicode.Zs, r)
+	return r >= utf8.RuneSelf && mail.IsInvisible(r) && !mail.IsControl(r) && !mail.IsBidi(r) && !unicode.Is(unicode.Zs, r)
 }
