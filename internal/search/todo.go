@@ -68,15 +68,18 @@ type job struct {
 	mail *mail.Mail // nil: the mailbox may not see it, or its record is damaged
 }
 
-// jobs returns the next mail that was noted.
-func (x *Index) jobs(ctx context.Context, limit int) (out []job, err error) {
+// jobs returns the next mail that was noted, and for how long the first of it has waited.
+func (x *Index) jobs(ctx context.Context, limit int) (out []job, lag time.Duration, err error) {
 	err = x.o.DB.View(ctx, func(tx store.Tx) error {
-		out = nil
+		out, lag = nil, 0
 		return space.Scan(tx, store.Prefix(todoPrefix), func(key string, value []byte) error {
 			if len(out) == limit {
 				return store.Stop
 			}
 			j := job{id: mail.ID(strings.TrimPrefix(key, todoPrefix)), note: parseNote(value)}
+			if len(out) == 0 {
+				lag = tx.Now().Sub(j.note.since)
+			}
 			m, err := x.o.Ledger.Load(tx, j.id)
 			if err == nil && m.Visible() {
 				j.mail = m
@@ -88,7 +91,7 @@ func (x *Index) jobs(ctx context.Context, limit int) (out []job, err error) {
 			return nil
 		})
 	})
-	return out, err
+	return out, lag, err
 }
 
 // done takes jobs off the list, but for those that were noted again.

@@ -44,6 +44,8 @@ const (
 	gather = 100 * time.Millisecond
 	// look is how often the files are looked at when there is nothing to do.
 	look = 10 * time.Second
+	// maxLag is how old a note may become while mail comes in; see pace.
+	maxLag = time.Minute
 	// maxPause is how long the index rests at most after an error.
 	maxPause = time.Minute
 )
@@ -58,6 +60,7 @@ type Index struct {
 	wake  chan struct{}
 
 	patience time.Duration // queryTime, but for tests
+	lag      time.Duration // how long the oldest mail that was noted had waited at the last step; of Run alone
 }
 
 // New returns an index that is not open yet: Run opens it.
@@ -125,7 +128,7 @@ func (x *Index) Run(ctx context.Context) {
 			sleep(ctx, pause)
 		case more:
 			pause = 0
-			sleep(ctx, pace(time.Since(begun), closed(written)))
+			sleep(ctx, pace(time.Since(begun), x.lag, closed(written)))
 		default:
 			pause = 0
 			if x.await(ctx, written) {
@@ -148,13 +151,15 @@ func (x *Index) await(ctx context.Context, written <-chan struct{}) bool {
 	return false
 }
 
-// pace is how long the index rests after it has worked: while mail comes in, for nine
-// times as long, so that the mail comes first.
-func pace(worked time.Duration, busy bool) time.Duration {
-	if busy {
-		return 9 * worked
+// pace is how long the index rests after it has worked. While mail comes in, it takes a
+// tenth of the time of one processor, and more the longer the oldest mail has waited: all
+// of it after maxLag. So the mail comes first, and the index is late by a bounded time.
+func pace(worked, lag time.Duration, busy bool) time.Duration {
+	if !busy {
+		return 0
 	}
-	return 0
+	left := 1 - float64(min(max(lag, 0), maxLag))/float64(maxLag)
+	return time.Duration(9 * left * float64(worked))
 }
 
 func closed(ch <-chan struct{}) bool {
@@ -258,7 +263,8 @@ func (x *Index) shut() {
 // follow brings the index to what the ledger says of the mail that was noted, and
 // reports whether there may be more of it.
 func (x *Index) follow(ctx context.Context) (more bool, err error) {
-	jobs, err := x.jobs(ctx, maxBatch)
+	jobs, lag, err := x.jobs(ctx, maxBatch)
+	x.lag = lag
 	if err != nil || len(jobs) == 0 {
 		return false, err
 	}

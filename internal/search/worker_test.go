@@ -223,7 +223,7 @@ func TestWorkThatWasDoneAndNotNotedIsDoneAgain(t *testing.T) {
 func TestMailThatIsNotedWhileItIsLookedAtStaysOnTheList(t *testing.T) {
 	f := build(t)
 	id := f.put(letter{subject: "common", incoming: true})
-	jobs, err := f.x.jobs(t.Context(), 10)
+	jobs, _, err := f.x.jobs(t.Context(), 10)
 	if err != nil || len(jobs) != 1 || jobs[0].mail == nil {
 		t.Fatalf("%+v, %v", jobs, err)
 	}
