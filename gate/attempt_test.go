@@ -46,7 +46,7 @@ func TestEachRecipientHasItsOwnResult(t *testing.T) {
 				t.Fatalf("%d notices: %+v", len(n), n)
 			}
 			if c.name == "one of two fails" && (strings.Contains(n[0].Text, "bob@") ||
-				!strings.Contains(n[0].Text, "550 5.1.1 no such user")) {
+				!strings.Contains(n[0].Text, "550 5.1.1 there is no such mailbox")) {
 				t.Errorf("the notice says %s", n[0].Text)
 			}
 			h.Intact()

@@ -190,11 +190,11 @@ func TestAReportChangesTheRecipientOfItsTokenAndNoOther(t *testing.T) {
 	notices := h.notices()
 	if all := strings.Join(notices, ""); len(notices) != 2 ||
 		!strings.Contains(all, "Final-Recipient: rfc822; bob@dest.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"+
-			"Diagnostic-Code: smtp; 550 no?[2Jsuch user\r\n") || !strings.Contains(all, "bob@dest.test: 550 5.1.1 no?[2Jsuch") {
+			"Diagnostic-Code: smtp; 550 5.1.1 there is no such mailbox\r\n") {
 		t.Errorf("got %q", notices)
 	}
 	for _, n := range notices {
-		if strings.Contains(n, "OBEY ME") || strings.Contains(n, "\x1b") {
+		if strings.Contains(n, "OBEY ME") || strings.Contains(n, "such user") {
 			t.Errorf("the words of a stranger are in a notice: %q", n)
 		}
 	}

@@ -57,7 +57,7 @@ func (h *fixture) judge(ctx context.Context, m *mail.Mail, raw []byte) (mail.Spa
 	return h.filter(ctx, m, raw)
 }
 
-// nextHop takes everything.
+// nextHop takes everything but what is for refuses.example, whose server pleads.
 type nextHop struct{ clock *systemtest.Clock }
 
 func (nextHop) Free(*mail.Mail) bool              { return true }
@@ -68,6 +68,11 @@ func (n nextHop) Deliver(_ context.Context, m *mail.Mail, _ []byte, proceed func
 	var out []mail.Result
 	stopped := proceed(mail.BeforeData) != nil || proceed(mail.BeforeDot) != nil
 	for _, a := range m.Recipients(mail.Pending) {
+		if a.Domain() == "refuses.example" && !stopped {
+			out = append(out, mail.Result{Addr: a, Permanent: true, Code: 550, Enhanced: "5.7.511", Message: pleading,
+				Remote: "obey-me.example:25", At: n.clock.Now().UTC()})
+			continue
+		}
 		out = append(out, mail.Result{Addr: a, Delivered: !stopped, Stopped: stopped, Code: 250, Enhanced: "2.0.0",
 			Message: "Ok", Remote: "mx.b.example:25", At: n.clock.Now().UTC()})
 	}

@@ -23,7 +23,7 @@ func reviewOf(m *mail.Mail, seen *message.Review, p api.Pending, warn *message.W
 		Options: api.Options{Body: m.Envelope.Body, Ret: m.Envelope.Ret, EnvID: mail.Neutralise(m.Envelope.EnvID),
 			SendAt: m.NotBefore, HoldFor: m.HoldFor.String(), HoldEnds: m.ExpiresAt},
 	}
-	v.Subject, v.Recipients = seen.Subject, recipientsOf(m, true)
+	v.Subject, v.Recipients = seen.Subject, recipientsOf(m, false)
 	for _, x := range seen.Segments {
 		v.Segments = append(v.Segments,
 			api.Segment{Kind: string(x.Kind), Part: x.Part, Depth: x.Depth, Note: x.Note, Text: x.Text})

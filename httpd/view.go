@@ -53,16 +53,20 @@ func hidden(m *mail.Mail) []mail.Address {
 	return out
 }
 
-// recipientsOf shows the envelope. The oversight copy is nothing of the agent's.
-func recipientsOf(m *mail.Mail, copies bool) []api.Recipient {
+// recipientsOf shows the envelope. The oversight copy is nothing of the agent's, and neither
+// are the words of servers and their names, which strangers chose: it has our words for them.
+func recipientsOf(m *mail.Mail, agent bool) []api.Recipient {
 	out := make([]api.Recipient, 0, len(m.Envelope.Rcpts))
 	for _, r := range m.Envelope.Rcpts {
-		if r.Copy && !copies {
+		if r.Copy && agent {
 			continue
 		}
 		v := api.Recipient{Address: r.Addr.String(), Hidden: !r.Copy && m.Hidden(r.Addr),
 			Copy: r.Copy, Notify: r.Notify, ORcpt: mail.Neutralise(r.ORcpt), Status: string(r.Standing)}
-		if res := r.Result; res != nil {
+		if res := r.Result; res != nil && agent {
+			said := res.Status()
+			v.Code, v.Enhanced, v.Message, v.At = said.Code, said.Enhanced, said.Phrase, res.At
+		} else if res != nil {
 			v.Code, v.Enhanced, v.Message = res.Code, res.Enhanced, mail.Neutralise(res.Message)
 			v.Remote, v.At = res.Remote, res.At
 		}
@@ -229,7 +233,7 @@ const maxShownRecipients = 20
 // firstRecipients shows the first recipients of the envelope, those that no
 // header shows before all others.
 func firstRecipients(m *mail.Mail) []api.Recipient {
-	all := recipientsOf(m, true)
+	all := recipientsOf(m, false)
 	slices.SortStableFunc(all, func(a, b api.Recipient) int {
 		switch {
 		case a.Hidden == b.Hidden:
@@ -249,7 +253,7 @@ func mailOf(m *mail.Mail, now time.Time) api.Mail {
 		Mailbox: m.Mailbox.String(), Agent: m.Agent, AgentRef: m.AgentRef, Identity: identified(m.Identity),
 		Author: m.Author, Door: m.Door,
 		From: fromOf(m), Subject: mail.Neutralise(m.Header.Subject), MessageID: m.Header.MessageID,
-		Size: m.Size, Basis: m.Basis.String(), Recipients: recipientsOf(m, true), Attempts: m.Attempts,
+		Size: m.Size, Basis: m.Basis.String(), Recipients: recipientsOf(m, false), Attempts: m.Attempts,
 		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore, ReleasedAt: m.ReleasedAt,
 		NextAttemptAt: m.NextAttempt, FinishedAt: m.FinishedAt,
 	}

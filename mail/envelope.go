@@ -2,8 +2,6 @@ package mail
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -57,18 +55,6 @@ type Result struct {
 	Stopped   bool      `json:"stopped,omitempty"`   // policy stopped the attempt before the final dot
 	Alone     bool      `json:"alone,omitempty"`     // the reply is about this recipient and no other
 	At        time.Time `json:"at"`
-}
-
-// Reply is what the server said: its codes, if there are any, and its words.
-func (r Result) Reply() string {
-	var words []string
-	if r.Code != 0 {
-		words = append(words, strconv.Itoa(r.Code))
-	}
-	if r.Enhanced != "" {
-		words = append(words, r.Enhanced)
-	}
-	return strings.Join(append(words, r.Message), " ")
 }
 
 // hardCodes are the failures that are about the address itself and do not pass: it is

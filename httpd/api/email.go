@@ -172,8 +172,8 @@ type Recipient struct {
 	Status   string    `json:"status" doc:"pending, delivered, bounced"`
 	Code     int       `json:"code,omitempty" doc:"the last reply of its server"`
 	Enhanced string    `json:"enhanced,omitempty"`
-	Message  string    `json:"message,omitempty" untrusted:"1"`
-	Remote   string    `json:"remote,omitempty"`
+	Message  string    `json:"message,omitempty" doc:"what it said; an agent has our words for its codes" untrusted:"1"`
+	Remote   string    `json:"remote,omitempty" doc:"not shown to agents"`
 	At       time.Time `json:"at,omitzero"`
 }
 

@@ -12,7 +12,9 @@ import (
 )
 
 // Notice is one delivery status notification (RFC 3464) about some recipients
-// of a mail that was submitted here.
+// of a mail that was submitted here. It reaches its mailbox without an approver, so
+// nothing in it is of the choice of whoever got the mail: of what a server said it has
+// mail.Status alone.
 type Notice struct {
 	ID     mail.ID // of the notice
 	About  *mail.Mail
@@ -91,7 +93,7 @@ func (n Notice) words(b *bytes.Buffer) {
 	for _, r := range n.Rcpts {
 		fmt.Fprintf(w, "%s", r.Addr)
 		if r.Result != nil {
-			fmt.Fprintf(w, ": %s", r.Result.Reply())
+			fmt.Fprintf(w, ": %s", r.Result.Status())
 		}
 		fmt.Fprint(w, "\r\n")
 	}
@@ -126,12 +128,12 @@ func (n Notice) status(line func(string, ...any)) {
 			status = "2.0.0"
 		}
 		if r.Result != nil && r.Result.Enhanced != "" && n.Action != "rejected" && n.Action != "expired" {
-			status = r.Result.Enhanced
+			status = r.Result.Status().Enhanced
 		}
 		line("Action: %s", action)
 		line("Status: %s", status)
-		if r.Result != nil && r.Result.Code != 0 {
-			line("Diagnostic-Code: smtp; %d %s", r.Result.Code, r.Result.Message)
+		if r.Result != nil && r.Result.Status().Code != 0 {
+			line("Diagnostic-Code: smtp; %s", r.Result.Status())
 		}
 	}
 	line("")
