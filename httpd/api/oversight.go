@@ -141,7 +141,7 @@ type Field struct {
 type Warning struct {
 	Code string `json:"code"`
 	Part string `json:"part,omitempty"`
-	Text string `json:"text"`
+	Text string `json:"text" doc:"it may quote the mail" untrusted:"1"`
 }
 
 // Options are the delivery options of the whole mail; those of a recipient

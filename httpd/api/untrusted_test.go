@@ -51,7 +51,7 @@ var ours = map[string]string{
 	"Suppressions": "Cursor",
 	"Tags":         "Tags", // of who reads the mailbox
 	"Thread":       "ThreadID Participants Cursor",
-	"Warning":      "Code Part Text",
+	"Warning":      "Code Part",
 }
 
 func TestEveryTextInTheAnswersOfToolsIsOursOrDeclaredUntrusted(t *testing.T) {
