@@ -12,9 +12,11 @@ import (
 const maxPart = 998
 
 // filter is what a list of a mailbox is to show. The ids of its mail sort by time,
-// so times bound the list as ids do, and nothing outside them is read.
+// so times bound the list as ids do, and nothing outside them is read. since bounds it
+// too, in the order in which the mailbox got its mail.
 type filter struct {
-	from, end       mail.ID // older than from, "" for the newest; newer than end
+	cursor, since   mail.ID
+	before, end     mail.ID // older than before, "" for the newest; newer than end
 	status          string
 	sender, subject string // parts, in lower case
 	attachments     bool
@@ -29,28 +31,39 @@ func filterOf(in api.EmailQuery) (f filter, err error) {
 	if f.subject, err = part("subject_contains", in.SubjectContains); err != nil {
 		return f, err
 	}
-	if f.from, err = queryID("cursor", in.Cursor); err != nil {
+	if f.cursor, err = queryID("cursor", in.Cursor); err != nil {
 		return f, err
 	}
-	if f.end, err = queryID("since_id", in.SinceID); err != nil {
+	if f.since, err = queryID("since_id", in.SinceID); err != nil {
 		return f, err
 	}
 	before, err := queryDate("date_before", in.DateBefore)
 	if err != nil {
 		return f, err
 	}
-	if first := mail.FirstID(before); !before.IsZero() && (f.from == "" || first < f.from) {
-		f.from = first
+	if !before.IsZero() {
+		f.before = mail.FirstID(before)
 	}
 	after, err := queryDate("date_after", in.DateAfter)
 	if err != nil {
 		return f, err
 	}
 	if !after.IsZero() { // one millisecond earlier: end itself is not shown
-		f.end = max(f.end, mail.FirstID(after.Add(-time.Nanosecond).Truncate(time.Millisecond)))
+		f.end = mail.FirstID(after.Add(-time.Nanosecond).Truncate(time.Millisecond))
 	}
 	return f, nil
 }
+
+// from is below which id a list by ids begins.
+func (f filter) from() mail.ID {
+	if f.before != "" && (f.cursor == "" || f.before < f.cursor) {
+		return f.before
+	}
+	return f.cursor
+}
+
+// within reports whether an id is between the times of the filter.
+func (f filter) within(id mail.ID) bool { return id > f.end && (f.before == "" || id < f.before) }
 
 // part reads a part of a text that is looked for.
 func part(name, text string) (string, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/inbox"
@@ -23,14 +22,35 @@ func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out a
 	if err != nil {
 		return out, err
 	}
-	if in.Query != "" {
-		return s.search(ctx, box, in, f)
+	var last latest // read first: what comes meanwhile is for the next request
+	if in.Cursor == "" {
+		if last, err = s.latest(ctx, box); err != nil {
+			return out, err
+		}
 	}
+	switch {
+	case in.Query != "":
+		out, err = s.search(ctx, box, in, f)
+	case f.since != "":
+		out, err = s.since(ctx, box, in, f, last.at)
+	default:
+		out, err = s.byID(ctx, box, in, f)
+	}
+	if out.SinceID = string(last.id); in.Cursor == "" && last.id == "" {
+		out.SinceID = in.SinceID
+	}
+	return out, err
+}
+
+// byID lists the mail of a mailbox by its ids, newest first.
+func (s *Server) byID(
+	ctx context.Context, box mail.Address, in api.EmailQuery, f filter,
+) (out api.Emails, _ error) {
 	fetch := func(before mail.ID, n int) ([]api.Summary, error) {
 		return s.emailPage(ctx, box, before, n, in)
 	}
 	list := newPage[api.Summary](in.Limit)
-	next, err := gather(s, list, f.from, fetch, func(v api.Summary) (mail.ID, *api.Summary, error) {
+	next, err := gather(s, list, f.from(), fetch, func(v api.Summary) (mail.ID, *api.Summary, error) {
 		id := mail.ID(v.ID)
 		if id <= f.end {
 			return id, nil, errEnd // everything further is older still
@@ -84,81 +104,4 @@ func (s *Server) emailPage(
 		all = append(all, itemOf(box, i, s.o.Now()))
 	}
 	return all, nil
-}
-
-// items lists the inbox, newest first.
-func (s *Server) items(
-	ctx context.Context, box mail.Address, f inbox.Filter, limit int,
-) (list []inbox.Item, err error) {
-	err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		list, err = s.o.Inbox.List(tx, box, f, "", limit)
-		return err
-	})
-	return list, err
-}
-
-// maxWait is the longest that a request waits: clients and proxies give up after a
-// minute.
-const maxWait = 45 * time.Second
-
-// waitFor is how long a request waits that asks for so many seconds.
-func waitFor(seconds int) time.Duration { return min(time.Duration(seconds)*time.Second, maxWait) }
-
-// wait answers when mail that fits comes into the inbox.
-func (s *Server) wait(ctx context.Context, c caller, in api.WaitQuery) (out api.Waited, _ error) {
-	box, err := c.reaches(in.Mailbox)
-	if err != nil {
-		return out, err
-	}
-	f, err := filterOf(api.EmailQuery{Sender: in.Sender, SubjectContains: in.SubjectContains, SinceID: in.SinceID})
-	if err != nil {
-		return out, err
-	}
-	limit := waitFor(in.TimeoutSeconds)
-	start, waited := s.o.Now(), api.Waited{}
-	watch := func() (<-chan struct{}, func()) { return s.o.Queue.WatchInbox(box) }
-	waited.Timeout, err = s.await(ctx, limit, watch, func() (bool, error) {
-		found, err := s.arrived(ctx, box, f)
-		waited.Found, waited.Emails = len(found) > 0, found
-		return waited.Found, err
-	})
-	if err == nil {
-		err = s.stillValid(ctx, c)
-	}
-	if err != nil {
-		return out, err
-	}
-	waited.WaitedSeconds = int(s.o.Now().Sub(start) / time.Second)
-	if waited.Timeout {
-		waited.WaitedSeconds = int(limit / time.Second)
-	}
-	return waited, nil
-}
-
-// arrived returns what is new in the inbox and fits, newest first: what came
-// after an id, or without one what is unread.
-func (s *Server) arrived(
-	ctx context.Context, box mail.Address, f filter,
-) ([]api.Summary, error) {
-	var of inbox.Filter
-	if f.end == "" {
-		of.Status = inbox.Unread
-	}
-	items, err := s.items(ctx, box, of, maxPage)
-	if err != nil {
-		return nil, err
-	}
-	found := newPage[api.Summary](maxPage)
-	for _, i := range items {
-		if i.Mail == nil {
-			continue
-		}
-		v := receivedOf(i, s.o.Now())
-		if i.ID > f.end && f.fits(v) {
-			if more, err := found.add(v, damagedSummary(box, i.ID)); err != nil || !more {
-				return found.items, err
-			}
-		}
-	}
-	return found.items, nil
 }

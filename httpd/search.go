@@ -32,6 +32,7 @@ func (noSearch) Rebuild() {}
 // match is one mail that a query has found.
 type match struct {
 	id      mail.ID
+	at      mail.ID      // its place in the order in which the mailbox got its mail
 	summary *api.Summary // nil: it is not shown
 }
 
@@ -46,56 +47,49 @@ func (s *Server) matches(
 	}
 	var out []match
 	for _, id := range ids {
-		v, err := s.matched(ctx, box, in.Direction, id)
+		m, err := s.matched(ctx, box, in.Direction, id)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, match{id, v})
+		out = append(out, m)
 	}
 	return out, nil
 }
 
-// matched returns the summary of a mail, nil if the list does not show it.
+// matched returns a mail that a query has found.
 func (s *Server) matched(
 	ctx context.Context, box mail.Address, direction string, id mail.ID,
-) (*api.Summary, error) {
-	m, err := s.o.Queue.Mail(ctx, id)
-	switch {
-	case errors.Is(err, mail.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case m.Mailbox.Key() != box.Key() || !m.Visible():
-		return nil, nil
-	case m.Direction == mail.Outgoing && direction == "inbound", m.Direction == mail.Incoming && direction == "outbound":
-		return nil, nil
-	case m.Direction == mail.Outgoing:
-		v := summaryOf(m, s.o.Now())
-		return &v, nil
-	}
+) (match, error) {
 	var item inbox.Item
-	err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		item, err = s.o.Inbox.Item(tx, box, id)
 		return err
 	})
-	if errors.Is(err, mail.ErrNotFound) { // it has gone since
-		return nil, nil
+	if errors.Is(err, mail.ErrNotFound) || err == nil && !isDirection(item, direction) {
+		return match{id: id}, nil
 	}
-	v := receivedOf(item, s.o.Now())
-	return &v, err
+	if err != nil {
+		return match{}, err
+	}
+	v := itemOf(box, item, s.o.Now())
+	return match{id, item.Place, &v}, nil
 }
 
 // search lists what a query finds of the mail of a mailbox.
 func (s *Server) search(
 	ctx context.Context, box mail.Address, in api.EmailQuery, f filter,
 ) (out api.Emails, _ error) {
+	after, err := s.placeOf(ctx, box, f.since)
+	if err != nil {
+		return out, err
+	}
 	list := newPage[api.Summary](in.Limit)
 	fetch := func(before mail.ID, n int) ([]match, error) { return s.matches(ctx, box, in, before, n) }
-	next, err := gather(s, list, f.from, fetch, func(m match) (mail.ID, *api.Summary, error) {
+	next, err := gather(s, list, f.from(), fetch, func(m match) (mail.ID, *api.Summary, error) {
 		if m.id <= f.end {
 			return m.id, nil, errEnd // everything further is older still
 		}
-		if m.summary == nil || !f.fits(*m.summary) {
+		if m.summary == nil || m.at <= after || !f.fits(*m.summary) {
 			return m.id, nil, nil
 		}
 		return m.id, m.summary, nil

@@ -18,6 +18,23 @@ func NewID(now time.Time) ID {
 	return ID(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
 }
 
+// IDAfter returns a fresh ID that sorts after id, as close to now as that lets it be.
+func IDAfter(id ID, now time.Time) ID {
+	if fresh := NewID(now); fresh > id {
+		return fresh
+	}
+	u, err := ulid.ParseStrict(string(id))
+	if err != nil {
+		return NewID(now)
+	}
+	for i := len(u) - 1; i >= 0; i-- { // the next number
+		if u[i]++; u[i] != 0 {
+			break
+		}
+	}
+	return ID(u.String())
+}
+
 // FirstID returns what no ID of a mail of that time or later sorts before.
 func FirstID(t time.Time) ID {
 	var u ulid.ULID

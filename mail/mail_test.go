@@ -27,6 +27,17 @@ func TestNewIDsAreUniqueSortedByTimeAndReadBack(t *testing.T) {
 	}
 }
 
+func TestIDAfterSortsBehindAnyID(t *testing.T) {
+	now := time.Date(2031, 5, 4, 12, 0, 0, 0, time.UTC)
+	for _, id := range []ID{"", NewID(now), NewID(now.Add(-time.Hour)), NewID(now.Add(time.Hour)),
+		"7ZZZZZZZZZZZZZZZZZZZZZZZZY", "01JAAAAAAAZZZZZZZZZZZZZZZZ"} {
+		next := IDAfter(id, now)
+		if _, err := ParseID(string(next)); err != nil || next <= id {
+			t.Errorf("after %q: %q, %v", id, next, err)
+		}
+	}
+}
+
 func TestParseIDTakesOnlyTheFormThatNewIDWrites(t *testing.T) {
 	id := string(NewID(noon))
 	for _, bad := range []string{"", id[1:], id + "0", strings.ToLower(id), id[:25] + "U", " " + id[1:],

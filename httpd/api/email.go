@@ -80,6 +80,8 @@ type Summary struct {
 type Emails struct {
 	Emails []Summary `json:"emails"`
 	Cursor string    `json:"cursor,omitempty" doc:"empty: the end"`
+	// SinceID stands on a first page: what the mailbox gets later has it as since_id.
+	SinceID string `json:"since_id,omitempty" doc:"without a cursor: ask with this later for what came since"`
 }
 
 // Email is one mail of a mailbox. Subject, Text, the names of attachments and
@@ -193,6 +195,8 @@ type Waited struct {
 	Emails        []Summary `json:"emails"`
 	Timeout       bool      `json:"timeout,omitempty"`
 	WaitedSeconds int       `json:"waited_seconds"`
+	// SinceID is where a wait that was given one stopped looking.
+	SinceID string `json:"since_id,omitempty" doc:"with since_id: wait on with this for what comes later"`
 }
 
 // HTTPStatus implements Outcome: 200 repeats an earlier answer.

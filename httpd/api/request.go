@@ -83,7 +83,7 @@ type EmailQuery struct {
 	Direction       string `query:"direction" doc:"inbound or outbound" enum:"inbound,outbound"`
 	HasAttachments  bool   `query:"has_attachments" doc:"only mail with attachments"`
 	Query           string `query:"query" doc:"words of subject, names, addresses or text; see docs/search.md"`
-	SinceID         string `query:"since_id" doc:"only what is newer than this id"`
+	SinceID         string `query:"since_id" doc:"only what the mailbox got after this mail"`
 	Limit           int    `query:"limit" doc:"length of the page" min:"1" max:"100" default:"20"`
 	Cursor          string `query:"cursor" doc:"of the page before"`
 }
@@ -101,7 +101,7 @@ type WaitQuery struct {
 	TimeoutSeconds  int    `query:"timeout_seconds" doc:"at most" tool:",default=30" min:"5" max:"120" default:"30"`
 	Sender          string `query:"sender" doc:"part of the sender" tool:"filter.sender"`
 	SubjectContains string `query:"subject_contains" doc:"part of the subject" tool:"filter.subject_contains"`
-	SinceID         string `query:"since_id" doc:"what is newer than this id; left out: what is unread" tool:"-"`
+	SinceID         string `query:"since_id" doc:"what the mailbox got after this mail; left out: what is unread" tool:"-"`
 }
 
 // UsageQuery chooses the span of time that is counted; zero times mean the last

@@ -27,7 +27,7 @@ var ours = map[string]string{
 	"Earlier":        "ID Direction From To Status",
 	"Email":          "Cc Bcc ReplyTo Digest Tags ApprovedBy",
 	"EmailFacts":     "Text", // always empty
-	"Emails":         "Cursor",
+	"Emails":         "Cursor SinceID",
 	"Field":          "Part",
 	"File":           "SHA256",
 	"Identified":     "Issuer Tenant Agent Client Blueprint Shape Person",
@@ -49,6 +49,7 @@ var ours = map[string]string{
 		"NewParticipants",
 	"Suppression":  "ID EmailAddress Reason MailboxID About Code",
 	"Suppressions": "Cursor",
+	"Waited":       "SinceID",
 	"Tags":         "Tags", // of who reads the mailbox
 	"Thread":       "ThreadID Participants Cursor",
 	"Warning":      "Code Part",

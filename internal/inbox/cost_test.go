@@ -109,6 +109,12 @@ func TestNoCostGrowsWithWhatIsThere(t *testing.T) {
 					return err
 				})
 			}
+			for _, newest := range []bool{true, false} {
+				take(fmt.Sprint("order ", newest), func(tx store.Tx) error {
+					_, err := b.Between(tx, box, "", "", newest, 20)
+					return err
+				})
+			}
 			take("unfile", func(tx store.Tx) error {
 				last.State = mail.Quarantined
 				return b.Unfile(tx, last)
@@ -120,7 +126,7 @@ func TestNoCostGrowsWithWhatIsThere(t *testing.T) {
 			t.Errorf("%s takes %v calls of the store for 200, 400 and 800 mails", what, n)
 		}
 	}
-	if len(costs) != 11 {
+	if len(costs) != 13 {
 		t.Errorf("%d costs were measured", len(costs))
 	}
 	if n := costs["file"]; len(n) > 0 && n[0] > 40 {

@@ -57,6 +57,13 @@ func (b *Inbox) File(tx store.Tx, m *mail.Mail) error {
 			return err
 		}
 	}
+	at, err := nextPlace(tx, m.Mailbox, m.ID)
+	if err != nil {
+		return err
+	}
+	if at != m.ID {
+		r.Late = at
+	}
 	if m.Direction == mail.Incoming {
 		r.Status = Unread
 	}
@@ -93,6 +100,9 @@ func (r record) keys(box mail.Address, id mail.ID) map[string]string {
 	if r.Kind == person {
 		out[threadKey(askedPrefix, box, r.Thread)+string(id)] = ""
 	}
+	if r.Late != "" {
+		out[in(latePrefix, box)+string(r.Late)] = string(id)
+	}
 	if r.Status != "" {
 		out[listKey(box, r.Status)+string(id)] = ""
 	}
@@ -122,7 +132,7 @@ func (b *Inbox) Unfile(tx store.Tx, m *mail.Mail) error {
 		}
 		return space.Delete(tx, in(mailPrefix, box)+string(m.ID))
 	}
-	return put(tx, box, m.ID, record{Thread: r.Thread, Joined: r.Joined, New: r.New, Away: true})
+	return put(tx, box, m.ID, record{Thread: r.Thread, Joined: r.Joined, New: r.New, Late: r.Late, Away: true})
 }
 
 // unfileRecord undoes fileRecord, but for the record itself.

@@ -18,6 +18,8 @@
 //	inbox-asked/<mailbox>NUL<thread>NUL<id>         that of it which a person wrote to the mailbox
 //	inbox-people/<mailbox>NUL<thread>NUL<address>   how many mails of a thread name somebody
 //	inbox-count/<mailbox>NUL<thread>                how many mails a thread has, decimal
+//	inbox-late/<mailbox>NUL<place>                  the id of mail that stands later than its id says
+//	inbox-last/<mailbox>                            the last place that was given
 //	inbox-trash/<time>/<mailbox>NUL<id>             when received mail was thrown away
 //	inbox-tag/<mailbox>NUL<id>NUL<key>              the value of a tag
 //	contact/<mailbox>NUL<id>                        a contact, JSON
@@ -43,6 +45,8 @@ const (
 	askedPrefix   = "inbox-asked/"
 	peoplePrefix  = "inbox-people/"
 	countPrefix   = "inbox-count/"
+	latePrefix    = "inbox-late/"
+	lastPrefix    = "inbox-last/"
 	trashPrefix   = "inbox-trash/"
 	tagPrefix     = "inbox-tag/"
 	contactPrefix = "contact/"
@@ -50,7 +54,7 @@ const (
 )
 
 var space = store.NewSpace(mailPrefix, listPrefix, idPrefix, subjectPrefix, threadPrefix, askedPrefix,
-	peoplePrefix, countPrefix, trashPrefix, tagPrefix, contactPrefix, addressPrefix)
+	peoplePrefix, countPrefix, latePrefix, lastPrefix, trashPrefix, tagPrefix, contactPrefix, addressPrefix)
 
 // Inbox reads and writes inside its caller's transactions.
 type Inbox struct{ ledger *queue.Ledger }
@@ -68,6 +72,8 @@ type Item struct {
 	Status Status     // of received mail; empty for what the mailbox sends
 	Thread mail.ID
 	Joined Joined
+	// Place is where it stands in the order in which the mailbox got its mail.
+	Place mail.ID
 	// New are addresses that the mail names and no earlier mail of its thread does.
 	New []string
 }
@@ -79,6 +85,8 @@ type record struct {
 	Joined Joined   `json:"joined_by"`
 	New    []string `json:"new,omitempty"`
 	Status Status   `json:"status,omitempty"`
+	// Late is its place in the order of the mailbox, where that is not its id.
+	Late mail.ID `json:"late,omitempty"`
 	// Away: the mail is in no list and no thread now. Where it belongs is kept.
 	Away bool `json:"away,omitempty"`
 
@@ -139,7 +147,8 @@ func (b *Inbox) Item(tx store.Tx, box mail.Address, id mail.ID) (Item, error) {
 }
 
 func (r record) item(id mail.ID, m *mail.Mail) Item {
-	return Item{ID: id, Mail: m, Status: r.Status, Thread: r.Thread, Joined: r.Joined, New: r.New}
+	return Item{ID: id, Mail: m, Status: r.Status, Thread: r.Thread, Joined: r.Joined, New: r.New,
+		Place: r.place(id)}
 }
 
 // item returns an entry of a list. shown is false where the mail is no longer to be
