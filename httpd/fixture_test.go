@@ -47,6 +47,7 @@ type fixture struct {
 	tokens tokens            // what tokens say, by their text
 
 	filter func(context.Context, *mail.Mail, []byte) (mail.Spam, error) // nil: everything is clean
+	words  Search                                                       // nil: there is no index
 }
 
 // judge is the filter of the gate.
@@ -123,14 +124,18 @@ func (*zones) Policy() string { return "version: STSv1\r\n" }
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	// A millisecond each time it is read, so that ids sort.
-	return newFixtureAt(t, systemtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Millisecond))
+	clock := systemtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Millisecond)
+	return newFixtureWith(t, clock, func(*fixture) {})
 }
 
-func newFixtureAt(t *testing.T, clock *systemtest.Clock) *fixture {
+// newFixtureWith has change called once the system is there and before anything is made
+// that goes by its gate.
+func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)) *fixture {
 	t.Helper()
 	h := &fixture{t: t, clock: clock, keys: map[string]string{}, ids: map[string]string{}, tokens: tokens{},
 		logs: &bytes.Buffer{}}
 	h.System = systemtest.New(t, systemtest.Options{Now: clock.Now, Gate: gate.Options{Filter: h.judge}})
+	change(h)
 	var err error
 	h.d, err = delivery.New(h.DB, h.Gate, h.Ledger, h.Nodes, nextHop{h.clock},
 		delivery.Options{Node: systemtest.Node, Log: systemtest.Quiet, Workers: 16, Lease: 15 * time.Minute,
@@ -143,7 +148,7 @@ func newFixtureAt(t *testing.T, clock *systemtest.Clock) *fixture {
 		Auth: registry.NewAuthenticator(h.DB, h.Registry, h.tokens), Audit: h.Audit, Inbox: h.Inbox,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{}, Zones: &zones{}, Keys: signingKeys{},
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
-		MaxPerSource: 100, RequestsPerMinute: 1200,
+		MaxPerSource: 100, RequestsPerMinute: 1200, Search: h.words,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}
 	if h.s, err = New(o); err != nil {
 		t.Fatal(err)
@@ -159,21 +164,25 @@ func newFixtureAt(t *testing.T, clock *systemtest.Clock) *fixture {
 func (h *fixture) populate() {
 	h.t.Helper()
 	h.AddOperator("a.example", mail.MustAddress("eve@a.example"))
-	for agent, box := range map[string]string{"bot": bot, "other": other} {
-		h.AddAgent(agent, "ref-"+agent, mail.MustAddress(box))
-	}
+	h.AddAgent("bot", "ref-bot", mail.MustAddress(bot))
+	h.AddAgent("other", "ref-other", mail.MustAddress(other))
 	socket := registry.Socket(1000, false)
-	for name, q := range map[string]registry.KeyRequest{
-		"reader": {Kind: registry.KindAgent, Owner: "bot", Scopes: []registry.Scope{registry.ScopeRead}},
-		"sender": {Kind: registry.KindAgent, Owner: "bot",
-			Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
-		"other": {Kind: registry.KindAgent, Owner: "other",
-			Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}},
-		"admin": {Kind: registry.KindAdmin, Owner: "root", Scopes: []registry.Scope{registry.ScopeAdmin}},
-		"approver": {Kind: registry.KindApprover, Owner: "eve",
-			Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}},
+	for _, k := range []struct { // in an order, so that what is random can be repeated
+		name string
+		registry.KeyRequest
+	}{
+		{"reader", registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot",
+			Scopes: []registry.Scope{registry.ScopeRead}}},
+		{"sender", registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot",
+			Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}}},
+		{"other", registry.KeyRequest{Kind: registry.KindAgent, Owner: "other",
+			Scopes: []registry.Scope{registry.ScopeRead, registry.ScopeSend}}},
+		{"admin", registry.KeyRequest{Kind: registry.KindAdmin, Owner: "root",
+			Scopes: []registry.Scope{registry.ScopeAdmin}}},
+		{"approver", registry.KeyRequest{Kind: registry.KindApprover, Owner: "eve",
+			Scopes: []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}}},
 	} {
-		h.key(name, socket, q)
+		h.key(k.name, socket, k.KeyRequest)
 	}
 	h.key("watcher", h.principal("approver"),
 		registry.KeyRequest{Kind: registry.KindApprover, Owner: "max", Scopes: []registry.Scope{registry.ScopeOversightRead}})
