@@ -135,7 +135,8 @@ type Server struct {
 	fetches *throttle.Rate // of attachments without a credential, by source
 	tickets *tickets
 	base    atomic.Value // string: how this server is addressed, "" or nil where it does not know
-	waiters waiters
+	waiters shares
+	finders shares        // who searches
 	slots   chan struct{} // see work
 	reviews reviews
 
@@ -182,6 +183,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{o: o, stall: exportStall, rate: throttle.NewRate(o.RequestsPerMinute, o.Now),
 		lookups: throttle.NewRate(verifyPerMinute, o.Now), fetches: throttle.NewRate(filesPerMinute, o.Now),
 		tickets: newTickets(),
+		waiters: shares{each: maxWaiters, full: errWaiters}, finders: shares{each: 1, full: errSearching},
 		closing: make(chan struct{}), slots: newSlots()}
 	return s, s.mount(api.Operations, s.bindings())
 }

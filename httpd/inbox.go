@@ -30,7 +30,7 @@ func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out a
 	}
 	switch {
 	case in.Query != "":
-		out, err = s.search(ctx, box, in, f)
+		out, err = s.search(ctx, c, box, in, f)
 	case f.since != "":
 		out, err = s.since(ctx, box, in, f, last.at)
 	default:

@@ -14,8 +14,11 @@ import (
 // Search finds mail by its words.
 type Search interface {
 	// Search returns the ids of the mail of a mailbox that a query finds, newest
-	// first, older than before. Its errors are those of package mail.
-	Search(ctx context.Context, box mail.Address, query string, before mail.ID, limit int) ([]mail.ID, error)
+	// first, older than before, "" for the newest. A search that would take long stops
+	// early: then rest is where the next one goes on, as its before, and ids may be
+	// less than limit, or none. Its errors are those of package mail.
+	Search(ctx context.Context, box mail.Address, query string, before mail.ID, limit int) (
+		ids []mail.ID, rest mail.ID, err error)
 	// Rebuild has the index made anew, and does not wait for it.
 	Rebuild()
 }
@@ -23,8 +26,8 @@ type Search interface {
 // noSearch finds nothing.
 type noSearch struct{}
 
-func (noSearch) Search(context.Context, mail.Address, string, mail.ID, int) ([]mail.ID, error) {
-	return nil, mail.ErrUnavailable.Errorf("there is no search index here; leave query out")
+func (noSearch) Search(context.Context, mail.Address, string, mail.ID, int) ([]mail.ID, mail.ID, error) {
+	return nil, "", mail.ErrUnavailable.Errorf("there is no search index here; leave query out")
 }
 
 func (noSearch) Rebuild() {}
@@ -36,27 +39,8 @@ type match struct {
 	summary *api.Summary // nil: it is not shown
 }
 
-// matches returns what a query finds below a cursor, newest first. The index says
-// only where to look: whether the mailbox may see a mail, the ledger says now.
-func (s *Server) matches(
-	ctx context.Context, box mail.Address, in api.EmailQuery, before mail.ID, limit int,
-) ([]match, error) {
-	ids, err := s.o.Search.Search(ctx, box, in.Query, before, limit)
-	if err != nil {
-		return nil, err
-	}
-	var out []match
-	for _, id := range ids {
-		m, err := s.matched(ctx, box, in.Direction, id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, m)
-	}
-	return out, nil
-}
-
-// matched returns a mail that a query has found.
+// matched returns a mail that a query has found. The index says only where to look:
+// whether the mailbox may see a mail, the ledger says now.
 func (s *Server) matched(
 	ctx context.Context, box mail.Address, direction string, id mail.ID,
 ) (match, error) {
@@ -75,25 +59,50 @@ func (s *Server) matched(
 	return match{id, item.Place, &v}, nil
 }
 
-// search lists what a query finds of the mail of a mailbox.
+// maxFound is how many mails that a query finds one request reads, to find those that fit
+// the other filters.
+const maxFound = 200
+
+// search lists what a query finds of the mail of a mailbox. A principal has one search at
+// a time, and a request makes one: nobody waits for more of the queries of another.
 func (s *Server) search(
-	ctx context.Context, box mail.Address, in api.EmailQuery, f filter,
+	ctx context.Context, c caller, box mail.Address, in api.EmailQuery, f filter,
 ) (out api.Emails, _ error) {
+	leave, err := s.finders.enter(c.Principal)
+	if err != nil {
+		return out, err
+	}
+	defer leave()
 	after, err := s.placeOf(ctx, box, f.since)
 	if err != nil {
 		return out, err
 	}
+	ids, rest, err := s.o.Search.Search(ctx, box, in.Query, f.from(), maxFound)
+	if err != nil {
+		return out, err
+	}
+	if len(ids) == maxFound {
+		rest = ids[maxFound-1]
+	}
+	fetch := func(mail.ID, int) (some []mail.ID, _ error) {
+		some, ids = ids, nil
+		return some, nil
+	}
 	list := newPage[api.Summary](in.Limit)
-	fetch := func(before mail.ID, n int) ([]match, error) { return s.matches(ctx, box, in, before, n) }
-	next, err := gather(s, list, f.from(), fetch, func(m match) (mail.ID, *api.Summary, error) {
-		if m.id <= f.end {
-			return m.id, nil, errEnd // everything further is older still
+	next, err := gather(s, list, f.from(), fetch, func(id mail.ID) (mail.ID, *api.Summary, error) {
+		if id <= f.end {
+			rest = "" // everything further is older still
+			return id, nil, errEnd
 		}
-		if m.summary == nil || m.at <= after || !f.fits(*m.summary) {
-			return m.id, nil, nil
+		m, err := s.matched(ctx, box, in.Direction, id)
+		if err != nil || m.summary == nil || m.at <= after || !f.fits(*m.summary) {
+			return id, nil, err
 		}
-		return m.id, m.summary, nil
+		return id, m.summary, nil
 	}, func(id mail.ID) api.Summary { return damagedSummary(box, id) })
+	if next == "" && rest > f.end {
+		next = string(rest)
+	}
 	return api.Emails{Emails: list.items, Cursor: next}, err
 }
 

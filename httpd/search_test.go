@@ -12,6 +12,7 @@ import (
 // index is a search that finds what it is told, whatever it is asked.
 type index struct {
 	ids     []mail.ID // newest first
+	stop    int       // how much one search looks at; 0: at all
 	err     error
 	box     string
 	query   string
@@ -20,15 +21,18 @@ type index struct {
 
 func (x *index) Search(
 	_ context.Context, box mail.Address, query string, before mail.ID, limit int,
-) ([]mail.ID, error) {
+) (out []mail.ID, rest mail.ID, _ error) {
 	x.box, x.query = box.String(), query
-	var out []mail.ID
+	seen := 0
 	for _, id := range x.ids {
 		if (before == "" || id < before) && len(out) < limit {
+			if seen++; x.stop > 0 && seen > x.stop {
+				return out, out[len(out)-1], x.err
+			}
 			out = append(out, id)
 		}
 	}
-	return out, x.err
+	return out, "", x.err
 }
 
 func (x *index) Rebuild() { x.rebuilt++ }
@@ -127,5 +131,72 @@ func TestAnAdminHasTheIndexMadeAnew(t *testing.T) {
 	}
 	if e := h.entries()[0]; e.Kind != "search.rebuild" || x.rebuilt != 1 {
 		t.Errorf("%d rebuilds, the entry %+v", x.rebuilt, e)
+	}
+}
+
+// A search that stops early is no end of the list.
+func TestASearchThatStopsEarlyHasACursor(t *testing.T) {
+	h := newFixture(t)
+	x := &index{stop: 2}
+	h.s.o.Search = x
+	for range 5 {
+		x.ids = append([]mail.ID{h.sent("sender")}, x.ids...)
+	}
+	for _, q := range []struct {
+		filter      string
+		items, asks int
+	}{{"", 5, 3}, {"&limit=1", 5, 6}, {"&subject_contains=no+such", 0, 3}, {"&since_id=" + string(x.ids[2]), 2, 3}} {
+		items, asks, cursor := 0, 0, ""
+		for {
+			target := emailsOf + "?query=x&cursor=" + cursor + q.filter
+			page := into[api.Emails](h, h.want(200, "reader", "GET", target, ""))
+			items, asks = items+len(page.Emails), asks+1
+			if cursor = page.Cursor; cursor == "" {
+				break
+			}
+		}
+		if items != q.items || asks != q.asks {
+			t.Errorf("%s: %d items in %d pages, want %d in %d", q.filter, items, asks, q.items, q.asks)
+		}
+	}
+}
+
+// gated is a search that ends when it is told.
+type gated struct {
+	index
+	begun, end chan struct{}
+}
+
+func (x *gated) Search(
+	ctx context.Context, box mail.Address, query string, before mail.ID, limit int,
+) ([]mail.ID, mail.ID, error) {
+	x.begun <- struct{}{}
+	<-x.end
+	return nil, "", nil
+}
+
+func TestAPrincipalHasOneSearchAtATime(t *testing.T) {
+	h := newFixture(t)
+	x := &gated{begun: make(chan struct{}, 10), end: make(chan struct{})}
+	h.s.o.Search = x
+	first := h.waiting(context.Background(), "reader", emailsOf+"?query=x", 1)
+	<-x.begun
+	r := h.want(429, "sender", "GET", emailsOf+"?query=y", "") // the same agent
+	if e := into[api.Error](h, r); e.Message != "a search of yours is under way; wait for its answer, then ask again" ||
+		r.header.Get("Retry-After") == "" {
+		t.Errorf("got %+v", e)
+	}
+	h.want(200, "reader", "GET", emailsOf, "")
+	another := h.waiting(context.Background(), "other", "/v1/mailboxes/"+other+"/emails?query=x", 1)
+	<-x.begun // nobody waits for the first
+	close(x.end)
+	for _, done := range []chan reply{first, another} {
+		if got := <-done; got.status != 200 {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	}
+	h.want(200, "reader", "GET", emailsOf+"?query=x", "")
+	if n := len(h.s.finders.now); n != 0 {
+		t.Errorf("%d principals are counted and nobody searches", n)
 	}
 }

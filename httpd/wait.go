@@ -20,19 +20,26 @@ const maxWaiters = 10
 var errWaiters = limited(mail.LimitWaiters, http.StatusTooManyRequests,
 	"too many requests of yours are waiting; let one end first")
 
-// waiters counts who waits, by principal.
-type waiters struct {
+// errSearching refuses a search to a principal that has one.
+var errSearching = limited(mail.LimitSearches, http.StatusTooManyRequests,
+	"a search of yours is under way; wait for its answer, then ask again")
+
+// shares counts what principals do at the same time.
+type shares struct {
+	each int   // how often one principal may
+	full error // what one more is answered
+
 	mu  sync.Mutex
 	now map[string]int
 }
 
-// enter counts a waiter in; leave counts it out.
-func (w *waiters) enter(p registry.Principal) (leave func(), err error) {
+// enter counts a principal in; leave counts it out.
+func (w *shares) enter(p registry.Principal) (leave func(), err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := p.ID()
-	if w.now[id] >= maxWaiters {
-		return nil, errWaiters
+	if w.now[id] >= w.each {
+		return nil, w.full
 	}
 	if w.now == nil {
 		w.now = map[string]int{}

@@ -88,6 +88,7 @@ const (
 	LimitFilterSize      Limit = "filter_size"
 	// httpd: of one principal, and of one answer.
 	LimitWaiters   Limit = "waiters"
+	LimitSearches  Limit = "searches"
 	LimitListSize  Limit = "list_size"
 	LimitUsageScan Limit = "usage_scan"
 	LimitWork      Limit = "work_in_flight"
