@@ -34,17 +34,28 @@ type change struct {
 }
 
 // write makes a change durable. Nothing of it is there after an error. What was
-// removed is in none of the files any more.
+// removed is in none of the files any more; where it was much, once clean has done its work.
 func (f *file) write(ctx context.Context, c change) error {
 	tx, err := f.db.BeginTx(ctx, nil)
 	if err != nil {
 		return broken(err)
 	}
 	defer tx.Rollback()
-	for _, id := range c.remove {
-		if err := erase(ctx, tx, id); err != nil {
-			return broken(err)
+	remove := func() error {
+		for _, id := range c.remove {
+			if err := erase(ctx, tx, id); err != nil {
+				return err
+			}
 		}
+		return nil
+	}
+	if len(c.remove) > fewRemoved {
+		err = strike(ctx, tx, remove)
+	} else {
+		err = remove()
+	}
+	if err != nil {
+		return broken(err)
 	}
 	if err := insert(ctx, tx, c.add); err != nil {
 		return broken(err)

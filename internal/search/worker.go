@@ -193,6 +193,11 @@ func (x *Index) step(ctx context.Context) (more bool, err error) {
 	if err == nil && !x.ready.Load() {
 		more, err = true, x.scan(ctx)
 	}
+	if err == nil {
+		var unclean bool
+		err = x.use(ctx, func(f *file) (err error) { unclean, err = f.clean(ctx); return err })
+		more = more || unclean
+	}
 	if errors.Is(err, errDamaged) {
 		x.discard(err)
 	} else if uncertain(err) {
