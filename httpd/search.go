@@ -61,7 +61,7 @@ func (s *Server) matched(
 
 // maxFound is how many mails that a query finds one request reads, to find those that fit
 // the other filters.
-const maxFound = 200
+const maxFound = maxPage
 
 // search lists what a query finds of the mail of a mailbox. A principal has one search at
 // a time, and a request makes one: nobody waits for more of the queries of another.

@@ -3,7 +3,6 @@ package search
 import (
 	"context"
 	"database/sql"
-	"strconv"
 )
 
 // FTS5 removes the words of one mail at once (secure-delete) by looking for each of them in
@@ -91,7 +90,7 @@ func merge(ctx context.Context, tx *sql.Tx, pages int) (wrote bool, err error) {
 	if err := tx.QueryRowContext(ctx, "SELECT total_changes()").Scan(&before); err != nil {
 		return false, err
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO words (words, rank) VALUES ('merge', "+strconv.Itoa(pages)+")"); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO words (words, rank) VALUES ('merge', ?)", pages); err != nil {
 		return false, err
 	}
 	err = tx.QueryRowContext(ctx, "SELECT total_changes()").Scan(&after)

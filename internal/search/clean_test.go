@@ -11,7 +11,10 @@ import (
 // merging returns what is left to be done for mail that was struck out.
 func (f *fixture) merging() (state string) {
 	f.Helper()
-	err := f.x.use(f.Context(), func(file *file) (err error) { state, err = file.progress(f.Context(), merging); return err })
+	err := f.x.use(f.Context(), func(file *file) (err error) {
+		state, err = file.progress(f.Context(), merging)
+		return err
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
