@@ -202,10 +202,14 @@ func (g *Gate) enter(tx store.Tx, m *mail.Mail, raw store.Staged, c queue.Change
 
 // move makes a step of a stored mail, with the notice that its end asks for.
 func (g *Gate) move(tx store.Tx, m *mail.Mail, c queue.Change) (step.Outcome, error) {
-	shown := m.Visible()
+	shown, before := m.Visible(), m.State
 	out, err := g.q.Move(tx, m, c)
-	if err == nil && out.Answer == step.Done {
-		err = errors.Join(g.file(tx, m, shown), g.notify(tx, m))
+	if err != nil || out.Answer != step.Done {
+		return out, err
+	}
+	err = g.file(tx, m, shown)
+	if m.State != before { // of an end its author hears once
+		err = errors.Join(err, g.notify(tx, m))
 	}
 	return out, err
 }

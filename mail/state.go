@@ -42,18 +42,19 @@ var stateNames = [...]string{
 //
 // Incoming mail has no attempts: new, held or quarantined, it becomes received; its
 // reader may report it, then it is quarantined again. A mail that was sent may bounce
-// afterwards, and whatever is over may be erased.
+// afterwards; where it reached some of its recipients alone, a bounce leaves it in its state.
+// Whatever is over may be erased.
 var Edges = map[State][]State{
 	New:         {Held, Ready, Received, Quarantined},
-	Held:        {Ready, Received, Rejected, Cancelled, Expired},
+	Held:        {Ready, Received, Rejected, Cancelled, Expired, Held},
 	Quarantined: {Received, Rejected, Cancelled, Expired},
 	Ready:       {Held, Sending, Cancelled, Ready},
 	Sending:     {Ready, Sent, Failed},
 	Sent:        {Sent, Failed, Erased},
 	Failed:      {Erased},
-	Rejected:    {Erased},
-	Cancelled:   {Erased},
-	Expired:     {Erased},
+	Rejected:    {Rejected, Erased},
+	Cancelled:   {Cancelled, Erased},
+	Expired:     {Expired, Erased},
 	Received:    {Quarantined, Erased},
 }
 

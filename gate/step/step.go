@@ -393,19 +393,20 @@ func report(f Facts) Outcome {
 }
 
 // bounce: a recipient that counted as delivered does no more. While an attempt is under
-// way its results come first.
+// way its results come first. What the others wait for, or how they ended, stays.
 func bounce(f Facts) Outcome {
-	switch {
-	case f.State == mail.Sending:
+	switch f.State {
+	case mail.Sending:
 		return f.refuse(TooLate)
-	case f.State == mail.Ready:
-		return done(mail.Ready, f.Basis, MailBounce)
-	case f.State != mail.Sent:
+	case mail.Sent:
+		if f.Delivered == None {
+			return done(mail.Failed, f.Basis, MailBounce)
+		}
+	case mail.Held, mail.Ready, mail.Rejected, mail.Cancelled, mail.Expired:
+	default:
 		return f.refuse(Stale)
-	case f.Delivered == None:
-		return done(mail.Failed, f.Basis, MailBounce)
 	}
-	return done(mail.Sent, f.Basis, MailBounce)
+	return done(f.State, f.Basis, MailBounce)
 }
 
 // erase: of mail for which nothing is waited any more.

@@ -61,7 +61,8 @@ var live = map[mail.Direction]map[Event][]mail.State{
 	mail.Outgoing: {
 		Submit: {mail.New}, Approve: {mail.Held}, Reject: {mail.Held}, Hold: {mail.Ready},
 		Expire: {mail.Held, mail.Ready}, Claim: {mail.Ready}, Settle: {mail.Sending}, Lapse: {mail.Sending},
-		Cancel: {mail.Held, mail.Ready}, Bounce: {mail.Ready, mail.Sending, mail.Sent}, Erase: over,
+		Cancel: {mail.Held, mail.Ready}, Erase: over, Bounce: {mail.Held, mail.Ready, mail.Sending, mail.Sent,
+			mail.Rejected, mail.Cancelled, mail.Expired},
 	},
 	mail.Incoming: {
 		Submit: {mail.New}, Approve: waiting, Reject: waiting, Expire: waiting, Cancel: waiting,
@@ -465,6 +466,9 @@ func TestInvariantsOfSpamAndErasure(t *testing.T) {
 		if e == Bounce && o.Answer == Done && (f.Direction != mail.Outgoing || f.State == mail.Sent &&
 			(o.State == mail.Failed) != (f.Delivered == None)) {
 			fail("a bounce makes a mail failed when nobody has it, and not before")
+		}
+		if e == Bounce && o.Answer == Done && f.State != mail.Sent && (o.State != f.State || o.Basis != f.Basis) {
+			fail("a bounce changes nothing for the recipients that wait, and no end that is not the next hop's")
 		}
 	})
 }
