@@ -24,6 +24,10 @@ var (
 	errEarly = mail.ErrUnavailable.Errorf("the mail that this is about is being sent; report it again later")
 )
 
+// BounceDomain returns where reports on mail of a sending domain come back, "" where the
+// configuration names no bounce subdomain.
+func (g *Gate) BounceDomain(sending string) string { return g.o.Bounces.Domain(sending) }
+
 // returnPaths gives each pending recipient of an attempt an envelope sender of its own, where
 // reports about mail of the domain come back to us. They are made anew for each attempt, and
 // are in no record: whoever reads one needs the key alone.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/storetest"
 )
@@ -72,6 +73,28 @@ func TestADomainIsHereWithItsKeys(t *testing.T) {
 	h.want(400, "admin", "POST", "/v1/domains", `{"name":"b"}`)
 	if all := into[api.Domains](h, h.want(200, "admin", "GET", "/v1/domains", "")); len(all.Domains) != 2 {
 		t.Errorf("got %+v", all)
+	}
+}
+
+func TestADomainSaysWhereReportsOnItsMailComeBack(t *testing.T) {
+	h := newFixture(t)
+	const name = "b.example"
+	h.want(201, "admin", "POST", "/v1/domains", `{"name":"`+name+`"}`)
+	shown := func() api.Domain {
+		return into[api.Domain](h, h.want(200, "admin", "GET", "/v1/domains/"+name, ""))
+	}
+	if d := shown(); d.BounceDomain != "bounce."+name || d.ReturnPath {
+		t.Errorf("before the DNS shows it: %+v", d)
+	}
+	var d registry.Domain
+	h.View(func(tx store.Tx) (err error) { d, err = h.Registry.Domain(tx, name); return err })
+	c := registry.DomainCheck{Challenge: d.Challenge, Finding: registry.FoundOurs,
+		Records: []registry.Standing{{Purpose: "bounce-mx", Status: "present"}}}
+	if err := h.Gate.NoteCheck(t.Context(), name, c); err != nil {
+		t.Fatal(err)
+	}
+	if d := shown(); d.BounceDomain != "bounce."+name || !d.ReturnPath {
+		t.Errorf("when the DNS shows it: %+v", d)
 	}
 }
 

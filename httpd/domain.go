@@ -34,6 +34,9 @@ func (s *Server) domainOf(d registry.Domain) api.Domain {
 	out := api.Domain{Name: d.Name, Status: "unverified", Verified: d.Verified(now), Internal: d.Internal,
 		CreatedAt: d.CreatedAt, CheckedAt: d.CheckedAt,
 		VerifiedAt: d.VerifiedAt, VerifiedUntil: d.VerifiedUntil(), FailedAt: d.FailedAt}
+	if out.BounceDomain = s.o.Gate.BounceDomain(d.Name); out.BounceDomain != "" {
+		out.ReturnPath = d.TakesBounces()
+	}
 	if d.Assumed {
 		out.VerifiedAt = time.Time{}
 	}

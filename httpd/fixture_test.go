@@ -18,6 +18,7 @@ import (
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/systemtest"
@@ -134,7 +135,8 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 	t.Helper()
 	h := &fixture{t: t, clock: clock, keys: map[string]string{}, ids: map[string]string{}, tokens: tokens{},
 		logs: &bytes.Buffer{}}
-	h.System = systemtest.New(t, systemtest.Options{Now: clock.Now, Gate: gate.Options{Filter: h.judge}})
+	h.System = systemtest.New(t, systemtest.Options{Now: clock.Now, Gate: gate.Options{
+		Filter: h.judge, Bounces: bounce.New("bounce")}})
 	change(h)
 	var err error
 	h.d, err = delivery.New(h.DB, h.Gate, h.Ledger, h.Nodes, nextHop{h.clock},

@@ -18,6 +18,9 @@ type Domain struct {
 	VerifiedUntil time.Time `json:"verified_until,omitzero" doc:"when that ceases to count"`
 	FailedAt      time.Time `json:"failed_at,omitzero" doc:"since when it is found not to be ours"`
 
+	BounceDomain string `json:"bounce_domain,omitempty" doc:"where reports on its mail come in; empty: there is none"`
+	ReturnPath   bool   `json:"return_path_verified" doc:"its mail leaves with senders of the bounce domain"`
+
 	DNS []Record `json:"dns_records,omitempty" doc:"to be published; not in lists"`
 }
 
