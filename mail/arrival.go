@@ -14,7 +14,8 @@ type Arrival struct {
 // Authentication is what the checks of a sender found (RFC 8601). The zero Check
 // stands where nothing was checked.
 type Authentication struct {
-	SPF      Check   `json:"spf,omitzero"`
+	SPF      Check   `json:"spf,omitzero"`   // of MAIL FROM; of the EHLO name where the sender is null
+	HELO     Check   `json:"helo,omitzero"`  // SPF of the EHLO name, beside that of MAIL FROM
 	DKIM     []Check `json:"dkim,omitempty"` // one for each signature that was looked at
 	DMARC    Check   `json:"dmarc,omitzero"`
 	ARC      Check   `json:"arc,omitzero"`

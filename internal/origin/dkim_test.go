@@ -74,7 +74,7 @@ func TestMessagesThatCostTheLibraryTooMuchAreNotHandedToIt(t *testing.T) {
 	} {
 		z := newZone(map[string][]string{"TXT _dmarc.example.org": {"v=DMARC1; p=reject"}})
 		m := from("")
-		m.Raw = crlf(tt.raw)
+		m.Raw, m.Helo = crlf(tt.raw), "[192.0.2.1]" // a name would be asked for
 		f, _ := check(t, z, m)
 		if tt.signature != "" {
 			if len(f.Auth.DKIM) != 1 || f.Auth.DKIM[0].Result != permerror || f.Auth.DKIM[0].Detail != tt.signature {

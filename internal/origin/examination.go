@@ -19,7 +19,7 @@ type examination struct {
 	body     []byte
 	oversize string // what of the header is more than is looked at, "" for nothing
 
-	spf        domainResult
+	spf, helo  domainResult
 	signatures []signature
 	arc        arcResult
 	dmarc      dmarcResult

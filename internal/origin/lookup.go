@@ -15,6 +15,7 @@ import (
 // for its answers. A question is asked of every server of the resolver at most twice.
 const (
 	spfQuestions   = 64 // 10 terms (RFC 7208, 4.6.4), those of mx with all their hosts
+	heloQuestions  = 16 // a name of a host has a record of a few terms
 	dkimQuestions  = maxSignatures
 	arcQuestions   = maxSets + 1
 	dmarcQuestions = 5 // two records, and whether the domain exists

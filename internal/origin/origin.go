@@ -115,6 +115,7 @@ func (c *Checker) Check(ctx context.Context, m Mail) (Finding, error) {
 	e := newExamination(m, c.o)
 	told := e.hopResults()
 	e.spf = c.spf(ctx, e, told)
+	e.helo = c.helo(ctx, e)
 	e.dkim(ctx)
 	e.dkimTold(told)
 	e.arc = e.checkARC(ctx)
@@ -122,7 +123,8 @@ func (c *Checker) Check(ctx context.Context, m Mail) (Finding, error) {
 	identity := e.identity(ctx)
 
 	f := Finding{Raw: m.Raw, Warnings: e.warnings}
-	f.Auth = mail.Authentication{SPF: e.spf.Check, ARC: e.arc.Check, DMARC: e.dmarc.Check, Identity: identity}
+	f.Auth = mail.Authentication{SPF: e.spf.Check, HELO: e.helo.Check, ARC: e.arc.Check, DMARC: e.dmarc.Check,
+		Identity: identity}
 	for _, s := range e.signatures {
 		f.Auth.DKIM = append(f.Auth.DKIM, s.Check)
 	}
@@ -145,7 +147,7 @@ func (c *Checker) count(a mail.Authentication) {
 		return
 	}
 	for method, check := range map[string]mail.Check{
-		"spf": a.SPF, "dmarc": a.DMARC, "arc": a.ARC, "identity": a.Identity,
+		"spf": a.SPF, "helo": a.HELO, "dmarc": a.DMARC, "arc": a.ARC, "identity": a.Identity,
 	} {
 		if check.Result != "" {
 			c.o.Count(method, check.Result)

@@ -31,7 +31,28 @@ func (c *Checker) spf(ctx context.Context, e *examination, told *authResults) do
 		}
 		sender, domain = "postmaster@"+name, name
 	}
-	l, cancel := e.lookup(ctx, spfQuestions)
+	return e.checkHost(ctx, spfQuestions, sender, domain)
+}
+
+// helo checks whether the client may call itself what it does (RFC 7208, section 2.3). It
+// says nothing of MAIL FROM, and DMARC does not look at it. The zero result stands where
+// there is nothing to say: the check of the sender was that of the name, the name is no
+// domain, or its domain has no record.
+func (c *Checker) helo(ctx context.Context, e *examination) domainResult {
+	name, err := mail.ParseDomain(strings.TrimSuffix(e.m.Helo, "."))
+	if !e.m.Remote.IsValid() || e.m.From.IsZero() || err != nil {
+		return domainResult{}
+	}
+	r := e.checkHost(ctx, heloQuestions, "postmaster@"+name, name)
+	if r.Result == none {
+		return domainResult{}
+	}
+	return r
+}
+
+// checkHost evaluates the record of a domain for the client.
+func (e *examination) checkHost(ctx context.Context, questions int, sender, domain string) domainResult {
+	l, cancel := e.lookup(ctx, questions)
 	defer cancel()
 	r := &spfResolver{lookup: l, six: e.m.Remote.Unmap().Is6()}
 	result, err := spf.CheckHostWithSender(net.IP(e.m.Remote.Unmap().AsSlice()), e.m.Helo, sender,

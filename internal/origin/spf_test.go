@@ -73,6 +73,49 @@ func TestTheAddressOfTheClientIsJudgedBySPF(t *testing.T) {
 	}
 }
 
+// RFC 7208, section 2.3: the name in EHLO is checked beside MAIL FROM; DMARC counts MAIL FROM.
+func TestTheNameOfTheClientIsJudgedBySPFBesideTheSender(t *testing.T) {
+	const name = "TXT mail.example.org"
+	helo := func(result, detail string) mail.Check {
+		return mail.Check{Result: result, Domain: "mail.example.org", Detail: detail}
+	}
+	for what, tt := range map[string]struct {
+		records map[string][]string
+		change  func(*Mail)
+		want    mail.Check
+		stamp   string
+	}{
+		"pass": {map[string][]string{name: {"v=spf1 ip4:192.0.2.1 -all"}}, nil, helo(pass, ""), "spf=pass smtp.helo="},
+		"fail": {map[string][]string{name: {"v=spf1 -all"}}, nil, helo(fail, ""), "spf=fail smtp.helo="},
+		"no answer": {map[string][]string{name: {"SERVFAIL"}}, nil, helo(temperror, "the DNS does not answer"),
+			"spf=temperror smtp.helo="},
+		"no record":  {},
+		"an address": {change: func(m *Mail) { m.Helo = "[192.0.2.1]" }},
+		"no name":    {change: func(m *Mail) { m.Helo = "a b;\r\nX: y" }},
+		"behind a hop": {map[string][]string{name: {"v=spf1 -all"}}, func(m *Mail) { m.Remote = netip.Addr{} },
+			mail.Check{}, ""},
+		"the null sender": {map[string][]string{name: {"v=spf1 -all"}}, func(m *Mail) { m.From = mail.Address{} },
+			mail.Check{}, ""}, // the result of SPF is that of the name
+	} {
+		m := from(plain)
+		if tt.change != nil {
+			tt.change(&m)
+		}
+		if tt.records == nil {
+			tt.records = map[string][]string{}
+		}
+		tt.records["TXT _dmarc.example.org"] = []string{"v=DMARC1; p=none"}
+		f, err := check(t, newZone(tt.records), m)
+		if err != nil || f.Auth.HELO != tt.want || f.Auth.DMARC.Result != fail {
+			t.Errorf("%s: %+v, %v, want %+v", what, f.Auth, err, tt.want)
+		}
+		said := strings.Contains(string(f.Stamp), " smtp.helo=") && !m.From.IsZero()
+		if said != (tt.stamp != "") || !strings.Contains(string(f.Stamp), tt.stamp) {
+			t.Errorf("%s: stamped %s", what, f.Stamp)
+		}
+	}
+}
+
 // bombs are records that cause as many questions as they can.
 func bombs() map[string]map[string][]string {
 	out := map[string]map[string][]string{
@@ -115,13 +158,13 @@ func TestNoRecordCausesMoreQuestionsThanAreAllowed(t *testing.T) {
 		if err != nil || f.Auth.SPF.Result != permerror && name != "ten names of the address" {
 			t.Errorf("%s: %+v, %v", name, f.Auth.SPF, err)
 		}
-		// One question of DMARC comes on top.
-		if len(z.asked) > spfQuestions+1 {
+		// One question for the name in EHLO and one of DMARC come on top.
+		if len(z.asked) > spfQuestions+2 {
 			t.Errorf("%s: %d questions", name, len(z.asked))
 		}
 	}
 	z := newZone(bombs()["void lookups"])
-	if _, err := check(t, z, from(plain)); err != nil || len(z.asked) > 5 {
+	if _, err := check(t, z, from(plain)); err != nil || len(z.asked) > 6 {
 		t.Errorf("%d questions after lookups without an answer, %v", len(z.asked), err)
 	}
 }
@@ -165,10 +208,11 @@ func TestAllQuestionsOfOneMailAreBounded(t *testing.T) {
 	}
 	records["TXT _dmarc.example.org"] = []string{"v=DMARC1; p=none; np=reject"}
 	m := from("")
-	m.Raw = raw
+	m.Raw, m.Helo = raw, "bomb.test"
+	records["TXT bomb.test"] = records["TXT example.org"]
 	z := newZone(records)
 	f, err := check(t, z, m)
-	if most := spfQuestions + dkimQuestions + arcQuestions + dmarcQuestions; len(z.asked) > most || len(z.asked) < most-2 {
+	if most := spfQuestions + heloQuestions + dkimQuestions + arcQuestions + dmarcQuestions; len(z.asked) > most || len(z.asked) < most-2 {
 		t.Errorf("%d questions, %d are allowed", len(z.asked), most)
 	}
 	if a := f.Auth; a.SPF.Result != permerror || a.ARC.Result != pass || len(a.DKIM) != maxSignatures ||

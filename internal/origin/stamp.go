@@ -34,6 +34,7 @@ func stamp(host string, e *examination, identity mail.Check) []byte {
 		sender = "smtp.helo"
 	}
 	add("spf", e.spf.Check, sender, e.spf.Domain)
+	add("spf", e.helo.Check, "smtp.helo", e.helo.Domain)
 	for _, s := range e.signatures {
 		add("dkim", s.Check, "header.d", s.Domain, "header.s", plainSelector(s.selector))
 	}

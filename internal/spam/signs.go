@@ -24,6 +24,7 @@ var Signs = []Sign{
 	{"dmarc_fail", 4, "DMARC fails, and nothing more is demanded"},
 	{"no_authentication", 2, "neither SPF nor a DKIM signature passes"},
 	{"spf_fail", 2, "SPF says that this client may not send for the domain"},
+	{"helo_fail", 1, "SPF says that this client may not call itself what it does"},
 	{"from_missing", 3, "no From field"},
 	{"from_twice", 4, "more than one From field"},
 	{"date_missing", 1, "no Date field"},
@@ -107,8 +108,11 @@ func (f *findings) authentication(a mail.Authentication) {
 	case a.DMARC.Result == "fail":
 		f.add("dmarc_fail", "")
 	}
-	if a.SPF.Result == "fail" {
+	switch "fail" {
+	case a.SPF.Result:
 		f.add("spf_fail", "")
+	case a.HELO.Result:
+		f.add("helo_fail", "")
 	}
 	signed := slices.ContainsFunc(a.DKIM, mail.Check.Passed)
 	checked := a.SPF.Result != "" || len(a.DKIM) > 0

@@ -55,6 +55,8 @@ var signCases = []struct {
 		auth: mail.Authentication{SPF: mail.Check{Result: "softfail"}, DKIM: []mail.Check{{Result: "fail"}}}},
 	{name: "SPF fails and one of two signatures passes", raw: plainMail, signs: "spf_fail",
 		auth: mail.Authentication{SPF: mail.Check{Result: "fail"}, DKIM: []mail.Check{{Result: "fail"}, {Result: "pass"}}}},
+	{name: "the client calls itself what it is not", raw: plainMail, signs: "helo_fail",
+		auth: mail.Authentication{SPF: mail.Check{Result: "pass"}, HELO: mail.Check{Result: "fail"}}},
 	{name: "a list has forwarded it, with a chain", raw: plainMail,
 		auth: mail.Authentication{SPF: mail.Check{Result: "none"}, ARC: mail.Check{Result: "pass"}}},
 	{name: "the DNS does not answer", raw: plainMail,
