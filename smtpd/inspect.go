@@ -22,6 +22,8 @@ type Hop struct {
 	// the topmost field of the message is believed if it has this name. "" means that
 	// none is.
 	AuthServID string
+	// NoAuthServID: its field has no authserv-id, against RFC 8601, and begins with a result.
+	NoAuthServID bool
 }
 
 // Transaction is one mail from the world, read and not taken yet.

@@ -87,6 +87,7 @@ type Hop struct {
 	Header       string   `toml:"header"`
 	Value        string   `toml:"value"`
 	AuthServID   string   `toml:"authserv_id"`
+	NoAuthServID bool     `toml:"no_authserv_id"`
 }
 
 // Logins limits failed logins.

@@ -117,6 +117,8 @@ func (all *hops) check(c Config, h Hop) *KeyError {
 		return &KeyError{"name", "lmtp is the name of the server that speaks LMTP; choose another"}
 	case all.names[h.Name]:
 		return &KeyError{"name", strconv.Quote(h.Name) + " is given twice"}
+	case h.AuthServID != "" && h.NoAuthServID:
+		return &KeyError{"no_authserv_id", "its results have a name or none: leave authserv_id or this out"}
 	case h.AuthServID != "" && !authServID.MatchString(h.AuthServID):
 		return &KeyError{"authserv_id", strconv.Quote(h.AuthServID) + " is not an authserv-id"}
 	}

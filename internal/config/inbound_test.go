@@ -56,6 +56,8 @@ func TestATrustedServerNeedsARangeAndAProof(t *testing.T) {
 			sum + "']\n",
 			"only for proof certificate"},
 		{"an id", certs + edge + "authserv_id = 'a b'\n", "f:6: inbound.trusted.authserv_id"},
+		{"an id and none", certs + edge + "authserv_id = 'a'\nno_authserv_id = true\n",
+			"f:7: inbound.trusted.no_authserv_id"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := Parse("f", c.text); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -160,6 +160,10 @@ var Settings = []Setting{
 	{"inbound.trusted.authserv_id", "host name", `""`,
 		"The authserv-id of its Authentication-Results: the topmost such field is believed if it has this name. " +
 			"Empty: none is.", ""},
+	{"inbound.trusted.no_authserv_id", "", `false`,
+		"Its Authentication-Results has no authserv-id at all, as that of Exchange Online: the topmost such field is " +
+			"believed if it begins with a result. Set it only for a server that writes one into every mail of a " +
+			"stranger. Not beside authserv_id.", ""},
 
 	{"memory.messages", "octets", `"512MB"`,
 		"Messages that are coming in, over SMTP, HTTP and MCP; a further one is answered 451 or 503. " +

@@ -85,8 +85,8 @@ func inboundTLS(smtp *tls.Config, hops []smtpd.HopRule) *tls.Config {
 // hopRules returns the trusted hops of the configuration, which was checked.
 func hopRules(list []config.Hop) (rules []smtpd.HopRule, err error) {
 	for _, h := range list {
-		r := smtpd.HopRule{Hop: smtpd.Hop{Name: h.Name, AuthServID: h.AuthServID}, Private: h.Proof == "private",
-			Field: h.Header, Value: h.Value}
+		r := smtpd.HopRule{Hop: smtpd.Hop{Name: h.Name, AuthServID: h.AuthServID, NoAuthServID: h.NoAuthServID},
+			Private: h.Proof == "private", Field: h.Header, Value: h.Value}
 		if r.Ranges, err = h.Prefixes(); err != nil {
 			return nil, err
 		}

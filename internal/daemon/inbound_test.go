@@ -233,7 +233,8 @@ func TestTheConfiguredHopsAreTheRulesOfTheDoor(t *testing.T) {
 	rules, err := hopRules([]config.Hop{
 		{Name: "own", Ranges: []string{"10.0.0.0/8"}, Proof: "private", AuthServID: "gw.test"},
 		{Name: "edge", Ranges: []string{"192.0.2.1"}, Proof: "certificate", Certificates: []string{sum}},
-		{Name: "tenant", Ranges: []string{"192.0.2.0/24", "2001:db8::/32"}, Proof: "header", Header: "X-T", Value: "v"},
+		{Name: "tenant", Ranges: []string{"192.0.2.0/24", "2001:db8::/32"}, Proof: "header", Header: "X-T", Value: "v",
+			NoAuthServID: true},
 	})
 	if err != nil || len(rules) != 3 {
 		t.Fatal(rules, err)
@@ -244,7 +245,7 @@ func TestTheConfiguredHopsAreTheRulesOfTheDoor(t *testing.T) {
 	if r := rules[1]; r.Private || len(r.Certificates) != 1 || r.Certificates[0][31] != 0xab || r.Ranges[0].Bits() != 32 {
 		t.Errorf("%+v", r)
 	}
-	if r := rules[2]; r.Private || r.Field != "X-T" || r.Value != "v" || len(r.Ranges) != 2 {
+	if r := rules[2]; r.Private || r.Field != "X-T" || r.Value != "v" || len(r.Ranges) != 2 || !r.NoAuthServID {
 		t.Errorf("%+v", r)
 	}
 	plain := inboundTLS(&tls.Config{ClientAuth: tls.RequestClientCert}, rules[:1])

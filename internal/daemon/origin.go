@@ -43,7 +43,7 @@ func (i inspector) Inspect(ctx context.Context, t smtpd.Transaction) (smtpd.Insp
 	m := origin.Mail{Helo: t.Helo, From: t.From, Raw: t.Raw}
 	switch {
 	case t.Hop != nil:
-		m.HopID = t.Hop.AuthServID
+		m.HopID, m.HopNoID = t.Hop.AuthServID, t.Hop.NoAuthServID
 	case t.Door == smtpd.DoorInbound:
 		m.Remote = t.Remote
 	}

@@ -91,23 +91,28 @@ func TestTheClientIsTheSenderOnlyWhereNobodyStandsBetween(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := []byte("Authentication-Results: gw.test; spf=pass smtp.mailfrom=far.test\r\n" + fromFar)
+	named := []byte("Authentication-Results: gw.test; spf=pass smtp.mailfrom=far.test\r\n" + fromFar)
+	nameless := []byte("Authentication-Results: spf=pass smtp.mailfrom=far.test\r\n" + fromFar)
 	for name, tt := range map[string]struct {
 		door string
 		hop  *smtpd.Hop
 		spf  string
+		raw  []byte
 	}{
-		"SMTP":              {smtpd.DoorInbound, nil, "none"},
-		"a hop":             {smtpd.DoorInbound, &smtpd.Hop{Name: "gw", AuthServID: "gw.test"}, "pass"},
-		"a hop without one": {smtpd.DoorInbound, &smtpd.Hop{Name: "gw"}, ""},
-		"LMTP":              {smtpd.DoorLMTP, nil, ""},
-		"LMTP of a hop":     {smtpd.DoorLMTP, &smtpd.Hop{Name: "lmtp", AuthServID: "gw.test"}, "pass"},
+		"SMTP":                   {smtpd.DoorInbound, nil, "none", named},
+		"a hop":                  {smtpd.DoorInbound, &smtpd.Hop{Name: "gw", AuthServID: "gw.test"}, "pass", named},
+		"a hop without one":      {smtpd.DoorInbound, &smtpd.Hop{Name: "gw"}, "", named},
+		"a hop of no name":       {smtpd.DoorInbound, &smtpd.Hop{Name: "gw", NoAuthServID: true}, "", named},
+		"results without a name": {smtpd.DoorInbound, &smtpd.Hop{Name: "gw", NoAuthServID: true}, "pass", nameless},
+		"LMTP":                   {smtpd.DoorLMTP, nil, "", named},
+		"LMTP of a hop":          {smtpd.DoorLMTP, &smtpd.Hop{Name: "lmtp", AuthServID: "gw.test"}, "pass", named},
 	} {
 		got, err := inspector{c}.Inspect(t.Context(), smtpd.Transaction{
 			Door: tt.door, Remote: netip.MustParseAddr("192.0.2.1"), From: mail.MustAddress("far@far.test"),
-			Raw: raw, Hop: tt.hop,
+			Raw: tt.raw, Hop: tt.hop,
 		})
-		if err != nil || got.Arrival.Auth.SPF.Result != tt.spf || !bytes.Equal(got.Raw, raw) || len(got.Prefix) == 0 {
+		if err != nil || got.Arrival.Auth.SPF.Result != tt.spf || !bytes.Equal(got.Raw, tt.raw) ||
+			len(got.Prefix) == 0 {
 			t.Errorf("%s: %+v, %v", name, got.Arrival.Auth, err)
 		}
 	}

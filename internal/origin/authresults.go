@@ -37,11 +37,33 @@ func parseAuthResults(value string) (*authResults, error) {
 		return nil, errResults
 	}
 	p := &resultParser{s: value}
-	var a authResults
-	a.id = p.value()
-	if p.blank(); !p.at(';') && p.rest() != "" && p.value() != "1" {
+	id := p.value()
+	if p.blank(); !p.at(';') && p.rest() != "" && p.value() != "1" || id == "" {
 		p.bad = true // a version that is not known
 	}
+	a, err := p.all()
+	if err == nil {
+		a.id = id
+	}
+	return a, err
+}
+
+// parseResultsOnly reads the unfolded value of a field that has no authserv-id: it begins
+// with a result, as no field of RFC 8601 does.
+func parseResultsOnly(value string) (*authResults, error) {
+	if len(value) > maxResultOctets {
+		return nil, errResults
+	}
+	a, err := (&resultParser{s: ";" + value}).all()
+	if err == nil && len(a.results) == 0 {
+		err = errResults
+	}
+	return a, err
+}
+
+// all reads the results up to the end, a semicolon before each.
+func (p *resultParser) all() (*authResults, error) {
+	var a authResults
 	for p.blank(); !p.bad && p.take(';'); p.blank() {
 		p.blank()
 		if p.rest() == "" {
@@ -55,7 +77,7 @@ func parseAuthResults(value string) (*authResults, error) {
 			a.results = append(a.results, r)
 		}
 	}
-	if p.bad || p.rest() != "" || a.id == "" {
+	if p.bad || p.rest() != "" {
 		return nil, errResults
 	}
 	return &a, nil

@@ -110,14 +110,20 @@ func FuzzAuthenticationResults(f *testing.F) {
 		"mx.test 1; spf=pass smtp.mailfrom=a@x.test; dkim=pass (x) header.d=x.test; none",
 		`"a\"b" (c (d)); e/1=f`, ";", "(", `"`,
 	} {
-		f.Add(seed)
+		f.Add(seed, true)
+		f.Add(seed, false)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
-		a, err := parseAuthResults(s)
+	f.Add("spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=x.test; dmarc=pass action=none header.from=x.test", false)
+	f.Fuzz(func(t *testing.T, s string, named bool) {
+		parse := parseResultsOnly
+		if named {
+			parse = parseAuthResults
+		}
+		a, err := parse(s)
 		if err != nil {
 			return
 		}
-		if a.id == "" || len(a.results) > maxResults {
+		if named != (a.id != "") || len(a.results) > maxResults {
 			t.Errorf("%q: %+v", s, a)
 		}
 		for _, r := range a.results {

@@ -8,14 +8,19 @@ import (
 )
 
 // hopResults returns what the trusted hop says of the sender: the topmost field
-// Authentication-Results, if it bears the name of that hop. Whatever stands below was
+// Authentication-Results, if it bears the name of that hop, or none where the hop is one
+// that writes none. Whatever stands below was
 // there when the mail came to the hop. nil: there is nothing to believe.
 func (e *examination) hopResults() *authResults {
 	fields := e.all(resultsHeader)
-	if e.m.HopID == "" || len(fields) == 0 {
+	if e.m.HopID == "" && !e.m.HopNoID || len(fields) == 0 {
 		return nil
 	}
-	told, err := parseAuthResults(fields[0].Value())
+	parse := parseAuthResults
+	if e.m.HopNoID {
+		parse = parseResultsOnly
+	}
+	told, err := parse(fields[0].Value())
 	if err != nil || !strings.EqualFold(told.id, e.m.HopID) {
 		e.warnings = append(e.warnings, "the topmost Authentication-Results is not that of the trusted hop")
 		return nil

@@ -67,6 +67,41 @@ func TestOnlyTheTopmostResultsOfATrustedHopAreBelieved(t *testing.T) {
 	}
 }
 
+// Exchange Online writes no authserv-id: of a hop that is configured so, and of no other, the
+// topmost field is believed without one.
+func TestResultsWithoutANameAreBelievedOfAHopThatWritesNone(t *testing.T) {
+	const ar = "Authentication-Results: "
+	const exchange = ar + "spf=pass (sender IP is 192.0.2.1)\n smtp.mailfrom=example.org; dkim=pass (signature was\n" +
+		" verified) header.d=m.example.org;dmarc=pass action=none\n header.from=example.org;compauth=pass reason=100\n"
+	for name, tt := range map[string]struct {
+		header string
+		id     string
+		noID   bool
+		want   bool
+	}{
+		"configured":             {exchange, "", true, true},
+		"not configured":         {exchange, "", false, false},
+		"configured with a name": {exchange, "hop.test", false, false},
+		"named spf=pass":         {exchange, "spf=pass", false, false},
+		"with a name":            {ar + "hop.test; spf=pass smtp.mailfrom=example.org\n", "", true, false},
+		"not the topmost":        {ar + "x.test; none\n" + exchange, "", true, false},
+		"the second one":         {ar + "spf=fail smtp.mailfrom=x.test\n" + exchange, "", true, false},
+		"an empty name":          {ar + "; spf=pass smtp.mailfrom=example.org\n", "", true, false},
+		"empty":                  {ar + "\n" + exchange, "", true, false},
+		"nothing":                {ar + "none\n" + exchange, "", true, false},
+		"malformed":              {ar + "spf=pass smtp.mailfrom=example.org; =\n", "", true, false},
+		"a comment":              {ar + "(a) spf=pass smtp.mailfrom=example.org\n", "", true, true},
+	} {
+		m := from(tt.header + plain)
+		m.Remote, m.HopID, m.HopNoID = netip.Addr{}, tt.id, tt.noID
+		z := newZone(map[string][]string{"TXT _dmarc.example.org": {"v=DMARC1; p=reject"}})
+		f, _ := check(t, z, m)
+		if got := f.Auth.SPF == org(pass, byHop); got != tt.want || tt.want != (f.Auth.DMARC.Result == pass) {
+			t.Errorf("%s: %+v, %q", name, f.Auth, f.Warnings)
+		}
+	}
+}
+
 // A mail server in front on the same host may have the same name.
 func TestTheResultsOfAHopOfOurNameAreNoForgery(t *testing.T) {
 	const said = "Authentication-Results: mx.receiver.test; spf=pass smtp.mailfrom=example.org\n"

@@ -94,6 +94,8 @@ type Mail struct {
 	// HopID is the authserv-id of the trusted hop that brought the mail, "" if none did or
 	// its results are not to be believed.
 	HopID string
+	// HopNoID: the results of the trusted hop are to be believed, and have no authserv-id.
+	HopNoID bool
 }
 
 // Finding is what is known of a mail.
