@@ -73,7 +73,7 @@ func complaint(to, path string) gate.Delivery {
 func (h *fixture) bring(d gate.Delivery) {
 	h.Helper()
 	for _, to := range d.To {
-		if err := h.Gate.AdmitDelivery(h.ctx, d.From, to, 100); err != nil {
+		if _, err := h.Gate.AdmitDelivery(h.ctx, d.From, to, 100); err != nil {
 			h.Errorf("RCPT %s: %v", to, err)
 		}
 	}
@@ -227,7 +227,7 @@ func TestAForgedReportChangesNothing(t *testing.T) {
 		good.Local() + "@bounce.dest.test":        "relay",
 		good.Local() + "@bounces.example.test":    "relay",
 	} {
-		if err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress(to), 100); reason(err) != want {
+		if _, err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress(to), 100); reason(err) != want {
 			t.Errorf("RCPT %s: %s, want %s", to, reason(err), want)
 		}
 		if _, err := h.Gate.Receive(h.ctx, report(to, "ada@dest.test", "failed", "5.1.1")); reason(err) != want {
@@ -238,7 +238,7 @@ func TestAForgedReportChangesNothing(t *testing.T) {
 	h.bring(report("bot@example.test", "ada@dest.test", "failed", "5.1.1"))
 	h.bring(report("postmaster@example.test", "ada@dest.test", "failed", "5.1.1"))
 	h.Clock.Forward(31 * 24 * time.Hour)
-	if err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, good, 100); reason(err) != "no_mailbox" {
+	if _, err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, good, 100); reason(err) != "no_mailbox" {
 		t.Errorf("after 31 days: %v", err)
 	}
 	if got := h.standings(m.ID); got != "sent delivered" || !slices.Equal(before, h.kindsOf(m.ID)) {
@@ -358,11 +358,11 @@ func TestTheBounceDomainHasAPostmaster(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	for _, to := range []string{"abuse@bounce.example.test", "postmaster@bounce.example.test"} {
-		if err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress(to), 1); err != nil {
+		if _, err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress(to), 1); err != nil {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
-	err = h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress("postmaster@bounce.dest.test"), 1)
+	_, err = h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress("postmaster@bounce.dest.test"), 1)
 	if reason(err) != "relay" {
 		t.Error(err)
 	}

@@ -32,8 +32,9 @@ func TestOnlyMailForMailboxesHereIsTaken(t *testing.T) {
 		`"bot"@example.test`: "<nil>", "ada@dest.test": "relay", "postmaster@dest.test": "relay",
 		"bot@sub.example.test": "relay", `"bot@example.test"@dest.test`: "relay", "bot%dest.test@example.test": "no_mailbox",
 	} {
-		if got := reason(h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress(to), 100)); got != want {
-			t.Errorf("RCPT %s: %s, want %s", to, got, want)
+		if room, err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress(to), 100); reason(err) != want ||
+			(err == nil) != (room > 0) {
+			t.Errorf("RCPT %s: %v, room for %d, want %s", to, err, room, want)
 		}
 		list, err := h.Gate.Receive(h.ctx, brought(to))
 		if got := reason(err); got != want || (err == nil) != (len(list) == 1) {
@@ -140,14 +141,18 @@ func TestAFullMailboxTakesNoMoreMail(t *testing.T) {
 		h.SetMode(mail.GatedAll)
 		h.arrive()
 		h.SetMode(mail.GatedSend)
+		left, err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, h.Box, 0)
+		if o.QuotaSize > 0 && left != int64(len(hello)+1) || err != nil {
+			t.Errorf("room for %d, %v", left, err)
+		}
 		h.arrive()
-		if err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, h.Box, int64(len(hello))); reason(err) != name {
+		if _, err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, h.Box, int64(len(hello))); reason(err) != name {
 			t.Errorf("RCPT: %v", err)
 		}
 		if _, err := h.incoming(); reason(err) != name {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress("abuse@example.test"), 10); err != nil {
+		if _, err := h.Gate.AdmitDelivery(h.ctx, mail.Address{}, mail.MustAddress("abuse@example.test"), 10); err != nil {
 			t.Errorf("another mailbox: %v", err)
 		}
 		h.Intact()

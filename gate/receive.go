@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/multimail/multimail/audit"
@@ -39,22 +40,27 @@ var (
 
 // AdmitDelivery says whether a mail of the world may come in for an address now. The door
 // asks at RCPT, so that nobody has to be told later that it did not; Receive asks
-// again. size is how many octets are announced, 0 when that is not known.
-func (g *Gate) AdmitDelivery(ctx context.Context, from, to mail.Address, size int64) error {
+// again. size is how many octets are announced, 0 when that is not known; room is how many
+// octets the mailbox may get now.
+func (g *Gate) AdmitDelivery(ctx context.Context, from, to mail.Address, size int64) (room int64, err error) {
 	if err := errors.Join(g.db.Healthy(), g.db.Fits(size)); err != nil {
-		return errFull.Because(err)
+		return 0, errFull.Because(err)
 	}
-	err := g.db.View(ctx, func(tx store.Tx) error {
+	err = g.db.View(ctx, func(tx store.Tx) error {
+		room = 0
 		if _, ours, err := g.bounceAddress(tx, g.operators(to)); err != nil || ours {
+			if err == nil {
+				room = math.MaxInt64 // it is read and not kept
+			}
 			return err
 		}
 		box, err := g.receives(tx, g.operators(to))
 		if err == nil {
-			err = g.hasRoom(tx, box, size)
+			room, err = g.room(tx, box, size)
 		}
 		return err
 	})
-	return g.reached(answer(err))
+	return room, g.reached(answer(err))
 }
 
 // receives returns the mailbox of an address that may get mail now.
@@ -76,24 +82,25 @@ func (g *Gate) receives(tx store.Tx, to mail.Address) (registry.Mailbox, error) 
 	return box, err
 }
 
-// hasRoom refuses mail beyond what a mailbox may keep. What its agents do not see
-// counts too: it is stored all the same.
-func (g *Gate) hasRoom(tx store.Tx, box registry.Mailbox, size int64) error {
+// room refuses mail beyond what a mailbox may keep, and returns how many octets that is now.
+// What its agents do not see counts too: it is stored all the same.
+func (g *Gate) room(tx store.Tx, box registry.Mailbox, size int64) (int64, error) {
 	var sum queue.Tally
 	for _, s := range []mail.State{mail.Received, mail.Held, mail.Quarantined} {
 		t, err := g.q.Tally(tx, box.Address, mail.Incoming, s)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		sum.Count, sum.Octets = sum.Count+t.Count, sum.Octets+t.Octets
 	}
+	left := cmp.Or(box.QuotaSize, g.o.QuotaSize) - sum.Octets
 	switch {
 	case sum.Count >= cmp.Or(box.QuotaCount, g.o.QuotaCount):
-		return errQuotaCount
-	case sum.Octets+size > cmp.Or(box.QuotaSize, g.o.QuotaSize):
-		return errQuotaSize
+		return 0, errQuotaCount
+	case size > left || left <= 0:
+		return 0, errQuotaSize
 	}
-	return nil
+	return left, nil
 }
 
 // Receive takes a mail in for every mailbox that it is for, in one transaction: one mail
@@ -212,7 +219,7 @@ func (g *Gate) addressed(ctx context.Context, first *mail.Mail, to []mail.Addres
 func (g *Gate) deliver(tx store.Tx, m *mail.Mail, raw store.Staged) error {
 	box, err := g.receives(tx, m.Mailbox)
 	if err == nil {
-		err = g.hasRoom(tx, box, m.Size)
+		_, err = g.room(tx, box, m.Size)
 	}
 	if err != nil {
 		return err

@@ -140,13 +140,13 @@ func TestAMailboxMayHaveAQuotaOfItsOwn(t *testing.T) {
 	h.keep(registry.KeepPatch{QuotaCount: to(1)})
 	for want, quota := range []int{1, 2} { // 0: refused
 		h.keep(registry.KeepPatch{QuotaCount: &quota})
-		err := h.Gate.AdmitDelivery(h.ctx, mail.MustAddress("ada@dest.test"), h.Box, 10)
+		_, err := h.Gate.AdmitDelivery(h.ctx, mail.MustAddress("ada@dest.test"), h.Box, 10)
 		if (err == nil) != (want == 1) {
 			t.Errorf("a quota of %d: %v", quota, err)
 		}
 	}
 	h.keep(registry.KeepPatch{QuotaCount: to(0), QuotaSize: to(int64(50))})
-	if err := h.Gate.AdmitDelivery(h.ctx, mail.MustAddress("ada@dest.test"), h.Box, 50); err == nil {
+	if _, err := h.Gate.AdmitDelivery(h.ctx, mail.MustAddress("ada@dest.test"), h.Box, 50); err == nil {
 		t.Error("more than its octets")
 	}
 	for _, p := range []registry.KeepPatch{{QuotaCount: to(-1)}, {QuotaSize: to(int64(-1))}, {Retention: to(time.Hour)},

@@ -28,7 +28,8 @@ type delivery struct {
 	size    int64
 	body    string
 	rcpts   []named
-	unknown int // recipients of this session that are no mailbox here
+	tight   bool // it has a recipient that may have no room for the mail
+	unknown int  // recipients of this session that are no mailbox here
 }
 
 // named is a recipient, and how the client wrote it.
@@ -39,7 +40,7 @@ type named struct {
 
 // Reset implements smtp.Session: the transaction is forgotten.
 func (d *delivery) Reset() {
-	d.open, d.from, d.size, d.body, d.rcpts = false, mail.Address{}, 0, "", nil
+	d.open, d.from, d.size, d.body, d.rcpts, d.tight = false, mail.Address{}, 0, "", nil, false
 }
 
 // Logout implements smtp.Session.
@@ -98,10 +99,17 @@ func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
 		d.c.srv.reached(mail.LimitInboundRecipients)
 		return errMany
 	}
-	if err := d.admit(ctx, a); err != nil {
+	room, err := d.admit(ctx, a)
+	if err != nil {
 		return err
 	}
-	d.rcpts = append(d.rcpts, given)
+	// A mail of unknown size that one of several mailboxes has no room for would have to be
+	// refused for all of them. LMTP has a reply for each (RFC 2033, section 4.2).
+	tight := d.size == 0 && room < d.in.o.MaxSize && d.in.hop == nil
+	if others > 0 && (tight || d.tight) {
+		return errTight
+	}
+	d.rcpts, d.tight = append(d.rcpts, given), tight
 	return nil
 }
 
@@ -116,16 +124,16 @@ func (d *delivery) recipient(ctx context.Context, to string) (mail.Address, erro
 
 // admit asks the gate for a recipient. Who asks for many that do not exist is looking for
 // those that do: the connection ends, and then the source must wait, whoever it asks for.
-func (d *delivery) admit(ctx context.Context, to mail.Address) error {
+func (d *delivery) admit(ctx context.Context, to mail.Address) (room int64, err error) {
 	key, limited := d.in.stranger(d.c.remote)
 	limited = limited && d.in.unknown != nil
 	if limited && d.in.unknown.Wait(key) > 0 {
 		d.c.srv.reached(mail.LimitInboundUnknownRate)
-		return errUnknownRate
+		return 0, errUnknownRate
 	}
-	err := d.in.gate.AdmitDelivery(ctx, d.from, to, d.size)
+	room, err = d.in.gate.AdmitDelivery(ctx, d.from, to, d.size)
 	if err == nil {
-		return nil
+		return room, nil
 	}
 	if errors.Is(err, mail.ErrNotFound) || errors.Is(err, mail.ErrForbidden) {
 		if limited {
@@ -133,10 +141,10 @@ func (d *delivery) admit(ctx context.Context, to mail.Address) error {
 		}
 		if d.unknown++; d.unknown >= maxInboundUnknown && d.in.hop == nil {
 			d.c.srv.reached(mail.LimitInboundUnknown)
-			return errUnknownMany
+			return 0, errUnknownMany
 		}
 	}
-	return d.public(err)
+	return 0, d.public(err)
 }
 
 // addresses returns the recipients, each once.

@@ -20,8 +20,8 @@ import (
 // Receiver is what the doors for mail from the world need of the gate.
 type Receiver interface {
 	// AdmitDelivery says whether a recipient would be taken now: a mailbox here with room
-	// for so many octets (0: not known).
-	AdmitDelivery(ctx context.Context, from, to mail.Address, size int64) error
+	// for so many octets (0: not known). room is how many octets it may get.
+	AdmitDelivery(ctx context.Context, from, to mail.Address, size int64) (room int64, err error)
 	// Receive takes a mail for all its recipients, or for none.
 	Receive(ctx context.Context, d gate.Delivery) ([]*mail.Mail, error)
 }

@@ -107,6 +107,8 @@ var (
 		"there is no login here: this port takes mail for its own mailboxes; agents use the port for submission")
 	errNullMany = answer(mail.ReasonRecipients.Errorf(
 		"a mail without a sender goes to one recipient; send the others a mail of their own"))
+	errTight = answer(mail.ReasonRecipients.Errorf(
+		"there may be no room for this mail in one of its mailboxes; send it to this one alone, or announce its size"))
 	errLoop = answer(mail.ReasonLoop.Errorf("more than %d Received fields; the mail is in a loop", message.MaxHops).
 		Over(mail.LimitReceivedHops))
 	errMessageRate = answer(mail.ErrRateLimited.Errorf("too many messages from your address; try again in a minute"))

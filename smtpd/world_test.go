@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http/httptest"
 	"slices"
@@ -23,23 +24,28 @@ type fakeReceiver struct {
 	mu     sync.Mutex
 	boxes  []string
 	full   []string // of boxes: no room for the mail
+	tight  []string // of boxes: room for 100 octets
 	asked  int      // how often AdmitDelivery was
 	err    error    // of Receive, whatever it is given
 	taken  []gate.Delivery
 	called int // how often Receive was
 }
 
-func (g *fakeReceiver) AdmitDelivery(_ context.Context, _, to mail.Address, _ int64) error {
+func (g *fakeReceiver) AdmitDelivery(_ context.Context, _, to mail.Address, size int64) (int64, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asked++
 	switch {
 	case to.Domain() != "example.test":
-		return mail.ReasonRelay.Errorf("relaying denied")
+		return 0, mail.ReasonRelay.Errorf("relaying denied")
 	case !slices.Contains(g.boxes, to.String()):
-		return mail.ReasonNoMailbox.Errorf("no such mailbox here")
+		return 0, mail.ReasonNoMailbox.Errorf("no such mailbox here")
+	case !slices.Contains(g.tight, to.String()):
+		return math.MaxInt64, nil
+	case size > 100:
+		return 0, mail.ReasonQuota.Errorf("the mailbox is full")
 	}
-	return nil
+	return 100, nil
 }
 
 func (g *fakeReceiver) Receive(_ context.Context, d gate.Delivery) ([]*mail.Mail, error) {
@@ -51,7 +57,7 @@ func (g *fakeReceiver) Receive(_ context.Context, d gate.Delivery) ([]*mail.Mail
 	}
 	var mails []*mail.Mail
 	for _, to := range d.To {
-		if slices.Contains(g.full, to.String()) {
+		if slices.Contains(g.full, to.String()) || slices.Contains(g.tight, to.String()) && len(d.Raw) > 100 {
 			return nil, mail.ReasonQuota.Errorf("the mailbox is full")
 		}
 		mails = append(mails, &mail.Mail{ID: "01ARZ3NDEKTSV4RRFFQ69G5FAV", State: mail.Received, Mailbox: to})
