@@ -101,6 +101,26 @@ func TestWhatAFilterTakesForSpamIsQuarantinedInEveryMode(t *testing.T) {
 	}
 }
 
+// What a filter writes into its log can be found again, although the mails have no ids yet.
+func TestAFilterIsToldWhatTheTransactionIsCalled(t *testing.T) {
+	h := build(t)
+	var told []string
+	h.gates(gate.Options{Filter: func(_ context.Context, m *mail.Mail, _ []byte) (mail.Spam, error) {
+		told = append(told, m.Transaction())
+		return mail.Spam{Verdict: mail.SpamClean}, nil
+	}})
+	d := brought(h.Box.String())
+	d.Arrival.Transaction = "QQQQQQQQQQ-2"
+	list, err := h.Gate.Receive(h.ctx, d)
+	if err != nil || h.Mail(list[0].ID).Arrival.Transaction != d.Arrival.Transaction {
+		t.Fatal(list, err)
+	}
+	m := h.Submit()
+	if want := []string{d.Arrival.Transaction, string(m.ID)}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
 // The policy of the domain in From does not depend on what a filter makes of the mail.
 func TestWhatADomainWantsQuarantinedIsQuarantinedWithoutAFilter(t *testing.T) {
 	h := build(t)

@@ -3,12 +3,24 @@ package mail
 // Arrival is how an incoming mail came from the world, and what was found about who
 // sent it. Notices, which this installation writes itself, have none.
 type Arrival struct {
-	Helo   string         `json:"helo,omitempty"`   // what the client called itself
-	Remote string         `json:"remote,omitempty"` // its IP address; empty over a unix socket
-	Hop    string         `json:"hop,omitempty"`    // the trusted hop it came through, by its configured name
-	Auth   Authentication `json:"auth,omitzero"`
+	Helo   string `json:"helo,omitempty"`   // what the client called itself
+	Remote string `json:"remote,omitempty"` // its IP address; empty over a unix socket
+	Hop    string `json:"hop,omitempty"`    // the trusted hop it came through, by its configured name
+	// Transaction is what the door calls the transaction, in Received and to filters: each of
+	// its mails gets an id of its own, after they were asked.
+	Transaction string         `json:"transaction,omitempty"`
+	Auth        Authentication `json:"auth,omitzero"`
 	// Warnings say what of the message could not be read as it stands, in our words.
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Transaction returns what the mail is called where it is submitted or brought: the id of a
+// submission, and the name of the transaction of a mail from the world.
+func (m *Mail) Transaction() string {
+	if m.Arrival != nil && m.Arrival.Transaction != "" {
+		return m.Arrival.Transaction
+	}
+	return string(m.ID)
 }
 
 // Authentication is what the checks of a sender found (RFC 8601). The zero Check

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"strings"
@@ -28,6 +29,7 @@ type delivery struct {
 	size    int64
 	body    string
 	rcpts   []named
+	count   int  // transactions of this session that came to DATA
 	tight   bool // it has a recipient that may have no room for the mail
 	unknown int  // recipients of this session that are no mailbox here
 }
@@ -230,6 +232,7 @@ func taken(mails []*mail.Mail) error {
 
 // inspect reads a message and finds out who sent it.
 func (d *delivery) inspect(ctx context.Context, r io.Reader) (gate.Delivery, error) {
+	d.count++
 	raw, err := octets(r)
 	if err != nil {
 		return gate.Delivery{}, err
@@ -250,6 +253,7 @@ func (d *delivery) inspect(ctx context.Context, r io.Reader) (gate.Delivery, err
 		return gate.Delivery{}, err
 	}
 	a := seen.Arrival
+	a.Transaction = d.transaction()
 	a.Helo, a.Remote, a.Hop = t.Helo, "", ""
 	if t.Remote.IsValid() {
 		a.Remote = t.Remote.String()
@@ -260,6 +264,9 @@ func (d *delivery) inspect(ctx context.Context, r io.Reader) (gate.Delivery, err
 	return gate.Delivery{From: d.from, To: t.To, Raw: seen.Raw, Prefix: d.stamp(t, seen.Prefix),
 		Arrival: a, Door: d.in.door, TLS: d.c.secure, Body: d.body}, nil
 }
+
+// transaction names the transaction: that of the connection, and which of its mails it is.
+func (d *delivery) transaction() string { return fmt.Sprintf("%s-%d", d.c.cid, d.count) }
 
 // remote returns the address of the client.
 func (d *delivery) remote() netip.Addr {
@@ -278,7 +285,7 @@ func (d *delivery) stamp(t Transaction, results []byte) []byte {
 	}
 	return message.Trace{
 		From: t.From, For: one, Helo: t.Helo, Remote: t.Remote, Host: d.in.o.Hostname,
-		With: with(d.in.door, d.c.extended, d.c.secure), ID: d.c.cid, At: time.Now(), Results: results,
+		With: with(d.in.door, d.c.extended, d.c.secure), ID: d.transaction(), At: time.Now(), Results: results,
 	}.Fields()
 }
 

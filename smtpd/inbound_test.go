@@ -118,7 +118,8 @@ func TestAMailFromTheWorldIsHandedToTheGate(t *testing.T) {
 	head, date, _ := strings.Cut(string(d.Prefix), ";\r\n\t")
 	id := strings.TrimSuffix(strings.SplitAfter(head, " id ")[1], "\r\n\tfor <a@example.test>")
 	if want := "Return-Path: <x@far.test>\r\n" + stamped + "Received: from mail.far.test ([127.0.0.1])\r\n" +
-		"\tby localhost (MultiMail) with ESMTPS id " + id + "\r\n\tfor <a@example.test>"; head != want || len(id) != 10 {
+		"\tby localhost (MultiMail) with ESMTPS id " + id + "\r\n\tfor <a@example.test>"; head != want ||
+		len(id) != 12 || d.Arrival.Transaction != id {
 		t.Errorf("%q", head)
 	}
 	if !strings.HasSuffix(date, "+0000\r\n") || strings.Count(date, "\r\n") != 1 {

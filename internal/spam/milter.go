@@ -138,7 +138,7 @@ func (k asker) steps(s *milter.ClientSession, m *mail.Mail, raw []byte) []func()
 		func() (*milter.Action, error) { return s.Conn(name, family, 0, addr) },
 		func() (*milter.Action, error) { return s.Helo(helo) },
 	}
-	values := []string{"i", string(m.ID), "{mail_addr}", m.Envelope.From.String()}
+	values := []string{"i", m.Transaction(), "{mail_addr}", m.Envelope.From.String()}
 	if m.Direction == mail.Outgoing {
 		values = append(values, "{auth_authen}", plain(m.Agent), "{auth_type}", "PLAIN")
 	}
@@ -160,7 +160,7 @@ func (k asker) steps(s *milter.ClientSession, m *mail.Mail, raw []byte) []func()
 		value := fieldValue(f.Raw, s.ProtocolOption(milter.OptHeaderLeadingSpace))
 		steps = append(steps, func() (*milter.Action, error) { return s.HeaderField(plain(f.Name), value) })
 	}
-	return append(steps, macros(s, milter.CodeEOB, "i", string(m.ID)), s.HeaderEnd)
+	return append(steps, macros(s, milter.CodeEOB, "i", m.Transaction()), s.HeaderEnd)
 }
 
 // macros tells values that belong to the next command. Nothing answers them.

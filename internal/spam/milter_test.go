@@ -81,11 +81,11 @@ func TestAMilterIsToldOfTheTransaction(t *testing.T) {
 	want := []string{
 		"DCj\x00mx.example.test\x00{daemon_name}\x00multimail\x00v\x00multimail\x00",
 		"C[192.0.2.7]\x004\x00\x00192.0.2.7\x00",
-		"Hmx.sender.test\x00", "DMi\x0001JDM0000000000000000000AA\x00{mail_addr}\x00anna@sender.test\x00",
+		"Hmx.sender.test\x00", "DMi\x00QQQQQQQQQQ-1\x00{mail_addr}\x00anna@sender.test\x00",
 		"M<anna@sender.test>\x00", "DR{rcpt_addr}\x00agent@example.test\x00", "R<agent@example.test>\x00",
 		"LFrom\x00Anna <anna@sender.test>\x00", "LTo\x00agent@example.test\x00", "LSubject\x00Lunch\x00",
 		"LDate\x00Thu, 26 Nov 2026 10:00:00 +0000\x00", "LMessage-ID\x00<one@sender.test>\x00",
-		"DEi\x0001JDM0000000000000000000AA\x00", "N", "BAt noon, as ever.\r\n", "E",
+		"DEi\x00QQQQQQQQQQ-1\x00", "N", "BAt noon, as ever.\r\n", "E",
 	}
 	if heard := s.heard[1:min(len(s.heard), 1+len(want))]; !slices.Equal(heard, want) {
 		t.Errorf("told %q,\nwant %q", heard, want)

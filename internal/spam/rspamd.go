@@ -130,7 +130,7 @@ func (r *rspamd) fields(m *mail.Mail) http.Header {
 			h.Add(name, value)
 		}
 	}
-	set("Queue-Id", string(m.ID))
+	set("Queue-Id", m.Transaction())
 	set("MTA-Name", r.hostname)
 	if m.Envelope.From.IsZero() {
 		set("From", "<>")

@@ -26,7 +26,7 @@ func TestRspamdIsToldOfTheTransaction(t *testing.T) {
 	judged(t, newFilter(t, o), incoming(plainMail))
 	for _, want := range []string{
 		"POST /checkv2 HTTP/1.1\r\n", "\r\nFrom: anna@sender.test\r\n", "\r\nHelo: mx.sender.test\r\n",
-		"\r\nIp: 192.0.2.7\r\n", "\r\nRcpt: agent@example.test\r\n", "\r\nQueue-Id: 01JDM0000000000000000000AA\r\n",
+		"\r\nIp: 192.0.2.7\r\n", "\r\nRcpt: agent@example.test\r\n", "\r\nQueue-Id: QQQQQQQQQQ-1\r\n",
 		"\r\nPassword: secret word\r\n", "\r\nMta-Name: mx.example.test\r\n", "\r\n\r\n" + plainMail,
 	} {
 		if !strings.Contains(got, want) {
@@ -37,7 +37,8 @@ func TestRspamdIsToldOfTheTransaction(t *testing.T) {
 		t.Error("a stranger is told as a user")
 	}
 	judged(t, newFilter(t, o), outgoing())
-	if !strings.Contains(got, "\r\nUser: scout\r\n") || strings.Contains(got, "\r\nIp:") {
+	if !strings.Contains(got, "\r\nUser: scout\r\n") ||
+		!strings.Contains(got, "\r\nQueue-Id: 01JDM0000000000000000000AA\r\n") || strings.Contains(got, "\r\nIp:") {
 		t.Errorf("outgoing:\n%s", got)
 	}
 }

@@ -256,7 +256,7 @@ func (f *Filter) question(parent context.Context, m *mail.Mail, raw []byte) (a a
 	}
 	if err != nil {
 		f.o.Metrics.FilterFailures.WithLabelValues(why).Inc()
-		f.o.Log.Warn("spam filter gave no verdict", "filter", f.o.Kind, "mail", string(m.ID), "reason", why, "err", err)
+		f.o.Log.Warn("spam filter gave no verdict", "filter", f.o.Kind, "mail", m.Transaction(), "reason", why, "err", err)
 	}
 	return a, err
 }

@@ -24,23 +24,25 @@ const plainMail = "From: Anna <anna@sender.test>\r\nTo: agent@example.test\r\nSu
 // incoming is the record of raw as the gate has it when it asks.
 func incoming(raw string) *mail.Mail {
 	return &mail.Mail{
-		ID: "01JDM0000000000000000000AA", Direction: mail.Incoming, Author: mail.World, Door: "smtp-in",
+		Direction: mail.Incoming, Author: mail.World, Door: "smtp-in",
 		Mailbox: mail.MustAddress("agent@example.test"),
 		Envelope: mail.Envelope{From: mail.MustAddress("anna@sender.test"),
 			Rcpts: []mail.Rcpt{{Addr: mail.MustAddress("agent@example.test")}}},
 		Header:      mail.Header{MessageID: "one@sender.test"},
 		SubmittedAt: time.Date(2026, 11, 26, 10, 0, 5, 0, time.UTC), Size: int64(len(raw)),
-		Arrival: &mail.Arrival{Helo: "mx.sender.test", Remote: "192.0.2.7", Auth: mail.Authentication{
-			SPF:   mail.Check{Result: "pass", Domain: "sender.test"},
-			DKIM:  []mail.Check{{Result: "pass", Domain: "sender.test"}},
-			DMARC: mail.Check{Result: "pass", Domain: "sender.test"},
-		}},
+		Arrival: &mail.Arrival{Helo: "mx.sender.test", Remote: "192.0.2.7", Transaction: "QQQQQQQQQQ-1",
+			Auth: mail.Authentication{
+				SPF:   mail.Check{Result: "pass", Domain: "sender.test"},
+				DKIM:  []mail.Check{{Result: "pass", Domain: "sender.test"}},
+				DMARC: mail.Check{Result: "pass", Domain: "sender.test"},
+			}},
 	}
 }
 
 // outgoing is the record of a submission.
 func outgoing() *mail.Mail {
 	m := incoming(plainMail)
+	m.ID = "01JDM0000000000000000000AA"
 	m.Direction, m.Arrival, m.Author, m.Agent, m.Door = mail.Outgoing, nil, "agent:scout", "scout", "smtp"
 	m.Envelope.From, m.Envelope.Rcpts[0].Addr = m.Envelope.Rcpts[0].Addr, m.Envelope.From
 	return m
