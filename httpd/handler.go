@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,14 +28,27 @@ type caller struct {
 // serve makes the handler of the operations that share a method and a path.
 func (s *Server) serve(variants []binding) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.answer(variants, w, r); err != nil {
+		err := s.answer(variants, w, r)
+		if p := (*parked)(nil); errors.As(err, &p) {
+			err = s.resume(p, w, r)
+		}
+		if err != nil {
 			s.fail(w, r, err)
 		}
 	})
 }
 
+// resume answers a request that a handler has parked.
+func (s *Server) resume(p *parked, w http.ResponseWriter, r *http.Request) error {
+	out, err := s.sit(r.Context(), p)
+	if err == nil {
+		writeJSON(w, statusFor(p.op, out), out)
+	}
+	return err
+}
+
 // answer carries out the operation that a request asks for. On an error nothing
-// has been written yet.
+// has been written yet; parked is one.
 func (s *Server) answer(variants []binding, w http.ResponseWriter, r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -126,7 +140,17 @@ func (s *Server) admit(
 		if err != nil {
 			return err
 		}
-		defer leave()
+		var p *parked
+		defer func() {
+			if p == nil {
+				leave()
+			}
+		}()
+		err = do(ctx, in)
+		if errors.As(err, &p) {
+			p.op, p.leave = op, leave
+		}
+		return err
 	}
 	return do(ctx, in)
 }

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -68,5 +69,8 @@ func (i inProcess) do(ctx context.Context, op *api.Operation, in any) (out any, 
 		out, err = b.call(ctx, c, in)
 		return err
 	})
+	if p := (*parked)(nil); errors.As(err, &p) {
+		return i.s.sit(ctx, p)
+	}
 	return out, err
 }

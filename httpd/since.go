@@ -105,29 +105,33 @@ func (s *Server) wait(ctx context.Context, c caller, in api.WaitQuery) (out api.
 		return out, err
 	}
 	limit := waitFor(in.TimeoutSeconds)
-	start, waited := s.o.Now(), api.Waited{}
+	start := s.o.Now()
 	l := &look{box: box, f: f, found: newPage[api.Summary](maxPage), last: f.since}
 	watch := func() (<-chan struct{}, func()) { return s.o.Queue.WatchInbox(box) }
-	waited.Timeout, err = s.await(ctx, limit, watch, func() (bool, error) {
+	check := func() (bool, error) {
 		err := s.look(ctx, l)
 		return len(l.found.items) > 0, err
-	})
-	if err == nil {
-		err = s.stillValid(ctx, c)
 	}
-	if err != nil {
-		return out, err
-	}
-	waited.Found, waited.Emails = len(l.found.items) > 0, l.found.items
-	if f.since != "" {
+	return out, &parked{limit: limit, watch: watch, check: check, answer: func(late bool) (any, error) {
+		if err := s.stillValid(ctx, c); err != nil {
+			return nil, err
+		}
+		return l.waited(late, limit, s.o.Now().Sub(start)), nil
+	}}
+}
+
+// waited is the answer of a wait that took so long, and was late if nothing came in time.
+func (l *look) waited(late bool, limit, took time.Duration) api.Waited {
+	waited := api.Waited{Timeout: late, Found: len(l.found.items) > 0, Emails: l.found.items}
+	if l.f.since != "" {
 		slices.Reverse(waited.Emails)
 		waited.SinceID = string(l.last)
 	}
-	waited.WaitedSeconds = int(s.o.Now().Sub(start) / time.Second)
-	if waited.Timeout {
+	waited.WaitedSeconds = int(took / time.Second)
+	if late {
 		waited.WaitedSeconds = int(limit / time.Second)
 	}
-	return waited, nil
+	return waited
 }
 
 // look is what a wait has looked at. Each mail is looked at once, however many others

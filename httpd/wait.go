@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -52,6 +53,32 @@ func (w *shares) enter(p registry.Principal) (leave func(), err error) {
 			delete(w.now, id)
 		}
 	}, nil
+}
+
+// parked is the error of a handler that has nothing to answer yet. Who has called it waits
+// (see sit) once all of its callers have returned: a thousand goroutines that wait with
+// little on their stacks take half the memory.
+type parked struct {
+	limit  time.Duration
+	watch  func() (<-chan struct{}, func()) // see await
+	check  func() (bool, error)
+	answer func(late bool) (any, error)
+
+	op    *api.Operation // set on the way back
+	leave func()         // counts the waiter out
+}
+
+// Error makes parked an error.
+func (*parked) Error() string { return "httpd: the request waits" }
+
+// sit waits for what a handler that has parked its request answers.
+func (s *Server) sit(ctx context.Context, p *parked) (any, error) {
+	defer p.leave()
+	late, err := s.await(ctx, p.limit, p.watch, p.check)
+	if err != nil {
+		return nil, err
+	}
+	return p.answer(late)
 }
 
 // await calls check until it says that there is something to answer, at most for

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http/httptest"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -163,5 +164,34 @@ func TestAWaitOfARevokedKeyLearnsNothing(t *testing.T) {
 		if got := <-done; got.status != 401 || strings.Contains(got.body, "secret") || strings.Contains(got.body, r.ID) {
 			t.Errorf("%s: %d %s", target, got.status, got.body)
 		}
+	}
+}
+
+// traced notes who has called when a request begins to wait.
+type traced struct {
+	Reader
+	stacks chan string
+}
+
+func (q traced) WatchInbox(box mail.Address) (<-chan struct{}, func()) {
+	q.stacks <- string(debug.Stack())
+	return q.Reader.WatchInbox(box)
+}
+
+// A wait that kept the stack of its handler would take twice the memory.
+func TestAWaitKeepsNothingOfItsHandlerOnTheStack(t *testing.T) {
+	h := newFixture(t)
+	stacks := make(chan string, 1)
+	h.s.o.Queue = traced{h.Queue, stacks}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := h.waiting(ctx, "reader", "/v1/mailboxes/"+bot+"/wait?timeout_seconds=45", 1)
+	stack := <-stacks
+	cancel()
+	<-done
+	if !strings.Contains(stack, ").sit(") || strings.Contains(stack, ").admit(") || strings.Contains(stack, ").wait(") {
+		t.Errorf("it waits in\n%s", stack)
+	}
+	if n := len(h.s.waiters.now); n != 0 {
+		t.Errorf("%d principals are counted and nobody waits", n)
 	}
 }
