@@ -33,11 +33,7 @@ func (s *Server) attached(
 	if err != nil {
 		return a, nil, err
 	}
-	err = s.work(ctx, c, func() error {
-		raw, err := s.o.Queue.Raw(ctx, id)
-		if err != nil {
-			return err
-		}
+	err = s.octets(ctx, c, id, func(raw []byte) (err error) {
 		a, octets, err = message.FindAttachment(raw, name)
 		return err
 	})
@@ -129,11 +125,7 @@ func (s *Server) file(ctx context.Context, c caller, in api.FileRef, w http.Resp
 	}
 	var name string
 	var octets []byte
-	err = s.work(ctx, c, func() error {
-		raw, err := s.o.Queue.Raw(ctx, id)
-		if err != nil {
-			return err
-		}
+	err = s.octets(ctx, c, id, func(raw []byte) error {
 		for _, a := range message.NewReading(raw, message.ReadingLimits{}).Attachments {
 			if is(a.Name) {
 				name, octets = a.Name, a.Octets()
@@ -142,6 +134,9 @@ func (s *Server) file(ctx context.Context, c caller, in api.FileRef, w http.Resp
 		}
 		return missing("file")
 	})
+	if errors.Is(err, errUnseen) {
+		return missing("file")
+	}
 	if err != nil {
 		return err
 	}

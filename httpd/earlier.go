@@ -48,6 +48,9 @@ func (s *Server) threadBefore(
 			continue
 		}
 		e, err := s.earlier(ctx, c, i.Mail)
+		if errors.Is(err, errUnseen) { // it has gone meanwhile
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -72,11 +75,10 @@ func (s *Server) earlier(ctx context.Context, c caller, m *mail.Mail) (e api.Ear
 	if err := s.noteRead(ctx, c, m.ID, "thread"); err != nil {
 		return e, err
 	}
-	err := s.work(ctx, c, func() error {
-		raw, err := s.o.Queue.Raw(ctx, m.ID)
+	err := s.octets(ctx, c, m.ID, func(raw []byte) error {
 		seen := message.NewReading(raw, message.ReadingLimits{Text: maxEarlierText})
 		e.Text, e.TextCut = mail.Neutralise(seen.Text), seen.Cut
-		return err
+		return nil
 	})
 	return e, err
 }

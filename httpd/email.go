@@ -52,10 +52,9 @@ func (s *Server) ownMail(ctx context.Context, c caller, m *mail.Mail) (out api.E
 		return out, err
 	}
 	var seen message.Content
-	err := s.work(ctx, c, func() error {
-		raw, err := s.o.Queue.Raw(ctx, m.ID)
+	err := s.octets(ctx, c, m.ID, func(raw []byte) error {
 		seen = message.NewContent(raw, maxText)
-		return err
+		return nil
 	})
 	if err != nil {
 		return out, err
@@ -100,19 +99,21 @@ func (s *Server) received(ctx context.Context, c caller, box mail.Address, id ma
 	}
 	var seen message.Reading
 	if err == nil {
-		err = s.work(ctx, c, func() error {
-			raw, err := s.o.Queue.Raw(ctx, id)
+		err = s.octets(ctx, c, id, func(raw []byte) error {
 			if item.Mail.Notice != nil { // ours, and short: all of it
 				seen.Text = message.NewReview(raw).Text()
 			} else {
 				seen = message.NewReading(raw, message.ReadingLimits{Text: maxText})
 			}
-			return err
+			return nil
 		})
 	}
 	if err == nil && c.Kind == registry.KindAgent && item.Status == inbox.Unread {
 		item.Status = inbox.Read
 		err = s.o.Store.Update(ctx, func(tx store.Tx) error { return s.o.Inbox.MarkRead(tx, box, id) })
+		if errors.Is(err, mail.ErrNotFound) {
+			err = errUnseen
+		}
 	}
 	if err != nil {
 		return out, err

@@ -87,11 +87,7 @@ func answerable(m *mail.Mail) (to []mail.Address, _ error) {
 // quote appends what a mail says to a draft.
 func (s *Server) quote(ctx context.Context, c caller, m *mail.Mail, d *api.Draft) error {
 	room := min(maxQuote, maxMarkdown-len(d.Markdown))
-	return s.work(ctx, c, func() error {
-		raw, err := s.o.Queue.Raw(ctx, m.ID)
-		if err != nil {
-			return err
-		}
+	return s.octets(ctx, c, m.ID, func(raw []byte) error {
 		who := m.Header.From.String()
 		if m.Header.FromName != "" {
 			who = m.Header.FromName + " <" + who + ">"

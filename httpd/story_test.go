@@ -150,6 +150,9 @@ func (s *story) pass(d time.Duration) {
 // secret is a mail that only the full run has. The other run knows its id.
 func (s *story) secret(make func() *mail.Mail) {
 	s.Helper()
+	if !s.full && len(s.dark) == len(s.told) {
+		s.Fatal("the run with hidden mail has ended early")
+	}
 	if !s.full {
 		s.dark = append(s.dark, s.told[len(s.dark)])
 		return
