@@ -40,7 +40,7 @@ var asked = map[string]questions{
 			"?subject_contains=plans&limit=2", "?subject_contains=flood", "?has_attachments=true&limit=1",
 			"?date_after=2026-01-02T04:00:00Z", "?date_before=2026-01-02T05:00:00Z", "?query=budget&limit=1",
 			"?query=secretword", "?query=goneword", "?query=from:carol", "?query=has:attachment&limit=2",
-			"?query=-secretword+budget", "?query=flood", "?since_id=DARK", "?cursor=DARK", "?since_id=SEEN",
+			"?query=-secretword+budget", "?query=flood", "?since_id=DARK", "?cursor=DARK", "?since_id=SEEN&limit=2",
 			"?cursor=SEEN&limit=2", "?query=budget&cursor=DARK", "?query=budget&since_id=DARK"},
 		tool: []string{`{}`, `{"limit":1}`, `{"status":"unread"}`, `{"query":"budget","limit":2}`, `{"query":"secretword"}`,
 			`{"sender":"carol"}`, `{"has_attachments":true}`, `{"cursor":"DARK"}`, `{"since_id":"DARK"}`,

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -67,8 +68,9 @@ func (f filed) Unfile(tx store.Tx, m *mail.Mail) error {
 
 // Limits of the story, low enough for its agent to reach them.
 const (
-	storyHeld = 60 // mails that wait for a decision
-	storyRate = 80 // mails a minute
+	storyHeld = 60      // mails that wait for a decision
+	storyRate = 80      // mails a minute
+	storyKeep = 2 << 20 // octets of received mail
 )
 
 // newStory begins a run. dark are the ids of the mail of the other run that is not to be
@@ -79,7 +81,7 @@ func newStory(t *testing.T, dark []mail.ID) *story {
 	clock := systemtest.NewClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), 0)
 	s.fixture = newFixtureWith(t, clock, func(h *fixture) {
 		h.Gate = h.NewGate(h.DB, gate.Options{Filter: h.judge, Filer: filed{h.Inbox}, Now: clock.Now,
-			HeldCount: storyHeld, SubmissionsPerMinute: storyRate})
+			HeldCount: storyHeld, SubmissionsPerMinute: storyRate, RetentionSize: storyKeep})
 		index := search.New(search.Options{Path: filepath.Join(h.Dir, "search.db"), DB: h.DB, Ledger: h.Ledger,
 			Read: searched, Log: systemtest.Quiet})
 		h.words = index
@@ -266,12 +268,12 @@ func (s *story) erase(id mail.ID) {
 	}
 }
 
-// late lets two hours pass, in which what is held expires.
+// late lets two hours pass: what is held expires, and what is too much goes.
 func (s *story) late() {
 	s.Helper()
 	s.next()
 	s.pass(2 * time.Hour)
-	if err := s.Gate.Expire(s.t.Context()); err != nil {
+	if err := errors.Join(s.Gate.Expire(s.t.Context()), s.Gate.Retain(s.t.Context())); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -336,7 +338,8 @@ func (s *story) gatedAll(carol letter, own string) {
 		return s.bring(letter{from: ada, subject: "Re: Hello", id: darkIDs[1], refs: own, text: "secretword, yes"})
 	})
 	s.secret(func() *mail.Mail {
-		return s.bring(letter{from: "carol@c.example", subject: "Big", id: darkIDs[2], text: "secretword", size: 3 << 20})
+		return s.bring(letter{from: "carol@c.example", subject: "Big", id: darkIDs[2], text: "secretword",
+			size: storyKeep + 1<<20})
 	})
 	for n := range storyHeld / 2 { // half of what its own mail may have waiting; nobody asks for each
 		if s.full {
@@ -402,7 +405,7 @@ func (s *story) endings(first string) {
 		}
 	}
 	s.late() // the report of two of them expires
-	s.next()
+	s.hold(30 * 24 * time.Hour)
 }
 
 // ticket has the agent ask for the address of an attachment.
