@@ -29,6 +29,7 @@ type model struct {
 	mails   map[mail.ID]*mail.Mail
 	undone  int // operations that were rolled back
 	refused int
+	most    map[string]int // the longest lists that were compared
 }
 
 func (m *model) ledger() *queue.Ledger { return m.ledgers[m.r.IntN(len(m.ledgers))] }
@@ -147,13 +148,13 @@ func (m *model) same(got, want step.Outcome) {
 }
 
 func TestTheLedgerAgreesWithAModelWhateverHappens(t *testing.T) {
-	reached := map[mail.State]bool{}
+	reached, most := map[mail.State]bool{}, map[string]int{}
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			f := build(t)
 			m := &model{fixture: f, r: rand.New(rand.NewPCG(seed, 0)), mails: map[mail.ID]*mail.Mail{},
-				ledgers: []*queue.Ledger{f.Ledger, f.NewLedger("other")},
-				boxes:   []mail.Address{f.box, mail.MustAddress("bot2@example.test")}}
+				most: most, ledgers: []*queue.Ledger{f.Ledger, f.NewLedger("other")},
+				boxes: []mail.Address{f.box, mail.MustAddress("bot2@example.test")}}
 			ops := []func(){m.put, m.put, m.move, m.move, m.move, m.move, m.reschedule,
 				func() { m.clock.Forward(time.Duration(m.r.IntN(5)) * time.Minute) }}
 			for range 40 {
@@ -178,6 +179,9 @@ func TestTheLedgerAgreesWithAModelWhateverHappens(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+	if most["refused"] < 2 || most["kept"] <= 7 {
+		t.Errorf("the longest lists had %v mails: the walk looks past their pages", most)
 	}
 	for _, s := range mail.States[1:] {
 		if !reached[s] {
@@ -212,6 +216,7 @@ func (m *model) check() {
 		m.checkRecords(tx, l)
 		m.checkStates(tx, l)
 		m.checkTimes(tx, l)
+		m.checkRefused(tx, l)
 		for _, box := range m.boxes {
 			m.checkMailbox(tx, l, box)
 		}
@@ -303,7 +308,51 @@ func (m *model) checkTimes(tx store.Tx, l *queue.Ledger) {
 	}
 }
 
+// checkRefused asks for incoming mail that its mailbox did not get, in pages, all of it and
+// what ended before now.
+func (m *model) checkRefused(tx store.Tx, l *queue.Ledger) {
+	for _, before := range []time.Time{tx.Now().Add(time.Millisecond), tx.Now()} {
+		var got []mail.ID
+		for cursor, more := "", true; more; {
+			page, next, err := l.Refused(tx, before, cursor, 1)
+			if err != nil {
+				m.Fatal(err)
+			}
+			got, cursor, more = append(got, page...), next, len(page) == 1
+		}
+		want := m.sorted(func(n *mail.Mail) bool {
+			ended := n.State == mail.Rejected || n.State == mail.Cancelled || n.State == mail.Expired
+			return ended && n.Direction == mail.Incoming && n.FinishedAt.Before(before)
+		}, func(n *mail.Mail) time.Time { return n.FinishedAt })
+		m.wantIDs("refused before "+before.String(), got, nil, want...)
+		m.seen("refused", len(got))
+	}
+}
+
+// checkKept asks for the mail of a mailbox that is over, in pages.
+func (m *model) checkKept(tx store.Tx, l *queue.Ledger, box mail.Address) {
+	var got []mail.ID
+	for after, more := mail.ID(""), true; more; {
+		page, err := idsOf(l.Kept(tx, box, after, 7))
+		if err != nil {
+			m.Fatal(err)
+		}
+		if got, more = append(got, page...), len(page) == 7; more {
+			after = page[6]
+		}
+	}
+	want := m.sorted(func(n *mail.Mail) bool {
+		return n.Mailbox == box && n.State.Final() && n.State != mail.Erased
+	}, noTime)
+	m.wantIDs("kept of "+box.String(), got, nil, want...)
+	m.seen("kept", len(got))
+}
+
+// seen notes that a list had so many mails at once: the walk must fill pages of it.
+func (m *model) seen(list string, n int) { m.most[list] = max(m.most[list], n) }
+
 func (m *model) checkMailbox(tx store.Tx, l *queue.Ledger, box mail.Address) {
+	m.checkKept(tx, l, box)
 	for _, d := range mail.Directions {
 		want := m.sorted(func(n *mail.Mail) bool {
 			return n.Mailbox == box && n.Direction == d && n.State != mail.Erased &&
