@@ -198,6 +198,7 @@ func FuzzReadIncoming(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Add([]byte("From x\n>From y\nno field\n"))
+	f.Add([]byte("From: bot@a.test\r\nSubject: =?utf-8?q?_a_?=\r\n\r\nx\r\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		in := ReadIncoming(raw)
 		if _, err := json.Marshal(in.Header); err != nil {

@@ -248,7 +248,7 @@ func (m *Message) readFields(fields []field) error {
 		}
 		return out
 	}, &remarks{})
-	subject := decodeWords(seen["subject"])
+	subject := strings.TrimSpace(decodeWords(seen["subject"]))
 	if len(subject) > MaxSubject {
 		return mail.ReasonContent.Errorf("the Subject is longer than %d octets; shorten it",
 			MaxSubject).Over(mail.LimitSubjectOctets)

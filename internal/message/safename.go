@@ -32,6 +32,7 @@ func SafeFileName(name string) string {
 	}
 	var b strings.Builder
 	marks := maxAccents // combining marks on the letter before; as many as may be where there is no letter
+	before := rune(0)
 	for _, r := range name {
 		if unicode.IsMark(r) && marks < maxAccents && !mail.IsInvisible(r) {
 			marks++
@@ -41,6 +42,10 @@ func SafeFileName(name string) string {
 		if mail.IsInvisible(r) || !safeRune(r) {
 			r = '_'
 		}
+		if r == ' ' && before == ' ' {
+			continue
+		}
+		before = r
 		if marks = 0; !unicode.IsLetter(r) && !unicode.IsDigit(r) {
 			marks = maxAccents
 		}
