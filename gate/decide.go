@@ -74,7 +74,7 @@ func (g *Gate) decide(
 	})
 	result := event.String()
 	switch {
-	case errors.Is(err, errStore): // it may be in force: nothing is said of it
+	case errors.Is(err, errStore), errors.Is(err, errFull): // it may be in force: nothing is said of it
 		g.o.Log.Error("decide", "mail", id, "actor", p.ID(), "err", err)
 		return nil, err
 	case err != nil:

@@ -167,6 +167,14 @@ func answer(err error) error {
 	case err == nil, errors.As(err, &e), errors.Is(err, mail.ErrNotFound), errors.Is(err, mail.ErrStale):
 		return err
 	}
+	return unstored(err)
+}
+
+// unstored says why nothing could be stored, as far as that is known.
+func unstored(err error) *mail.Error {
+	if store.Full(err) {
+		return errFull.Because(err)
+	}
 	return errStore.Because(err)
 }
 

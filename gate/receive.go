@@ -158,7 +158,7 @@ func (g *Gate) takeIn(ctx context.Context, d Delivery) ([]*mail.Mail, error) {
 		m.Digest = mail.DigestOf(m.Envelope, d.Raw)
 		s, err := g.db.Stage(ctx, queue.RawKey(m.ID), d.Raw)
 		if err != nil {
-			return nil, errStore.Because(err)
+			return nil, unstored(err)
 		}
 		staged = append(staged, s)
 	}

@@ -161,7 +161,7 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 	}
 	staged, err := g.db.Stage(ctx, queue.RawKey(m.ID), raw)
 	if err != nil {
-		return r, errStore.Because(err)
+		return r, unstored(err)
 	}
 	defer g.db.Discard(staged) // what did not become a mail, on every path
 	err = g.update(ctx, func(tx store.Tx) (err error) {

@@ -15,6 +15,7 @@ package store
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"github.com/multimail/multimail/internal/store/internal/raw"
@@ -139,8 +140,23 @@ var (
 	ErrAborted  = errors.New("store: the commit failed and nothing was stored")
 	ErrUnknown  = errors.New("store: the outcome of the commit is unknown")
 	ErrClosed   = errors.New("store: closed")
+	ErrFull     = errors.New("store: the disk is full")
 	ErrMissing  = errors.New("store: the database that belongs here is missing or damaged")
 
 	// Stop ends a Scan early.
 	Stop = errors.New("store: stop")
 )
+
+// Full reports whether an error says that the disk, a quota or a limit of file sizes takes no
+// more, and that nothing was stored for that reason.
+func Full(err error) bool {
+	if errors.Is(err, ErrUnknown) {
+		return false
+	}
+	for _, why := range []error{ErrFull, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, why) {
+			return true
+		}
+	}
+	return false
+}

@@ -83,8 +83,8 @@ func (db *DB) take(octets int64) error {
 // room reports whether so many octets more leave the reserve free; health is locked.
 func (db *DB) room(octets int64) error {
 	if left := db.health.free - octets; left < db.o.Reserve {
-		return fmt.Errorf("store: %d octets of disk would be free after %d more, %d are kept in reserve",
-			left, octets, db.o.Reserve)
+		return fmt.Errorf("%w: %d octets would be free after %d more, %d are kept in reserve",
+			store.ErrFull, left, octets, db.o.Reserve)
 	}
 	return nil
 }
@@ -107,10 +107,10 @@ func (db *DB) look() error {
 	}
 	free := int64(st.Bavail) * int64(st.Bsize)
 	if db.health.free = free; free < db.o.Reserve {
-		return fmt.Errorf("store: %d octets of disk are free, %d are kept in reserve", free, db.o.Reserve)
+		return fmt.Errorf("%w: %d octets are free, %d are kept in reserve", store.ErrFull, free, db.o.Reserve)
 	}
 	if st.Files > 0 && st.Ffree == 0 {
-		return errors.New("store: the disk has no inodes left")
+		return fmt.Errorf("%w: it has no inodes left", store.ErrFull)
 	}
 	return nil
 }
