@@ -46,18 +46,19 @@ func TestAnInboundDoorOffersNoLogin(t *testing.T) {
 			t.Errorf("%s: %q", hello, got)
 		}
 		for command, want := range map[string]string{
-			"AUTH PLAIN AGRlbW8Ac2VjcmV0":         "502 5.5.1 there is no login here",
-			"BDAT 5 LAST":                         "500 5.5.1",
-			"MAIL FROM:<x@far.test> SMTPUTF8":     "555 5.6.7",
-			"MAIL FROM:<x@far.test> RET=FULL":     "555 5.5.4",
-			"MAIL FROM:<x@far.test> AUTH=<>":      "555 5.5.4",
-			"MAIL FROM:<x@far.test> SIZE=10001":   "552 5.3.4",
-			"MAIL FROM:<x@[192.0.2.1]>":           "553 5.1.7",
-			"MAIL FROM:<\xc3\xa9@far.test>":       "501 5.1.7",
-			"RCPT TO:<a@example.test>":            "503 5.5.1",
-			"VRFY a@example.test":                 "252 2.5.0",
-			"EXPN a":                              "502 5.5.1",
-			"MAIL FROM:<x@far.test> HOLDFOR=1000": "555 5.5.4",
+			"AUTH PLAIN AGRlbW8Ac2VjcmV0":            "502 5.5.1 there is no login here",
+			"BDAT 5 LAST":                            "500 5.5.1",
+			"MAIL FROM:<x@far.test> SMTPUTF8":        "555 5.6.7",
+			"MAIL FROM:<x@far.test> RET=FULL":        "555 5.5.4",
+			"MAIL FROM:<x@far.test> AUTH=<>":         "555 5.5.4",
+			"MAIL FROM:<x@far.test> SIZE=10001":      "552 5.3.4",
+			"MAIL FROM:<x@far.test> SIZE=1073741824": "552 5.3.4",
+			"MAIL FROM:<x@[192.0.2.1]>":              "553 5.1.7",
+			"MAIL FROM:<\xc3\xa9@far.test>":          "501 5.1.7",
+			"RCPT TO:<a@example.test>":               "503 5.5.1",
+			"VRFY a@example.test":                    "252 2.5.0",
+			"EXPN a":                                 "502 5.5.1",
+			"MAIL FROM:<x@far.test> HOLDFOR=1000":    "555 5.5.4",
 		} {
 			p.do(command, want)
 		}
