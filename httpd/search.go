@@ -14,11 +14,8 @@ import (
 // Search finds mail by its words.
 type Search interface {
 	// Search returns the ids of the mail of a mailbox that a query finds, newest
-	// first, older than before, "" for the newest. A search that would take long stops
-	// early: then rest is where the next one goes on, as its before, and ids may be
-	// less than limit, or none. Its errors are those of package mail.
-	Search(ctx context.Context, box mail.Address, query string, before mail.ID, limit int) (
-		ids []mail.ID, rest mail.ID, err error)
+	// first, older than before. Its errors are those of package mail.
+	Search(ctx context.Context, box mail.Address, query string, before mail.ID, limit int) ([]mail.ID, error)
 	// Rebuild has the index made anew, and does not wait for it.
 	Rebuild()
 }
@@ -26,8 +23,8 @@ type Search interface {
 // noSearch finds nothing.
 type noSearch struct{}
 
-func (noSearch) Search(context.Context, mail.Address, string, mail.ID, int) ([]mail.ID, mail.ID, error) {
-	return nil, "", mail.ErrUnavailable.Errorf("there is no search index here; leave query out")
+func (noSearch) Search(context.Context, mail.Address, string, mail.ID, int) ([]mail.ID, error) {
+	return nil, mail.ErrUnavailable.Errorf("there is no search index here; leave query out")
 }
 
 func (noSearch) Rebuild() {}
@@ -77,10 +74,11 @@ func (s *Server) search(
 	if err != nil {
 		return out, err
 	}
-	ids, rest, err := s.o.Search.Search(ctx, box, in.Query, f.from(), maxFound)
+	ids, err := s.o.Search.Search(ctx, box, in.Query, f.from(), maxFound)
 	if err != nil {
 		return out, err
 	}
+	var rest mail.ID // where the next request goes on that finds no place for more here
 	if len(ids) == maxFound {
 		rest = ids[maxFound-1]
 	}

@@ -16,15 +16,13 @@ import (
 )
 
 // version is that of tables, words and places. A file of another one is made anew.
-const version = 2
+const version = 1
 
 // schema is what a new file gets. words keeps its text, so that the words of a mail
 // can be removed when the mail itself is gone already; secure-delete has them removed
-// at once, and not when parts of the index are merged one day. mark has about one mail of
-// 512: the last bits of a place are random.
+// at once, and not when parts of the index are merged one day.
 const schema = `
 CREATE TABLE doc (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, box TEXT NOT NULL) STRICT;
-CREATE INDEX mark ON doc (n) WHERE n % 512 = 0;
 CREATE VIRTUAL TABLE words USING fts5 (kind, subject, author, recipients, body, tokenize = 'ascii', columnsize = 0);
 INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
 CREATE TABLE progress (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;

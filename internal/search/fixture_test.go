@@ -154,7 +154,7 @@ func (f *fixture) follow() {
 // search returns what a query finds, which must be a good one.
 func (f *fixture) search(box mail.Address, query string) []mail.ID {
 	f.Helper()
-	ids, _, err := f.x.Search(f.Context(), box, query, "", 1000)
+	ids, err := f.x.Search(f.Context(), box, query, "", 1000)
 	if err != nil {
 		f.Fatalf("%q: %v", query, err)
 	}

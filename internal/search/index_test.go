@@ -84,7 +84,7 @@ func TestPagesFollowEachOther(t *testing.T) {
 	slices.Reverse(all)
 	var got []mail.ID
 	for before := mail.ID(""); ; before = got[len(got)-1] {
-		page, _, err := f.x.Search(t.Context(), bot, "word", before, 10)
+		page, err := f.x.Search(t.Context(), bot, "word", before, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestPagesFollowEachOther(t *testing.T) {
 	if !slices.Equal(got, all) {
 		t.Errorf("got %v, want %v", got, all)
 	}
-	page, _, err := f.x.Search(t.Context(), bot, "word", mail.NewID(f.clock.Now().Add(time.Hour)), 3)
+	page, err := f.x.Search(t.Context(), bot, "word", mail.NewID(f.clock.Now().Add(time.Hour)), 3)
 	if err != nil || !slices.Equal(page, all[:3]) {
 		t.Errorf("before an id that is not there: %v, %v", page, err)
 	}
@@ -141,7 +141,7 @@ func TestBadQueriesAreRefusedWithWhatToDo(t *testing.T) {
 		strings.Repeat("x ", 33):    "query has more than 32 parts",
 		strings.Repeat("a.", 33):    "a phrase of query has more than 32 words",
 	} {
-		ids, _, err := f.x.Search(t.Context(), bot, query, "", 10)
+		ids, err := f.x.Search(t.Context(), bot, query, "", 10)
 		e := new(mail.Error)
 		if !errors.As(err, &e) || e.Kind != mail.ErrInvalid || e.Public != want || ids != nil {
 			t.Errorf("%.40q: %v, %v; want %q", query, ids, err, want)
@@ -164,7 +164,7 @@ func TestTheSyntaxOfFTSIsWordsAndNothingElse(t *testing.T) {
 	secret := f.put(letter{box: eve, from: "eve@example.test", subject: "secret a b", text: "mail x"})
 	f.follow()
 	for _, query := range hostile {
-		ids, _, err := f.x.Search(t.Context(), bot, query, "", 10)
+		ids, err := f.x.Search(t.Context(), bot, query, "", 10)
 		if len(ids) > 0 || err != nil && !errors.Is(err, mail.ErrInvalid) {
 			t.Errorf("%q: %v, %v", query, ids, err)
 		}
@@ -185,7 +185,7 @@ func FuzzQuery(f *testing.F) {
 	x.put(letter{box: eve, from: "eve@example.test", subject: "secret", text: "a b c x y 日本"})
 	x.follow()
 	f.Fuzz(func(t *testing.T, query string) {
-		ids, _, err := x.x.Search(context.Background(), bot, query, "", 10)
+		ids, err := x.x.Search(context.Background(), bot, query, "", 10)
 		if len(ids) > 0 {
 			t.Fatalf("%q reaches another mailbox", query)
 		}

@@ -21,13 +21,13 @@ func TestAnInterruptedQueryDoesNotCostTheIndex(t *testing.T) {
 	slow := strings.TrimSpace(strings.Repeat(`"the the the the the the" `, 32))
 	for i := range 20 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*100*time.Microsecond)
-		_, _, _ = f.x.Search(ctx, bot, slow, "", 100)
+		_, _ = f.x.Search(ctx, bot, slow, "", 100)
 		cancel()
 	}
 	f.x.patience = 2 * time.Millisecond
 	ended := 0
 	for range 5 {
-		if _, _, err := f.x.Search(t.Context(), bot, slow, "", 100); errors.Is(err, errSlow) {
+		if _, err := f.x.Search(t.Context(), bot, slow, "", 100); errors.Is(err, errSlow) {
 			ended++
 		} else if err != nil {
 			t.Fatal(err)

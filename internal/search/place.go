@@ -30,6 +30,3 @@ func placeOf(id mail.ID) (int64, error) {
 func placeAt(t time.Time) int64 {
 	return -(min(max(t.UnixMilli(), 0), math.MaxInt64>>tieBits) << tieBits)
 }
-
-// timeOf returns when the mail of a place was taken.
-func timeOf(place int64) time.Time { return time.UnixMilli(-place >> tieBits) }

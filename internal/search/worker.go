@@ -59,14 +59,13 @@ type Index struct {
 	doubt atomic.Bool // the file is to be checked
 	wake  chan struct{}
 
-	patience time.Duration    // queryTime, but for tests
-	now      func() time.Time // time.Now, but for tests
-	lag      time.Duration    // how long the oldest mail that was noted had waited at the last step; of Run alone
+	patience time.Duration // queryTime, but for tests
+	lag      time.Duration // how long the oldest mail that was noted had waited at the last step; of Run alone
 }
 
 // New returns an index that is not open yet: Run opens it.
 func New(o Options) *Index {
-	x := &Index{o: o, turn: make(chan *file, 1), wake: make(chan struct{}, 1), patience: queryTime, now: time.Now}
+	x := &Index{o: o, turn: make(chan *file, 1), wake: make(chan struct{}, 1), patience: queryTime}
 	x.turn <- nil
 	return x
 }

@@ -78,7 +78,7 @@ func TestAnIndexThatIsHarmedWhileItRunsIsMadeAnew(t *testing.T) {
 			if err := harm(f); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := f.x.Search(t.Context(), bot, "common", "", 100); !errors.Is(err, errBuilding) {
+			if _, err := f.x.Search(t.Context(), bot, "common", "", 100); !errors.Is(err, errBuilding) {
 				t.Errorf("a search says %v", err)
 			}
 			f.put(letter{subject: "common"}) // the mail goes on
@@ -134,7 +134,7 @@ func TestAMissingTableIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.x.Search(t.Context(), bot, "common", "", 1); !errors.Is(err, errBuilding) {
+	if _, err := f.x.Search(t.Context(), bot, "common", "", 1); !errors.Is(err, errBuilding) {
 		t.Errorf("a search says %v", err)
 	}
 	f.hasAll(3)
@@ -145,7 +145,7 @@ func TestRebuild(t *testing.T) {
 	f.fill(maxBatch + 10)
 	f.hasAll(maxBatch + 10)
 	f.x.Rebuild()
-	if _, _, err := f.x.Search(t.Context(), bot, "common", "", 1); !errors.Is(err, errBuilding) {
+	if _, err := f.x.Search(t.Context(), bot, "common", "", 1); !errors.Is(err, errBuilding) {
 		t.Errorf("while it is made a search says %v", err)
 	}
 	if _, err := f.x.step(t.Context()); err != nil { // one page of the ledger
@@ -160,7 +160,7 @@ func TestRebuild(t *testing.T) {
 		t.Errorf("%d rows after two pages", f.rows())
 	}
 	f.follow()
-	if ids, _, err := f.x.Search(t.Context(), bot, "common", "", 1000); err != nil || len(ids) != maxBatch+10 {
+	if ids, err := f.x.Search(t.Context(), bot, "common", "", 1000); err != nil || len(ids) != maxBatch+10 {
 		t.Errorf("%d are found, %v", len(ids), err)
 	}
 }
@@ -188,7 +188,7 @@ func TestAFullDiskStopsTheIndexAndNotTheMail(t *testing.T) {
 	}
 	limit(1 << 20)
 	f.follow()
-	if ids, _, err := f.x.Search(t.Context(), bot, "common", "", 1000); err != nil || len(ids) != 205 || f.todo() != 0 {
+	if ids, err := f.x.Search(t.Context(), bot, "common", "", 1000); err != nil || len(ids) != 205 || f.todo() != 0 {
 		t.Errorf("%d are found, %d noted, %v", len(ids), f.todo(), err)
 	}
 }
@@ -319,7 +319,7 @@ func TestAnIndexIsConsistentAfterKills(t *testing.T) {
 			}
 			return err
 		})
-		ids, _, err := f.x.Search(t.Context(), bot, "zqxchild", "", 1<<20)
+		ids, err := f.x.Search(t.Context(), bot, "zqxchild", "", 1<<20)
 		if err != nil || len(ids) != want || f.rows() != want || f.todo() != 0 {
 			t.Errorf("kill %d: %d of %d are found, %d rows, %d noted, %v", kill, len(ids), want, f.rows(), f.todo(), err)
 		}

@@ -71,7 +71,7 @@ func BenchmarkIndexing(b *testing.B) {
 	begun := time.Now()
 	x.run(b, func() {
 		for {
-			if _, _, err := x.Search(b.Context(), mail.MustAddress(mailbox), "message", "", 1); err == nil {
+			if _, err := x.Search(b.Context(), mail.MustAddress(mailbox), "message", "", 1); err == nil {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
