@@ -12,7 +12,7 @@
 // A search returns ids. Whether a mail may be seen is for the ledger to say, when
 // the answer is made: the index follows it, and may be late.
 //
-// words.go makes words of text, query.go an expression of a query, find.go searches, clean.go removes many, file.go keeps
-// the file, index.go reads and writes it, todo.go holds the list of work, and
-// worker.go does that work.
+// words.go makes words of text, query.go an expression of a query, and find.go
+// searches. file.go keeps the file, index.go writes it, clean.go removes many
+// mails, todo.go holds the list of work, and worker.go does that work.
 package search
