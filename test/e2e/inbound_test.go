@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/multimail/multimail/internal/mailtest"
 )
@@ -21,10 +20,8 @@ import (
 // server is a daemon that runs by a configuration file, for example.test with the mailbox
 // bot@example.test. Its DNS knows of nobody.
 type server struct {
-	t             *testing.T
-	dir, data     string
-	inbound, lmtp string // host:port; lmtp may be a path
-	log           *lockedBuffer
+	*daemon         // with the agent's login, as far as dev.json would have it
+	dir, key string // the approver's key is a file in dir
 }
 
 // freePort returns a loopback address that nobody listens on now.
@@ -38,7 +35,8 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// serveWorld starts a server; settings are TOML, to stand below [inbound] and after it.
+// serveWorld starts a server; lmtp is a host with a port, or a path. Settings are TOML, to
+// stand below [inbound] and after it.
 func serveWorld(t *testing.T, lmtp, settings string) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "multimail-world-") // others may enter: Postfix drops its rights
@@ -47,50 +45,55 @@ func serveWorld(t *testing.T, lmtp, settings string) *server {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	must(t, command(t, "", nil, "chmod", "755", dir))
-	s := &server{t: t, dir: dir, data: filepath.Join(dir, "data"), inbound: freePort(t), lmtp: lmtp, log: &lockedBuffer{}}
-	must(t, s.run("init", "--operator", "Example", "--domain", "example.test", "--oversight", "boss@example.test",
-		"--approver", "ann", "--approver-key", filepath.Join(dir, "ann.key"), "--internal"))
-	mailtest.NewCA(t).Files(dir, "localhost")
-	var zone atomic.Value
-	zone.Store("")
-	authority, _ := zoneOf(t, &zone)
 	listener := lmtp
 	if strings.HasPrefix(lmtp, "/") {
 		listener = "unix:" + lmtp
 	}
-	conf := write(t, "multimail.toml", fmt.Sprintf("data = %q\n[smtp]\nhostname = \"localhost\"\nsubmission = \"\"\n"+
-		"submissions = \"\"\ntls_cert_file = %q\ntls_key_file = %q\n[http]\nlisten = \"\"\n[dns]\nresolver = "+
-		"[\"127.0.0.1:%s\"]\ntimeout = \"1s\"\n[inbound]\nlisten = %q\nlmtp = %q\nhostname = \"mx.example.test\"\n%s",
-		s.data, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), authority, s.inbound, listener, settings))
-	cmd := exec.Command(binary, "serve", "--config", conf)
-	cmd.Stdout, cmd.Stderr = s.log, s.log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("the daemon said:\n%s", s.log)
-		}
-	})
-	s.until("the daemon", func() bool { return s.run("domain", "list").code == 0 })
-	must(t, s.run("agent", "add", "bot"))
-	must(t, s.run("mailbox", "add", "bot@example.test", "--agent", "bot"))
+	s := &server{dir: dir, key: filepath.Join(dir, "ann.key"), daemon: &daemon{t: t, data: filepath.Join(dir, "data"),
+		log: &lockedBuffer{}, dev: devJSON{Submissions: freePort(t), HTTP: "http://" + freePort(t), Inbound: freePort(t),
+			CAFile: filepath.Join(dir, "cert.pem"), Mailbox: "bot@example.test", Username: "bot"}}}
+	s.must("init", "--operator", "Example", "--domain", "example.test", "--oversight", "boss@example.test",
+		"--approver", "ann", "--approver-key", s.key, "--internal")
+	mailtest.NewCA(t).Files(dir, "localhost")
+	var zone atomic.Value
+	zone.Store("")
+	authority, _ := zoneOf(t, &zone)
+	s.serve(write(t, "multimail.toml", fmt.Sprintf("data = %q\n[smtp]\nhostname = \"localhost\"\nsubmission = \"\"\n"+
+		"submissions = %q\ntls_cert_file = %q\ntls_key_file = %q\n[http]\nlisten = %q\n[dns]\nresolver = "+
+		"[\"127.0.0.1:%s\"]\ntimeout = \"1s\"\nbounce = \"bounce\"\n[inbound]\nlisten = %q\nlmtp = %q\n"+
+		"hostname = \"mx.example.test\"\n%s", s.data, s.dev.Submissions, filepath.Join(dir, "cert.pem"),
+		filepath.Join(dir, "key.pem"), strings.TrimPrefix(s.dev.HTTP, "http://"), authority, s.dev.Inbound, listener,
+		settings)))
+	var agent struct{ Password string }
+	decode(t, s.must("agent", "add", "bot", "--json"), &agent)
+	s.dev.Password = agent.Password
+	s.must("mailbox", "add", s.dev.Mailbox, "--agent", "bot")
+	s.dev.AgentKey = strings.TrimSpace(s.must("key", "create", "agent", "bot"))
 	return s
 }
 
-func (s *server) run(args ...string) result {
-	return command(s.t, "", nil, binary, append(args, "--data", s.data)...)
+// serve runs the daemon until the test ends.
+func (s *server) serve(conf string) {
+	s.t.Helper()
+	cmd := exec.Command(binary, "serve", "--config", conf)
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if s.t.Failed() {
+			s.t.Logf("the daemon said:\n%s", s.log)
+		}
+	})
+	s.until("the daemon", func() bool { return s.cli("domain", "list").code == 0 })
 }
 
-func (s *server) until(what string, ok func() bool) {
+// decides runs a command with the key of the approver.
+func (s *server) decides(args ...string) string {
 	s.t.Helper()
-	for end := time.Now().Add(90 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			s.t.Fatalf("waited in vain for %s:\n%s", what, s.log)
-		}
-	}
+	return s.must(append(args, "--key-file", s.key)...)
 }
 
 // arrived is a mail that came in.
@@ -107,11 +110,6 @@ func arrivals(t *testing.T, text string, show func(id string) string) (all []arr
 		all = append(all, a)
 	}
 	return all
-}
-
-func (s *server) arrivals(text string) []arrived {
-	s.t.Helper()
-	return arrivals(s.t, text, func(id string) string { return must(s.t, s.run("mail", "show", id, "--json")) })
 }
 
 func (h *daemon) arrivals(text string) []arrived {

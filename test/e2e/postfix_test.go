@@ -18,6 +18,8 @@ type postfix struct {
 	t    *testing.T
 	addr string
 	log  string
+
+	always string // lines of its transport table that stay
 }
 
 // startPostfix runs Debian's Postfix with a configuration of its own below a
@@ -63,11 +65,16 @@ mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject
 alias_maps =
 local_recipient_maps =
-`)+strings.Join(settings, ""))
+`+strings.Join(settings, "")))
 	conf("master.cf", p.addr+services)
 	postfix := []string{"-c", filepath.Join(dir, "conf")}
 	must(t, command(t, "", nil, "postfix", append(postfix, "start")...))
-	t.Cleanup(func() { command(t, "", nil, "postfix", append(postfix, "stop")...) })
+	t.Cleanup(func() {
+		command(t, "", nil, "postfix", append(postfix, "stop")...)
+		if t.Failed() {
+			t.Logf("Postfix said:\n%s", p.said())
+		}
+	})
 	return p
 }
 
@@ -84,6 +91,7 @@ smtp unix - - n - - smtp
 lmtp unix - - n - - lmtp
 scache unix - - n - 1 scache
 error unix - - n - - error
+retry unix - - n - - error
 proxymap unix - - n - - proxymap
 tlsmgr unix - - n 1000? 1 tlsmgr
 anvil unix - - n - 1 anvil

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -169,21 +168,25 @@ func (h *daemon) judged(id string) (j filterVerdict) {
 // comesIn has the world send a mail to the mailbox, and returns its id.
 func (h *daemon) comesIn(raw string) string {
 	h.t.Helper()
-	c, err := net.Dial("tcp", h.dev.Inbound)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(60 * time.Second))
-	s := &talk{h.t, c, bufio.NewReader(c)}
-	s.expect("220")
-	s.do("EHLO mx.signed.test", "250")
+	s := h.world()
 	said := s.deliver("anna@signed.test", []string{h.dev.Mailbox}, strings.TrimSuffix(raw, "\r\n"), "250")
 	_, id, ok := strings.Cut(strings.TrimSpace(said), " taken as ")
 	if !ok {
 		h.t.Fatalf("no id in %q", said)
 	}
 	return id
+}
+
+// world connects to the inbound door as another server does.
+func (h *daemon) world() *talk {
+	h.t.Helper()
+	c, err := net.Dial("tcp", h.dev.Inbound)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	s := greet(h.t, c)
+	s.do("EHLO mx.signed.test", "250")
+	return s
 }
 
 // want compares a verdict.
