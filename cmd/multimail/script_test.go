@@ -34,7 +34,10 @@ var update = flag.Bool("update", false, "rewrite the expected output in testdata
 //	status N            its exit status was N
 //	answer TEXT         what the next command line reads from a terminal
 //	daemon dev|FILE     serve --dev, or a daemon with a configuration, in $MULTIMAIL_DATA
+//	nexthop REPLY       the next daemon has a smarthost that answers RCPT so
 //	submit FILE TO...   submit a message as $SMTP_USERNAME
+//	arrive FILE TO...   bring a message from the world; $ID is its id
+//	until RE ARGS       repeat a command line until its stdout matches
 //	capture NAME RE     set a variable to the group of RE in stdout
 //	shape               replace the values of the JSON in stdout by their types
 func TestScripts(t *testing.T) {
@@ -48,7 +51,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"multimail": scriptMultimail, "status": scriptStatus, "answer": scriptAnswer, "daemon": scriptDaemon,
-			"submit": scriptSubmit, "capture": scriptCapture, "shape": scriptShape,
+			"nexthop": scriptNextHop, "submit": scriptSubmit, "arrive": scriptArrive, "until": scriptUntil, "capture": scriptCapture, "shape": scriptShape,
 		},
 	})
 }
@@ -60,14 +63,19 @@ type script struct {
 	tb     testing.TB
 	code   int    // of the last command line
 	answer string // what the next one reads from a terminal
+	hop    string // smarthost of the next daemon, if not that of its configuration
 }
 
 func scriptState(ts *testscript.TestScript) *script { return ts.Value(scriptKey{}).(*script) }
 
 func scriptMultimail(ts *testscript.TestScript, neg bool, args []string) {
+	scriptRun(ts, ts.Stdout(), neg, args)
+}
+
+func scriptRun(ts *testscript.TestScript, out io.Writer, neg bool, args []string) {
 	s := scriptState(ts)
 	asked := s.answer != ""
-	e := &environment{ctx: context.Background(), in: strings.NewReader(s.answer), out: ts.Stdout(), stderr: ts.Stderr(),
+	e := &environment{ctx: context.Background(), in: strings.NewReader(s.answer), out: out, stderr: ts.Stderr(),
 		asks: func(any) bool { return asked }, getenv: ts.Getenv}
 	s.code, s.answer = e.run(args), ""
 	if neg != (s.code != exitDone) {
@@ -137,9 +145,13 @@ func configured(ts *testscript.TestScript, file string) *daemon.Daemon {
 	ts.Check(err)
 	c.Data = ts.Getenv("MULTIMAIL_DATA")
 	c.SMTP.CertFile, c.SMTP.KeyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	if hop := scriptState(ts).hop; hop != "" {
+		c.Relay.Smarthost = hop
+	}
 	d, err := daemon.New(daemon.Options{Config: c, Log: slog.New(slog.DiscardHandler)})
 	ts.Check(err)
 	ts.Setenv("SMTP_TLS_PORT", portOf(ts, d.Addresses().Submissions))
+	ts.Setenv("INBOUND", d.Addresses().Inbound)
 	return d
 }
 

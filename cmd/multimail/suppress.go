@@ -15,7 +15,7 @@ type suppressListCmd struct {
 
 func (s suppressListCmd) Run(e *environment) error {
 	return e.withClient(func(c *api.Client) error {
-		var all []api.Suppression
+		all := []api.Suppression{}
 		for cursor := ""; len(all) < s.Limit; {
 			page, err := api.Call(e.ctx, c, api.ListSuppression,
 				api.SuppressionQuery{Limit: min(100, s.Limit-len(all)), Cursor: cursor})
