@@ -85,7 +85,7 @@ var readingCalls = []toolCall{
 	{as: "agent", tool: "check_inbox", args: `{}`, before: func(s *scene) {
 		s.comes("From: Bob <bob@far.test>\nMessage-ID: <b@far.test>\nSubject: Boats\n",
 			"There are boats in the harbour.")
-	}, want: `{"emails":[{` + boats + unread + `}]}`},
+	}, want: `{"emails":[{` + boats + unread + `}],"since_id":"$boats"}`},
 	{as: "agent", tool: "check_inbox", args: `{"status":"bogus"}`, refused: "status"},
 	{as: "agent", tool: "read_email", args: `{"email_id":"$boats"}`,
 		want:   `{` + boats + inFull + `,"message_id":"‹b@far.test›"}`,
@@ -123,7 +123,8 @@ func fetched(s *scene) {
 
 // found is the row of a list by a filter.
 func found(args string, emails ...string) toolCall {
-	return toolCall{as: "agent", tool: "check_inbox", args: args, want: `{"emails":[` + strings.Join(emails, ",") + `]}`}
+	return toolCall{as: "agent", tool: "check_inbox", args: args,
+		want: `{"emails":[` + strings.Join(emails, ",") + `],"since_id":"$question"}`}
 }
 
 var filterCalls = func() (rows []toolCall) {
@@ -138,13 +139,13 @@ var filterCalls = func() (rows []toolCall) {
 	rows[7].before = func(s *scene) { // the index follows
 		s.h.until("the index", func() bool {
 			_, said := s.h.http("GET", "/v1/mailboxes/"+s.vars["box"]+"/emails?query=harbour", "")
-			return strings.Contains(said, s.vars["question"])
+			return strings.Contains(said, `"id":"`+s.vars["question"]+`"`)
 		})
 	}
 	page := found(`{"limit":1}`, ada)
 	page.want = strings.TrimSuffix(page.want, "}") + `,"cursor":"$question"}`
 	next := found(`{"limit":1,"cursor":"$question"}`, bob)
-	next.want = strings.TrimSuffix(next.want, "}") + `,"cursor":"$boats"}`
+	next.want = `{"emails":[` + bob + `],"cursor":"$boats"}`
 	return append(rows, page, next,
 		found(`{"date_after":"2026-01-01T00:00:00Z","direction":"inbound","status":"read"}`, ada, bob),
 		found(`{"date_before":"2026-01-01"}`), found(`{"status":"unread"}`), found(`{"direction":"outbound"}`),
@@ -184,7 +185,7 @@ var answeringCalls = []toolCall{
 		framed: map[string]string{"EMAIL BODY": quoted}, want: `{` + reply + `,"digest":"$digest","rev":4,"size":"@size",
 			"decision":{"verdict":"approved","kind":"reviewer","at":"@time","digest":"$digest"},"approved_at":"@time",
 			"finished_at":"@time","attempts":1,"recipients":[{"address":"desk@far.test","status":"delivered","code":250,
-				"enhanced":"2.0.0","message":"@marked","remote":"@note","at":"@time"}]}`},
+				"enhanced":"2.0.0","message":"@marked","at":"@time"}]}`},
 	{as: "agent", tool: "get_thread", args: `{"thread_id":"$question"}`, want: `{"thread_id":"$question",
 		"message_count":2,"participants":["ada@far.test","$box","bob@far.test","desk@far.test"],"last_activity":"@time",
 		"has_unanswered_inbound":false,"emails":[{` + question + isRead + `},{` + reply + `,"joined_by":"references",
@@ -259,7 +260,7 @@ var spamCalls = []toolCall{
 	{as: "approver", tool: "decide_email", args: `{"email_id":"$setup","action":"approve","digest":"$spam"}`,
 		want: `{"id":"$setup","status":"approved","state":"received"}`},
 	{as: "agent", tool: "check_inbox", args: `{"limit":1}`, want: `{"emails":[{` + setup + unread + `,"joined_by":"new"}],
-		"cursor":"$setup"}`},
+		"cursor":"$setup","since_id":"@note"}`},
 }
 
 // held is the receipt of a mail that waits.
