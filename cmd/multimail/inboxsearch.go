@@ -13,6 +13,12 @@ type inboxSearchCmd struct {
 }
 
 func (q inboxSearchCmd) Run(e *environment) error {
+	for _, part := range q.Query { // as a word it would say nothing, and the flag would not be heeded
+		if strings.HasPrefix(part, "--") {
+			return usageError{hinted{fmt.Errorf("%s stands behind the mailbox, where the query begins", part),
+				"write flags before the mailbox"}}
+		}
+	}
 	return e.withClient(func(c *api.Client) error {
 		l, err := api.Call(e.ctx, c, api.CheckInbox, api.EmailQuery{MailboxRef: api.MailboxRef{Mailbox: q.Mailbox},
 			Query: strings.Join(q.Query, " "), Limit: page})

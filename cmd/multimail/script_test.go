@@ -51,7 +51,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"multimail": scriptMultimail, "status": scriptStatus, "answer": scriptAnswer, "daemon": scriptDaemon,
-			"nexthop": scriptNextHop, "submit": scriptSubmit, "arrive": scriptArrive, "until": scriptUntil, "capture": scriptCapture, "shape": scriptShape,
+			"nexthop": scriptNextHop, "submit": scriptSubmit, "arrive": scriptArrive, "until": scriptUntil,
+			"capture": scriptCapture, "shape": scriptShape,
 		},
 	})
 }
