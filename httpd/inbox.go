@@ -22,6 +22,9 @@ func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out a
 	if err != nil {
 		return out, err
 	}
+	if err := s.known(ctx, box); err != nil {
+		return out, err
+	}
 	var last latest // read first: what comes meanwhile is for the next request
 	if in.Cursor == "" {
 		if last, err = s.latest(ctx, box); err != nil {
@@ -40,6 +43,15 @@ func (s *Server) emails(ctx context.Context, c caller, in api.EmailQuery) (out a
 		out.SinceID = in.SinceID
 	}
 	return out, err
+}
+
+// known fails for an address that is no mailbox here: an operator's credential covers every
+// address, and a misspelt one is not empty.
+func (s *Server) known(ctx context.Context, box mail.Address) error {
+	return s.o.Store.View(ctx, func(tx store.Tx) error {
+		_, err := s.o.Registry.Receives(tx, box)
+		return err
+	})
 }
 
 // byID lists the mail of a mailbox by its ids, newest first.
