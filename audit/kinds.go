@@ -29,6 +29,7 @@ const (
 	MailFailed  Kind = "mail.failed"
 	MailReport  Kind = "mail.report"
 	MailBounce  Kind = "mail.bounce"
+	MailClear   Kind = "mail.clear"
 	MailErase   Kind = "mail.erase"
 )
 
@@ -128,6 +129,7 @@ var declarations = [...]declaration{
 	{MailFailed, "nobody is pending, no recipient got it", decided, attempt, "rcpt#"},
 	{MailReport, "its reader took a received mail for spam", decided, "", ""},
 	{MailBounce, "a recipient that counted as delivered did not get it", decided, "report enhanced", "rcpt# reporter"},
+	{MailClear, "an approver called a received mail clean", decided, "", "reason"},
 	{MailErase, "its time was over: its bytes and what was personal in its record are gone", decided, "", ""},
 
 	{SubmitRefuse, "a submission was refused", "", "reason door code enhanced", "from text"},

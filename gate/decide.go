@@ -25,6 +25,11 @@ type Decision struct {
 	Reason  string
 }
 
+var (
+	errNoDigest = mail.ErrInvalid.Errorf("digest is required to approve: show the mail and quote the digest it has")
+	errReason   = mail.ErrInvalid.Errorf("reason is longer than %d octets", maxReason)
+)
+
 // Decide carries out a decision over a held mail. The first decision wins; a
 // later one gets an error that is mail.ErrStale and names the first.
 func (g *Gate) Decide(ctx context.Context, p registry.Principal, id mail.ID, v Decision) (m *mail.Mail, err error) {
@@ -44,10 +49,10 @@ func (g *Gate) decide(
 	ctx context.Context, p registry.Principal, id mail.ID, v Decision, event step.Event,
 ) (*mail.Mail, error) {
 	if v.Approve && v.Digest == "" {
-		return nil, mail.ErrInvalid.Errorf("digest is required to approve: show the mail and quote the digest it has")
+		return nil, errNoDigest
 	}
 	if len(v.Reason) > maxReason {
-		return nil, mail.ErrInvalid.Errorf("reason is longer than %d octets", maxReason)
+		return nil, errReason
 	}
 	released := false // from quarantine
 	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {

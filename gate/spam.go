@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/multimail/multimail/audit"
@@ -44,6 +45,63 @@ func (g *Gate) ReportSpam(ctx context.Context, p registry.Principal, id mail.ID)
 		g.learn(id, true)
 	}
 	return m, err
+}
+
+// ClearSpam calls a mail clean that a filter or a reader took for spam: an approver's
+// word, which names what was seen. Out of quarantine it is let in, as by Decide; mail that
+// its mailbox shows stays where it is.
+func (g *Gate) ClearSpam(ctx context.Context, p registry.Principal, id mail.ID, v Decision) (m *mail.Mail, err error) {
+	v.Approve = true
+	a := Restricted{Op: opDecide, Mail: id, facts: map[string]string{"event": step.Clear.String()}}
+	err = g.Guard(ctx, p, a, func(ctx context.Context) error {
+		m, err = g.clearShown(ctx, p, id, v)
+		if errors.Is(err, errWaits) {
+			m, err = g.Decide(ctx, p, id, v)
+		}
+		return err
+	})
+	return m, err
+}
+
+// errWaits: the mail waits for a decision.
+var errWaits = errors.New("gate: the mail is in quarantine")
+
+func (g *Gate) clearShown(ctx context.Context, p registry.Principal, id mail.ID, v Decision) (*mail.Mail, error) {
+	if v.Digest == "" {
+		return nil, errNoDigest
+	}
+	if len(v.Reason) > maxReason {
+		return nil, errReason
+	}
+	m, err := g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
+		if !p.Has(registry.ScopeOversight) || !p.Covers(m.Mailbox) {
+			return errScope
+		}
+		switch {
+		case m.Direction == mail.Incoming && m.State == mail.Quarantined:
+			return errWaits
+		case m.Direction == mail.Outgoing || m.State != mail.Received || !Suspect(m):
+			return stale("the mail is neither in quarantine nor flagged")
+		}
+		self, err := g.submitted(tx, p, m)
+		if err != nil {
+			return err
+		}
+		c.Event, c.Facts.Self, c.Facts.Match = step.Clear, self, v.Digest == m.Digest
+		c.Private["reason"] = v.Reason
+		c.Apply = func(m *mail.Mail, _ audit.Ref) { label(m, LabelClean) }
+		return nil
+	})
+	if err == nil {
+		g.learn(id, false)
+	}
+	return m, err
+}
+
+// Suspect reports whether a filter or a reader takes a mail for unwanted, and no approver
+// has called it clean.
+func Suspect(m *mail.Mail) bool {
+	return m.Spam != nil && m.Spam.Verdict != mail.SpamClean && m.Spam.Label != LabelClean
 }
 
 // learn passes on what an approver says. What an agent says is not learnt: the mail that

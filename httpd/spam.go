@@ -2,13 +2,14 @@ package httpd
 
 import (
 	"context"
-	"net/http"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 	"github.com/multimail/multimail/queue"
 )
@@ -27,7 +28,7 @@ func (s *Server) spam(ctx context.Context, c caller, in api.SpamQuery) (out api.
 	list := newPage[api.SpamMail](in.Limit)
 	next, err := gather(s, list, cursor, fetch, func(l queue.Listed) (mail.ID, *api.SpamMail, error) {
 		m := l.Mail
-		if m == nil || !c.Covers(m.Mailbox) || m.State == mail.Received && !flagged(m) {
+		if m == nil || !c.Covers(m.Mailbox) || m.State == mail.Received && !gate.Suspect(m) {
 			return l.ID, nil, nil
 		}
 		v := s.spamMail(m)
@@ -39,11 +40,6 @@ func (s *Server) spam(ctx context.Context, c caller, in api.SpamQuery) (out api.
 // reviews reports whether a caller sees mail that waits for a decision.
 func (c caller) reviews() bool {
 	return c.Has(registry.ScopeOversight) || c.Has(registry.ScopeOversightRead)
-}
-
-// flagged reports whether a filter or a reader takes a mail for unwanted.
-func flagged(m *mail.Mail) bool {
-	return m.Spam != nil && m.Spam.Verdict != mail.SpamClean && m.Spam.Label != gate.LabelClean
 }
 
 // maxSpamBoxes is how many mailboxes one list of spam goes through.
@@ -109,33 +105,36 @@ func (s *Server) reportSpam(ctx context.Context, c caller, in api.SpamReport) (o
 	return spamStatus(m, s), nil
 }
 
-var errNotQuarantined = &refusal{status: http.StatusConflict, text: "the mail is not in quarantine"}
-
-// clearSpam lets a quarantined mail into its mailbox: a decision like any other.
+// clearSpam calls a mail clean: a decision like any other. A quarantined one is let into
+// its mailbox.
 func (s *Server) clearSpam(ctx context.Context, c caller, in api.SpamRelease) (out api.SpamStatus, _ error) {
 	digest, err := mail.ParseDigest(in.Digest)
 	if err != nil {
 		return out, err
 	}
 	m, err := s.mailFor(ctx, c, in.ID)
-	if err == nil && (m.Direction != mail.Incoming || m.State != mail.Quarantined) {
-		err = errNotQuarantined
-	}
 	if err == nil {
-		m, err = s.o.Gate.Decide(ctx, c.Principal, m.ID,
-			gate.Decision{Approve: true, Digest: digest, Reason: in.Reason})
+		m, err = s.o.Gate.ClearSpam(ctx, c.Principal, m.ID, gate.Decision{Digest: digest, Reason: in.Reason})
 	}
 	if err != nil {
 		return out, err
 	}
-	return spamStatus(m, s), nil
+	out = spamStatus(m, s)
+	err = s.o.Store.View(ctx, func(tx store.Tx) error {
+		item, err := s.o.Inbox.Item(tx, m.Mailbox, m.ID)
+		if err == nil {
+			out.Status = string(item.Status)
+		}
+		return err
+	})
+	if errors.Is(err, mail.ErrNotFound) { // it has gone since
+		err = nil
+	}
+	return out, err
 }
 
 func spamStatus(m *mail.Mail, s *Server) api.SpamStatus {
 	v := api.SpamStatus{ID: string(m.ID), Status: statusWord(m, s.o.Now())}
-	if m.State == mail.Received {
-		v.Status = api.StatusUnread
-	}
 	if m.Spam != nil {
 		v.UserLabel = m.Spam.Label
 	}

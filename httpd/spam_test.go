@@ -106,6 +106,46 @@ func TestReportingHidesAMailAndOnlyAnApproverClearsIt(t *testing.T) {
 	h.want(404, "sender", "POST", "/v1/emails/"+held.ID+"/report-spam", "")
 }
 
+// An approver's word about flagged mail leaves it where it is, and ends the flag.
+func TestFlaggedMailIsCalledCleanByAnApprover(t *testing.T) {
+	h := newFixture(t)
+	h.filtered()
+	m := h.arrive(brought(with(adasMail, "Subject: flagged")))
+	plain := h.arrive(brought(adasMail))
+	id := string(m.ID)
+	clear, digest := "/v1/emails/"+id+"/not-spam", `{"digest":"`+string(m.Digest)+`"}`
+	h.want(200, "reader", "GET", emailsOf+"/"+id, "")
+	h.want(403, "sender", "POST", clear, digest)
+	h.want(403, "watcher", "POST", clear, digest)
+	h.want(400, "approver", "POST", clear, `{}`)
+	h.want(409, "approver", "POST", clear, `{"digest":"`+strings.Repeat("0", 64)+`"}`)
+	h.want(400, "approver", "POST", clear, `{"digest":"`+string(m.Digest)+`","reason":"`+strings.Repeat("x", 1001)+`"}`)
+	h.want(409, "approver", "POST", "/v1/emails/"+string(plain.ID)+"/not-spam", `{"digest":"`+string(plain.Digest)+`"}`)
+	flags := func() string {
+		return ids(into[api.Emails](h, h.want(200, "reader", "GET", emailsOf+"?status=spam_flagged", "")).Emails)
+	}
+	if flags() != id {
+		t.Errorf("flagged: %s", flags())
+	}
+	got := into[api.SpamStatus](h, h.want(200, "approver", "POST", clear, digest))
+	if got != (api.SpamStatus{ID: id, Status: "read", UserLabel: "not_spam"}) {
+		t.Errorf("cleared: %+v", got)
+	}
+	if e := h.entries()[0]; e.Kind != "mail.clear" || e.Mail != id || e.Actor.ID != h.principal("approver").ID() {
+		t.Errorf("recorded: %+v", e)
+	}
+	e := into[api.Email](h, h.want(200, "reader", "GET", emailsOf+"/"+id, ""))
+	l := into[api.SpamMails](h, h.want(200, "reader", "GET", "/v1/emails", ""))
+	if flags() != "" || e.SpamVerdict != "clean" || e.Status != "read" || len(l.Emails) != 0 {
+		t.Errorf("it is still flagged: %q %+v %+v", flags(), e.Summary, l)
+	}
+	h.want(409, "approver", "POST", clear, digest)
+	h.want(200, "sender", "POST", "/v1/emails/"+id+"/report-spam", "") // and unwanted again
+	if got := into[api.SpamStatus](h, h.want(200, "approver", "POST", clear, digest)); got.Status != "unread" {
+		t.Errorf("released: %+v", got)
+	}
+}
+
 func TestIncomingMailIsListedForApproversWithItsSenderAndDecidedLikeAnyOther(t *testing.T) {
 	h := newFixture(t)
 	h.filtered()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/mail"
@@ -124,6 +125,9 @@ func summaryOf(m *mail.Mail, now time.Time) api.Summary {
 		v.FromName = m.Header.FromName
 		if m.Spam != nil { // of what it sends an agent does not learn how to pass the filter
 			v.SpamVerdict, v.SpamScore = string(m.Spam.Verdict), m.Spam.Score
+			if m.Spam.Label == gate.LabelClean {
+				v.SpamVerdict = api.SpamClean
+			}
 		}
 	}
 	return v

@@ -41,9 +41,9 @@ var stateNames = [...]string{
 //	  └── let pass ───► ready   └──► cancelled
 //
 // Incoming mail has no attempts: new, held or quarantined, it becomes received; its
-// reader may report it, then it is quarantined again. A mail that was sent may bounce
-// afterwards; where it reached some of its recipients alone, a bounce leaves it in its state.
-// Whatever is over may be erased.
+// reader may report it, then it is quarantined again; an approver may call it clean. A mail
+// that was sent may bounce afterwards; where it reached some of its recipients alone, a bounce
+// leaves it in its state. Whatever is over may be erased.
 var Edges = map[State][]State{
 	New:         {Held, Ready, Received, Quarantined},
 	Held:        {Ready, Received, Rejected, Cancelled, Expired, Held},
@@ -55,7 +55,7 @@ var Edges = map[State][]State{
 	Rejected:    {Rejected, Erased},
 	Cancelled:   {Cancelled, Erased},
 	Expired:     {Expired, Erased},
-	Received:    {Quarantined, Erased},
+	Received:    {Received, Quarantined, Erased},
 }
 
 // final lists the states in which nothing is waited for.

@@ -26,6 +26,7 @@ func TestStateTableHasExactlyTheseEdges(t *testing.T) {
 
 		{New, Quarantined}:       "a filter takes incoming mail for spam",
 		{Received, Quarantined}:  "its reader takes it for spam",
+		{Received, Received}:     "an approver calls it clean",
 		{Quarantined, Received}:  "an approver releases it",
 		{Quarantined, Rejected}:  "an approver rejects it",
 		{Quarantined, Cancelled}: "an admin withdraws it",

@@ -84,10 +84,10 @@ func (m *model) move() {
 		return
 	}
 	n := *m.any()
-	events := append(step.Events[1:len(step.Events)-1], step.Claim, step.Claim, step.Claim, step.Claim,
+	events := append(step.Events[1:step.Clear:step.Clear], step.Claim, step.Claim, step.Claim, step.Claim,
 		step.Settle, step.Settle, step.Settle)
 	if m.r.IntN(8) == 0 {
-		events = []step.Event{step.Erase, step.Report, step.Bounce}
+		events = []step.Event{step.Erase, step.Report, step.Bounce, step.Clear}
 	}
 	event, facts := events[m.r.IntN(len(events))], m.facts()
 	want := m.expected(&n, facts, event)

@@ -191,12 +191,15 @@ type outcome struct {
 	Error  string `json:"error,omitempty"`
 }
 
-func (a approveCmd) Run(e *environment) error {
+func (a approveCmd) Run(e *environment) error { return a.run(e, decided) }
+
+// run asks about each mail and carries the decision out by means of carry.
+func (a approveCmd) run(e *environment, carry carrier) error {
 	if a.Digest == "" && !a.Yes && !e.asks(e.in) {
 		return usageError{hinted{errors.New("nobody is there to ask"), "give --digest D, or --yes to take what is read now"}}
 	}
 	in := bufio.NewReader(e.in)
-	return e.decide(a.IDs, func(c *api.Client, id string) (api.DecideRequest, error) {
+	return e.decide(a.IDs, carry, func(c *api.Client, id string) (api.DecideRequest, error) {
 		v := api.DecideRequest{EmailID: id, Action: "approve", Digest: a.Digest, Reason: a.Reason}
 		if a.Digest != "" {
 			return v, nil
@@ -230,14 +233,25 @@ type rejectCmd struct {
 func (r rejectCmd) Validate() error { return approveCmd{IDs: r.IDs, Digest: r.Digest}.Validate() }
 
 func (r rejectCmd) Run(e *environment) error {
-	return e.decide(r.IDs, func(_ *api.Client, id string) (api.DecideRequest, error) {
+	return e.decide(r.IDs, decided, func(_ *api.Client, id string) (api.DecideRequest, error) {
 		return api.DecideRequest{EmailID: id, Action: "reject", Digest: r.Digest, Reason: r.Reason}, nil
 	})
 }
 
+// carrier carries a decision out.
+type carrier func(*environment, *api.Client, api.DecideRequest) (status, state string, err error)
+
+// decided decides over a mail that waits.
+func decided(e *environment, c *api.Client, v api.DecideRequest) (status, state string, err error) {
+	d, err := api.Call(e.ctx, c, api.DecideEmail, v)
+	return d.Status, d.State, err
+}
+
 // decide makes one decision after the other; one that fails hides none of the
 // others.
-func (e *environment) decide(ids []string, request func(*api.Client, string) (api.DecideRequest, error)) error {
+func (e *environment) decide(
+	ids []string, carry carrier, request func(*api.Client, string) (api.DecideRequest, error),
+) error {
 	c, err := e.client()
 	if err != nil {
 		return err
@@ -248,9 +262,8 @@ func (e *environment) decide(ids []string, request func(*api.Client, string) (ap
 		o := outcome{ID: id}
 		v, err := request(c, id)
 		if err == nil {
-			var d api.Decided
-			d, err = api.Call(e.ctx, c, api.DecideEmail, v)
-			o.Status, o.State, o.Digest = d.Status, d.State, v.Digest
+			o.Status, o.State, err = carry(e, c, v)
+			o.Digest = v.Digest
 		}
 		if err = e.explain(err); err != nil {
 			o.Error = err.Error()

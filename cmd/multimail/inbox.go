@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/mail"
 )
 
 type inboxCmd struct {
@@ -12,7 +13,7 @@ type inboxCmd struct {
 	Show    inboxShowCmd    `cmd:"" help:"Show a mail as its agent reads it."`
 	Search  inboxSearchCmd  `cmd:"" help:"Find mail of a mailbox by its words, newest first."`
 	Spam    inboxSpamCmd    `cmd:"" help:"List received mail that is flagged or in quarantine."`
-	Release inboxReleaseCmd `cmd:"" help:"Let held or quarantined mail into its mailbox."`
+	Release inboxReleaseCmd `cmd:"" help:"Let held or quarantined mail into its mailbox, and call flagged mail clean."`
 	Reindex inboxReindexCmd `cmd:"" help:"Make the search index anew from the mail."`
 }
 
@@ -174,6 +175,7 @@ func (r inboxReleaseCmd) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
+	shown := map[string]bool{} // by its mailbox already
 	for _, id := range r.IDs { // what leaves is approved, not released
 		m, err := api.Call(e.ctx, c, api.ReviewEmail, api.MailRef{ID: id})
 		if err != nil {
@@ -182,6 +184,13 @@ func (r inboxReleaseCmd) Run(e *environment) error {
 		if m.Direction != "inbound" {
 			return hinted{errors.New("this mail would leave; it does not come in"), "multimail approve decides over it"}
 		}
+		shown[id] = m.State == mail.Received.String()
 	}
-	return r.approveCmd.Run(e)
+	return r.run(e, func(e *environment, c *api.Client, v api.DecideRequest) (status, state string, err error) {
+		if !shown[v.EmailID] {
+			return decided(e, c, v)
+		}
+		out, err := api.Call(e.ctx, c, api.ClearSpam, api.SpamRelease{ID: v.EmailID, Digest: v.Digest, Reason: v.Reason})
+		return out.UserLabel, out.Status, err
+	})
 }

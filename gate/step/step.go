@@ -71,16 +71,17 @@ const (
 	Lapse                // the lease of an attempt ran out
 	Report               // a reader takes received mail for spam
 	Bounce               // a server that took it says that a recipient did not get it
+	Clear                // an approver says that received mail is no spam
 	Erase                // it has been kept long enough
 )
 
 // Events lists every event.
 var Events = [...]Event{Submit, Approve, Reject, Cancel, Hold, Expire, Claim, Settle, Lapse,
-	Report, Bounce, Erase}
+	Report, Bounce, Clear, Erase}
 
 var eventNames = [...]string{
 	"submit", "approve", "reject", "cancel", "hold", "expire", "claim", "settle", "lapse",
-	"report", "bounce", "erase",
+	"report", "bounce", "clear", "erase",
 }
 
 func (e Event) String() string { return eventNames[e] }
@@ -130,13 +131,15 @@ const (
 	MailFailed  Kind = "mail.failed"
 	MailReport  Kind = "mail.report"
 	MailBounce  Kind = "mail.bounce"
+	MailClear   Kind = "mail.clear"
 	MailErase   Kind = "mail.erase"
 )
 
 // Kinds lists every kind.
 var Kinds = [...]Kind{
 	MailSubmit, MailReceive, MailHold, MailApprove, MailReject, MailCancel, MailExpire,
-	MailClaim, MailRetry, MailLapse, MailSent, MailFailed, MailReport, MailBounce, MailErase,
+	MailClaim, MailRetry, MailLapse, MailSent, MailFailed, MailReport, MailBounce,
+	MailClear, MailErase,
 }
 
 // Outcome is the next state of the mail and the kind of its audit entry. When
@@ -169,6 +172,8 @@ func Step(f Facts, e Event) Outcome {
 		return expire(f)
 	case Report:
 		return report(f)
+	case Clear:
+		return clearing(f)
 	case Erase:
 		return erase(f)
 	}
@@ -390,6 +395,19 @@ func report(f Facts) Outcome {
 		return f.refuse(Stale)
 	}
 	return done(mail.Quarantined, mail.NoBasis, MailReport)
+}
+
+// clearing: an approver's word about mail that its mailbox shows; the mail stays where it is.
+func clearing(f Facts) Outcome {
+	switch {
+	case f.Direction == mail.Outgoing || f.Notice || f.State != mail.Received:
+		return f.refuse(Stale)
+	case f.Self:
+		return f.refuse(SelfDecided)
+	case !f.Match:
+		return f.refuse(Mismatch)
+	}
+	return done(mail.Received, f.Basis, MailClear)
 }
 
 // bounce: a recipient that counted as delivered does no more. While an attempt is under

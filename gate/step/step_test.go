@@ -66,7 +66,7 @@ var live = map[mail.Direction]map[Event][]mail.State{
 	},
 	mail.Incoming: {
 		Submit: {mail.New}, Approve: waiting, Reject: waiting, Expire: waiting, Cancel: waiting,
-		Report: {mail.Received}, Erase: over,
+		Report: {mail.Received}, Clear: {mail.Received}, Erase: over,
 	},
 }
 
@@ -86,7 +86,7 @@ var reads = map[mail.Direction]map[Event]string{
 	},
 	mail.Incoming: {
 		Submit: "notice mode frozen spam", Approve: "frozen self match late", Reject: "basis self match",
-		Report: "notice", Erase: "basis kept",
+		Report: "notice", Clear: "notice basis self match", Erase: "basis kept",
 		Cancel: "basis", Expire: "basis late",
 	},
 }
@@ -374,8 +374,8 @@ func TestInvariants(t *testing.T) {
 		if o.Answer == Done && !slices.Contains(Kinds[:], o.Kind) {
 			fail("every step has an audit entry")
 		}
-		if f.State.Final() && o.Answer == Done && e != Erase && e != Report && e != Bounce {
-			fail("where nothing is waited for, only a report, a bounce or an erasure changes anything")
+		if f.State.Final() && o.Answer == Done && e != Erase && e != Report && e != Bounce && e != Clear {
+			fail("where nothing is waited for, only a reader's or an approver's word, a bounce or an erasure changes anything")
 		}
 		if o.State == mail.Sending && f.State != mail.Sending {
 			open := !f.Spam && (f.Mode == mail.Monitored || f.Mode == mail.Autonomous) && o.Basis == mail.Open
@@ -459,6 +459,10 @@ func TestInvariantsOfSpamAndErasure(t *testing.T) {
 		}
 		if o.State == mail.Erased && f.State != mail.Erased && (e != Erase || f.Kept || !f.State.Final()) {
 			fail("only mail for which nothing is waited is erased, and none under a legal hold")
+		}
+		if e == Clear && o.Answer == Done && (f.Direction != mail.Incoming || f.Notice || f.State != mail.Received ||
+			f.Self || !f.Match || o.State != f.State || o.Basis != f.Basis) {
+			fail("only received mail is called clean, by an approver who saw these bytes, and it stays where it is")
 		}
 		if f.State == mail.Erased && o.Answer == Done {
 			fail("what is erased stays so")

@@ -127,7 +127,7 @@ type SpamReport struct {
 	Digest string `tool:"digest" doc:"to clear: the digest that list_spam showed"`
 }
 
-// SpamRelease lets a quarantined mail into its mailbox.
+// SpamRelease calls a mail clean, and lets it into its mailbox if it is in quarantine.
 type SpamRelease struct {
 	ID     string `path:"email" json:"-" doc:"id of the mail"`
 	Digest string `json:"digest" doc:"what was shown of it"`
