@@ -75,6 +75,8 @@ type Options struct {
 	Filer Filer
 	// Trash says what readers threw away; nil: nothing.
 	Trash Trash
+	// Answers says what no program may answer; nil: everything may be answered.
+	Answers Answers
 
 	Log     *slog.Logger // nil means slog.Default
 	Metrics *metrics.Metrics
@@ -197,6 +199,13 @@ type Trash interface {
 	// ThrownBefore lists mail that readers threw away before a time, oldest first, behind a
 	// cursor that an earlier call returned.
 	ThrownBefore(tx store.Tx, t time.Time, cursor string, limit int) (ids []mail.ID, next string, err error)
+}
+
+// Answers knows what may be answered.
+type Answers interface {
+	// NoAnswer says why no program may answer what bears a Message-ID in a mailbox; "" if one
+	// may, or if the mailbox shows no such mail.
+	NoAnswer(tx store.Tx, box mail.Address, messageID string) (why string, err error)
 }
 
 // enter puts a new mail.

@@ -45,6 +45,7 @@ var (
 		mail.ReasonQuota:           http.StatusInsufficientStorage,
 		mail.ReasonKept:            http.StatusForbidden,
 		mail.ReasonSuppressed:      http.StatusForbidden,
+		mail.ReasonNoAnswer:        http.StatusConflict,
 	}
 	// kindText is what is said of an error that is a kind alone.
 	kindText = map[mail.Kind]string{

@@ -20,26 +20,27 @@ const (
 	maxEarlierSize = 4 << 20 // octets of a mail whose words are read for that
 )
 
-// threadBefore shows an approver what stands before an outgoing mail in its thread, as far as
-// its mailbox shows it, and warns of whom the answer would reach beyond those who were
-// in it.
+// threadBefore shows an approver what stands before a mail in its thread, as far as its mailbox
+// shows it, and warns of whom the mail brings into it, and of whom an answer would reach
+// beyond those who were in it. A mail that is not let in yet is shown the thread that it would
+// join.
 func (s *Server) threadBefore(
 	ctx context.Context, c caller, m *mail.Mail, w *message.Warnings,
 ) (out []api.Earlier, _ error) {
-	if m.Direction != mail.Outgoing {
+	if m.State == mail.Erased {
 		return nil, nil
 	}
-	var self inbox.Item
 	var before []inbox.Item
-	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		if self, err = s.o.Inbox.Item(tx, m.Mailbox, m.ID); err == nil {
+	err := s.o.Store.View(ctx, func(tx store.Tx) error {
+		self, err := s.o.Inbox.Foresee(tx, m)
+		if err == nil {
 			before, err = s.o.Inbox.InThread(tx, m.Mailbox, self.Thread, m.ID, maxEarlier)
+		}
+		if err == nil {
+			err = s.warnThread(tx, self, len(before) > 0, w)
 		}
 		return err
 	})
-	if errors.Is(err, mail.ErrNotFound) { // older than threads
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,6 @@ func (s *Server) threadBefore(
 		}
 		out = append(out, e)
 	}
-	warnThread(self, before, w)
 	return out, nil
 }
 
@@ -83,24 +83,48 @@ func (s *Server) earlier(ctx context.Context, c caller, m *mail.Mail) (e api.Ear
 	return e, err
 }
 
-// warnThread warns of whom an answer reaches that its thread did not have. before holds
-// the thread, newest first.
-func warnThread(self inbox.Item, before []inbox.Item, w *message.Warnings) {
-	if len(before) > 0 && len(self.New) > 0 {
+// warnThread warns of whom a mail reaches, or brings, that its thread did not have.
+func (s *Server) warnThread(tx store.Tx, self inbox.Item, thread bool, w *message.Warnings) error {
+	if thread && len(self.New) > 0 {
 		w.Add(message.WarnParticipant, "", "no earlier mail of the thread names %s", strings.Join(self.New, ", "))
 	}
-	for _, i := range before {
-		p := i.Mail
-		if p == nil || p.Header.MessageID == "" || p.Header.MessageID != self.Mail.Header.InReplyTo {
+	if self.Mail.Direction != mail.Outgoing {
+		return nil
+	}
+	answered, err := s.o.Inbox.Bearers(tx, self.Mail.Mailbox, self.Mail.Header.InReplyTo)
+	if err != nil {
+		return err
+	}
+	for _, i := range answered {
+		if i.Mail == nil || i.ID >= self.ID {
 			continue
 		}
-		if elsewhere(p) {
-			w.Add(message.WarnElsewhere, "", "%s", elsewhereText(p))
+		if err := s.warnAnswer(tx, self.Mail, i, w); err != nil {
+			return err
 		}
-		if i.Joined != inbox.JoinedNew && len(i.New) > 0 {
-			w.Add(message.WarnParticipant, "", "the mail that it answers brought %s into the thread, by %s",
-				strings.Join(i.New, ", "), i.Joined)
-		}
-		return
 	}
+	return nil
+}
+
+// warnAnswer warns of what is odd about the mail that another one answers.
+func (s *Server) warnAnswer(tx store.Tx, m *mail.Mail, answered inbox.Item, w *message.Warnings) error {
+	p := answered.Mail
+	strays, err := s.strays(tx, p)
+	if err != nil {
+		return err
+	}
+	strays = slices.DeleteFunc(strays, func(a mail.Address) bool {
+		return !slices.ContainsFunc(m.Envelope.Rcpts, func(r mail.Rcpt) bool { return r.Addr.Key() == a.Key() })
+	})
+	switch {
+	case elsewhere(p):
+		w.Add(message.WarnElsewhere, "", "%s", elsewhereText(p))
+	case len(strays) > 0:
+		w.Add(message.WarnReplyTo, "", "%s", straysText(p, strays))
+	}
+	if answered.Joined != inbox.JoinedNew && len(answered.New) > 0 {
+		w.Add(message.WarnParticipant, "", "the mail that it answers brought %s into the thread, by %s",
+			strings.Join(answered.New, ", "), answered.Joined)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/mail"
 )
 
 // reviewOfReply brings a mail, answers it, and returns what the approver of the answer sees.
@@ -71,6 +72,80 @@ func TestAnApproverIsWarnedOfWhoBroughtItselfIntoTheThread(t *testing.T) {
 		"In-Reply-To: <1@b.example>"), `{"markdown":"Yes."}`)
 	if got := warnedOf(r, "new_participant"); !strings.Contains(got, "eve@evil.example") || len(r.Thread) != 2 {
 		t.Errorf("got %+v and %+v", r.Warnings, r.Thread)
+	}
+}
+
+// Whoever shares a domain with a sender, as all customers of a provider do, may ask for the
+// answers to somebody else's mail.
+func TestAnswersToAnotherAddressThanTheSendersAreWarnedOf(t *testing.T) {
+	h := newFixture(t)
+	plain := []string{"References:", "In-Reply-To:", "Cc:"}
+	one := func(id, answers string, more ...string) (*mail.Mail, api.Receipt, api.Review) {
+		t.Helper()
+		fields := append([]string{"Message-ID: <" + id + ">", "Reply-To: " + answers}, more...)
+		m := h.arrive(brought(with(with(adasMail, plain...), fields...)))
+		r := h.replied(string(m.ID), `{"markdown":"`+id+`"}`)
+		return m, r, into[api.Review](h, h.want(200, "approver", "GET", "/v1/oversight/pending/"+r.ID, ""))
+	}
+	warned := func(what string, r api.Receipt, v api.Review, want string) {
+		t.Helper()
+		agent, approver := strings.Join(r.Warnings, "\n"), warnedOf(v, "answer_to_other")
+		if want == "" && agent+approver != "" || !strings.Contains(agent, want) || !strings.Contains(approver, want) {
+			t.Errorf("%s: the agent reads %q, the approver %q", what, agent, approver)
+		}
+	}
+	_, r, v := one("a@b.example", "mallory@b.example")
+	warned("an address at the same domain", r, v, "mallory@b.example")
+	// The agent's own answer went there: to answer the first mail again is as odd as before.
+	m, r, v := one("b@b.example", "mallory@b.example", "Subject: another")
+	warned("another thread", r, v, "mallory@b.example")
+	again := h.replied(string(m.ID), `{"markdown":"again"}`)
+	if len(again.Warnings) != 1 {
+		t.Errorf("again: %q", again.Warnings)
+	}
+	_, r, v = one("c@b.example", "mallory@b.example", "In-Reply-To: <b@b.example>", "Subject: another")
+	warned("whom an earlier answer names", r, v, "")
+	_, r, v = one("d@b.example", "dan@b.example", "Cc: dan@b.example", "Subject: third")
+	warned("whom the mail itself names", r, v, "dan@b.example")
+	_, r, v = one("e@b.example", "dan@b.example, ada@b.example", "In-Reply-To: <d@b.example>", "Subject: third")
+	warned("whom an earlier mail named", r, v, "")
+	e := into[api.Email](h, h.want(200, "reader", "GET", emailsOf+"/"+string(m.ID), ""))
+	if !e.OtherReply || e.Elsewhere {
+		t.Errorf("read: %+v", e)
+	}
+}
+
+// Who decides whether a mail is let in sees the thread that it would join, and whom it would
+// bring into it; not what else is kept from the mailbox.
+func TestAnApproverSeesTheThreadAboveWhatWaitsToComeIn(t *testing.T) {
+	h := newFixture(t)
+	first := h.arrive(brought(with(adasMail, "References:", "In-Reply-To:", "Message-ID: <1@b.example>")))
+	h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot, `{"oversight_mode":"gated_all"}`)
+	h.arrive(brought(with(adasMail, "Message-ID: <4@b.example>")))
+	held := h.arrive(brought(with(adasMail, "From: Eve <eve@evil.example>", "References: <1@b.example>",
+		"In-Reply-To: <1@b.example>", "Message-ID: <5@b.example>")))
+	look := func() api.Review {
+		return into[api.Review](h, h.want(200, "approver", "GET", "/v1/oversight/pending/"+string(held.ID), ""))
+	}
+	v := look()
+	if len(v.Thread) != 1 || v.Thread[0].ID != string(first.ID) ||
+		strings.TrimSpace(v.Thread[0].Text) != "Is it still\nvalid?" ||
+		!strings.Contains(warnedOf(v, "new_participant"), "eve@evil.example") {
+		t.Errorf("got %+v and %+v", v.Thread, v.Warnings)
+	}
+	h.letIn(held)
+	if then := look(); len(then.Thread) != 1 || warnedOf(then, "new_participant") != warnedOf(v, "new_participant") {
+		t.Errorf("once it is let in: %+v", then)
+	}
+	h.want(200, "approver", "POST", "/v1/emails/"+string(held.ID)+"/report-spam", "")
+	if then := look(); len(then.Thread) != 1 || then.Status != "spam_quarantined" {
+		t.Errorf("once it is reported: %+v", then)
+	}
+	if err := h.Gate.Erase(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if v := look(); len(v.Thread) != 0 {
+		t.Errorf("once the thread is erased: %+v", v.Thread)
 	}
 }
 

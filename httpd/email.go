@@ -120,7 +120,15 @@ func (s *Server) received(ctx context.Context, c caller, box mail.Address, id ma
 	}
 	out = withReading(receivedMail(item, s.o.Now()), seen)
 	out.Tags = s.tagsOf(ctx, item.Mail)
-	return out, nil
+	err = s.o.Store.View(ctx, func(tx store.Tx) error {
+		strays, err := s.strays(tx, item.Mail)
+		out.OtherReply = len(strays) > 0
+		return err
+	})
+	if errors.Is(err, mail.ErrNotFound) { // it has gone since
+		err = errUnseen
+	}
+	return out, err
 }
 
 // receivedMail shows what is known of a received mail beside what its bytes say.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/message"
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -33,7 +34,11 @@ func (s *Server) reply(ctx context.Context, c caller, in api.ReplyRequest) (out 
 	}
 	d := api.Draft{Cc: in.Cc, Bcc: in.Bcc, Markdown: in.Markdown, Attachments: in.Attachments,
 		Subject: message.ReplySubject(parent.Header.Subject), To: addresses(to), IdempotencyKey: in.IdempotencyKey}
-	d.InReplyTo, d.References = message.ReplyReferences(parent.Header)
+	head, err := s.threadHead(ctx, c, parent)
+	if err != nil {
+		return out, err
+	}
+	d.InReplyTo, d.References = message.ReplyReferences(head)
 	if in.Quote {
 		if err := checkDraft(d); err != nil { // a quote is no answer
 			return s.refuseDraft(ctx, c, err)
@@ -42,10 +47,41 @@ func (s *Server) reply(ctx context.Context, c caller, in api.ReplyRequest) (out 
 			return out, err
 		}
 	}
-	if out, err = s.sendFrom(ctx, c, box.String(), in.KeyHeader, d); err == nil && elsewhere(parent) {
-		out.Warnings = append(out.Warnings, elsewhereText(parent))
+	var strays []mail.Address
+	err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+		strays, err = s.strays(tx, parent)
+		return err
+	})
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	if out, err = s.sendFrom(ctx, c, box.String(), in.KeyHeader, d); err != nil {
+		return out, err
+	}
+	switch {
+	case elsewhere(parent):
+		out.Warnings = append(out.Warnings, elsewhereText(parent))
+	case len(strays) > 0:
+		out.Warnings = append(out.Warnings, straysText(parent, strays))
+	}
+	return out, nil
+}
+
+// threadHead is the header of a mail as far as its thread goes. Records of the mailbox's own
+// mail from before there were threads do not have it: its bytes do.
+func (s *Server) threadHead(ctx context.Context, c caller, m *mail.Mail) (h mail.Header, err error) {
+	if h = m.Header; m.Direction == mail.Incoming || h.InReplyTo != "" || len(h.References) > 0 {
+		return h, nil
+	}
+	err = s.work(ctx, c, func() error {
+		raw, err := s.o.Queue.Raw(ctx, m.ID)
+		if err == nil {
+			seen := message.ReadIncoming(raw).Header
+			h.InReplyTo, h.References = seen.InReplyTo, seen.References
+		}
+		return err
+	})
+	return h, err
 }
 
 // shownMail returns a mail of a mailbox that the mailbox shows. Any other one is not
@@ -117,6 +153,32 @@ func elsewhere(m *mail.Mail) bool {
 		}
 	}
 	return false
+}
+
+// strays returns the addresses that answers to a received mail go to although it is from
+// another, and no earlier mail of its thread names them.
+func (s *Server) strays(tx store.Tx, m *mail.Mail) (out []mail.Address, _ error) {
+	if m.Direction != mail.Incoming {
+		return nil, nil
+	}
+	for _, a := range m.Header.ReplyTo {
+		if a.Key() != m.Header.From.Key() {
+			out = append(out, a)
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	i, err := s.o.Inbox.Item(tx, m.Mailbox, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	return s.o.Inbox.Unnamed(tx, m.Mailbox, i.Thread, m.ID, out)
+}
+
+func straysText(m *mail.Mail, strays []mail.Address) string {
+	return fmt.Sprintf("answers to this mail go to %s, which no earlier mail of the thread names, and it is from %s",
+		strings.Join(addresses(strays), ", "), orNobody(m.Header.From))
 }
 
 func elsewhereText(m *mail.Mail) string {

@@ -3,6 +3,7 @@ package httpd
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"net/textproto"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/storetest"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -45,9 +48,10 @@ func TestAReplyIsAddressedAndThreadedAsAMailProgramDoes(t *testing.T) {
 		{"to the sender", nil, map[string]string{"To": ada, "Cc": "", "Subject": "Re: Offer",
 			"In-Reply-To": "<3@b.example>", "References": "<1@b.example> <2@a.example> <3@b.example>"}, false},
 		{"to Reply-To", []string{"Reply-To: desk@b.example, Bob <bob@b.example>"},
-			map[string]string{"To": "desk@b.example, bob@b.example"}, false},
+			map[string]string{"To": "desk@b.example, bob@b.example"}, true},
 		{"to a part of the same organisation", []string{"Reply-To: desk@mail.b.example"},
-			map[string]string{"To": "desk@mail.b.example"}, false},
+			map[string]string{"To": "desk@mail.b.example"}, true},
+		{"to the sender, said twice", []string{"Reply-To: ADA@b.example"}, map[string]string{"To": "ADA@b.example"}, false},
 		{"to another organisation", []string{"Reply-To: eve@evil.example"},
 			map[string]string{"To": "eve@evil.example"}, true},
 		{"one of several elsewhere", []string{"Reply-To: desk@b.example, eve@evil.example"},
@@ -137,6 +141,80 @@ func TestWhatAProgramSentIsNotAnswered(t *testing.T) {
 	}
 	if n := h.stored(); n != before {
 		t.Errorf("%d mails were stored", n-before)
+	}
+}
+
+// Whatever the door: what answers says so in its header.
+func TestNoDoorAnswersWhatIsNotToBeAnswered(t *testing.T) {
+	h := newFixture(t)
+	list := []string{"List-Id: <list.b.example>", "Message-ID: <list@b.example>"}
+	h.arrive(brought(with(adasMail, list...)))
+	h.arrive(brought(with(adasMail, "Auto-Submitted: auto-replied", "Message-ID: <auto@b.example>")))
+	hidden := h.arrive(brought(with(adasMail, "Auto-Submitted: auto-replied", "Message-ID: <hidden@b.example>")))
+	h.want(200, "sender", "POST", "/v1/emails/"+string(hidden.ID)+"/report-spam", "")
+	send := func(status int, thread string) {
+		t.Helper()
+		r := h.want(status, "sender", "POST", "/v1/mailboxes/"+bot+"/send",
+			`{"to":["ada@b.example"],"subject":"s","markdown":"m",`+thread+`}`)
+		if status == 409 && !strings.Contains(r.body, "not to be answered") {
+			t.Errorf("%s: %s", thread, r.body)
+		}
+	}
+	before := h.stored()
+	send(409, `"in_reply_to":"<auto@b.example>"`)
+	send(409, `"in_reply_to":"auto@b.example","references":["other@b.example"]`)
+	send(409, `"references":["<other@b.example>","<auto@b.example>"]`)
+	send(409, `"in_reply_to":"<list@b.example>"`)
+	if n := h.stored(); n != before {
+		t.Errorf("%d mails were stored", n-before)
+	}
+	if e := h.entries()[0]; e.Kind != "submit.refuse" || e.Facts["reason"] != "no_answer" {
+		t.Errorf("recorded: %+v", e)
+	}
+	send(202, `"in_reply_to":"<hidden@b.example>"`) // as one that never came
+	send(202, `"in_reply_to":"<never@b.example>"`)
+	h.want(202, "other", "POST", "/v1/mailboxes/"+other+"/send",
+		`{"to":["ada@b.example"],"subject":"s","markdown":"m","in_reply_to":"<auto@b.example>"}`)
+	// The same message came directly, too: that one may be answered.
+	direct := h.arrive(brought(with(adasMail, "Message-ID: <list@b.example>")))
+	send(202, `"in_reply_to":"<list@b.example>"`)
+	h.replied(string(direct.ID), `{"markdown":"Yes."}`)
+	// A mail of one's own may always be followed up.
+	own, _ := h.written(h.held().ID)
+	send(202, `"in_reply_to":"`+own.Get("Message-Id")+`"`)
+}
+
+// Mail that the mailbox sent before its records named the thread has it in its bytes.
+func TestAReplyToOldMailOfOnesOwnStaysInItsThread(t *testing.T) {
+	h := newFixture(t)
+	m := h.arrive(brought(adasMail))
+	first := h.replied(string(m.ID), `{"markdown":"Yes."}`)
+	key := "mail/" + first.ID
+	h.Update(func(tx store.Tx) error {
+		b, err := storetest.Records(tx).Get(key)
+		var rec map[string]any
+		if err == nil {
+			err = json.Unmarshal(b, &rec)
+		}
+		if err != nil {
+			return err
+		}
+		head := rec["header"].(map[string]any)
+		if head["references"] == nil || head["in_reply_to"] == nil {
+			t.Error("the record has no thread at all")
+		}
+		delete(head, "references")
+		delete(head, "in_reply_to")
+		if b, err = json.Marshal(rec); err != nil {
+			return err
+		}
+		return storetest.Records(tx).Put(key, b)
+	})
+	old, _ := h.written(first.ID)
+	head, _ := h.written(h.replied(first.ID, `{"markdown":"One more thing."}`).ID)
+	want := "<1@b.example> <2@a.example> <3@b.example> " + old.Get("Message-Id")
+	if head.Get("References") != want || head.Get("In-Reply-To") != old.Get("Message-Id") {
+		t.Errorf("got %v, want References %s", head, want)
 	}
 }
 

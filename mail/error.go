@@ -154,6 +154,7 @@ const (
 	ReasonQuota           Reason = "quota"           // incoming: the mailbox may keep no more
 	ReasonKept            Reason = "kept"            // a legal hold forbids it
 	ReasonSuppressed      Reason = "suppressed"      // a recipient is on the suppression list of the mailbox
+	ReasonNoAnswer        Reason = "no_answer"       // it answers a mail that no program may answer
 )
 
 // reasons gives each reason its kind.
@@ -179,6 +180,7 @@ var reasons = map[Reason]Kind{
 	ReasonQuota:           ErrUnavailable,
 	ReasonKept:            ErrForbidden,
 	ReasonSuppressed:      ErrForbidden,
+	ReasonNoAnswer:        ErrForbidden,
 }
 
 // Reasons returns every reason with its kind.

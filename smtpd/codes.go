@@ -53,6 +53,7 @@ var (
 		mail.ReasonQuota:           {452, smtp.EnhancedCode{4, 2, 2}},
 		mail.ReasonKept:            {550, smtp.EnhancedCode{5, 7, 1}},
 		mail.ReasonSuppressed:      {550, smtp.EnhancedCode{5, 7, 1}},
+		mail.ReasonNoAnswer:        {550, smtp.EnhancedCode{5, 7, 1}},
 	}
 )
 

@@ -67,7 +67,10 @@ func (b *Inbox) File(tx store.Tx, m *mail.Mail) error {
 	if m.Direction == mail.Incoming {
 		r.Status = Unread
 	}
-	return fileRecord(tx, m.Mailbox, m.ID, r)
+	if err := fileRecord(tx, m.Mailbox, m.ID, r); err != nil || !known {
+		return err
+	}
+	return moveNew(tx, m.Mailbox, m.ID, r, false) // it is back: nobody after it brings them in
 }
 
 // fileRecord writes a record and every key that it names.
@@ -123,6 +126,9 @@ func (b *Inbox) Unfile(tx store.Tx, m *mail.Mail) error {
 	}
 	if !r.Away {
 		if err := unfileRecord(tx, box, m.ID, r); err != nil {
+			return err
+		}
+		if err := moveNew(tx, box, m.ID, r, true); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package inbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,11 @@ func peopleOf(m *mail.Mail) (out []mail.Address) {
 	return out
 }
 
+// names reports whether a mail names an address.
+func (r record) names(address string) bool {
+	return slices.ContainsFunc(r.People, func(a string) bool { return strings.EqualFold(a, address) })
+}
+
 func personKey(box mail.Address, thread mail.ID, address string) string {
 	return threadKey(peoplePrefix, box, thread) + strings.ToLower(address)
 }
@@ -67,6 +73,67 @@ func newPeople(tx store.Tx, box mail.Address, thread mail.ID, people []mail.Addr
 		}
 	}
 	return out, nil
+}
+
+// moveNew keeps in mind who brought whom into a thread when a mail leaves it or comes back:
+// of those whom the mail brought in, the next one that names them does from then on, or does
+// no longer. It looks at the next maxNaming mails, so that a thread of any length costs the
+// same.
+func moveNew(tx store.Tx, box mail.Address, id mail.ID, r record, away bool) error {
+	brought := r.New
+	if r.Joined == JoinedNew { // the first of its thread brought all of them
+		brought = r.People
+	}
+	left := slices.DeleteFunc(slices.Clone(brought), func(a string) bool { return strings.EqualFold(a, box.String()) })
+	if len(left) == 0 {
+		return nil
+	}
+	prefix := threadKey(threadPrefix, box, r.Thread)
+	later := store.Prefix(prefix)
+	later.From = prefix + string(id) + "\x00"
+	var ids []mail.ID
+	err := space.Scan(tx, later, func(key string, _ []byte) error {
+		if len(ids) == maxNaming {
+			return store.Stop
+		}
+		ids = append(ids, mail.ID(key[len(prefix):]))
+		return nil
+	})
+	for _, next := range ids {
+		if err != nil || len(left) == 0 {
+			break
+		}
+		left, err = markNew(tx, box, next, left, away)
+	}
+	if err != nil {
+		return fmt.Errorf("inbox: people of %s: %w", r.Thread, err)
+	}
+	return nil
+}
+
+// markNew says of a mail whether it brings those of a list in whom it names, and returns the
+// others.
+func markNew(tx store.Tx, box mail.Address, id mail.ID, list []string, is bool) ([]string, error) {
+	r, ok, err := get(tx, box, id)
+	if err != nil || !ok {
+		return list, err
+	}
+	var rest, changed []string
+	for _, a := range list {
+		at := slices.IndexFunc(r.New, func(b string) bool { return strings.EqualFold(a, b) })
+		switch {
+		case !r.names(a):
+			rest = append(rest, a)
+		case is && at < 0:
+			r.New, changed = append(r.New, a), append(changed, a)
+		case !is && at >= 0:
+			r.New, changed = slices.Delete(r.New, at, at+1), append(changed, a)
+		}
+	}
+	if len(changed) == 0 {
+		return rest, nil
+	}
+	return rest, put(tx, box, id, r)
 }
 
 // addPerson changes how many mails of a thread name an address. The value is the number

@@ -43,6 +43,7 @@ const (
 	WarnSpam        WarningCode = "taken_for_spam"   // by a filter
 	WarnUnreadable  WarningCode = "unreadable"       // something of it could not be read as it stands
 	WarnElsewhere   WarningCode = "answer_elsewhere" // an answer to another organisation than the sender's
+	WarnReplyTo     WarningCode = "answer_to_other"  // an answer to an address that is not the sender's
 	WarnParticipant WarningCode = "new_participant"  // somebody whom no earlier mail of the thread names
 )
 
@@ -51,7 +52,7 @@ var WarningCodes = []WarningCode{
 	WarnDiffer, WarnLink, WarnHidden, WarnOutside, WarnNotReviewable, WarnReading, WarnFileName,
 	WarnLookAlike, WarnReply, WarnReceipt, WarnField, WarnDate, WarnCut,
 	WarnSpelling, WarnBlind, WarnNoRcpt, WarnDelivery, WarnScheduled, WarnRepeat,
-	WarnUnproven, WarnSpam, WarnUnreadable, WarnElsewhere, WarnParticipant,
+	WarnUnproven, WarnSpam, WarnUnreadable, WarnElsewhere, WarnReplyTo, WarnParticipant,
 }
 
 // Warning is one such thing. Text is one line, neutralised.

@@ -89,7 +89,7 @@ func (s *System) NewGate(db store.Store, o gate.Options) *gate.Gate {
 		o.Log = Quiet
 	}
 	if o.Filer == nil {
-		o.Filer = s.Inbox
+		o.Filer, o.Answers = s.Inbox, s.Inbox
 	}
 	if o.Trash == nil {
 		o.Trash = s.Inbox
