@@ -76,6 +76,7 @@ func searched(m *mail.Mail, raw []byte) search.Content {
 	text.WriteString(seen.Text)
 	c.Text = text.String()
 	c.Authors = append(c.Authors, m.Header.FromName, m.Header.From.String(), m.Envelope.From.String())
+	c.Recipients = message.RecipientNames(raw)
 	for _, list := range [][]mail.Address{m.Header.To, m.Header.Cc} {
 		for _, a := range list {
 			c.Recipients = append(c.Recipients, a.String())

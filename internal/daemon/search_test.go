@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/mail"
 )
 
 // Mail that an agent sends is found by its words, also when the index was deleted
@@ -42,6 +44,19 @@ func TestMailIsFoundByItsWordsThroughTheDaemon(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Recipients are found by the names that a mail gives them, as its author is.
+func TestNamesOfRecipientsAreSearched(t *testing.T) {
+	raw := "From: Bob <bob@dest.test>\r\n" +
+		"To: =?utf-8?q?Zo=C3=AB?= Lovelace <zoe@dest.test>\r\nCc: Max <max@dest.test>\r\n\r\nHi.\r\n"
+	m := &mail.Mail{Header: mail.Header{To: []mail.Address{mail.MustAddress("zoe@dest.test")}}}
+	got := strings.Join(searched(m, []byte(raw)).Recipients, "\n")
+	for _, want := range []string{"Zoë Lovelace", "Max", "zoe@dest.test"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
 	}
 }
 

@@ -27,7 +27,7 @@
 // brings them into the form that the others cut, author.go and conversation.go
 // read what only strangers write in such ways. rawfield.go gives their fields, as they
 // stand in the bytes, to those who judge where a mail is from; organization.go says
-// which domains belong to one owner.
+// which domains belong to one owner, recipientnames.go how recipients are called.
 //
 // The approver is shown a [Review]: review.go says what is in it, viewer.go walks
 // the tree. viewheader.go and viewfield.go show fields, viewpart.go parts and
