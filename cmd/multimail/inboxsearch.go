@@ -38,6 +38,6 @@ type inboxReindexCmd struct{}
 
 func (inboxReindexCmd) Run(e *environment) error {
 	return show(e, api.Reindex, api.None{}, func(api.Done) error {
-		return e.line("The search index is being made anew; until then query finds nothing.")
+		return e.line("The search index is being made anew; until then queries are answered 503.")
 	})
 }

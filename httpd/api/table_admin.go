@@ -184,7 +184,7 @@ var (
 	Reindex = Add[None, Done](Operations, Operation{
 		Name: "reindex", Method: "POST", Path: "/v1/search/reindex", Scopes: oneOf(ScopeAdmin),
 		Audit:   "search.rebuild",
-		Summary: "make the search index anew from the mail; until it is there, query finds nothing"})
+		Summary: "make the search index anew from the mail; until it is there, query is answered 503"})
 )
 
 // VerifyMail checks any mail, also one of others.
