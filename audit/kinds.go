@@ -67,6 +67,11 @@ const (
 	KeyRevoke         Kind = "key.revoke"
 	BindingAdd        Kind = "binding.add"
 	BindingEnd        Kind = "binding.end"
+	GrantAdd          Kind = "grant.add"
+	GrantEnd          Kind = "grant.end"
+	ClientAdd         Kind = "client.add"
+	ClientRotate      Kind = "client.rotate"
+	ClientRemove      Kind = "client.remove"
 	CertificateAdd    Kind = "certificate.add"
 	CertificateRevoke Kind = "certificate.revoke"
 	ApproverAdd       Kind = "approver.add"
@@ -167,6 +172,13 @@ var declarations = [...]declaration{
 		"binding tenant object client account owner mailboxes"},
 	{BindingEnd, "a binding ended", "kind scopes issuer", "agent",
 		"binding tenant object client account owner mailboxes"},
+	{GrantAdd, "somebody let an OAuth client act as a principal", "kind scopes", "agent",
+		"grant client granted_by resource owner mailboxes"},
+	{GrantEnd, "a grant of an OAuth client ended", "kind scopes why", "agent",
+		"grant client granted_by resource owner mailboxes"},
+	{ClientAdd, "an OAuth client was added, or registered itself", "source method", "", "client name redirects"},
+	{ClientRotate, "an OAuth client got a new secret", "source method", "", "client name redirects"},
+	{ClientRemove, "an OAuth client was removed, and its grants ended", "source method", "", "client name redirects"},
 	{CertificateAdd, "a TLS client certificate came to stand for an agent", "agent", "", "certificate pin san"},
 	{CertificateRevoke, "a TLS client certificate was revoked", "agent", "", "certificate pin san"},
 	{SigningKeyAdd, "a domain has a signing key that it had not", "domain purpose key algorithm state", "", ""},

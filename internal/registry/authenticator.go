@@ -43,6 +43,9 @@ func NewAuthenticator(db store.Store, r *Registry, tokens TokenVerifier) *Authen
 type Origin struct {
 	Door string // "smtp" or "http"
 	IP   string // of the client, without a port
+	// Resource is the one that is asked for: a token of our own is taken at the resource
+	// that it was made for alone (RFC 8707).
+	Resource string
 }
 
 // ByPassword returns the agent that user and password name.
@@ -71,6 +74,9 @@ func (a *Authenticator) ByToken(ctx context.Context, token string, from Origin) 
 		return a.find(ctx, refused, func(store.Tx) (Principal, error) { return Principal{}, ErrCredentials })
 	}
 	t, bad := a.tokens.Verify(ctx, token)
+	if bad == nil && t.Shape == ShapeGranted && t.Audience != from.Resource {
+		bad = ErrCredentials.Because(errors.New("the token is for another resource"))
+	}
 	if bad == nil {
 		bad = a.provision(ctx, t)
 	}

@@ -151,7 +151,10 @@ func (r *Registry) IsPerson(tx store.Tx, p Principal, who mail.Person, since tim
 		return false, err
 	}
 	names := map[string]bool{} // ids of the principals that count as the person
-	var made [][2]string       // who made a credential since then, and for whom
+	if who.Issuer == LocalIssuer {
+		names[who.ID] = true
+	}
+	var made [][2]string // who made a credential since then, and for whom
 	for _, b := range bindings {
 		owner := Principal{Kind: b.Kind, Name: b.Owner}.ID()
 		if b.Kind == KindApprover && samePerson(b.person(), who) {

@@ -17,10 +17,11 @@ const (
 	CredentialPassword    CredentialKind = "password"    // the password of an agent
 	CredentialToken       CredentialKind = "token"       // a token of an issuer, by a binding
 	CredentialCertificate CredentialKind = "certificate" // a TLS client certificate
+	CredentialGrant       CredentialKind = "grant"       // a token of our own, of a grant
 )
 
 // Credential names what a principal was recognised by. ID is that of the record
-// of the key, password, binding or certificate; the socket has none. Entries of the audit
+// of the key, password, binding, certificate or grant; the socket has none. Entries of the audit
 // log have it in their private field "credential".
 type Credential struct {
 	Kind CredentialKind

@@ -164,6 +164,8 @@ func (r *Registry) current(tx store.Tx, p Principal) (Principal, error) {
 		return r.currentToken(tx, p)
 	case CredentialCertificate:
 		return r.currentCertificate(tx, p)
+	case CredentialGrant:
+		return r.currentGrant(tx, p)
 	}
 	return Principal{}, ErrCredentials
 }

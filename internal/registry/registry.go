@@ -63,9 +63,10 @@ const (
 	credKey        = "key/"                  // + key id: the lookup of a presented key
 	bindingKey     = "binding/"              // + binding id
 	boundKey       = "bound/"                // + hash of an id of an issuer: its binding
+	grantKey       = "grant/"                // + grant id
 )
 
-var space = store.NewSpace("registry/", allowKey, freezeKey, credKey, bindingKey, boundKey)
+var space = store.NewSpace("registry/", allowKey, freezeKey, credKey, bindingKey, boundKey, grantKey)
 
 // Epoch returns the number of policy changes so far: modes, allowlists,
 // freezes, agents switched off or on, oversight addresses, hold times. Who acts

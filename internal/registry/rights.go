@@ -81,3 +81,9 @@ func isText(s string) bool {
 		return !unicode.IsPrint(c)
 	}) < 0
 }
+
+// Configures reads an actor again and returns it if it may configure the installation, which
+// is what adding a client needs.
+func (r *Registry) Configures(tx store.Tx, actor Principal) (Principal, error) {
+	return r.authorize(tx, actor, configure)
+}

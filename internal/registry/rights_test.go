@@ -146,7 +146,8 @@ func TestAWriteFailsWithTheStoreAtEveryStep(t *testing.T) {
 
 // operations is every write there is, in each direction it has.
 func operations() []operation {
-	return slices.Concat(settingOperations(), policyOperations(), credentialOperations(), bindingOperations())
+	return slices.Concat(settingOperations(), policyOperations(), credentialOperations(), bindingOperations(),
+		grantOperations())
 }
 
 func settingOperations() []operation {

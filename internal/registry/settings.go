@@ -61,6 +61,11 @@ func stated(e audit.Record) map[string]string {
 		out["binding "+e.Private["binding"]] = describeBinding(e)
 	case audit.BindingEnd:
 		out["binding "+e.Private["binding"]] = "ended"
+	case audit.GrantAdd:
+		out["grant "+e.Private["grant"]] = fmt.Sprintf("%s to %s by %q for %s", describeKey(e),
+			e.Private["client"], e.Private["granted_by"], e.Private["resource"])
+	case audit.GrantEnd:
+		out["grant "+e.Private["grant"]] = "ended"
 	case audit.CertificateAdd:
 		out["certificate "+e.Private["certificate"]] = fmt.Sprintf("of %s: pin %q san %q",
 			e.Facts["agent"], e.Private["pin"], e.Private["san"])
@@ -152,7 +157,7 @@ func (r *Registry) recorded(tx store.Tx) ([]audit.Record, error) {
 	var s states
 	for _, part := range []func(store.Tx, *states) error{
 		r.recordedOperator, r.recordedAgents, r.recordedMailboxes, r.recordedUses, r.recordedStops, r.recordedKeys,
-		r.recordedBindings, r.recordedBound, r.recordedCertificates, r.recordedCertified,
+		r.recordedBindings, r.recordedBound, r.recordedGrants, r.recordedCertificates, r.recordedCertified,
 	} {
 		if err := part(tx, &s); err != nil {
 			return nil, err
@@ -266,6 +271,18 @@ func (r *Registry) recordedBindings(tx store.Tx, s *states) error {
 		}
 		s.add(kind, facts, private)
 		return b.ID, nil
+	})
+}
+
+func (r *Registry) recordedGrants(tx store.Tx, s *states) error {
+	return each(tx, grantKey, func(_ string, g Grant) (string, error) {
+		facts, private := g.details()
+		kind := audit.GrantAdd
+		if !g.EndedAt.IsZero() {
+			kind = audit.GrantEnd
+		}
+		s.add(kind, facts, private)
+		return g.ID, nil
 	})
 }
 

@@ -18,6 +18,7 @@ const (
 	ShapeDelegated  TokenShape = "on_behalf_of"  // an agent acts for a person
 	ShapeAccount    TokenShape = "agent_account" // an agent acts as a user account of its own
 	ShapePerson     TokenShape = "person"        // a person acts
+	ShapeGranted    TokenShape = "granted"       // a token of our own: Object is the id of its grant
 )
 
 // Token is what a verified token says. Nothing in it is believed before its
@@ -36,6 +37,10 @@ type Token struct {
 	// Mailbox is the address of the mailbox to make with an agent that is not bound
 	// yet, "" for nothing: the configuration allows it for few tenants and roles.
 	Mailbox string
+	// Audience is the resource that a token of our own is for, "" for those of an issuer.
+	Audience string
+
+	granted mail.Person // who made the grant, as the record says
 }
 
 // TokenVerifier checks tokens of issuers. A token that is not accepted gives an
@@ -45,12 +50,12 @@ type TokenVerifier interface {
 	Verify(ctx context.Context, token string) (Token, error)
 }
 
-// Person returns the human that the token was issued to, zero for none.
+// Person returns the human that the token was issued to or who granted it, zero for none.
 func (t Token) Person() mail.Person {
 	if t.Shape == ShapeDelegated || t.Shape == ShapePerson {
 		return mail.Person{Issuer: t.Issuer, Tenant: t.Tenant, ID: t.Object}
 	}
-	return mail.Person{}
+	return t.granted
 }
 
 // decidesAndSends reports whether the token maps to sending and to deciding, which no
@@ -78,9 +83,12 @@ func (p Principal) Identity() *mail.Identity {
 		Blueprint: t.Blueprint, Shape: string(t.Shape), Person: t.Person()}
 }
 
-// ByToken returns the principal that a verified token is bound to, or
+// ByToken returns the principal that a verified token is bound to or granted, or
 // ErrCredentials: who is not bound gets nothing.
 func (r *Registry) ByToken(tx store.Tx, t Token) (Principal, error) {
+	if t.Shape == ShapeGranted {
+		return r.ofGrant(tx, t)
+	}
 	b, err := r.bound(tx, t)
 	if err != nil {
 		return Principal{}, err

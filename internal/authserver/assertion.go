@@ -1,0 +1,147 @@
+package authserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/multimail/multimail/internal/store"
+)
+
+// assertionType is that of private_key_jwt (RFC 7523, section 2.2).
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+const (
+	maxAssertion = 4096            // octets
+	maxLife      = 5 * time.Minute // from now to exp
+	skew         = 30 * time.Second
+)
+
+// signing are the algorithms that a client may sign with.
+var signing = []string{"ES256", "ES384", "EdDSA", "RS256", "PS256"}
+
+// authenticate finds the client of a request and checks its proof, by the one method that
+// the client has. A client without a secret has its code verifier, or refresh token, alone.
+func (s *Server) authenticate(ctx context.Context, p *Proof) (Client, error) {
+	bad := refuse(InvalidClient, "the client could not be authenticated")
+	if p.Assertion != "" && p.ID == "" {
+		p.ID = subject(p.Assertion)
+	}
+	if p.ID == "" {
+		return Client{}, bad
+	}
+	c, err := s.find(ctx, p.ID)
+	if err != nil {
+		return Client{}, err
+	}
+	var ok bool
+	switch c.Method {
+	case MethodNone:
+		ok = p.Secret == "" && p.Assertion == ""
+	case MethodBasic, MethodPost:
+		ok = p.Assertion == "" && p.Basic == (c.Method == MethodBasic) && hashOf(p.Secret).is(c.Secret)
+	case MethodSigned:
+		ok = p.Secret == "" && p.AssertionType == assertionType && s.asserted(ctx, c, p)
+	}
+	if !ok {
+		return Client{}, bad
+	}
+	return c, nil
+}
+
+// subject reads who an assertion says it is of. Nothing of it is believed yet.
+func subject(assertion string) string {
+	var claims jwt.RegisteredClaims
+	if len(assertion) > maxAssertion {
+		return ""
+	}
+	if _, _, err := jwt.NewParser().ParseUnverified(assertion, &claims); err != nil {
+		return ""
+	}
+	return claims.Subject
+}
+
+// asserted checks an assertion: signed by a key of the client, for this issuer alone, of
+// minutes, with an id by which it is used once.
+func (s *Server) asserted(ctx context.Context, c Client, p *Proof) bool {
+	if len(p.Assertion) > maxAssertion {
+		return false
+	}
+	var now time.Time
+	if s.o.Store.View(ctx, func(tx store.Tx) error { now = tx.Now(); return nil }) != nil {
+		return false
+	}
+	set, err := s.keysOf(ctx, c)
+	if err != nil {
+		s.o.Log.Warn("client keys", "client", c.ID, "err", err)
+		return false
+	}
+	var claims jwt.RegisteredClaims
+	parser := jwt.NewParser(jwt.WithValidMethods(signing), jwt.WithExpirationRequired(), jwt.WithLeeway(skew),
+		jwt.WithIssuer(c.ID), jwt.WithSubject(c.ID), jwt.WithStrictDecoding(),
+		jwt.WithTimeFunc(func() time.Time { return now }))
+	_, err = parser.ParseWithClaims(p.Assertion, &claims, func(t *jwt.Token) (any, error) {
+		return keyFor(set, t)
+	})
+	if err != nil || len(claims.Audience) != 1 || claims.Audience[0] != s.Issuer() || claims.ID == "" ||
+		claims.ExpiresAt.Sub(now) > maxLife+skew {
+		return false
+	}
+	p.assertedUntil, p.assertedUnique = claims.ExpiresAt.Add(skew), c.ID+" "+claims.ID
+	return true
+}
+
+// spend uses an assertion up.
+func (s *Server) spend(tx store.Tx, c Client, p Proof) error {
+	if c.Method != MethodSigned {
+		return nil
+	}
+	return s.once(tx, "assertion "+p.assertedUnique, p.assertedUntil,
+		refuse(InvalidClient, "the assertion was used already; its jti must be new"))
+}
+
+// keyFor is the key of a token: by its kid, or the only one.
+func keyFor(set jose.JSONWebKeySet, t *jwt.Token) (any, error) {
+	kid, _ := t.Header["kid"].(string)
+	keys := set.Keys
+	if kid != "" {
+		keys = set.Key(kid)
+	}
+	if len(keys) != 1 {
+		return nil, errors.New("no such key")
+	}
+	if alg := keys[0].Algorithm; alg != "" && alg != t.Method.Alg() {
+		return nil, errors.New("the key is for another algorithm")
+	}
+	return keys[0].Key, nil
+}
+
+// keysOf returns the public keys of a client.
+func (s *Server) keysOf(ctx context.Context, c Client) (jose.JSONWebKeySet, error) {
+	raw := c.Keys
+	if c.KeysURI != "" {
+		body, e := s.get(ctx, c.KeysURI, maxKeys)
+		if e != nil {
+			return jose.JSONWebKeySet{}, e
+		}
+		raw = body
+	}
+	return readKeys(raw)
+}
+
+// readKeys reads a JWK set of public keys.
+func readKeys(raw []byte) (set jose.JSONWebKeySet, err error) {
+	if err := json.Unmarshal(raw, &set); err != nil || len(set.Keys) == 0 || len(set.Keys) > maxClientKeys {
+		return set, errors.New("jwks is a JWK set of 1 to 20 public keys")
+	}
+	for _, k := range set.Keys {
+		if !k.Valid() || !k.IsPublic() || k.Use != "" && k.Use != "sig" {
+			return set, errors.New("jwks holds a key that is not a public signing key")
+		}
+	}
+	return set, nil
+}

@@ -1,0 +1,73 @@
+package authserver
+
+import (
+	"slices"
+	"time"
+
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// refresh is a refresh token. Each is good once: its use brings the next one. The family of
+// all of them is the grant.
+type refresh struct {
+	Grant  string           `json:"grant"`
+	Client string           `json:"client"`
+	Scopes []registry.Scope `json:"scopes"`
+	Person mail.Person      `json:"person,omitzero"`
+	Roles  []string         `json:"roles,omitempty"` // as the person had when signing in
+	Until  time.Time        `json:"until"`
+	Used   bool             `json:"used,omitempty"`
+}
+
+func refreshAt(secret string) string {
+	b, _ := hashOf(secret).MarshalText()
+	return refreshKey + string(b)
+}
+
+// next stores a refresh token and returns it.
+func (s *Server) next(tx store.Tx, r refresh) (secret string, err error) {
+	secret, r.Used, r.Until = token("mmr_"), false, tx.Now().Add(s.o.Refresh)
+	return secret, put(tx, refreshAt(secret), r)
+}
+
+// turn uses a refresh token up. One that was used before was stolen, by whoever comes first
+// or second: the grant ends (RFC 9700, section 4.14.2). stolen is as in redeem.
+func (s *Server) turn(tx store.Tx, c Client, q TokenRequest) (g registry.Grant, r refresh, stolen bool, err error) {
+	bad := refuse(InvalidGrant, "the refresh token is not valid any more; sign in again")
+	ok, err := read(tx, refreshAt(q.Refresh), &r)
+	switch {
+	case err != nil:
+		return g, r, false, err
+	case !ok || r.Client != c.ID:
+		return g, r, false, bad
+	case r.Used:
+		return g, r, true, s.o.Registry.EndGrantAs(tx, r.Grant, "replay")
+	case !tx.Now().Before(r.Until):
+		return g, r, false, bad
+	}
+	if g, err = s.o.Registry.GrantByID(tx, r.Grant); err != nil {
+		return g, r, false, err
+	}
+	if asked, ok := s.resource(q.Resource); q.Resource != "" && (!ok || asked != g.Resource) {
+		return g, r, false, refuse(InvalidTarget, "the grant is for %s", g.Resource)
+	}
+	if !g.EndedAt.IsZero() || !s.ruled(g, r) {
+		return g, r, false, bad
+	}
+	used := r
+	used.Used = true
+	return g, r, false, put(tx, refreshAt(q.Refresh), used)
+}
+
+// ruled reports whether the configuration still lets the person grant this.
+func (s *Server) ruled(g registry.Grant, r refresh) bool {
+	if g.Kind != registry.KindAgent || g.Person.IsZero() || g.Person.Issuer == registry.LocalIssuer {
+		return true // an admin, or an approver's binding, which is read at each use
+	}
+	return slices.ContainsFunc(s.o.Rules, func(rule Rule) bool {
+		return rule.names(r.Person, r.Roles) && slices.Contains(rule.Agents, g.Owner) &&
+			len(both(g.Scopes, rule.Scopes)) == len(g.Scopes)
+	})
+}

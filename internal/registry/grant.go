@@ -1,0 +1,263 @@
+package registry
+
+import (
+	"slices"
+	"time"
+
+	"github.com/multimail/multimail/audit"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// Grant is what somebody has let an OAuth client do in the name of a principal. Access
+// tokens of our own authorization server name a grant, and are worth what it is worth
+// when they are used.
+type Grant struct {
+	ID     string `json:"id"`
+	Kind   Kind   `json:"kind"`   // agent, approver or admin
+	Owner  string `json:"owner"`  // name of that principal
+	Client string `json:"client"` // id of the OAuth client
+	// Person granted it: one that an issuer has signed in or, with the issuer LocalIssuer,
+	// the principal of a credential. Zero for what an admin gave a client of its own.
+	Person    mail.Person    `json:"person,omitzero"`
+	Binding   string         `json:"binding,omitempty"` // by which the person is the approver
+	Scopes    []Scope        `json:"scopes"`
+	Mailboxes []mail.Address `json:"mailboxes,omitempty"` // the only ones; nil: all of the owner's
+	Resource  string         `json:"resource"`            // the audience of its tokens
+	CreatedAt time.Time      `json:"created_at"`
+	CreatedBy string         `json:"created_by"` // id of the principal, or the person
+	EndedAt   time.Time      `json:"ended_at,omitzero"`
+}
+
+// LocalIssuer is the issuer of a person who was signed in by a credential of this
+// installation: its id is that of the principal. No issuer of the configuration can
+// have this name.
+const LocalIssuer = "-"
+
+// GrantRequest is what a new grant shall be.
+type GrantRequest struct {
+	Kind      Kind
+	Owner     string
+	Client    string
+	Scopes    []Scope
+	Mailboxes []mail.Address
+	Resource  string
+}
+
+// maxClient bounds the id of a client, which may be a URL.
+const maxClient = 512
+
+// GrantAsPerson makes the grant of a person whom an issuer has signed in. Whether the
+// configuration lets the person do so for an agent is for the caller to know. An
+// approver's own rights are those of the binding of the person.
+//
+// Who may decide over mail never grants the rights of an agent (invariant 4): the person
+// would let mail be written that the same person approves.
+func (r *Registry) GrantAsPerson(tx store.Tx, who mail.Person, q GrantRequest) (Grant, error) {
+	bound, is, err := r.ApproverOf(tx, who)
+	if err != nil {
+		return Grant{}, err
+	}
+	by := Principal{Kind: "person", Name: who.String(), UID: -1}
+	switch {
+	case who.IsZero() || who.Issuer == LocalIssuer:
+		return Grant{}, ErrForbidden
+	case q.Kind == KindAgent && is:
+		return Grant{}, in(ErrForbidden, "an approver grants nothing of an agent")
+	case q.Kind == KindAgent:
+		return r.addGrant(tx, by, q, who, "")
+	case q.Kind != KindApprover || !is || bound.Owner != q.Owner:
+		return Grant{}, in(ErrForbidden, "a person grants for an agent, or as the approver that the person is")
+	case len(both(q.Scopes, bound.Scopes)) != len(q.Scopes):
+		return Grant{}, in(ErrForbidden, "the approver holds only %s", words(bound.Scopes))
+	case bound.Mailboxes != nil && q.Mailboxes == nil:
+		q.Mailboxes = bound.Mailboxes
+	}
+	return r.addGrant(tx, by, q, who, bound.ID)
+}
+
+// Grant makes a grant for a principal of the registry: an admin, for an agent or for
+// itself. own is set when the client acts by itself and nobody granted.
+func (r *Registry) Grant(tx store.Tx, actor Principal, q GrantRequest, own bool) (Grant, error) {
+	p, err := r.authorize(tx, actor, configure)
+	if err != nil {
+		return Grant{}, err
+	}
+	switch {
+	case q.Kind == KindAgent:
+	case q.Kind != KindAdmin || p.Kind != KindAdmin || q.Owner != p.Name:
+		return Grant{}, in(ErrForbidden, "an admin grants for an agent, or for itself")
+	case slices.ContainsFunc(q.Scopes, func(s Scope) bool { return !p.Has(s) }):
+		return Grant{}, in(ErrForbidden, "your own credential holds only %s", words(p.Scopes))
+	}
+	who := mail.Person{Issuer: LocalIssuer, ID: p.ID()}
+	if own {
+		who = mail.Person{}
+	}
+	return r.addGrant(tx, p, q, who, "")
+}
+
+func (r *Registry) addGrant(
+	tx store.Tx, by Principal, q GrantRequest, who mail.Person, binding string,
+) (Grant, error) {
+	k := KeyRequest{Kind: q.Kind, Owner: q.Owner, Scopes: q.Scopes, Mailboxes: q.Mailboxes}
+	if err := k.check(); err != nil {
+		return Grant{}, err
+	}
+	if q.Client == "" || len(q.Client) > maxClient || !mail.AllPrintable(q.Client) || q.Resource == "" {
+		return Grant{}, in(ErrInvalid, "a grant names its client and its resource")
+	}
+	if err := r.checkReach(tx, k); err != nil {
+		return Grant{}, err
+	}
+	if _, err := r.holder(tx, q.Kind, q.Owner, q.Mailboxes, Credential{}); err != nil {
+		return Grant{}, err
+	}
+	now := tx.Now()
+	g := Grant{ID: string(mail.NewID(now)), Kind: q.Kind, Owner: q.Owner, Client: q.Client, Person: who,
+		Binding: binding, Scopes: k.Scopes, Mailboxes: q.Mailboxes, Resource: q.Resource,
+		CreatedAt: now, CreatedBy: by.ID()}
+	if err := put(tx, grantKey+g.ID, g); err != nil {
+		return Grant{}, err
+	}
+	facts, private := g.details()
+	return g, r.note(tx, by, audit.GrantAdd, facts, private)
+}
+
+// ApproverOf returns the binding by which a person is an approver.
+func (r *Registry) ApproverOf(tx store.Tx, who mail.Person) (b Binding, is bool, err error) {
+	all, err := r.Bindings(tx)
+	for _, b := range all {
+		if b.Kind == KindApprover && b.EndedAt.IsZero() && samePerson(b.person(), who) {
+			return b, true, err
+		}
+	}
+	return Binding{}, false, err
+}
+
+// EndGrant ends a grant: its tokens are worth nothing from then on, and streams end. Who
+// may stop everything may, and the principal of the grant. Twice changes nothing.
+func (r *Registry) EndGrant(tx store.Tx, actor Principal, id string) error {
+	g, err := r.GrantByID(tx, id)
+	own := func(p Principal) bool { return err == nil && p.Kind == g.Kind && p.Name == g.Owner }
+	p, refused := r.authorize(tx, actor, either(stop, own))
+	if refused != nil {
+		return refused
+	}
+	if err != nil {
+		return err
+	}
+	return r.endGrant(tx, p, g, "revoked")
+}
+
+// EndGrantAs ends a grant for the authorization server: why is a word of the log, such
+// as "replay" or "client".
+func (r *Registry) EndGrantAs(tx store.Tx, id, why string) error {
+	g, err := r.GrantByID(tx, id)
+	if err != nil {
+		return err
+	}
+	return r.endGrant(tx, Principal{Kind: "system", Name: "oauth", UID: -1}, g, why)
+}
+
+func (r *Registry) endGrant(tx store.Tx, by Principal, g Grant, why string) error {
+	if !g.EndedAt.IsZero() {
+		return nil
+	}
+	g.EndedAt = tx.Now()
+	if err := put(tx, grantKey+g.ID, g); err != nil {
+		return err
+	}
+	facts, private := g.details()
+	facts["why"] = why
+	return r.note(tx, by, audit.GrantEnd, facts, private)
+}
+
+// GrantByID returns a grant, or ErrNotFound.
+func (r *Registry) GrantByID(tx store.Tx, id string) (Grant, error) {
+	none := in(ErrNotFound, "no such grant")
+	if _, err := mail.ParseID(id); err != nil {
+		return Grant{}, none
+	}
+	g, ok, err := get[Grant](tx, grantKey+id)
+	if err == nil && !ok {
+		err = none
+	}
+	return g, err
+}
+
+// Grants returns every grant, ended ones too, oldest first.
+func (r *Registry) Grants(tx store.Tx) ([]Grant, error) { return list[Grant](tx, grantKey) }
+
+// currentGrant reads a principal of a grant again.
+func (r *Registry) currentGrant(tx store.Tx, p Principal) (Principal, error) {
+	if p.token == nil || p.token.Object != p.Credential.ID {
+		return Principal{}, ErrCredentials
+	}
+	now, err := r.ofGrant(tx, *p.token)
+	if err == nil && (now.Kind != p.Kind || now.Name != p.Name) {
+		err = ErrCredentials
+	}
+	return now, err
+}
+
+// ofGrant returns what a token of our own, its grant and its owner allow together, as they
+// stand now.
+func (r *Registry) ofGrant(tx store.Tx, t Token) (Principal, error) {
+	g, ok, err := get[Grant](tx, grantKey+t.Object)
+	if err != nil {
+		return Principal{}, err
+	}
+	if !ok || !g.EndedAt.IsZero() || !tx.Now().Before(t.Expires) || t.Client != g.Client ||
+		t.Audience != g.Resource || t.decidesAndSends() {
+		return Principal{}, ErrCredentials
+	}
+	if err := r.stillGrants(tx, g); err != nil {
+		return Principal{}, err
+	}
+	p, err := r.holder(tx, g.Kind, g.Owner, g.Mailboxes, Credential{CredentialGrant, g.ID})
+	if err != nil {
+		return Principal{}, err
+	}
+	p.Scopes = both(g.Scopes, t.Scopes)
+	t.granted = g.Person
+	p.token = &t
+	return p, nil
+}
+
+// stillGrants reports ErrCredentials when the one who granted could not do so now: a
+// person who became an approver grants no agent's rights any more, and an approver's
+// grant is worth what the binding is.
+func (r *Registry) stillGrants(tx store.Tx, g Grant) error {
+	if g.Kind == KindApprover {
+		b, ok, err := get[Binding](tx, bindingKey+g.Binding)
+		if err == nil && (!ok || !b.EndedAt.IsZero() || len(both(g.Scopes, b.Scopes)) != len(g.Scopes)) {
+			err = ErrCredentials
+		}
+		return err
+	}
+	if g.Person.IsZero() || g.Person.Issuer == LocalIssuer {
+		return nil
+	}
+	_, is, err := r.ApproverOf(tx, g.Person)
+	if err == nil && is {
+		err = ErrCredentials
+	}
+	return err
+}
+
+// details are what an audit entry says of g. Persons, and clients that a person may
+// have named, are private.
+func (g Grant) details() (facts, private details) {
+	facts = details{"kind": string(g.Kind), "scopes": words(g.Scopes)}
+	private = details{"grant": g.ID, "client": g.Client, "granted_by": g.Person.String(), "resource": g.Resource}
+	if g.Kind == KindAgent {
+		facts["agent"] = g.Owner
+	} else {
+		private["owner"] = g.Owner
+	}
+	if g.Mailboxes != nil {
+		private["mailboxes"] = words(g.Mailboxes)
+	}
+	return facts, private
+}
