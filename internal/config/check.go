@@ -24,7 +24,7 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 func (c Config) Check() error {
 	for _, check := range []func(Config) *KeyError{
 		checkPositive, checkNames, checkListeners, checkRelay, checkDNS, checkIssuers, checkDKIM, checkKeys,
-		checkFilter, checkInbound,
+		checkFilter, checkInbound, checkOAuth,
 	} {
 		if err := check(c); err != nil {
 			return err

@@ -34,6 +34,7 @@ type Config struct {
 	Memory Memory `toml:"memory"`
 
 	Issuers []Issuer `toml:"issuer"`
+	OAuth   OAuth    `toml:"oauth"`
 }
 
 // SMTP is submission.
@@ -107,6 +108,7 @@ type HTTP struct {
 	CertFile     string   `toml:"tls_cert_file"`
 	KeyFile      string   `toml:"tls_key_file"`
 	AllowedHosts []string `toml:"allowed_hosts"`
+	PublicURL    string   `toml:"public_url"`
 
 	MaxPerSource         int `toml:"max_connections_per_source"`
 	RequestsPerMinute    int `toml:"requests_per_minute"`
@@ -205,7 +207,7 @@ type Filter struct {
 func Default() Config {
 	c := defaults()
 	c.HTTP.AllowedHosts = slices.Clone(c.HTTP.AllowedHosts)
-	for _, list := range []*[]string{&c.DNS.Resolver, &c.DNS.SPF, &c.DNS.MX, &c.DKIM.Algorithms} {
+	for _, list := range []*[]string{&c.DNS.Resolver, &c.DNS.SPF, &c.DNS.MX, &c.DKIM.Algorithms, &c.OAuth.ClientHosts} {
 		*list = slices.Clone(*list)
 	}
 	return c

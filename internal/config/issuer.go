@@ -33,6 +33,7 @@ type Issuer struct {
 
 	Scopes    IssuerScopes `toml:"scopes"`
 	Provision []Provision  `toml:"provision"`
+	Login     IssuerLogin  `toml:"login"`
 }
 
 // IssuerScopes lists the values of a token that mean each scope.
@@ -92,6 +93,7 @@ func checkIssuers(c Config) *KeyError {
 		key := fmt.Sprintf("issuer[%d].", i)
 		for _, check := range []func(Issuer) *KeyError{
 			checkIssuerName, checkIssuerKeys, checkIssuerLists, checkIssuerClaims, checkIssuerScopes, checkProvision,
+			checkLogin,
 		} {
 			if err := check(is); err != nil {
 				return &KeyError{key + err.Key, err.Problem}

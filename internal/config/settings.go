@@ -58,6 +58,9 @@ var sections = []section{
 	{"memory", "What is in memory at the same time.", false},
 	{"logins", "Failed logins, over SMTP and HTTP together.", false},
 	{"http", "The API, which the command line and MCP clients use too.", false},
+	{"oauth", "How MCP clients get tokens of agents; docs/oauth.md.", false},
+	{"oauth.grant", "People who may let a client act as an agent. Who is named here by no table, and is no approver, " +
+		"may grant nothing.", true},
 	{"relay", "The way to the next hop.", false},
 	{"queue", "Retries, holds, and what a mailbox may have waiting.", false},
 	{"inbox", "What a mailbox may keep of incoming mail.", false},
@@ -68,6 +71,7 @@ var sections = []section{
 	{"issuer", "An issuer of tokens that agents log in with, over SMTP (OAUTHBEARER, XOAUTH2), HTTP and MCP; " +
 		"docs/entra.md has an example. What a token may do is also bounded by the agent that it is bound to.", true},
 	{"issuer.scopes", "What the scopes or roles of a token mean here. What is not named means nothing.", false},
+	{"issuer.login", "How people sign in at the issuer, where MCP clients ask for their consent; docs/oauth.md.", false},
 	{"issuer.provision", "Agents of this role that are not known yet are made with their first token, each with a " +
 		"mailbox of the mode gated_send. Without such a table an unknown agent gets nothing.", true},
 }
@@ -75,7 +79,7 @@ var sections = []section{
 const filesReload = "the files are read again"
 
 // Settings lists every key in the order of the file.
-var Settings = []Setting{
+var Settings = append([]Setting{
 	{"data", "directory", `"/var/lib/multimail"`,
 		"Directory of the database, the signing keys and the admin socket.", ""},
 	{"node", "name", `""`,
@@ -183,6 +187,9 @@ var Settings = []Setting{
 	{"http.allowed_hosts", "host names", `[]`,
 		"Host names that are answered. Empty: all, or where listen is a loopback address only loopback names " +
 			"and, below /.well-known/, the own sending domains.", ""},
+	{"http.public_url", "origin", `""`,
+		"How clients address this server from outside, such as https://mail.example.com: the links that it gives out, " +
+			"and what tokens of OAuth are for. Empty: as a listener with a certificate is called.", ""},
 	{"http.max_connections_per_source", "connections", `100`,
 		"Most connections from one source at the same time (an IPv4 address, the /64 of an IPv6 address; " +
 			"loopback is not counted); a further one is closed.", ""},
@@ -356,7 +363,7 @@ var Settings = []Setting{
 	{"issuer.provision.address", "address", `""`,
 		"Address of the mailbox, in which {object} stands for the object id of the agent, such as " +
 			"agent-{object}@example.com. Required.", ""},
-}
+}, oauthSettings...)
 
 // Type names the type of the value for people.
 func (s Setting) Type() string {
