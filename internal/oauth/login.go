@@ -1,0 +1,202 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/mail"
+)
+
+// Login signs people in at an issuer (OpenID Connect, code flow with PKCE). Who they are is
+// all that it asks for: it gets no token for anything else, and keeps none.
+type Login struct {
+	conf     config.Issuer
+	issuer   string // iss of the id tokens
+	tenant   string // of entra
+	at       string // of the OpenID configuration
+	secret   string
+	redirect string
+	now      func() time.Time
+	client   *http.Client
+
+	mu    sync.Mutex
+	found *oidc.Provider
+	since time.Time
+}
+
+// Signed is a person who has signed in.
+type Signed struct {
+	Person mail.Person
+	Name   string   // how the issuer calls the person; for a page, never for a decision
+	Roles  []string // application roles
+}
+
+// NewLogin returns the login of an issuer that has one. Its answers come to redirect.
+func NewLogin(c config.Issuer, secret, redirect string, now func() time.Time) (*Login, error) {
+	if c.Login.ClientID == "" {
+		return nil, errors.New("oauth: the issuer has no login")
+	}
+	l := &Login{conf: c, issuer: c.Issuer, at: c.DiscoveryURL, secret: secret, redirect: redirect, now: now}
+	if c.Preset == config.PresetEntra {
+		if l.tenant = c.Login.Tenant; l.tenant == "" {
+			l.tenant = c.Tenants[0]
+		}
+		l.issuer, _ = config.EntraIssuers(l.tenant)
+		l.at = l.issuer + "/.well-known/openid-configuration"
+	}
+	l.client = newClient(source{})
+	return l, nil
+}
+
+// Issuer is the name of the issuer in the configuration.
+func (l *Login) Issuer() string { return l.conf.Name }
+
+// providerAge is how long the OpenID configuration is believed.
+const providerAge = time.Hour
+
+// provider reads the OpenID configuration, or returns what was read.
+func (l *Login) provider(ctx context.Context) (*oidc.Provider, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.found != nil && l.now().Sub(l.since) < providerAge {
+		return l.found, nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.at, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var doc struct {
+		Issuer string `json:"issuer"`
+		Auth   string `json:"authorization_endpoint"`
+		Token  string `json:"token_endpoint"`
+		Keys   string `json:"jwks_uri"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil || resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the OpenID configuration was answered %d: %w", resp.StatusCode, err)
+	}
+	if doc.Issuer != l.issuer {
+		return nil, fmt.Errorf("the OpenID configuration is of the issuer %.200q, not of %q", doc.Issuer, l.issuer)
+	}
+	for _, u := range []string{doc.Auth, doc.Token, doc.Keys} {
+		if problem := config.Fetchable(u); problem != "" {
+			return nil, fmt.Errorf("the OpenID configuration names %.200q: %s", u, problem)
+		}
+	}
+	found := oidc.ProviderConfig{IssuerURL: doc.Issuer, AuthURL: doc.Auth, TokenURL: doc.Token, JWKSURL: doc.Keys,
+		Algorithms: l.conf.Algorithms}
+	// The keys are fetched with the client of this context, whenever they are needed.
+	l.found = found.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), l.client))
+	l.since = l.now()
+	return l.found, nil
+}
+
+func (l *Login) flow(p *oidc.Provider) oauth2.Config {
+	return oauth2.Config{ClientID: l.conf.Login.ClientID, ClientSecret: l.secret, Endpoint: p.Endpoint(),
+		RedirectURL: l.redirect, Scopes: []string{oidc.ScopeOpenID, "profile"}}
+}
+
+// Start returns where to send the browser. state, nonce and verifier are random and come
+// back to Finish from the browser that was sent.
+func (l *Login) Start(ctx context.Context, state, nonce, verifier string) (string, error) {
+	p, err := l.provider(ctx)
+	if err != nil {
+		return "", errUnavailable.Because(err)
+	}
+	flow := l.flow(p)
+	return flow.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
+}
+
+// Finish redeems the code that came back. An error of kind mail.ErrUnauthorised is the
+// person's or the issuer's; any other one means that it cannot be told now.
+func (l *Login) Finish(ctx context.Context, code, nonce, verifier string) (who Signed, err error) {
+	p, err := l.provider(ctx)
+	if err != nil {
+		return who, errUnavailable.Because(err)
+	}
+	flow := l.flow(p)
+	ctx = oidc.ClientContext(ctx, l.client)
+	token, err := flow.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return who, errLogin.Because(err)
+	}
+	raw, _ := token.Extra("id_token").(string)
+	if raw == "" || len(raw) > maxToken {
+		return who, errLogin.Because(errors.New("the issuer gave no id token"))
+	}
+	verified, err := p.Verifier(&oidc.Config{ClientID: flow.ClientID, Now: l.now,
+		SupportedSigningAlgs: l.conf.Algorithms}).Verify(ctx, raw)
+	if err != nil {
+		return who, errLogin.Because(err)
+	}
+	if verified.Nonce != nonce || nonce == "" {
+		return who, errLogin.Because(errors.New("the id token is of another sign-in"))
+	}
+	var c map[string]any
+	if err := verified.Claims(&c); err != nil {
+		return who, errLogin.Because(err)
+	}
+	return l.person(c)
+}
+
+var errLogin = mail.ErrUnauthorised.Errorf("the sign-in did not succeed; begin again in the client")
+
+// person reads who signed in, by the claims that tokens of this issuer name people by.
+func (l *Login) person(c map[string]any) (who Signed, err error) {
+	id, tenant := l.conf.PersonClaim, l.conf.TenantClaim
+	if l.conf.Preset == config.PresetEntra {
+		id, tenant = "oid", "tid"
+		for _, name := range []string{"xms_act_fct", "xms_sub_fct", "xms_par_app_azp"} {
+			if _, there := c[name]; there {
+				return who, errLogin.Because(errors.New("who signed in is an agent, not a person"))
+			}
+		}
+	}
+	who.Person = mail.Person{Issuer: l.conf.Name, ID: said(c, id)}
+	if tenant != "" {
+		who.Person.Tenant = said(c, tenant)
+		if !slices.Contains(l.conf.Tenants, who.Person.Tenant) || l.tenant != "" && who.Person.Tenant != l.tenant {
+			return Signed{}, errLogin.Because(errors.New("the tenant is not one of the configuration"))
+		}
+	}
+	if who.Person.ID == "" {
+		return Signed{}, errLogin.Because(fmt.Errorf("the id token has no %s", id))
+	}
+	for _, name := range []string{"preferred_username", "name", "email"} {
+		if who.Name == "" {
+			who.Name = said(c, name)
+		}
+	}
+	if roles, ok := c["roles"].([]any); ok && len(roles) <= maxValues {
+		for _, r := range roles {
+			if s, ok := r.(string); ok {
+				who.Roles = append(who.Roles, s)
+			}
+		}
+	}
+	return who, nil
+}
+
+// said returns a claim that is a short printable text, "" for anything else.
+func said(c map[string]any, name string) string {
+	s, ok := c[name].(string)
+	if !ok || len(s) > 256 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return ""
+	}
+	return s
+}
