@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/mail"
 )
@@ -30,11 +31,11 @@ func (s *Server) authenticate(r *http.Request) (registry.Principal, error) {
 	if err != nil {
 		return registry.Principal{}, err
 	}
-	return s.principal(r.Context(), secret, remote(r))
+	return s.principal(r.Context(), secret, remote(r), authserver.ResourceREST)
 }
 
-// principal finds out whose key it is that came from an address.
-func (s *Server) principal(ctx context.Context, secret, ip string) (registry.Principal, error) {
+// principal finds out whose key, or token for a resource, it is that came from an address.
+func (s *Server) principal(ctx context.Context, secret, ip, resource string) (registry.Principal, error) {
 	at, local := ctx.Value(peerKey{}).(peer)
 	if local && at.err != nil {
 		return registry.Principal{}, at.err // invariant 7
@@ -50,7 +51,11 @@ func (s *Server) principal(ctx context.Context, secret, ip string) (registry.Pri
 		return registry.Principal{}, tooFast(mail.LimitFailedLoginsSource, wait,
 			"too many requests with a key that is not valid")
 	}
-	p, err := s.o.Auth.ByBearer(ctx, secret, registry.Origin{Door: "http", IP: ip})
+	from := registry.Origin{Door: "http", IP: ip}
+	if s.o.OAuth != nil {
+		from.Resource = s.o.OAuth.Origin + resource
+	}
+	p, err := s.o.Auth.ByBearer(ctx, secret, from)
 	if err == nil {
 		recognise(ctx)
 		if local {

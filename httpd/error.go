@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -27,6 +28,7 @@ type refusal struct {
 	hint   string
 	limit  mail.Limit    // that was reached, "" for none
 	after  time.Duration // when to try again; 0: the usual time, or none
+	scopes []string      // with which it would not be refused, those of the credential included
 }
 
 func (e *refusal) Error() string { return e.text }
@@ -97,12 +99,16 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	switch status {
 	case http.StatusUnauthorized:
-		challenge := `Bearer realm="multimail"`
+		code := ""
 		if errors.Is(err, registry.ErrCredentials) { // one was presented (RFC 6750, section 3.1)
-			challenge += `, error="invalid_token"`
+			code = "invalid_token"
 		}
-		h.Set("WWW-Authenticate", challenge)
+		h.Set("WWW-Authenticate", s.challenge(authserver.ResourceREST, code, firstScopes))
 		leave(w, r)
+	case http.StatusForbidden:
+		if own := new(refusal); errors.As(err, &own) && len(own.scopes) > 0 {
+			h.Set("WWW-Authenticate", s.challenge(authserver.ResourceREST, "insufficient_scope", own.scopes))
+		}
 	case http.StatusTooManyRequests:
 		leave(w, r)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -177,7 +178,22 @@ func (s *Server) permit(ctx context.Context, op *api.Operation, c caller) error 
 		s.o.Gate.NoteRefusal(ctx, c.Principal, audit.Record{Kind: audit.AuthFail,
 			Facts: map[string]string{"door": c.door, "need": need, "route": op.Route()}})
 	}
-	return refuse(http.StatusForbidden, "this needs a credential with the scope %s", need)
+	return &refusal{status: http.StatusForbidden, text: "this needs a credential with the scope " + need,
+		scopes: stepUp(c.Principal, op)}
+}
+
+// stepUp returns the scopes with which a principal of this kind could call an operation, those
+// that it has included: a client asks for all of them at once. None when no scope would do.
+func stepUp(p registry.Principal, op *api.Operation) (out []string) {
+	kind := p.Kind.Scopes()
+	i := slices.IndexFunc(op.Scopes, func(s string) bool { return slices.Contains(kind, registry.Scope(s)) })
+	if i < 0 {
+		return nil
+	}
+	for _, s := range p.Scopes {
+		out = append(out, string(s))
+	}
+	return append(out, op.Scopes[i])
 }
 
 // reaches returns the address of a mailbox if the caller's credential reaches it.

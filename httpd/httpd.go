@@ -120,6 +120,8 @@ type Options struct {
 	Published func(ctx context.Context) sign.Lookup
 	// MCP makes the handler of /mcp from what dials this server in-process; nil means that there is none.
 	MCP func(dial func(key string) api.Caller) http.Handler
+	// OAuth is how clients get tokens; nil: they have API keys, or know themselves.
+	OAuth *OAuth
 }
 
 // Server is the HTTP door of one daemon.
@@ -134,6 +136,9 @@ type Server struct {
 	lookups *throttle.Rate // of verifications that ask other domains, by credential
 	fetches *throttle.Rate // of attachments without a credential, by source
 	tickets *tickets
+
+	oauthRate  *throttle.Rate // of requests of OAuth, by source
+	clientRate *throttle.Rate // of clients that register themselves, by source
 	base    atomic.Value // string: how this server is addressed, "" or nil where it does not know
 	waiters shares
 	finders shares        // who searches
@@ -182,8 +187,9 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, stall: exportStall, rate: throttle.NewRate(o.RequestsPerMinute, o.Now),
 		lookups: throttle.NewRate(verifyPerMinute, o.Now), fetches: throttle.NewRate(filesPerMinute, o.Now),
-		tickets: newTickets(),
 		waiters: shares{each: maxWaiters, full: errWaiters}, finders: shares{each: 1, full: errSearching},
+		tickets: newTickets(), oauthRate: throttle.NewRate(oauthPerMinute, o.Now),
+		clientRate: throttle.NewRate(clientsPerMinute, o.Now),
 		closing: make(chan struct{}), slots: newSlots()}
 	return s, s.mount(api.Operations, s.bindings())
 }

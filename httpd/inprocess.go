@@ -58,7 +58,7 @@ func (i inProcess) do(ctx context.Context, op *api.Operation, in any) (out any, 
 	if err != nil {
 		host = ""
 	}
-	if c.Principal, err = i.s.principal(ctx, i.key, host); err != nil {
+	if c.Principal, err = i.s.principal(ctx, i.key, host, "/"+i.door); err != nil {
 		return nil, err
 	}
 	read := func(*throttle.Hold) (any, error) { // the door has counted the octets that in came from

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
+	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/store"
 )
 
@@ -18,7 +20,31 @@ func (s *Server) serveMCP(mcp http.Handler, w http.ResponseWriter, r *http.Reque
 	in := r.WithContext(r.Context())
 	in.Body = body
 	defer func() { body.held.hold.Release() }()
+	if s.o.OAuth != nil {
+		w = &challenged{w, s}
+	}
 	mcp.ServeHTTP(w, in)
+}
+
+// challenged says to a client of MCP where it gets a token.
+type challenged struct {
+	http.ResponseWriter
+	s *Server
+}
+
+// Unwrap lets an http.ResponseController reach the writer.
+func (c *challenged) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// WriteHeader completes the challenge of a 401.
+func (c *challenged) WriteHeader(status int) {
+	if h := c.Header(); status == http.StatusUnauthorized {
+		code := ""
+		if strings.Contains(h.Get("WWW-Authenticate"), "invalid_token") {
+			code = "invalid_token"
+		}
+		h.Set("WWW-Authenticate", c.s.challenge(authserver.ResourceMCP, code, firstScopes))
+	}
+	c.ResponseWriter.WriteHeader(status)
 }
 
 // mcpBody is a body that counts in the budget from its first octet on: the

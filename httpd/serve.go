@@ -32,11 +32,14 @@ func (s *Server) Handler() http.Handler { return s.guard(s.doors(), s.listed) }
 
 // doors returns REST and, where there is one, MCP.
 func (s *Server) doors() http.Handler {
-	if s.o.MCP == nil {
-		return s.handler
-	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.handler)
+	if s.o.OAuth != nil {
+		s.mountOAuth(mux)
+	}
+	if s.o.MCP == nil {
+		return mux
+	}
 	mcp := s.o.MCP(s.InProcess("mcp"))
 	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
 		s.serveMCP(mcp, w, r)

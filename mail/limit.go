@@ -64,6 +64,7 @@ const (
 	LimitHTTPIdleStranger Limit = "http_idle_stranger"
 	LimitVerifyRate       Limit = "verifications_per_key"
 	LimitFileRate         Limit = "files_per_source"
+	LimitOAuth            Limit = "oauth_requests_per_source"
 
 	// httpd: of one request and one draft.
 	LimitBodySize         Limit = "http_body"

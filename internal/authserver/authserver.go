@@ -116,3 +116,15 @@ func (s *Server) resource(asked string) (r string, ok bool) {
 	}
 	return "", false
 }
+
+// ScopeNames are the scopes that clients can get.
+func ScopeNames() []string { return strings.Fields(joined(grantable)) }
+
+// SigningAlgorithms are those of private_key_jwt.
+var SigningAlgorithms = signing
+
+// TakesRegistrations reports whether clients can register themselves.
+func (s *Server) TakesRegistrations() bool { return len(s.o.Hosts) > 0 }
+
+// TakesDocuments reports whether clients can publish what they are.
+func (s *Server) TakesDocuments() bool { return len(s.o.Hosts) > 0 && s.o.Fetch != nil }
