@@ -42,6 +42,9 @@ const (
 // firstScopes are what a client should ask for that has no token yet.
 var firstScopes = []string{"read", "send"}
 
+// CallbackPath is where the answer of an issuer comes to, behind the origin.
+const CallbackPath = "/oauth/callback"
+
 // Where the endpoints are.
 const (
 	pathMetadata   = "/.well-known/oauth-authorization-server"
@@ -49,7 +52,7 @@ const (
 	pathAuthorize  = "/oauth/authorize"
 	pathConsent    = "/oauth/consent"
 	pathLogin      = "/oauth/login"
-	pathCallback   = "/oauth/callback"
+	pathCallback   = CallbackPath
 	pathToken      = "/oauth/token"
 	pathRegister   = "/oauth/register"
 	pathRevoke     = "/oauth/revoke"

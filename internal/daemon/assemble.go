@@ -172,6 +172,10 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	if err != nil {
 		return err
 	}
+	granting, verifier, err := d.makeOAuth(verifier, c.Now)
+	if err != nil {
+		return err
+	}
 	users := registry.NewAuthenticator(d.db, d.registry, verifier)
 	authorities, err := pool("smtp.client_ca_file", conf.SMTP.ClientCAFile, nil)
 	if err != nil {
@@ -212,7 +216,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		Log: d.o.Log, Dev: d.dev != nil, Search: d.search,
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
-		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp,
+		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp, OAuth: granting,
 		Published: Published{Document: keys.Document, Records: d.resolver}.Lookup,
 	})
 	return err

@@ -26,6 +26,7 @@ import (
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd"
+	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
@@ -88,7 +89,8 @@ type Daemon struct {
 	lmtp     *smtpd.Server                                                    // nil: none for LMTP
 	http     *httpd.Server
 	clock    *clockwork
-	tokens   *oauth.Verifier // nil: no issuer is configured
+	tokens   *oauth.Verifier    // nil: no issuer is configured
+	granter  *authserver.Server // nil: clients get their tokens elsewhere, or none
 
 	submission, submissions, api net.Listener // nil for none
 	world, front                 net.Listener // of inbound and lmtp; nil for none
@@ -156,7 +158,7 @@ func (d *Daemon) listen() (err error) {
 		{"inbound.listen", d.o.Config.Inbound.Listen, &d.world},
 		{"http.listen", d.o.Config.HTTP.Listen, &d.api},
 	} {
-		if l.addr == "" {
+		if l.addr == "" || *l.to != nil { // that of the dev mode is open already
 			continue
 		}
 		if *l.to, err = net.Listen("tcp", l.addr); err != nil {
@@ -228,6 +230,9 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	go d.keys.Run(qctx)
 	go d.checkSettings(qctx)
 	go d.watcher.Run(qctx)
+	if d.granter != nil {
+		go d.sweepOAuth(qctx)
+	}
 	if d.trainer != nil {
 		go d.trainer.Run(qctx)
 	}

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
+	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/capture"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/registry"
@@ -128,7 +130,13 @@ func NewDev(o DevOptions) (*Daemon, error) {
 		dev.nextHop = dev.capture.Addr()
 	}
 	conf.Relay.Smarthost = dev.nextHop
-	d, err := (&Daemon{o: Options{Config: conf, Version: o.Version, Log: o.Log}, dev: dev}).opened()
+	d := &Daemon{o: Options{Version: o.Version, Log: o.Log}, dev: dev}
+	if d.api, err = net.Listen("tcp", conf.HTTP.Listen); err == nil {
+		// Its address is in tokens, so it is known before anything is made.
+		conf.HTTP.PublicURL = "http://" + d.api.Addr().String()
+		d.o.Config = conf
+		d, err = d.opened()
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		err = hinted{err, "another program uses this port; try --ports auto"}
 	}
@@ -148,6 +156,7 @@ func devConfig(o DevOptions) config.Config {
 		c.SMTP.Submission, c.SMTP.Submissions, c.HTTP.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 		c.Inbound.Listen = "127.0.0.1:0"
 	}
+	c.OAuth.Server, c.OAuth.ClientHosts = config.OAuthEmbedded, []string{authserver.HostLoopback}
 	c.HTTP.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
 	// Load tests of one agent reach the usual rates.
 	c.HTTP.RequestsPerMinute, c.HTTP.SubmissionsPerMinute = 1_000_000, 1_000_000

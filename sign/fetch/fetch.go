@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -112,9 +113,28 @@ func (c *Client) get(ctx context.Context, domain string) (doc Document, err erro
 	if name, err := mail.ParseDomain(domain); err != nil || name != domain {
 		return doc, ErrDomain
 	}
+	return c.ask(ctx, "https://"+domain+Path)
+}
+
+// JSON fetches a JSON object that anybody may have named, such as what an OAuth client
+// publishes of itself: from the host of an https URL, by the same rules as a key document.
+func (c *Client) JSON(ctx context.Context, address string) ([]byte, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" {
+		return nil, ErrDomain
+	}
+	if name, err := mail.ParseDomain(u.Hostname()); err != nil || name != u.Hostname() {
+		return nil, ErrDomain
+	}
+	doc, err := c.ask(ctx, address)
+	return doc.Body, err
+}
+
+// ask makes one request. The host of the address is the name of a domain.
+func (c *Client) ask(ctx context.Context, address string) (doc Document, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+domain+Path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return doc, ErrDomain
 	}

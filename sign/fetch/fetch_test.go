@@ -306,3 +306,27 @@ func TestWhichAddressesArePublic(t *testing.T) {
 		t.Error("no address is public")
 	}
 }
+
+func TestAnObjectIsFetchedByTheSameRules(t *testing.T) {
+	ca := mailtest.NewCA(t)
+	s := newStranger(t, "127.0.0.1:0", ca.Server("example.com"), func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "https://example.com/client", http.StatusFound)
+			return
+		}
+		serveJSON(w, `{"path":"`+r.URL.Path+`"}`)
+	})
+	c := clientOf(ca, s.port, &addresses{answers: [][]string{{"127.0.0.1"}, {"127.0.0.1"}}})
+	if b, err := c.JSON(t.Context(), "https://example.com/client"); err != nil || string(b) != `{"path":"/client"}` {
+		t.Errorf("%s %v", b, err)
+	}
+	for address, want := range map[string]error{
+		"https://example.com/moved": ErrRedirect, "http://example.com/client": ErrDomain, "https://127.0.0.1/": ErrDomain,
+		"https://example.com:444/client": ErrDomain, "https://u@example.com/client": ErrDomain,
+		"https://localhost/client": ErrDomain, "ftp://example.com/": ErrDomain, "https:///client": ErrDomain,
+	} {
+		if _, err := c.JSON(t.Context(), address); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", address, err, want)
+		}
+	}
+}
