@@ -139,11 +139,11 @@ type Server struct {
 
 	oauthRate  *throttle.Rate // of requests of OAuth, by source
 	clientRate *throttle.Rate // of clients that register themselves, by source
-	base    atomic.Value // string: how this server is addressed, "" or nil where it does not know
-	waiters shares
-	finders shares        // who searches
-	slots   chan struct{} // see work
-	reviews reviews
+	base       atomic.Value   // string: how this server is addressed, "" or nil where it does not know
+	waiters    shares
+	finders    shares        // who searches
+	slots      chan struct{} // see work
+	reviews    reviews
 
 	mu      sync.Mutex
 	servers []*http.Server // guarded by mu
@@ -190,6 +190,6 @@ func New(o Options) (*Server, error) {
 		waiters: shares{each: maxWaiters, full: errWaiters}, finders: shares{each: 1, full: errSearching},
 		tickets: newTickets(), oauthRate: throttle.NewRate(oauthPerMinute, o.Now),
 		clientRate: throttle.NewRate(clientsPerMinute, o.Now),
-		closing: make(chan struct{}), slots: newSlots()}
+		closing:    make(chan struct{}), slots: newSlots()}
 	return s, s.mount(api.Operations, s.bindings())
 }
