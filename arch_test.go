@@ -30,7 +30,7 @@ relay: mail
 audit: internal/store
 smtpd: mail gate internal/message internal/throttle internal/registry internal/metrics
 httpd: mail internal/message gate queue internal/throttle internal/inbox internal/registry internal/store audit
-	internal/metrics internal/keyset internal/rotation sign dkim httpd/api internal/zone
+	internal/metrics internal/rotation sign dkim httpd/api internal/zone internal/authserver
 httpd/api:
 mcpbridge: httpd/api
 internal/message: mail
@@ -40,6 +40,7 @@ internal/store/bolt: internal/store
 internal/store/storetest: internal/store internal/store/internal/raw
 internal/registry: mail internal/message internal/store audit
 internal/oauth: mail internal/config
+internal/authserver: mail internal/registry internal/store
 internal/inbox: mail queue internal/store
 internal/search: mail queue internal/store
 internal/bounce: mail internal/store
@@ -55,7 +56,7 @@ internal/hsm:
 internal/keyset: mail
 internal/rotation: mail internal/keyset internal/registry internal/store audit
 internal/secret:
-internal/spam: mail internal/message internal/metrics
+internal/spam: mail internal/message
 internal/throttle:
 internal/zone: internal/resolver
 internal/mailtest: mail

@@ -33,6 +33,14 @@ type browser struct {
 	jar map[string]string
 }
 
+// granted verifies the tokens of our own server.
+type granted struct{ *authserver.Server }
+
+func (g granted) Verify(ctx context.Context, raw string) (registry.Token, error) {
+	a, err := g.Read(ctx, raw)
+	return a.Token, err
+}
+
 // provider is an issuer at which everybody who has a code signs in.
 type provider struct {
 	who   mail.Person
@@ -56,7 +64,7 @@ func (p *provider) Finish(_ context.Context, code, nonce, verifier string) (mail
 func newOAuth(t *testing.T) (*browser, *provider) {
 	t.Helper()
 	h := newFixture(t)
-	server, err := authserver.New(authserver.Options{Origin: publicURL, Store: h.DB, Registry: h.Registry, Audit: h.Audit,
+	server, err := authserver.New(authserver.Options{Origin: publicURL, Store: h.DB, Registry: h.Registry,
 		Hosts: []string{"client.test"}, Access: 5 * time.Minute, Refresh: time.Hour, Rules: []authserver.Rule{{Issuer: "corp",
 			Person: "anna", Agents: []string{"bot"}, Scopes: []registry.Scope{"read", "send"}}}})
 	if err != nil {
@@ -66,7 +74,7 @@ func newOAuth(t *testing.T) (*browser, *provider) {
 	p := &provider{who: mail.Person{Issuer: "corp", ID: "anna"}}
 	o := h.s.o
 	o.OAuth = &OAuth{Origin: publicURL, Issuer: publicURL, Server: server, Logins: []Login{p}}
-	o.Auth = registry.NewAuthenticator(h.DB, h.Registry, server)
+	o.Auth = registry.NewAuthenticator(h.DB, h.Registry, granted{server})
 	o.MCP = func(dial func(string) api.Caller) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			key, _ := api.PresentedKey(r.Header)
@@ -191,7 +199,8 @@ func (b *browser) consent(q string) (page string) {
 func (b *browser) redeem(client string, resp *http.Response) map[string]any {
 	b.t.Helper()
 	to, err := url.Parse(resp.Header.Get("Location"))
-	if err != nil || to.Query().Get("code") == "" || to.Query().Get("iss") != publicURL || to.Query().Get("state") != "s<1>" {
+	q := to.Query()
+	if err != nil || q.Get("code") == "" || q.Get("iss") != publicURL || q.Get("state") != "s<1>" {
 		b.t.Fatal(resp.Status, to, text(resp))
 	}
 	return object(b.t, (&browser{b.fixture, nil}).do("POST", "/oauth/token", url.Values{"client_id": {client},
@@ -202,8 +211,9 @@ func (b *browser) redeem(client string, resp *http.Response) map[string]any {
 func TestFromNothingButAnAddressToAToken(t *testing.T) {
 	b, _ := newOAuth(t)
 	resp := b.do("POST", "/mcp", nil)
-	where := regexp.MustCompile(`resource_metadata="` + publicURL + `([^"]*)"`).FindStringSubmatch(resp.Header.Get("WWW-Authenticate"))
-	if resp.StatusCode != 401 || where == nil || !strings.Contains(resp.Header.Get("WWW-Authenticate"), `scope="read send"`) {
+	challenge := resp.Header.Get("WWW-Authenticate")
+	where := regexp.MustCompile(`resource_metadata="` + publicURL + `([^"]*)"`).FindStringSubmatch(challenge)
+	if resp.StatusCode != 401 || where == nil || !strings.Contains(challenge, `scope="read send"`) {
 		t.Fatal(resp.Status, resp.Header)
 	}
 	resource := object(t, b.do("GET", where[1], nil))
@@ -220,7 +230,8 @@ func TestFromNothingButAnAddressToAToken(t *testing.T) {
 	client := b.register()
 	q := query(client, "read send", "/mcp")
 	page := b.consent(q)
-	for _, want := range []string{"Some &lt;b&gt;client", "client.test", "bot", "Anna &lt;anna@corp.test", "It has introduced itself"} {
+	for _, want := range []string{"Some &lt;b&gt;client", "client.test", "bot", "Anna &lt;anna@corp.test",
+		"It has introduced itself"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q: %s", want, page)
 		}
@@ -230,7 +241,8 @@ func TestFromNothingButAnAddressToAToken(t *testing.T) {
 	if got["scope"] != "read send" || access == "" {
 		t.Fatalf("%v", got)
 	}
-	if resp := b.do("POST", "/mcp", nil, "Authorization", "Bearer "+access); resp.StatusCode != 200 || text(resp) != "bot" {
+	resp = b.do("POST", "/mcp", nil, "Authorization", "Bearer "+access)
+	if resp.StatusCode != 200 || text(resp) != "bot" {
 		t.Errorf("at its resource: %s", resp.Status)
 	}
 	resp = b.do("GET", "/v1/whoami", nil, "Authorization", "Bearer "+access)
@@ -307,7 +319,8 @@ func TestConsentIsOfOneSessionAndOneForm(t *testing.T) {
 	b.consent(q)
 	form.Set("decision", "deny")
 	resp := b.do("POST", "/oauth/consent", form)
-	if to, _ := url.Parse(resp.Header.Get("Location")); to.Query().Get("error") != "access_denied" || to.Query().Has("code") {
+	to, _ := url.Parse(resp.Header.Get("Location"))
+	if to.Query().Get("error") != "access_denied" || to.Query().Has("code") {
 		t.Errorf("refused: %s %s", resp.Status, to)
 	}
 }
@@ -320,7 +333,8 @@ func TestPagesOfConsentAreClosed(t *testing.T) {
 	for _, target := range []string{"/oauth/authorize?" + q, "/oauth/authorize?client_id=x"} {
 		resp := b.do("GET", target, nil)
 		rules := resp.Header.Get("Content-Security-Policy")
-		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'",
+			"form-action 'self'"} {
 			if !strings.Contains(rules, want) {
 				t.Errorf("%s: %s", target, rules)
 			}
@@ -384,7 +398,8 @@ func TestBadRequestsToTheTokenEndpoint(t *testing.T) {
 		status int
 		code   string
 	}{
-		"no form":         {`{"grant_type":"authorization_code"}`, []string{"Content-Type", "application/json"}, 400, "invalid_request"},
+		"no form": {`{"grant_type":"authorization_code"}`, []string{"Content-Type", "application/json"}, 400,
+			"invalid_request"},
 		"a name twice":    {"grant_type=authorization_code&grant_type=x", nil, 400, "invalid_request"},
 		"no client":       {"grant_type=authorization_code", nil, 401, "invalid_client"},
 		"no grant type":   {"client_id=" + client, nil, 400, "unsupported_grant_type"},

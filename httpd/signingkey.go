@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/multimail/multimail/httpd/api"
-	"github.com/multimail/multimail/internal/keyset"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/rotation"
 	"github.com/multimail/multimail/internal/store"
@@ -19,7 +18,7 @@ type SigningKeys interface {
 	Keys(ctx context.Context, domain string) ([]rotation.Key, error)
 	Rotate(ctx context.Context, who registry.Principal, domain string, p rotation.Purpose) error
 	Replace(ctx context.Context, who registry.Principal, domain string, p rotation.Purpose) error
-	Revoke(ctx context.Context, who registry.Principal, domain, key string, r keyset.Reason) error
+	Revoke(ctx context.Context, who registry.Principal, domain, key string, reason string) error
 	Import(ctx context.Context, who registry.Principal, domain string, p rotation.Purpose, selector string,
 		pkcs8 []byte) error
 }
@@ -50,7 +49,7 @@ func (s *Server) rotateKeys(ctx context.Context, c caller, in api.RotateKeys) (a
 
 func (s *Server) revokeSigningKey(ctx context.Context, c caller, in api.RevokeKey) (api.SigningKeys, error) {
 	return s.signingKeysOf(ctx, in.Name,
-		s.o.Keys.Revoke(ctx, c.Principal, in.Name, in.Key, keyset.Reason(in.Reason)))
+		s.o.Keys.Revoke(ctx, c.Principal, in.Name, in.Key, in.Reason))
 }
 
 func (s *Server) importKey(ctx context.Context, c caller, in api.ImportKey) (out api.SigningKeys, _ error) {

@@ -38,8 +38,8 @@ func (k signingKeys) Replace(ctx context.Context, p registry.Principal, domain s
 	return k.Rotate(ctx, p, domain, r)
 }
 
-func (k signingKeys) Revoke(_ context.Context, _ registry.Principal, _, key string, r keyset.Reason) error {
-	if !slices.Contains(keyset.Reasons, r) {
+func (k signingKeys) Revoke(_ context.Context, _ registry.Principal, _, key, r string) error {
+	if !slices.Contains(keyset.Reasons, keyset.Reason(r)) {
 		return mail.ErrInvalid.Errorf("no such reason")
 	}
 	if key != "mm1" {

@@ -45,9 +45,12 @@ func (s *Server) access(tx store.Tx, g registry.Grant, scopes []registry.Scope) 
 	return t.SignedString(private)
 }
 
-// Verify implements registry.TokenVerifier for our own access tokens. What the token is
-// worth is for the registry to say, by its grant.
-func (s *Server) Verify(ctx context.Context, raw string) (t registry.Token, err error) {
+// Access is what an access token of ours says.
+type Access struct{ Token registry.Token }
+
+// Read verifies an access token of ours. An error is registry.ErrCredentials, or means that
+// it cannot be told now. What the token is worth is for the registry to say, by its grant.
+func (s *Server) Read(ctx context.Context, raw string) (t Access, err error) {
 	if len(raw) > maxAccess {
 		return t, registry.ErrCredentials
 	}
@@ -89,9 +92,10 @@ func (s *Server) Verify(ctx context.Context, raw string) (t registry.Token, err 
 		return t, registry.ErrCredentials
 	}
 	sum := sha256.Sum256([]byte(raw))
-	return registry.Token{Issuer: registry.LocalIssuer, Shape: registry.ShapeGranted, Object: c.Grant, Client: c.Client,
+	return Access{registry.Token{Issuer: registry.LocalIssuer, Shape: registry.ShapeGranted, Object: c.Grant,
+		Client: c.Client,
 		Scopes: scopes, Expires: c.ExpiresAt.Time, ID: base64.RawURLEncoding.EncodeToString(sum[:16]),
-		Audience: c.Audience[0]}, nil
+		Audience: c.Audience[0]}}, nil
 }
 
 // Issued reports whether a token says that it is of this server, so that others need not

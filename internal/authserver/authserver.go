@@ -26,7 +26,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 )
@@ -38,7 +37,6 @@ type Options struct {
 	Origin   string
 	Store    store.Store
 	Registry *registry.Registry
-	Audit    *audit.Log
 	Rules    []Rule
 
 	// Hosts are those that the redirect URIs of clients may have which register themselves
@@ -80,8 +78,8 @@ const (
 
 // New checks the options and returns a server.
 func New(o Options) (*Server, error) {
-	if o.Store == nil || o.Registry == nil || o.Audit == nil {
-		return nil, errors.New("authserver: store, registry and audit log are required")
+	if o.Store == nil || o.Registry == nil {
+		return nil, errors.New("authserver: store and registry are required")
 	}
 	if o.Access <= 0 || o.Access > 10*time.Minute || o.Refresh <= 0 {
 		return nil, errors.New("authserver: lifetimes are required; an access token lasts ten minutes at most")

@@ -15,7 +15,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -131,7 +130,7 @@ func (s *Server) AddClient(tx store.Tx, actor registry.Principal, q NewClient) (
 	if err := put(tx, clientKey+c.ID, c); err != nil {
 		return Client{}, "", err
 	}
-	return c, secret, s.note(tx, p, audit.ClientAdd, c)
+	return c, secret, s.note(tx, p, registry.ClientAdded, c)
 }
 
 // check refuses a client that cannot be, wherever it comes from.
@@ -182,7 +181,7 @@ func (s *Server) RotateClient(tx store.Tx, actor registry.Principal, id string) 
 	if err := put(tx, clientKey+c.ID, c); err != nil {
 		return "", err
 	}
-	return secret, s.note(tx, p, audit.ClientRotate, c)
+	return secret, s.note(tx, p, registry.ClientRotated, c)
 }
 
 // RemoveClient ends a client, and every grant of it.
@@ -199,7 +198,7 @@ func (s *Server) RemoveClient(tx store.Tx, actor registry.Principal, id string) 
 	if err := put(tx, clientKey+c.ID, c); err != nil {
 		return err
 	}
-	if err := s.note(tx, p, audit.ClientRemove, c); err != nil {
+	if err := s.note(tx, p, registry.ClientRemoved, c); err != nil {
 		return err
 	}
 	return s.endGrantsOf(tx, c.ID, "client")
@@ -264,11 +263,9 @@ func (s *Server) find(ctx context.Context, id string) (c Client, err error) {
 
 // note writes the entry of a client. The name and the URIs of one are the words of whoever
 // registered it.
-func (s *Server) note(tx store.Tx, by registry.Principal, kind audit.Kind, c Client) error {
-	_, err := s.o.Audit.Append(tx, by.Signed(audit.Record{Kind: kind,
-		Facts:   map[string]string{"source": string(c.Source), "method": string(c.Method)},
-		Private: map[string]string{"client": c.ID, "name": c.Name, "redirects": strings.Join(c.Redirects, " ")}}))
-	return err
+func (s *Server) note(tx store.Tx, by registry.Principal, change registry.ClientChange, c Client) error {
+	return s.o.Registry.NoteClient(tx, by, registry.ClientNote{Change: change, ID: c.ID, Name: c.Name,
+		Source: string(c.Source), Method: string(c.Method), Redirects: c.Redirects})
 }
 
 // RedirectHosts are the hosts to which codes for the client go: what a person should look

@@ -168,7 +168,8 @@ func newSigner(t *testing.T) *signer {
 		t.Fatal(err)
 	}
 	set, _ := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1"}}})
-	c, _ := h.add(authserver.NewClient{Method: authserver.MethodSigned, Keys: set, Agent: "bot", Scopes: scopes("read send")})
+	c, _ := h.add(authserver.NewClient{Method: authserver.MethodSigned, Keys: set, Agent: "bot",
+		Scopes: scopes("read send")})
 	return &signer{h, c, key}
 }
 
@@ -194,10 +195,11 @@ func (s *signer) request(id string, change func(jwt.MapClaims)) authserver.Token
 func TestAClientActsForItselfAsTheAgentThatTheOperatorGaveIt(t *testing.T) {
 	s := newSigner(t)
 	got := s.must(s.request("1", nil))
-	if p, err := s.who(got.Access); err != nil || p.ID() != "agent:bot" || !p.Identity().Person.IsZero() || got.Refresh != "" {
+	p, err := s.who(got.Access)
+	if err != nil || p.ID() != "agent:bot" || !p.Identity().Person.IsZero() || got.Refresh != "" {
 		t.Errorf("%+v %v", p, err)
 	}
-	_, err := s.server.Token(t.Context(), s.request("1", nil))
+	_, err = s.server.Token(t.Context(), s.request("1", nil))
 	s.refused(err, authserver.InvalidClient)
 	for name, change := range map[string]func(jwt.MapClaims){
 		"for another":       func(c jwt.MapClaims) { c["aud"] = origin + "/oauth/token" },
@@ -346,10 +348,11 @@ func TestAClientIsWhatItsDocumentSays(t *testing.T) {
 		"another id":   strings.Replace(good, id, id+"x", 1),
 		"another host": strings.Replace(good, callback, "https://evil.test/", 1),
 		"no redirect":  fmt.Sprintf(`{"client_id":%q}`, id),
-		"a secret":     strings.Replace(good, `"client_name"`, `"token_endpoint_auth_method":"client_secret_basic","client_name"`, 1),
-		"too large":    good + strings.Repeat(" ", 5<<10),
-		"no JSON":      "x",
-		"not there":    "",
+		"a secret": strings.Replace(good, `"client_name"`,
+			`"token_endpoint_auth_method":"client_secret_basic","client_name"`, 1),
+		"too large": good + strings.Repeat(" ", 5<<10),
+		"no JSON":   "x",
+		"not there": "",
 	} {
 		h.clock.Forward(time.Hour)
 		if documents[id] = document; document == "" {
@@ -359,7 +362,8 @@ func TestAClientIsWhatItsDocumentSays(t *testing.T) {
 			t.Errorf("%s is taken", name)
 		}
 	}
-	for _, bad := range []string{"http://client.test/c", "https://client.test", "https://client.test/", "https://localhost/c",
+	for _, bad := range []string{"http://client.test/c", "https://client.test", "https://client.test/",
+		"https://localhost/c",
 		"https://client.test/c?x", "https://client.test/c#x", "https://u@client.test/c", "https://client.test:8443/c",
 		"https://client.test/a/../c", "https://CLIENT.test/c", "https://client.test/c d"} {
 		documents[bad] = strings.Replace(good, id, bad, 1)
@@ -438,10 +442,11 @@ func TestAClientAsksAboutItsOwnTokens(t *testing.T) {
 	if got, err := h.server.Introspect(t.Context(), proof, own.Access); err != nil || !got.Active || got.Scope != "read" {
 		t.Errorf("%+v %v", got, err)
 	}
-	if got, err := h.server.Introspect(t.Context(), proof, foreign.Access); err != nil || got != (authserver.Introspection{}) {
+	got, err := h.server.Introspect(t.Context(), proof, foreign.Access)
+	if err != nil || got != (authserver.Introspection{}) {
 		t.Errorf("%+v %v", got, err)
 	}
-	_, err := h.server.Introspect(t.Context(), authserver.Proof{ID: public}, foreign.Access)
+	_, err = h.server.Introspect(t.Context(), authserver.Proof{ID: public}, foreign.Access)
 	h.refused(err, authserver.UnauthorizedClient)
 	if err := h.server.Revoke(t.Context(), proof, own.Refresh); err != nil {
 		t.Fatal(err)

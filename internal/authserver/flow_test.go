@@ -42,9 +42,10 @@ func TestAPersonLetsAClientActAsAnAgent(t *testing.T) {
 func TestATokenIsGoodAtItsResourceAlone(t *testing.T) {
 	h := newHouse(t, nil)
 	got := h.tokens(anna, "read")
-	auth := registry.NewAuthenticator(h.DB, h.Registry, h.server)
+	auth := h.auth()
 	for _, at := range []string{"", origin + "/v1", origin} {
-		if _, err := auth.ByToken(t.Context(), got.Access, registry.Origin{Resource: at}); !errors.Is(err, registry.ErrCredentials) {
+		_, err := auth.ByToken(t.Context(), got.Access, registry.Origin{Resource: at})
+		if !errors.Is(err, registry.ErrCredentials) {
 			t.Errorf("at %q: %v", at, err)
 		}
 	}
@@ -91,10 +92,12 @@ func TestWhoDecidesGrantsNothingOfAnAgent(t *testing.T) {
 	}
 	r, in := h.begin("read send oversight"), h.signIn(anna)
 	offers, proof := h.offers(r, in)
-	if len(offers) != 1 || offers[0].Key() != "approver:anna-the-approver" || !slices.Equal(words(offers[0].Scopes), []string{"oversight"}) {
+	if len(offers) != 1 || offers[0].Key() != "approver:anna-the-approver" ||
+		!slices.Equal(offers[0].Scopes, scopes("oversight")) {
 		t.Fatalf("%+v", offers)
 	}
-	_, err := h.server.Consent(t.Context(), r, in, authserver.Answer{Offer: "agent:bot", Scopes: scopes("read send"), Proof: proof})
+	_, err := h.server.Consent(t.Context(), r, in,
+		authserver.Answer{Offer: "agent:bot", Scopes: scopes("read send"), Proof: proof})
 	h.refused(err, authserver.AccessDenied)
 }
 
@@ -205,7 +208,8 @@ func TestScopesCanBeLeftOutAndNotAdded(t *testing.T) {
 	h := newHouse(t, nil)
 	r, in := h.begin("read"), h.signIn(anna)
 	_, proof := h.offers(r, in)
-	to, err := h.server.Consent(t.Context(), r, in, authserver.Answer{Offer: "agent:bot", Scopes: scopes("read send"), Proof: proof})
+	to, err := h.server.Consent(t.Context(), r, in,
+		authserver.Answer{Offer: "agent:bot", Scopes: scopes("read send"), Proof: proof})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +262,8 @@ func TestACodeThatIsUsedTwiceEndsWhatItBrought(t *testing.T) {
 func TestARefreshTokenThatIsUsedTwiceEndsItsFamily(t *testing.T) {
 	h := newHouse(t, nil)
 	first := h.tokens(anna, "read")
-	q := authserver.TokenRequest{Proof: authserver.Proof{ID: h.client.ID}, GrantType: "refresh_token", Refresh: first.Refresh}
+	q := authserver.TokenRequest{Proof: authserver.Proof{ID: h.client.ID}, GrantType: "refresh_token",
+		Refresh: first.Refresh}
 	second := h.must(q)
 	_, err := h.server.Token(t.Context(), q)
 	h.refused(err, authserver.InvalidGrant)
@@ -291,7 +296,7 @@ func TestARefreshAsksTheRulesAgain(t *testing.T) {
 	var rules []authserver.Rule
 	h := newHouse(t, func(o *authserver.Options) { rules = o.Rules })
 	got := h.tokens(anna, "read send")
-	restarted, err := authserver.New(authserver.Options{Origin: origin, Store: h.DB, Registry: h.Registry, Audit: h.Audit,
+	restarted, err := authserver.New(authserver.Options{Origin: origin, Store: h.DB, Registry: h.Registry,
 		Access: time.Minute, Refresh: time.Hour, Rules: rules[1:]})
 	if err != nil {
 		t.Fatal(err)

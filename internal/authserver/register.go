@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -101,7 +100,7 @@ func (s *Server) Register(ctx context.Context, m Metadata) (out Registered, err 
 		if err := put(tx, clientKey+c.ID, c); err != nil {
 			return err
 		}
-		return s.note(tx, system, audit.ClientAdd, c)
+		return s.note(tx, system, registry.ClientAdded, c)
 	})
 	if err != nil {
 		return out, err

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 )
 
@@ -19,7 +18,8 @@ func (s *Server) Revoke(ctx context.Context, p Proof, secret string) error {
 	if err != nil {
 		return err
 	}
-	t, verified := s.Verify(ctx, secret)
+	a, verified := s.Read(ctx, secret)
+	t := a.Token
 	return s.o.Store.Update(ctx, func(tx store.Tx) error {
 		if err := s.spend(tx, c, p); err != nil {
 			return err
@@ -63,7 +63,8 @@ func (s *Server) Introspect(ctx context.Context, p Proof, secret string) (out In
 	if c.Method == MethodNone {
 		return out, refuse(UnauthorizedClient, "only a client that can prove itself may ask")
 	}
-	t, bad := s.Verify(ctx, secret)
+	a, bad := s.Read(ctx, secret)
+	t := a.Token
 	err = s.o.Store.Update(ctx, func(tx store.Tx) error {
 		if err := s.spend(tx, c, p); err != nil {
 			return err
@@ -127,5 +128,3 @@ func until(prefix string, b []byte) (t time.Time) {
 	}
 	return r.Until
 }
-
-var _ registry.TokenVerifier = (*Server)(nil)

@@ -110,7 +110,8 @@ func checkOAuth(c Config) *KeyError {
 	}
 	for _, h := range o.ClientHosts {
 		if h != "loopback" && !clientHost.MatchString(h) {
-			return &KeyError{"oauth.client_hosts", strconv.Quote(h) + " is not a host name in lower case, *. and one, or loopback"}
+			return &KeyError{"oauth.client_hosts",
+				strconv.Quote(h) + " is not a host name in lower case, *. and one, or loopback"}
 		}
 	}
 	for i, g := range o.Grants {

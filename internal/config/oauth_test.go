@@ -33,15 +33,17 @@ func TestPeopleMayGrantWhatTheFileSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := c.OAuth.Grants[0]
-	if g.Person != "1234" || strings.Join(g.Scopes, " ") != "read send" || c.Issuers[0].Login.ClientID != "multimail-login" {
+	if g.Person != "1234" || strings.Join(g.Scopes, " ") != "read send" ||
+		c.Issuers[0].Login.ClientID != "multimail-login" {
 		t.Errorf("%+v", c.OAuth)
 	}
 }
 
 func TestAnAuthorizationServerThatCannotBeMeantIsRefused(t *testing.T) {
 	for name, tt := range map[string]struct{ from, to, problem string }{
-		"no address":          {"public_url = 'https://mail.example.com'", "", "http.public_url: required"},
-		"an address of http":  {"https://mail.example.com'\n[oauth]", "http://mail.example.com'\n[oauth]", "must begin with https"},
+		"no address": {"public_url = 'https://mail.example.com'", "", "http.public_url: required"},
+		"an address of http": {"https://mail.example.com'\n[oauth]", "http://mail.example.com'\n[oauth]",
+			"must begin with https"},
 		"a path":              {"https://mail.example.com'\n[oauth]", "https://mail.example.com/'\n[oauth]", "not an origin"},
 		"capitals":            {"https://mail.example.com'\n[oauth]", "https://Mail.example.com'\n[oauth]", "lower case"},
 		"an unknown server":   {"server = 'embedded'", "server = 'elsewhere'", "oauth.server: "},
@@ -51,12 +53,13 @@ func TestAnAuthorizationServerThatCannotBeMeantIsRefused(t *testing.T) {
 		"a long token":        {"[oauth]", "[oauth]\naccess_lifetime = '1h'", "at most 10m"},
 		"no issuer":           {"issuer = 'corp'", "issuer = 'other'", "the name of an issuer"},
 		"an issuer, no login": {"login.client_id = 'multimail-login'", "", "nobody signs in"},
-		"a login, no keys":    {"discovery_url = 'https://login.example.com/.well-known/openid-configuration'", "jwks_url = 'https://login.example.com/k'", "discovery_url"},
-		"nobody":              {"person = '1234'", "", "either a person or a role"},
-		"person and role":     {"person = '1234'", "person = '1'\nrole = 'x'", "either a person or a role"},
-		"no agent":            {"agents = ['bot']", "", "agents"},
-		"deciding":            {"agents = ['bot']", "agents = ['bot']\nscopes = ['oversight']", "bound as an approver"},
-		"a tenant of none":    {"person = '1234'", "person = '1234'\ntenant = 'x'", "tenant"},
+		"a login, no keys": {"discovery_url = 'https://login.example.com/.well-known/openid-configuration'",
+			"jwks_url = 'https://login.example.com/k'", "discovery_url"},
+		"nobody":           {"person = '1234'", "", "either a person or a role"},
+		"person and role":  {"person = '1234'", "person = '1'\nrole = 'x'", "either a person or a role"},
+		"no agent":         {"agents = ['bot']", "", "agents"},
+		"deciding":         {"agents = ['bot']", "agents = ['bot']\nscopes = ['oversight']", "bound as an approver"},
+		"a tenant of none": {"person = '1234'", "person = '1234'\ntenant = 'x'", "tenant"},
 	} {
 		if !strings.Contains(oauthFile, tt.from) {
 			t.Fatalf("%s: the file has no %q", name, tt.from)

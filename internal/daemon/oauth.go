@@ -19,7 +19,9 @@ import (
 
 // makeOAuth makes what gives out tokens to clients, nil if there is nothing, and what
 // verifies ours beside those of issuers.
-func (d *Daemon) makeOAuth(issuers registry.TokenVerifier, now func() time.Time) (*httpd.OAuth, registry.TokenVerifier, error) {
+func (d *Daemon) makeOAuth(
+	issuers registry.TokenVerifier, now func() time.Time,
+) (*httpd.OAuth, registry.TokenVerifier, error) {
 	conf := d.o.Config
 	out := &httpd.OAuth{Origin: conf.HTTP.PublicURL, Issuer: conf.HTTP.PublicURL}
 	switch conf.OAuth.Server {
@@ -34,7 +36,7 @@ func (d *Daemon) makeOAuth(issuers registry.TokenVerifier, now func() time.Time)
 		}
 		return out, issuers, nil
 	}
-	o := authserver.Options{Origin: conf.HTTP.PublicURL, Store: d.db, Registry: d.registry, Audit: d.audit,
+	o := authserver.Options{Origin: conf.HTTP.PublicURL, Store: d.db, Registry: d.registry,
 		Hosts: conf.OAuth.ClientHosts, Access: time.Duration(conf.OAuth.AccessLifetime),
 		Refresh: time.Duration(conf.OAuth.RefreshLifetime), Fetch: fetch.New(d.resolver).JSON, Log: d.o.Log}
 	for _, g := range conf.OAuth.Grants {
@@ -125,7 +127,8 @@ type ours struct {
 // Verify implements registry.TokenVerifier.
 func (o ours) Verify(ctx context.Context, raw string) (registry.Token, error) {
 	if o.server.Issued(raw) || o.others == nil {
-		return o.server.Verify(ctx, raw)
+		a, err := o.server.Read(ctx, raw)
+		return a.Token, err
 	}
 	return o.others.Verify(ctx, raw)
 }

@@ -261,3 +261,33 @@ func (g Grant) details() (facts, private details) {
 	}
 	return facts, private
 }
+
+// ClientChange is what became of an OAuth client.
+type ClientChange int
+
+// The changes of clients.
+const (
+	ClientAdded ClientChange = iota
+	ClientRotated
+	ClientRemoved
+)
+
+var clientKinds = map[ClientChange]audit.Kind{
+	ClientAdded: audit.ClientAdd, ClientRotated: audit.ClientRotate, ClientRemoved: audit.ClientRemove,
+}
+
+// ClientNote is what the log says of a client.
+type ClientNote struct {
+	Change    ClientChange
+	ID, Name  string
+	Source    string // operator, or self
+	Method    string // how it proves itself
+	Redirects []string
+}
+
+// NoteClient writes the entry of a client, whose record is kept by the authorization server.
+// Its name and URIs are the words of whoever registered it.
+func (r *Registry) NoteClient(tx store.Tx, by Principal, n ClientNote) error {
+	return r.note(tx, by, clientKinds[n.Change], details{"source": n.Source, "method": n.Method},
+		details{"client": n.ID, "name": n.Name, "redirects": words(n.Redirects)})
+}

@@ -11,8 +11,8 @@ import (
 )
 
 // forBot asks for a grant of the agent demo.
-var forBot = registry.GrantRequest{Kind: registry.KindAgent, Owner: "demo", Client: "mmc_1", Resource: "https://m.test/mcp",
-	Scopes: scopes("read", "send")}
+var forBot = registry.GrantRequest{Kind: registry.KindAgent, Owner: "demo", Client: "mmc_1",
+	Resource: "https://m.test/mcp", Scopes: scopes("read", "send")}
 
 func (h *fixture) grant(q registry.GrantRequest) (g registry.Grant) {
 	h.must(func(tx store.Tx) (err error) {
@@ -101,11 +101,15 @@ func TestGrantsThatCannotBeAreRefused(t *testing.T) {
 		"sending and deciding": func(q *registry.GrantRequest) { q.Scopes = scopes("send", "oversight") },
 		"an agent that admins": func(q *registry.GrantRequest) { q.Scopes = scopes("admin") },
 		"no such agent":        func(q *registry.GrantRequest) { q.Owner = "nobody" },
-		"another's mailbox":    func(q *registry.GrantRequest) { q.Mailboxes = []mail.Address{mail.MustAddress("x@example.com")} },
-		"no client":            func(q *registry.GrantRequest) { q.Client = "" },
-		"no resource":          func(q *registry.GrantRequest) { q.Resource = "" },
-		"an approver":          func(q *registry.GrantRequest) { q.Kind, q.Owner, q.Scopes = "approver", "ann", scopes("oversight") },
-		"another admin":        func(q *registry.GrantRequest) { q.Kind, q.Owner, q.Scopes = "admin", "max", scopes("admin") },
+		"another's mailbox": func(q *registry.GrantRequest) {
+			q.Mailboxes = []mail.Address{mail.MustAddress("x@example.com")}
+		},
+		"no client":   func(q *registry.GrantRequest) { q.Client = "" },
+		"no resource": func(q *registry.GrantRequest) { q.Resource = "" },
+		"an approver": func(q *registry.GrantRequest) {
+			q.Kind, q.Owner, q.Scopes = "approver", "ann", scopes("oversight")
+		},
+		"another admin": func(q *registry.GrantRequest) { q.Kind, q.Owner, q.Scopes = "admin", "max", scopes("admin") },
 	} {
 		q := forBot
 		change(&q)

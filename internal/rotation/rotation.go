@@ -218,7 +218,8 @@ func (k *Keeper) Replace(ctx context.Context, who registry.Principal, domain str
 }
 
 // Revoke revokes one key, by its name: a kid or a selector.
-func (k *Keeper) Revoke(ctx context.Context, who registry.Principal, domain, key string, r keyset.Reason) error {
+func (k *Keeper) Revoke(ctx context.Context, who registry.Principal, domain, key, reason string) error {
+	r := keyset.Reason(reason)
 	if !slices.Contains(keyset.Reasons, r) {
 		return mail.ErrInvalid.Errorf("the reason is compromised, superseded or ceased")
 	}

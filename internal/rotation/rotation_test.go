@@ -192,7 +192,7 @@ func TestOnlyAnAdminChangesKeys(t *testing.T) {
 		for op, err := range map[string]error{
 			"rotate":  h.keeper.Rotate(ctx, who, domain, ""),
 			"replace": h.keeper.Replace(ctx, who, domain, ""),
-			"revoke":  h.keeper.Revoke(ctx, who, domain, "mm1-ed", keyset.Ceased),
+			"revoke":  h.keeper.Revoke(ctx, who, domain, "mm1-ed", string(keyset.Ceased)),
 			"import":  h.keeper.Import(ctx, who, domain, Identity, "", pkcs8),
 		} {
 			if !errors.Is(err, registry.ErrForbidden) && !errors.Is(err, registry.ErrCredentials) {
@@ -206,7 +206,7 @@ func TestOnlyAnAdminChangesKeys(t *testing.T) {
 	for name, err := range map[string]error{
 		"another domain":        h.keeper.Rotate(ctx, h.admin(), "other.test", ""),
 		"another purpose":       h.keeper.Rotate(ctx, h.admin(), domain, "tls"),
-		"no such key":           h.keeper.Revoke(ctx, h.admin(), domain, "mm9", keyset.Ceased),
+		"no such key":           h.keeper.Revoke(ctx, h.admin(), domain, "mm9", string(keyset.Ceased)),
 		"no such reason":        h.keeper.Revoke(ctx, h.admin(), domain, "mm1-ed", "lost"),
 		"a selector for a kid":  h.keeper.Import(ctx, h.admin(), domain, Identity, "s1", pkcs8),
 		"a key for DKIM":        h.keeper.Import(ctx, h.admin(), domain, DKIM, "", pkcs8),

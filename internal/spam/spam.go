@@ -19,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -35,6 +34,14 @@ const (
 	DownTempfail = "tempfail"       // it is refused for now
 	DownAccept   = "accept-flagged" // it is taken, and flagged
 )
+
+// Meter counts what becomes of questions to the filter; a *metrics.Metrics is one.
+type Meter interface {
+	CountVerdict(direction, verdict string)
+	CountLimit(name string)
+	CountFilterFailure(reason string)
+	FilterTook(d time.Duration)
+}
 
 // Options are the settings of a filter. Every number is required.
 type Options struct {
@@ -52,7 +59,7 @@ type Options struct {
 
 	Hostname string // our name, for a milter
 	Log      *slog.Logger
-	Metrics  *metrics.Metrics
+	Metrics  Meter
 
 	// Dial makes the connections; nil means a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -144,7 +151,7 @@ func (f *Filter) Judge(ctx context.Context, m *mail.Mail, raw []byte) (mail.Spam
 	}
 	s.Score = round(s.Score)
 	s.Reasons = bounded(s.Reasons)
-	f.o.Metrics.Verdicts.WithLabelValues(direction(incoming), string(s.Verdict)).Inc()
+	f.o.Metrics.CountVerdict(direction(incoming), string(s.Verdict))
 	return s, nil
 }
 
@@ -194,7 +201,7 @@ func (f *Filter) verdictOf(score float64) mail.Verdict {
 func (f *Filter) consult(ctx context.Context, m *mail.Mail, raw []byte, s *mail.Spam) error {
 	s.Filter = f.o.Kind
 	if int64(len(raw)) > f.o.MaxSize {
-		f.o.Metrics.Limits.WithLabelValues(string(mail.LimitFilterSize)).Inc()
+		f.o.Metrics.CountLimit(string(mail.LimitFilterSize))
 		s.Verdict = worse(s.Verdict, mail.SpamFlagged)
 		s.Reasons = append(s.Reasons, "not checked by the filter: larger than what it is sent")
 		return nil
@@ -210,7 +217,7 @@ func (f *Filter) consult(ctx context.Context, m *mail.Mail, raw []byte, s *mail.
 		s.Reasons = append(s.Reasons, "not checked by the filter: it is down")
 		return nil
 	case a.later:
-		f.o.Metrics.FilterFailures.WithLabelValues("later").Inc()
+		f.o.Metrics.CountFilterFailure("later")
 		return errLater.Because(fmt.Errorf("spam: %s: %s", f.o.Kind, strings.Join(bounded(a.reasons), "; ")))
 	}
 	s.Score = max(s.Score, a.score)
@@ -223,7 +230,7 @@ func (f *Filter) consult(ctx context.Context, m *mail.Mail, raw []byte, s *mail.
 func (f *Filter) question(parent context.Context, m *mail.Mail, raw []byte) (a answer, err error) {
 	fuse, turns := &f.fuses[m.Direction], f.turns[m.Direction]
 	if !fuse.allows(time.Now()) {
-		f.o.Metrics.FilterFailures.WithLabelValues(failDown).Inc()
+		f.o.Metrics.CountFilterFailure(failDown)
 		return a, errors.New("spam: the filter has not answered lately")
 	}
 	ctx, cancel := context.WithTimeout(parent, f.o.Timeout)
@@ -235,8 +242,8 @@ func (f *Filter) question(parent context.Context, m *mail.Mail, raw []byte) (a a
 	}
 	if ctx.Err() != nil {
 		fuse.skipped()
-		f.o.Metrics.Limits.WithLabelValues(string(mail.LimitFilterQuestions)).Inc()
-		f.o.Metrics.FilterFailures.WithLabelValues(failBusy).Inc()
+		f.o.Metrics.CountLimit(string(mail.LimitFilterQuestions))
+		f.o.Metrics.CountFilterFailure(failBusy)
 		return a, errors.New("spam: too many questions wait for the filter")
 	}
 	start := time.Now()
@@ -248,14 +255,14 @@ func (f *Filter) question(parent context.Context, m *mail.Mail, raw []byte) (a a
 		fuse.skipped()
 		return a, parent.Err()
 	}
-	f.o.Metrics.FilterTime.Observe(time.Since(start).Seconds())
+	f.o.Metrics.FilterTook(time.Since(start))
 	why := failure(err, ctx)
 	if fuse.report(time.Now(), why) {
 		f.o.Log.Error("spam filter is down",
 			"filter", f.o.Kind, "err", err, "when_down", f.o.WhenDown, "wait", fuseOpen)
 	}
 	if err != nil {
-		f.o.Metrics.FilterFailures.WithLabelValues(why).Inc()
+		f.o.Metrics.CountFilterFailure(why)
 		f.o.Log.Warn("spam filter gave no verdict", "filter", f.o.Kind, "mail", m.Transaction(), "reason", why, "err", err)
 	}
 	return a, err

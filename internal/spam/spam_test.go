@@ -238,7 +238,7 @@ func TestVerdictsAreCounted(t *testing.T) {
 func counted(t *testing.T, o Options, name string) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	o.Metrics.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	o.Metrics.(*metrics.Metrics).Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	for line := range strings.Lines(w.Body.String()) {
 		if v, ok := strings.CutPrefix(line, name+" "); ok {
 			return strings.TrimSpace(v)

@@ -73,7 +73,7 @@ func (t *Trainer) Run(ctx context.Context) {
 }
 
 func (t *Trainer) failed(id mail.ID, err error) {
-	t.o.Metrics.FilterFailures.WithLabelValues("learn").Inc()
+	t.o.Metrics.CountFilterFailure("learn")
 	t.o.Log.Warn("spam filter has not learnt", "mail", string(id), "err", err)
 }
 

@@ -1,0 +1,17 @@
+package metrics
+
+import "time"
+
+// CountVerdict counts a verdict over a mail of a direction, in or out.
+func (m *Metrics) CountVerdict(direction, verdict string) {
+	m.Verdicts.WithLabelValues(direction, verdict).Inc()
+}
+
+// CountLimit counts that a limit was reached.
+func (m *Metrics) CountLimit(name string) { m.Limits.WithLabelValues(name).Inc() }
+
+// CountFilterFailure counts a question to the filter without a verdict.
+func (m *Metrics) CountFilterFailure(reason string) { m.FilterFailures.WithLabelValues(reason).Inc() }
+
+// FilterTook records how long one question took.
+func (m *Metrics) FilterTook(d time.Duration) { m.FilterTime.Observe(d.Seconds()) }
