@@ -272,10 +272,6 @@ const (
 	ClientRemoved
 )
 
-var clientKinds = map[ClientChange]audit.Kind{
-	ClientAdded: audit.ClientAdd, ClientRotated: audit.ClientRotate, ClientRemoved: audit.ClientRemove,
-}
-
 // ClientNote is what the log says of a client.
 type ClientNote struct {
 	Change    ClientChange
@@ -288,6 +284,13 @@ type ClientNote struct {
 // NoteClient writes the entry of a client, whose record is kept by the authorization server.
 // Its name and URIs are the words of whoever registered it.
 func (r *Registry) NoteClient(tx store.Tx, by Principal, n ClientNote) error {
-	return r.note(tx, by, clientKinds[n.Change], details{"source": n.Source, "method": n.Method},
+	kind := audit.ClientAdd
+	switch n.Change {
+	case ClientRotated:
+		kind = audit.ClientRotate
+	case ClientRemoved:
+		kind = audit.ClientRemove
+	}
+	return r.note(tx, by, kind, details{"source": n.Source, "method": n.Method},
 		details{"client": n.ID, "name": n.Name, "redirects": words(n.Redirects)})
 }
