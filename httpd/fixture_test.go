@@ -18,6 +18,7 @@ import (
 	"github.com/multimail/multimail/dkim"
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
@@ -152,6 +153,7 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
 		MaxPerSource: 100, RequestsPerMinute: 1200, Search: h.words,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}
+	o.OAuth = h.oauth()
 	if h.s, err = New(o); err != nil {
 		t.Fatal(err)
 	}
@@ -160,6 +162,22 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 		t.Fatal(err)
 	}
 	return h
+}
+
+// publicURL is how clients address the server of a fixture.
+const publicURL = "https://mail.example.test"
+
+// oauth is the authorization server, at which Anna of corp may grant what bot may do.
+func (h *fixture) oauth() *OAuth {
+	h.t.Helper()
+	server, err := authserver.New(authserver.Options{Origin: publicURL, Store: h.DB, Registry: h.Registry,
+		Hosts: []string{"client.test"}, Access: 5 * time.Minute, Refresh: time.Hour, Rules: []authserver.Rule{{
+			Issuer: "corp", Person: "anna", Agents: []string{"bot"}, Scopes: registry.KindAgent.Scopes()}}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.Update(server.Prepare)
+	return &OAuth{Origin: publicURL, Issuer: publicURL, Server: server}
 }
 
 // populate adds a domain, two agents with a mailbox each, and a key of every kind.

@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/authserver"
@@ -22,7 +21,6 @@ import (
 )
 
 const (
-	publicURL = "https://mail.example.test"
 	clientURI = "https://client.test/callback"
 	proofCode = "a-code-verifier-of-at-least-forty-three-characters"
 )
@@ -64,17 +62,10 @@ func (p *provider) Finish(_ context.Context, code, nonce, verifier string) (mail
 func newOAuth(t *testing.T) (*browser, *provider) {
 	t.Helper()
 	h := newFixture(t)
-	server, err := authserver.New(authserver.Options{Origin: publicURL, Store: h.DB, Registry: h.Registry,
-		Hosts: []string{"client.test"}, Access: 5 * time.Minute, Refresh: time.Hour, Rules: []authserver.Rule{{Issuer: "corp",
-			Person: "anna", Agents: []string{"bot"}, Scopes: []registry.Scope{"read", "send"}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Update(server.Prepare)
 	p := &provider{who: mail.Person{Issuer: "corp", ID: "anna"}}
 	o := h.s.o
-	o.OAuth = &OAuth{Origin: publicURL, Issuer: publicURL, Server: server, Logins: []Login{p}}
-	o.Auth = registry.NewAuthenticator(h.DB, h.Registry, granted{server})
+	o.OAuth.Logins = []Login{p}
+	o.Auth = registry.NewAuthenticator(h.DB, h.Registry, granted{o.OAuth.Server})
 	o.MCP = func(dial func(string) api.Caller) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			key, _ := api.PresentedKey(r.Header)
@@ -87,6 +78,7 @@ func newOAuth(t *testing.T) (*browser, *provider) {
 			io.WriteString(w, who.Name)
 		})
 	}
+	var err error
 	if h.s, err = New(o); err != nil {
 		t.Fatal(err)
 	}

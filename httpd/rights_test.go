@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -146,6 +147,14 @@ var rights = []struct {
 		`{"kind":"approver","owner":"boss{n}","issuer":"corp","object":"p{n}","scopes":["oversight"]}`,
 		"401 403 403 403 403 201 403 403 201"},
 	{"DELETE /v1/bindings/{id}", "/v1/bindings/{binding}", "", "401 403 403 403 403 200 200 200 200"},
+	{"GET /v1/oauth/clients", "/v1/oauth/clients", "", "401 403 403 403 403 200 200 200 200"},
+	{"POST /v1/oauth/clients", "/v1/oauth/clients", `{"name":"c{n}","redirect_uris":["https://client.test/"]}`,
+		"401 403 403 403 403 403 201 201 201"},
+	{"POST /v1/oauth/clients/{id}/secret", "/v1/oauth/clients/{client}/secret", "",
+		"401 403 403 403 403 403 200 200 200"},
+	{"DELETE /v1/oauth/clients/{id}", "/v1/oauth/clients/{client}", "", "401 403 403 403 403 403 200 200 200"},
+	{"GET /v1/oauth/grants", "/v1/oauth/grants", "", "401 403 403 403 403 200 200 200 200"},
+	{"DELETE /v1/oauth/grants/{id}", "/v1/oauth/grants/{grant}", "", "401 200 200 403 403 200 200 200 200"},
 	{"GET /v1/certificates", "/v1/certificates", "", "401 403 403 403 403 200 200 200 200"},
 	{"POST /v1/agents/{name}/certificates", "/v1/agents/bot/certificates", `{"san":"dns:bot{n}.example"}`,
 		"401 403 403 403 403 403 201 201 201"},
@@ -277,6 +286,22 @@ func (h *fixture) credentials(tx store.Tx, n int, has func(string) bool) (with [
 			return nil, err
 		}
 		with = append(with, "{key}", k.ID)
+	}
+	if has("{client}") {
+		c, _, err := h.s.o.OAuth.Server.AddClient(tx, socket, authserver.NewClient{Method: authserver.MethodPost,
+			Redirects: []string{"https://client.test/"}})
+		if err != nil {
+			return nil, err
+		}
+		with = append(with, "{client}", c.ID)
+	}
+	if has("{grant}") {
+		g, err := h.Registry.Grant(tx, socket, registry.GrantRequest{Kind: registry.KindAgent, Owner: "bot",
+			Client: "mmc_1", Resource: publicURL + "/mcp", Scopes: []registry.Scope{registry.ScopeRead}}, true)
+		if err != nil {
+			return nil, err
+		}
+		with = append(with, "{grant}", g.ID)
 	}
 	if has("{binding}") {
 		b, err := h.Registry.Bind(tx, socket, registry.BindingRequest{Kind: registry.KindAgent,
