@@ -8,7 +8,7 @@ type OAuthClient struct {
 	Name      string    `json:"name,omitempty" untrusted:"true" doc:"what it calls itself"`
 	Source    string    `json:"source" doc:"operator, or self for one that registered itself"`
 	Redirects []string  `json:"redirect_uris,omitempty" untrusted:"true"`
-	Method    string    `json:"method" doc:"how it proves itself: none, client_secret_basic, client_secret_post, private_key_jwt"`
+	Method    string    `json:"method" doc:"how it proves itself, as in RFC 7591; or none"`
 	Own       string    `json:"own_grant,omitempty" doc:"the grant by which it acts for itself"`
 	IsActive  bool      `json:"is_active"`
 	CreatedAt time.Time `json:"created_at"`
@@ -23,8 +23,8 @@ type OAuthClients struct {
 // NewOAuthClient asks for a client.
 type NewOAuthClient struct {
 	Name      string   `json:"name,omitempty" doc:"what people are shown"`
-	Redirects []string `json:"redirect_uris,omitempty" doc:"exactly as the client sends them; the port of a loopback one is free"`
-	Method    string   `json:"method,omitempty" doc:"none, client_secret_basic, client_secret_post or private_key_jwt; left out: none"`
+	Redirects []string `json:"redirect_uris,omitempty" doc:"as the client sends them; the port of loopback is free"`
+	Method    string   `json:"method,omitempty" doc:"as in RFC 7591; left out: none"`
 	Keys      string   `json:"jwks,omitempty" doc:"its public keys, a JWK set as text, for private_key_jwt"`
 	KeysURI   string   `json:"jwks_uri,omitempty" doc:"where its public keys are, in place of jwks"`
 	Agent     string   `json:"agent,omitempty" doc:"it acts for itself, as this agent"`
@@ -54,7 +54,7 @@ type Grant struct {
 	Kind      string    `json:"kind" doc:"agent, approver or admin"`
 	Owner     string    `json:"owner" doc:"whom the client acts as"`
 	Client    string    `json:"client_id" untrusted:"true"`
-	Person    string    `json:"granted_by,omitempty" doc:"who granted: issuer, tenant and id; empty for a client of its own"`
+	Person    string    `json:"granted_by,omitempty" doc:"issuer:tenant:id; empty for a client of its own"`
 	Scopes    []string  `json:"scopes"`
 	Mailboxes []string  `json:"mailboxes,omitempty" doc:"the only ones; empty: all of the owner's"`
 	Resource  string    `json:"resource" doc:"what its tokens are for"`
