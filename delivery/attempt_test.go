@@ -43,7 +43,7 @@ func TestTemporaryFailuresAreRetriedUntilTheLifetimeEnds(t *testing.T) {
 		}
 		n := h.Notices()
 		if len(n) != 1 || n[0].Action != "failed" || !strings.Contains(n[0].Text, "4.4.7") ||
-			!strings.Contains(n[0].Text, "busy") {
+			!strings.Contains(n[0].Text, "the time for delivery is over") || strings.Contains(n[0].Text, "busy") {
 			t.Errorf("notices: %+v", n)
 		}
 		h.Intact()
