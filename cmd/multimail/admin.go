@@ -33,6 +33,9 @@ func list[In, Out, Item any](e *environment, op api.Op[In, Out], in In, items fu
 }
 
 func printList[Item any](e *environment, items []Item, head string, row func(Item) []string) error {
+	if items == nil {
+		items = []Item{} // none of them is [] in JSON
+	}
 	return e.print(items, func() error {
 		rows := make([][]string, 0, len(items))
 		for _, x := range items {

@@ -59,6 +59,8 @@ type commands struct {
 	Suppress suppressCmd `cmd:"" help:"Addresses that mailboxes may not send to."`
 	Approver approverCmd `cmd:"" help:"Approvers who sign in at an issuer of tokens."`
 	Key      keyCmd      `cmd:"" help:"API keys of agents, approvers and admins."`
+	Client   clientCmd   `cmd:"" help:"OAuth clients, which people can let act for agents."`
+	Grant    grantCmd    `cmd:"" help:"What people have let OAuth clients do."`
 
 	SigningKey signingKeyCmd `cmd:"" help:"Keys that sign mail; not API keys."`
 
