@@ -44,6 +44,8 @@ func (s *Server) bindings() []binding {
 		bindWriter(api.GetJWKS, s.jwks),
 		bindWriter(api.GetMTASTS, s.mtaSTS),
 		bindWriter(api.GetSwagger, s.apiDocument),
+		bindWriter(api.GetSwaggerMCP, s.mcpDocument),
+		bindWriter(api.GetDocs, s.docsPage),
 		bindWriter(api.GetVerifyPage, s.verifyPage),
 		bindWriter(api.GetMetrics, s.metrics),
 
@@ -145,7 +147,7 @@ func (s *Server) administration() []binding {
 // mount puts a table into force. It refuses an operation without a handler, and
 // a handler without an operation.
 func (s *Server) mount(table *api.Table, handlers []binding) (err error) {
-	if s.swagger, err = table.Swagger(); err != nil {
+	if s.documents, err = makeDocuments(table, s.o.Origin); err != nil {
 		return err
 	}
 	s.bound = map[*api.Operation]binding{}

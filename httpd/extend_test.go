@@ -82,7 +82,7 @@ func TestAnOperationThatIsAddedToTheTableIsEverywhere(t *testing.T) {
 		t.Errorf("the client gets %+v, %v", got, err)
 	}
 	doc := h.want(200, "nobody", "GET", "/swagger.json", "").body
-	for _, want := range []string{`"/v1/mailboxes/{id}/greeting"`, `"operationId": "greet"`, `"greeting": {`,
+	for _, want := range []string{`"/mailboxes/{id}/greeting"`, `"operationId": "greet"`, `"text": {`,
 		`"maximum": 3`} {
 		if !strings.Contains(doc, want) {
 			t.Errorf("swagger.json has no %s", want)

@@ -108,6 +108,9 @@ type Options struct {
 	// Search finds mail by its words; nil: nothing does.
 	Search Search
 
+	// Origin is how clients address this server, such as https://mail.example.com, for the
+	// documents that it describes itself with; empty: they do not say.
+	Origin string
 	// DefaultDomain is the domain whose keys are shown where the Host header
 	// names no domain of this server; empty means the only one.
 	DefaultDomain string
@@ -129,7 +132,7 @@ type Server struct {
 	o       Options
 	handler http.Handler // every route, without the guards of a listener
 	bound   map[*api.Operation]binding
-	swagger []byte
+	documents
 
 	stall   time.Duration  // see exportStall
 	rate    *throttle.Rate // of requests, by API key

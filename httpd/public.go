@@ -42,12 +42,6 @@ func (s *Server) signingKey(ctx context.Context, _ caller, _ api.None, w http.Re
 	return publish(w, r, doc, "application/json", keyAge)
 }
 
-// apiDocument serves the table of operations. A client asks whether it has
-// changed each time: an upgrade of the server changes it.
-func (s *Server) apiDocument(_ context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
-	return publish(w, r, s.swagger, "application/json", 0)
-}
-
 // jwks serves the document's keys alone, for clients that want a set.
 func (s *Server) jwks(ctx context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
 	doc, err := s.document(ctx, r.Host)

@@ -24,6 +24,7 @@ var simple = questions{queries: []string{""}}
 // is added to the table fails the test until it stands here.
 var asked = map[string]questions{
 	"get_health": simple, "get_signing_key": simple, "get_jwks": simple, "get_mta_sts": simple, "get_swagger": simple,
+	"get_swagger_mcp": simple, "get_docs": simple,
 	"get_verify_page": simple, "whoami": simple, "get_file": simple, "get_attachment": simple,
 	"get_attachment_url": simple, "get_mailbox": simple, "list_allowlist": simple,
 	"list_mailboxes": {queries: []string{""}, tool: []string{`{}`}},
@@ -83,6 +84,7 @@ var asked = map[string]questions{
 	"remove_allowlist_entry": {queries: []string{""}, late: true},
 	"update_mailbox":         {queries: []string{""}, bodies: []string{`{"oversight_mode":"gated_all"}`}, late: true},
 	"revoke_api_key":         {queries: []string{""}, late: true},
+	"end_grant":              {queries: []string{""}, late: true},
 	"start_freeze":           {queries: []string{""}, bodies: []string{`{"scope":"mailbox:` + bot + `"}`}, late: true},
 }
 
@@ -304,7 +306,7 @@ func (s *story) write(as string, ending bool) {
 
 // unanswered are operations whose questions here have no answer but a refusal: there is no
 // such host, entry or key.
-var unanswered = []string{"get_mta_sts", "remove_allowlist_entry", "revoke_api_key"}
+var unanswered = []string{"get_mta_sts", "remove_allowlist_entry", "revoke_api_key", "end_grant"}
 
 // answered demands that every operation was answered at least once: what is refused in
 // both runs compares nothing.

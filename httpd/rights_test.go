@@ -35,6 +35,8 @@ var rights = []struct {
 	{"GET /.well-known/jwks.json", "/.well-known/jwks.json", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /.well-known/mta-sts.txt", "/.well-known/mta-sts.txt", "", "404 404 404 404 404 404 404 404 404"},
 	{"GET /swagger.json", "/swagger.json", "", "200 200 200 200 200 200 200 200 200"},
+	{"GET /swagger-mcp.json", "/swagger-mcp.json", "", "200 200 200 200 200 200 200 200 200"},
+	{"GET /docs", "/docs", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /verify", "/verify", "", "200 200 200 200 200 200 200 200 200"},
 	{"GET /metrics", "/metrics", "", "401 403 403 403 403 403 200 200 200"},
 

@@ -61,6 +61,8 @@ var requests = map[string]struct {
 	"get_signing_key": {None{}, "GET", "/.well-known/multimail-signing-key", ""},
 	"get_jwks":        {None{}, "GET", "/.well-known/jwks.json", ""},
 	"get_swagger":     {None{}, "GET", "/swagger.json", ""},
+	"get_swagger_mcp": {None{}, "GET", "/swagger-mcp.json", ""},
+	"get_docs":        {None{}, "GET", "/docs", ""},
 	"get_verify_page": {None{}, "GET", "/verify", ""},
 	"get_metrics":     {None{}, "GET", "/metrics", ""},
 	"whoami":          {None{}, "GET", "/v1/whoami", ""},

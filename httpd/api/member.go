@@ -74,11 +74,7 @@ func members(t reflect.Type) (list []member) {
 func memberOf(f reflect.StructField) member {
 	m := member{index: f.Index, typ: f.Type, doc: f.Tag.Get("doc"), min: f.Tag.Get("min"), max: f.Tag.Get("max"),
 		def: f.Tag.Get("default")}
-	if enum := f.Tag.Get("enum"); enums[enum] != nil {
-		m.enum = enums[enum]
-	} else if enum != "" {
-		m.enum = strings.Split(enum, ",")
-	}
+	m.enum = enumOf(f.Tag)
 	for _, p := range []place{inPath, inQuery, inHeader} {
 		if name := f.Tag.Get(string(p)); name != "" {
 			m.name, m.place, m.required = name, p, p == inPath
@@ -90,6 +86,18 @@ func memberOf(f reflect.StructField) member {
 	}
 	m.arg = argumentOf(f.Tag, m)
 	return m
+}
+
+// enumOf returns the values that a member may have, nil for any.
+func enumOf(tag reflect.StructTag) []string {
+	enum := tag.Get("enum")
+	switch {
+	case enums[enum] != nil:
+		return enums[enum]
+	case enum != "":
+		return strings.Split(enum, ",")
+	}
+	return nil
 }
 
 func argumentOf(tag reflect.StructTag, m member) argument {

@@ -12,11 +12,14 @@ type Schema struct {
 	Ref                  string             `json:"$ref,omitempty"`
 	Type                 string             `json:"type,omitempty"`
 	Format               string             `json:"format,omitempty"`
+	Label                string             `json:"x-ms-summary,omitempty"`
 	Description          string             `json:"description,omitempty"`
 	Items                *Schema            `json:"items,omitempty"`
 	Properties           map[string]*Schema `json:"properties,omitempty"`
 	AdditionalProperties any                `json:"additionalProperties,omitempty"` // false or a *Schema
 	Required             []string           `json:"required,omitempty"`
+	Enum                 []string           `json:"enum,omitempty"`
+	Example              any                `json:"example,omitempty"`
 }
 
 // schemas makes schemas. named returns what stands for a struct, nil for its
@@ -24,6 +27,7 @@ type Schema struct {
 type schemas struct {
 	named  func(reflect.Type) *Schema
 	closed bool // no object takes members that are not named
+	labels bool // members have titles for people
 }
 
 func (g schemas) of(t reflect.Type) *Schema {
@@ -64,6 +68,9 @@ func (g schemas) object(t reflect.Type) *Schema {
 		p := g.of(f.typ)
 		if p.Ref == "" { // nothing may stand beside a reference
 			p.Description = f.doc
+			if g.labels {
+				p.Label, p.Enum = label(f.name), f.enum
+			}
 		}
 		s.Properties[f.name] = p
 		if f.required {
@@ -78,6 +85,7 @@ type jsonField struct {
 	name, doc string
 	typ       reflect.Type
 	required  bool
+	enum      []string
 }
 
 // jsonFields returns the members of a struct as encoding/json writes them. One
@@ -102,7 +110,8 @@ func jsonFields(t reflect.Type) (list []jsonField) {
 		if name == "" || name == "-" || f.Tag.Get("doc") == "-" {
 			continue
 		}
-		list = append(list, jsonField{name, f.Tag.Get("doc"), f.Type, !strings.Contains(options, "omit")})
+		list = append(list, jsonField{name, f.Tag.Get("doc"), f.Type, !strings.Contains(options, "omit"),
+			enumOf(f.Tag)})
 	}
 	return list
 }

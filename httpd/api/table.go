@@ -42,7 +42,17 @@ var (
 	GetSwagger = Add[None, Octets](Operations, Operation{
 		Name: "get_swagger", Method: "GET", Path: "/swagger.json", Public: true,
 		Kind: Raw, Media: "application/json",
-		Summary: "this API as a Swagger 2.0 document"})
+		Summary: "the operations below /v1 as a Swagger 2.0 document"})
+
+	GetSwaggerMCP = Add[None, Octets](Operations, Operation{
+		Name: "get_swagger_mcp", Method: "GET", Path: "/swagger-mcp.json", Public: true,
+		Kind: Raw, Media: "application/json",
+		Summary: "the Swagger 2.0 document by which Copilot Studio connects to /mcp"})
+
+	GetDocs = Add[None, Octets](Operations, Operation{
+		Name: "get_docs", Method: "GET", Path: "/docs", Public: true,
+		Kind: Raw, Media: "text/html",
+		Summary: "the same operations as a page"})
 
 	GetVerifyPage = Add[None, Octets](Operations, Operation{
 		Name: "get_verify_page", Method: "GET", Path: "/verify", Public: true,
