@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -71,36 +70,6 @@ func printShellSettings(e *environment, i daemon.DevInfo, data string) error {
 		}
 	}
 	return nil
-}
-
-// printMCPSettings prints the settings most MCP clients read, over stdio and over HTTP.
-func printMCPSettings(e *environment, i daemon.DevInfo) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	type server struct {
-		Type    string            `json:"type"`
-		Command string            `json:"command,omitempty"`
-		Args    []string          `json:"args,omitempty"`
-		Env     map[string]string `json:"env,omitempty"`
-		URL     string            `json:"url,omitempty"`
-		Headers map[string]string `json:"headers,omitempty"`
-	}
-	stdio := server{Type: "stdio", Command: self, Args: []string{"mcp"}, Env: map[string]string{
-		"MULTIMAIL_URL": i.HTTP, "MULTIMAIL_API_KEY": i.AgentKey, "MULTIMAIL_MAILBOX_ID": i.Mailbox}}
-	if strings.Contains(self, "/go-build") {
-		wd, err := os.Getwd()
-		if err != nil {
-			return err
-		}
-		stdio.Command, stdio.Args = "go", []string{"-C", wd, "run", "./cmd/multimail", "mcp"}
-	}
-	return e.json(map[string]any{"mcpServers": map[string]server{
-		"multimail": stdio,
-		"multimail-http": {Type: "http", URL: i.HTTP + "/mcp",
-			Headers: map[string]string{"Authorization": "Bearer " + i.AgentKey}},
-	}})
 }
 
 // shellWord is quote for what looks nicer bare.
