@@ -45,7 +45,7 @@ type Receipt struct {
 	Digest     string `json:"digest,omitempty"`
 	Idempotent bool   `json:"idempotent,omitempty" doc:"an earlier request with this key made it"`
 	// Warnings hold addresses that strangers chose.
-	Warnings []string `json:"warnings,omitempty" doc:"what to consider, such as an answer that goes elsewhere"`
+	Warnings []string `json:"warnings,omitempty" doc:"what to consider first" untrusted:"1"`
 }
 
 // Summary is a mail of a mailbox in a list: one it sends, or one that it has received,

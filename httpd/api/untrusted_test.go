@@ -38,7 +38,7 @@ var ours = map[string]string{
 	"Part":           "Path SHA256 Why",
 	"Pending":        "ID Digest Mailbox MailboxID Direction Agent AgentRef Door Mode From WaitsFor To Cc Bcc Status",
 	"PendingFacts":   "Cursor",
-	"Receipt":        "ID Status ThreadID Message Digest Warnings",
+	"Receipt":        "ID Status ThreadID Message Digest",
 	"Recipient":      "Address Notify Status Enhanced Remote",
 	"Review":         "State",
 	"Segment":        "Kind Part Note",

@@ -48,7 +48,7 @@ func TestAFullDiskIsRefusedBeforeAcceptanceAndLosesNothing(t *testing.T) {
 		s.do("RCPT TO:<to@dest.test>", "250")
 		s.do("DATA", "354")
 		s.send(body + "\r\n.\r\n")
-		got := s.expect("250|451 4.3.0")
+		got := s.expect("250|452 4.3.1")
 		if id := queuedAs.FindStringSubmatch(got); id != nil {
 			acked[id[1]] = true
 		} else {

@@ -94,6 +94,7 @@ var readingCalls = []toolCall{
 		want: `{"found":true,"emails":[{` + question + unread + `}],"waited_seconds":"@count"}`},
 	{as: "agent", tool: "read_email", args: `{"email_id":"$question"}`, framed: map[string]string{"EMAIL BODY": pleads},
 		want: `{` + question + inFull + `,"message_id":"‹q@far.test›","cc":["bob@far.test"],"reply_to":["desk@far.test"],
+			"reply_to_other":true,
 			"attachments":[
 			{"name":"‹note.txt›","content_type":"‹text/plain›","size":13,"sha256":"` + hashOf(small) + `"},
 			{"name":"‹list.txt›","content_type":"‹text/plain›","size":65536,"sha256":"` + hashOf(large) + `"}]}`},
@@ -166,13 +167,14 @@ const quoted = "It is.\n\nOn @time, Ada <ada@far.test> wrote:\n\n> Is the harbou
 var answeringCalls = []toolCall{
 	{as: "agent", tool: "reply_email", args: `{"email_id":"$question","markdown":"It is.","quote":true}`,
 		want: `{"id":"$reply","status":"pending_send_approval","thread_id":"$question","message":"@note",
-			"digest":"$digest"}`, notes: []string{"Do not send it again: call read_email with email_id $reply"}},
+			"digest":"$digest","warnings":["@marked"]}`,
+		notes: []string{"Do not send it again: call read_email with email_id $reply"}},
 	{as: "agent", tool: "reply_email", args: `{"email_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","markdown":"It is."}`,
 		refused: "no such mail"},
 	{as: "approver", tool: "list_pending", args: `{}`, framed: map[string]string{"EMAIL BODY OF $reply": quoted},
 		want: `{"emails":[{"@more":"","id":"$reply","digest":"$digest","direction":"outbound","subject":"‹Re: Question›",
 			"to":["desk@far.test"],"warnings":[{"code":"new_participant",
-				"text":"‹no earlier mail of the thread names desk@far.test›"}],
+				"text":"‹no earlier mail of the thread names desk@far.test›"},{"code":"answer_to_other","text":"@marked"}],
 			"thread":[{"id":"$question","direction":"inbound","from":"ada@far.test","from_name":"‹Ada›","to":["$box"],
 				"subject":"‹Question›","status":"received","received_at":"@time","text":"@marked"}]}]}`},
 	{as: "approver", tool: "decide_email", args: `{"email_id":"$reply","action":"approve"}`, refused: "digest"},
@@ -259,7 +261,8 @@ var spamCalls = []toolCall{
 		want: `{"id":"$setup","status":"spam_quarantined","user_label":"spam"}`},
 	{as: "approver", tool: "decide_email", args: `{"email_id":"$setup","action":"approve","digest":"$spam"}`,
 		want: `{"id":"$setup","status":"approved","state":"received"}`},
-	{as: "agent", tool: "check_inbox", args: `{"limit":1}`, want: `{"emails":[{` + setup + unread + `,"joined_by":"new"}],
+	{as: "agent", tool: "check_inbox", args: `{"limit":1}`, want: `{"emails":[{` +
+		strings.Replace(setup, `"flagged"`, `"clean"`, 1) + unread + `,"joined_by":"new"}],
 		"cursor":"$setup","since_id":"@note"}`},
 }
 
