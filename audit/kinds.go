@@ -113,9 +113,10 @@ const (
 )
 
 // anyPrivate are the private fields of every kind: from where it was asked, the
-// id of the credential that asked, and the person whose token it was. The id of an
+// id of the credential that asked, the person whose token it was, and the trace that the
+// client named. The id of an
 // actor that is a person is written by Append.
-const anyPrivate = "ip credential person"
+const anyPrivate = "ip credential person trace"
 
 var declarations = [...]declaration{
 	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", "",

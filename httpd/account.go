@@ -61,6 +61,13 @@ func (s *Server) whoami(_ context.Context, c caller, _ api.None) (api.Identity, 
 	for _, a := range c.Mailboxes {
 		who.Mailboxes = append(who.Mailboxes, a.String())
 	}
+	who.Credential, who.Until, who.Possible = string(c.Credential.Kind), c.Until(), []string{}
+	if c.Credential.ID != "" {
+		who.Credential += ":" + c.Credential.ID
+	}
+	for _, scope := range c.Kind.Scopes() {
+		who.Possible = append(who.Possible, string(scope))
+	}
 	return who, nil
 }
 

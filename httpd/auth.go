@@ -31,7 +31,9 @@ func (s *Server) authenticate(r *http.Request) (registry.Principal, error) {
 	if err != nil {
 		return registry.Principal{}, err
 	}
-	return s.principal(r.Context(), secret, remote(r), authserver.ResourceREST)
+	p, err := s.principal(r.Context(), secret, remote(r), authserver.ResourceREST)
+	p.Trace = api.Traceparent(r.Header.Get("Traceparent"))
+	return p, err
 }
 
 // principal finds out whose key, or token for a resource, it is that came from an address.

@@ -61,6 +61,7 @@ func (i inProcess) do(ctx context.Context, op *api.Operation, in any) (out any, 
 	if c.Principal, err = i.s.principal(ctx, i.key, host, "/"+i.door); err != nil {
 		return nil, err
 	}
+	c.Trace = api.TraceOf(ctx)
 	read := func(*throttle.Hold) (any, error) { // the door has counted the octets that in came from
 		in, err := op.Complete(in)
 		return in, faultOf(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -35,14 +36,23 @@ type challenged struct {
 // Unwrap lets an http.ResponseController reach the writer.
 func (c *challenged) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// WriteHeader completes the challenge of a 401.
+// scopeIn finds the scopes that the handler asks for.
+var scopeIn = regexp.MustCompile(`scope="([a-z_ ]+)"`)
+
+// WriteHeader completes the challenge of a 401, and of a 403 for want of a scope.
 func (c *challenged) WriteHeader(status int) {
-	if h := c.Header(); status == http.StatusUnauthorized {
+	h := c.Header()
+	asked := h.Get("WWW-Authenticate")
+	switch {
+	case status == http.StatusUnauthorized:
 		code := ""
-		if strings.Contains(h.Get("WWW-Authenticate"), "invalid_token") {
+		if strings.Contains(asked, "invalid_token") {
 			code = "invalid_token"
 		}
 		h.Set("WWW-Authenticate", c.s.challenge(authserver.ResourceMCP, code, firstScopes))
+	case status == http.StatusForbidden && scopeIn.MatchString(asked):
+		scopes := strings.Fields(scopeIn.FindStringSubmatch(asked)[1])
+		h.Set("WWW-Authenticate", c.s.challenge(authserver.ResourceMCP, "insufficient_scope", scopes))
 	}
 	c.ResponseWriter.WriteHeader(status)
 }

@@ -5,25 +5,21 @@
 // take and tools that the key cannot call, changes nothing and leaves no entry.
 //
 // The tools a client sees are those its key can call. [Bridge.Stdio] bridges a
-// client that starts this program; [Bridge.Handler] serves Streamable HTTP, with
-// nothing kept between two requests but the lists of tools.
+// client that starts this program; [Bridge.Handler] serves Streamable HTTP in both
+// eras of the protocol: requests that stand alone, and sessions. Every request carries
+// its credential, and a session opens nothing to anybody else.
 //
 //	b, err := mcpbridge.New(api.Operations, mcpbridge.Tools(), "1.0.0")
 //	mux.Handle("/mcp", b.Handler(server.InProcess("mcp"), 25<<20))
 package mcpbridge
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -69,11 +65,22 @@ func New(table *api.Table, tools []Tool, version string) (*Bridge, error) {
 	return &Bridge{tools: tools, version: version, servers: map[string]*mcp.Server{}}, nil
 }
 
+// tool returns the tool of a name, nil where there is none.
+func (b *Bridge) tool(name string) *Tool {
+	for i := range b.tools {
+		if b.tools[i].op.Name == name {
+			return &b.tools[i]
+		}
+	}
+	return nil
+}
+
 // session is one credential at work.
 type session struct {
 	c       api.Caller
 	who     api.Identity
-	mailbox string // default mailbox, "" for none
+	mailbox string          // default mailbox, "" for none
+	request context.Context // of HTTP; nil on stdio
 }
 
 type sessionKey struct{}
@@ -90,7 +97,7 @@ func (b *Bridge) server(who api.Identity) *mcp.Server {
 	var allowed []Tool
 	var names []string
 	for _, t := range b.tools {
-		if t.op.ToolAllows(who.Has) {
+		if t.op.ToolAllows(who.Has) || who.StepsUp() && t.op.ToolAllows(who.Could) {
 			allowed, names = append(allowed, t), append(names, t.op.Name)
 		}
 	}
@@ -99,21 +106,66 @@ func (b *Bridge) server(who api.Identity) *mcp.Server {
 	set := strings.Join(names, " ")
 	s := b.servers[set]
 	if s == nil {
-		s = mcp.NewServer(&mcp.Implementation{Name: "multimail", Title: "MultiMail", Version: b.version},
-			&mcp.ServerOptions{Instructions: instructions,
-				Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}})
-		for _, t := range allowed {
-			s.AddTool(t.describe(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-				of, ok := ctx.Value(sessionKey{}).(*session)
-				if !ok {
-					return nil, errors.New("no session") // never: every transport gives one
-				}
-				return t.handle(ctx, of, r)
-			})
-		}
+		s = b.newServer(allowed)
 		b.servers[set] = s
 	}
 	return s
+}
+
+func (b *Bridge) newServer(tools []Tool) *mcp.Server {
+	s := mcp.NewServer(&mcp.Implementation{Name: "multimail", Title: "MultiMail", Version: b.version},
+		&mcp.ServerOptions{Instructions: instructions, SetCacheable: private,
+			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}})
+	for _, t := range tools {
+		s.AddTool(t.describe(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			of, err := sessionOf(ctx, r.Extra)
+			if err != nil {
+				return nil, err
+			}
+			ctx, stop := of.bind(ctx, r.Extra, r.Params.Meta)
+			defer stop()
+			return t.handle(ctx, of, r)
+		})
+	}
+	s.AddReceivingMiddleware(noteSessions)
+	return s
+}
+
+// private says that an answer is for whoever asked, and for no other.
+func private(_ context.Context, _ mcp.Request, c *mcp.Cacheable) {
+	c.CacheScope, c.TTLMs = "private", 0
+}
+
+// sessionOf returns whose request it is: over HTTP each request says so itself.
+func sessionOf(ctx context.Context, extra *mcp.RequestExtra) (*session, error) {
+	if extra != nil && extra.TokenInfo != nil {
+		if of, ok := extra.TokenInfo.Extra[sessionExtra].(*session); ok {
+			return of, nil
+		}
+	}
+	if of, ok := ctx.Value(sessionKey{}).(*session); ok {
+		return of, nil
+	}
+	return nil, errors.New("no session") // never: every transport gives one
+}
+
+// bind returns the context of a call: it has the values of the request that it came with,
+// ends with that request or with ctx, and names the trace that the client gave.
+func (s *session) bind(
+	ctx context.Context, extra *mcp.RequestExtra, meta mcp.Meta,
+) (bound context.Context, stop func()) {
+	stop = func() {}
+	if s.request != nil {
+		var cancel context.CancelFunc
+		bound, cancel = context.WithCancel(s.request)
+		ended := context.AfterFunc(ctx, cancel)
+		stop, ctx = func() { ended(); cancel() }, bound
+	}
+	trace, _ := meta["traceparent"].(string)
+	if trace == "" && extra != nil {
+		trace = extra.Header.Get("Traceparent")
+	}
+	return api.WithTrace(ctx, trace), stop
 }
 
 // Stdio serves one client on in and out, one message a line, until ctx ends or
@@ -125,104 +177,6 @@ func (b *Bridge) Stdio(ctx context.Context, c api.Caller, mailbox string, in io.
 	}
 	ctx = context.WithValue(ctx, sessionKey{}, of)
 	return b.server(of.who).Run(ctx, &lineTransport{in: in, out: &lockedWriter{w: out}})
-}
-
-// Handler serves Streamable HTTP. Every request carries an API key as its
-// bearer; dial returns what calls the API with a key. Nothing is kept between
-// two requests, so a session can not outlive its key. maxMail is the largest
-// mail the API takes, in octets.
-func (b *Bridge) Handler(dial func(key string) api.Caller, maxMail int64) http.Handler {
-	stream := mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
-		of, ok := r.Context().Value(sessionKey{}).(*session)
-		if !ok {
-			return nil
-		}
-		return b.server(of.who)
-	}, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody(maxMail),
-		PropagateRequestCancellation: true})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		key, err := api.PresentedKey(r.Header)
-		if key == "" || err != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			refuse(w, http.StatusUnauthorized, "one API key is needed: Authorization: Bearer KEY")
-			return
-		}
-		of, err := open(r.Context(), dial(key), "")
-		if err != nil {
-			turnAway(w, err)
-			return
-		}
-		if r.Method == http.MethodPost {
-			msg, ok := admitMessage(w, r, maxBody(maxMail))
-			if !ok {
-				return
-			}
-			w = &protocolErrors{ResponseWriter: w, msg: msg}
-		}
-		stream.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), sessionKey{}, of)))
-	})
-}
-
-// admitMessage reads the message of a POST, answers what is none with its
-// JSON-RPC error, and leaves the rest to the SDK. The SDK demands that a client
-// accepts event streams too; our answers are JSON, and a client that accepts
-// that is served.
-func admitMessage(w http.ResponseWriter, r *http.Request, limit int64) (msg []byte, ok bool) {
-	msg, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	status, fault := http.StatusBadRequest, inspect(msg)
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		status = http.StatusRequestEntityTooLarge
-		fault = invalid("the message is longer than %d octets", limit)
-		msg = nil
-	case err != nil: // too slow, or gone
-		status, msg = http.StatusRequestTimeout, nil
-		fault = invalid("the message did not arrive whole")
-	}
-	if fault != nil {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_, _ = w.Write(errorAnswer(msg, fault)) // whoever hung up needs no answer
-		return nil, false
-	}
-	r.Body = io.NopCloser(bytes.NewReader(msg))
-	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
-	if accept == "" || strings.Contains(accept, "application/json") {
-		r.Header.Set("Accept", "application/json, text/event-stream")
-	}
-	return msg, true
-}
-
-// turnAway answers a request whose key the API would not vouch for.
-func turnAway(w http.ResponseWriter, err error) {
-	status, text := http.StatusServiceUnavailable, "try again later"
-	var e *api.Error
-	if errors.As(err, &e) {
-		if e.RetryAfter > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
-		}
-		if e.Status < http.StatusInternalServerError {
-			status, text = e.Status, e.Message
-		}
-	}
-	if status == http.StatusUnauthorized { // RFC 6750, section 3.1
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-		text = "this API key is not valid"
-	}
-	refuse(w, status, text)
-}
-
-// refusedBody is how long the body of a request that was refused may take.
-const refusedBody = 5 * time.Second
-
-// refuse answers before the body has come: the server would wait for it first.
-func refuse(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody)) // none in-process
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(api.Error{Message: text}) // whoever hung up needs no answer
 }
 
 // fill returns the mailbox of a call that names none: the configured one, or

@@ -19,8 +19,10 @@ import (
 const box = "bot@a.example"
 
 var (
-	agent    = api.Identity{Kind: "agent", Name: "bot", Scopes: []string{"read", "send"}, Mailboxes: []string{box}}
-	approver = api.Identity{Kind: "approver", Name: "ann", Scopes: []string{"oversight", "oversight_read"}}
+	agent = api.Identity{Kind: "agent", Name: "bot", Scopes: []string{"read", "send"}, Mailboxes: []string{box},
+		Possible: []string{"read", "send"}, Credential: "key:AGENT"}
+	approver = api.Identity{Kind: "approver", Name: "ann", Scopes: []string{"oversight", "oversight_read"},
+		Possible: []string{"oversight", "oversight_read"}, Credential: "key:APPROVER"}
 )
 
 // reply is what the API answers to one request.

@@ -114,41 +114,33 @@ func (k *keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func TestAClientOverHTTPSeesOnlyTheToolsOfTheKeyOfThisRequest(t *testing.T) {
+func TestAClientOverHTTPSeesOnlyTheToolsOfItsKey(t *testing.T) {
 	f := newAPI(t)
-	k := &keyed{"mm_agent"}
-	c := dial(t, &mcp.StreamableClientTransport{Endpoint: f.serve(), HTTPClient: &http.Client{Transport: k},
-		DisableStandaloneSSE: true})
-	if !strings.Contains(c.names(), "send_email") {
-		t.Errorf("an agent sees %s", c.names())
+	url := f.serve()
+	if got := f.over(url, "mm_agent", nil).names(); !strings.Contains(got, "send_email") {
+		t.Errorf("an agent sees %s", got)
 	}
-	k.key = "mm_approver"
+	c := f.over(url, "mm_approver", nil)
 	if got := c.names(); got != "decide_email list_pending list_spam manage_spam_status remove_suppression" {
 		t.Errorf("an approver sees %s", got)
 	}
 	_, err := c.s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email",
 		Arguments: map[string]any{"to": []string{"a@b.example"}, "subject": "s", "markdown": "m"}})
 	if err == nil || len(f.asked()) != 0 {
-		t.Errorf("the tools of the key before are still there: %v", err)
+		t.Errorf("the tool of an agent is there: %v", err)
 	}
 }
 
-func TestNoSessionIsGivenOutOrTaken(t *testing.T) {
-	url := newAPI(t).serve()
-	hello := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",` +
-		`"capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
-	resp, body := post(t, url, hello, "Authorization", "Bearer mm_agent")
-	if resp.StatusCode != 200 || resp.Header.Get("Mcp-Session-Id") != "" {
-		t.Errorf("got %d, session %q: %s", resp.StatusCode, resp.Header.Get("Mcp-Session-Id"), body)
+// over connects a client over HTTP that keeps a session.
+func (f *fakeAPI) over(url, key string, o *mcp.ClientOptions) *client {
+	f.t.Helper()
+	s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, o).Connect(f.t.Context(),
+		&mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: &keyed{key}}}, nil)
+	if err != nil {
+		f.t.Fatal(err)
 	}
-	if strings.Contains(body, `"logging"`) || strings.Contains(body, `"listChanged"`) ||
-		!strings.Contains(body, "do not send it again") {
-		t.Errorf("the server offers what it has not: %s", body)
-	}
-	resp, body = post(t, url, listTools, "Authorization", "Bearer mm_approver", "Mcp-Session-Id", "of somebody else")
-	if resp.StatusCode != 200 || strings.Contains(body, "send_email") {
-		t.Errorf("got %d %s", resp.StatusCode, body)
-	}
+	f.t.Cleanup(func() { _ = s.Close() })
+	return &client{f.t, s}
 }
 
 func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
@@ -157,26 +149,6 @@ func TestABodyThatIsTooLargeIsRefused(t *testing.T) {
 		strings.Repeat("x", int(maxBody(25<<20)))+`"}`, "Authorization", "Bearer mm_agent")
 	if resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %d %s", resp.StatusCode, body)
-	}
-}
-
-func TestOnlyPOSTIsServed(t *testing.T) {
-	url := newAPI(t).serve()
-	for _, method := range []string{"GET", "DELETE"} {
-		req, err := http.NewRequest(method, url, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer mm_agent")
-		req.Header.Set("Accept", "text/event-stream")
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusMethodNotAllowed {
-			t.Errorf("%s: got %d", method, resp.StatusCode)
-		}
 	}
 }
 
@@ -219,6 +191,6 @@ func TestKeysOfTheSameScopesShareTheirToolsAndNothingElse(t *testing.T) {
 		t.Errorf("%d servers", len(b.servers))
 	}
 	for range b.server(agent).Sessions() {
-		t.Error("a session is kept")
+		t.Error("a session is kept of requests that belong to none")
 	}
 }

@@ -32,14 +32,21 @@ const maxNesting = 64
 // JSON-RPC 2.0, section 5.1. Members that stand twice are refused as in the
 // API: of two readers one takes the first and another the last.
 func inspect(msg []byte) *jsonrpc.Error {
+	_, err := examine(msg)
+	return err
+}
+
+// examine is inspect; it returns what the message says, too.
+func examine(msg []byte) (reader, *jsonrpc.Error) {
+	r := reader{text: msg}
 	if !utf8.Valid(msg) {
-		return fault(jsonrpc.CodeParseError, "the message is not JSON")
+		return r, fault(jsonrpc.CodeParseError, "the message is not JSON")
 	}
-	r := reader{text: msg, dec: jsontext.NewDecoder(bytes.NewBuffer(msg), jsontext.AllowInvalidUTF8(true))}
+	r.dec = jsontext.NewDecoder(bytes.NewBuffer(msg), jsontext.AllowInvalidUTF8(true))
 	if err := r.readAll(); err != nil {
-		return err
+		return r, err
 	}
-	return r.judge()
+	return r, r.judge()
 }
 
 func fault(code int64, format string, args ...any) *jsonrpc.Error {

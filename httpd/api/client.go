@@ -105,6 +105,9 @@ func (c *Client) open(ctx context.Context, op *Operation, in any) (io.ReadCloser
 	if c.Key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Key)
 	}
+	if trace := TraceOf(ctx); trace != "" {
+		req.Header.Set("Traceparent", trace)
+	}
 	hc := c.HTTP
 	if hc == nil {
 		hc = http.DefaultClient

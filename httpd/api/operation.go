@@ -152,13 +152,20 @@ func (o *Operation) Allows(has func(scope string) bool) bool {
 
 // ToolAllows reports whether a credential is offered the operation as a tool.
 func (o *Operation) ToolAllows(has func(scope string) bool) bool {
-	switch {
-	case o.Tool == nil:
+	if o.Tool == nil {
 		return false
-	case o.Tool.Scopes != nil:
-		return slices.ContainsFunc(o.Tool.Scopes, has)
 	}
-	return o.Allows(has)
+	scopes := o.ToolScopes()
+	return len(scopes) == 0 || slices.ContainsFunc(scopes, has)
+}
+
+// ToolScopes are the scopes of which the tool of an operation needs one; none: any
+// credential may call it.
+func (o *Operation) ToolScopes() []string {
+	if o.Tool.Scopes != nil {
+		return o.Tool.Scopes
+	}
+	return o.Scopes
 }
 
 // pathNames returns the names in braces of the path.

@@ -69,6 +69,10 @@ type Principal struct {
 	IP          string // remote address, private in the audit log
 	Interactive bool   // signed in as a person
 
+	// Trace is the W3C traceparent that the client gave its request, "" for none: private in
+	// the audit log, since the client chose it.
+	Trace string
+
 	until time.Time // when a credential of kind certificate is out of date
 	token *Token    // what was presented, for a credential of kind token
 }
@@ -94,10 +98,19 @@ func (p Principal) ID() string {
 func (p Principal) Signed(r audit.Record) audit.Record {
 	r.Actor = audit.Actor{Kind: string(p.Kind), ID: p.ID()}
 	// What is empty is left out of the entry.
-	private := map[string]string{"ip": p.IP, "credential": p.Credential.ID, "person": p.person().String()}
+	private := map[string]string{"ip": p.IP, "credential": p.Credential.ID, "person": p.person().String(),
+		"trace": p.Trace}
 	maps.Copy(private, r.Private)
 	r.Private = private
 	return r
+}
+
+// Until returns when the token or certificate of p expires, zero for what does not.
+func (p Principal) Until() time.Time {
+	if p.token != nil {
+		return p.token.Expires
+	}
+	return p.until
 }
 
 // Has reports whether p holds s. A scope that p's kind may not hold counts for

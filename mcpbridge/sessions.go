@@ -1,0 +1,143 @@
+package mcpbridge
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// Bounds of what is kept between requests.
+const (
+	maxSessions    = 20            // of one credential
+	maxAllSessions = 2000          // of all together
+	sessionIdle    = 4 * time.Hour // a session without a request ends
+	maxStreams     = 20            // open streams of one credential
+	maxAllStreams  = 500           // of all together: each is a connection
+)
+
+// counts bounds what one credential, and all together, may have at the same time.
+type counts struct {
+	each, all int
+
+	mu  sync.Mutex
+	now map[string]int
+	sum int
+}
+
+// enter counts one in, and leave counts it out; ok is false where there are too many.
+func (c *counts) enter(of string) (leave func(), ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sum >= c.all || c.now[of] >= c.each {
+		return nil, false
+	}
+	if c.now == nil {
+		c.now = map[string]int{}
+	}
+	c.now[of]++
+	c.sum++
+	return sync.OnceFunc(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.sum--
+		if c.now[of]--; c.now[of] == 0 {
+			delete(c.now, of)
+		}
+	}), true
+}
+
+// owner is who may use a session: a credential that is offered the tools of a server.
+type owner struct {
+	credential string
+	server     *mcp.Server
+}
+
+// sessions are those of clients of the era that has them.
+type sessions struct {
+	counts counts
+
+	mu   sync.Mutex
+	open map[string]owner // by id
+}
+
+func newSessions() *sessions {
+	return &sessions{counts: counts{each: maxSessions, all: maxAllSessions}, open: map[string]owner{}}
+}
+
+// owns reports whether a session is there and belongs to an owner: who asks for a session of
+// somebody else does not learn that it is there.
+func (s *sessions) owns(id string, who owner) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of, ok := s.open[id]
+	return ok && of == who
+}
+
+// place is room for one session.
+type place struct {
+	s     *sessions
+	of    owner
+	leave func()
+
+	mu    sync.Mutex
+	taken bool
+}
+
+type placeKey struct{}
+
+// reserve makes room for a session, if there is any.
+func (s *sessions) reserve(of owner) (*place, bool) {
+	leave, ok := s.counts.enter(of.credential)
+	if !ok {
+		return nil, false
+	}
+	return &place{s: s, of: of, leave: leave}, true
+}
+
+// take gives the place to a session until that ends.
+func (p *place) take(ss *mcp.ServerSession) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken || ss.ID() == "" {
+		return
+	}
+	p.taken = true
+	id := ss.ID()
+	p.s.mu.Lock()
+	p.s.open[id] = p.of
+	p.s.mu.Unlock()
+	go func() {
+		_ = ss.Wait() // however it ended
+		p.s.mu.Lock()
+		delete(p.s.open, id)
+		p.s.mu.Unlock()
+		p.leave()
+	}()
+}
+
+// giveUp frees a place that no session has taken.
+func (p *place) giveUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.taken {
+		p.taken = true
+		p.leave()
+	}
+}
+
+// noteSessions keeps account of a session before its client learns its id.
+func noteSessions(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, r mcp.Request) (mcp.Result, error) {
+		out, err := next(ctx, method, r)
+		if method != "initialize" || err != nil {
+			return out, err
+		}
+		p, kept := ctx.Value(placeKey{}).(*place)
+		if ss, ok := r.GetSession().(*mcp.ServerSession); ok && kept {
+			p.take(ss)
+		}
+		return out, nil
+	}
+}
