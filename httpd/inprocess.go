@@ -9,6 +9,7 @@ import (
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/throttle"
+	"github.com/multimail/multimail/mail"
 )
 
 // InProcess returns what dials this server from its own process. Operations go
@@ -45,6 +46,18 @@ func (i inProcess) Do(ctx context.Context, op *api.Operation, in any) (any, erro
 		return nil, &said
 	}
 	return out, nil
+}
+
+// Watch implements mcpbridge.Watcher.
+func (i inProcess) Watch(mailbox, email string) (changed <-chan struct{}, stop func()) {
+	if email != "" {
+		return i.s.o.Queue.WatchMail(mail.ID(email))
+	}
+	box, err := mail.ParseAddress(mailbox)
+	if err != nil { // nothing happens there
+		return nil, func() {}
+	}
+	return i.s.o.Queue.WatchInbox(box)
 }
 
 func (i inProcess) do(ctx context.Context, op *api.Operation, in any) (out any, err error) {

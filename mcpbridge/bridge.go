@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -36,8 +37,10 @@ const instructions = `E-mail under your operator's oversight. A mail that is "pe
 // Bridge serves the tools of a table. The servers of the SDK are made once for
 // each set of tools, of which there are as many as sets of scopes.
 type Bridge struct {
-	tools   []Tool
-	version string
+	tools    []Tool
+	version  string
+	sessions *sessions
+	watches  *watches
 
 	mu      sync.Mutex
 	servers map[string]*mcp.Server // by the names of their tools
@@ -62,7 +65,8 @@ func New(table *api.Table, tools []Tool, version string) (*Bridge, error) {
 	if described != len(tools) {
 		return nil, errors.New("mcpbridge: a tool has no entry in the table")
 	}
-	return &Bridge{tools: tools, version: version, servers: map[string]*mcp.Server{}}, nil
+	return &Bridge{tools: tools, version: version, servers: map[string]*mcp.Server{},
+		sessions: newSessions(), watches: newWatches()}, nil
 }
 
 // tool returns the tool of a name, nil where there is none.
@@ -80,6 +84,7 @@ type session struct {
 	c       api.Caller
 	who     api.Identity
 	mailbox string          // default mailbox, "" for none
+	profile string          // part of the tools, "" for all
 	request context.Context // of HTTP; nil on stdio
 }
 
@@ -93,11 +98,13 @@ func open(ctx context.Context, c api.Caller, mailbox string) (*session, error) {
 
 // server returns the server with the tools that a session can call. Its calls
 // find their session in the context.
-func (b *Bridge) server(who api.Identity) *mcp.Server {
+func (b *Bridge) server(of *session) *mcp.Server {
+	who := of.who
 	var allowed []Tool
 	var names []string
 	for _, t := range b.tools {
-		if t.op.ToolAllows(who.Has) || who.StepsUp() && t.op.ToolAllows(who.Could) {
+		allows := t.op.ToolAllows(who.Has) || who.StepsUp() && t.op.ToolAllows(who.Could)
+		if allows && inProfile(of.profile, t.op.Name) {
 			allowed, names = append(allowed, t), append(names, t.op.Name)
 		}
 	}
@@ -112,10 +119,18 @@ func (b *Bridge) server(who api.Identity) *mcp.Server {
 	return s
 }
 
-func (b *Bridge) newServer(tools []Tool) *mcp.Server {
-	s := mcp.NewServer(&mcp.Implementation{Name: "multimail", Title: "MultiMail", Version: b.version},
-		&mcp.ServerOptions{Instructions: instructions, SetCacheable: private,
-			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}})
+func (b *Bridge) newServer(tools []Tool) (s *mcp.Server) {
+	o := &mcp.ServerOptions{Instructions: instructions, SetCacheable: private,
+		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}}
+	reads := slices.ContainsFunc(tools, func(t Tool) bool { return t.op == api.ReadEmail.Operation })
+	if reads {
+		o.Capabilities.Resources = &mcp.ResourceCapabilities{}
+		o.SubscribeHandler = func(ctx context.Context, q *mcp.SubscribeRequest) error {
+			return b.subscribe(ctx, q, s)
+		}
+		o.UnsubscribeHandler = b.unsubscribe
+	}
+	s = mcp.NewServer(&mcp.Implementation{Name: "multimail", Title: "MultiMail", Version: b.version}, o)
 	for _, t := range tools {
 		s.AddTool(t.describe(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			of, err := sessionOf(ctx, r.Extra)
@@ -127,7 +142,13 @@ func (b *Bridge) newServer(tools []Tool) *mcp.Server {
 			return t.handle(ctx, of, r)
 		})
 	}
-	s.AddReceivingMiddleware(noteSessions)
+	if reads {
+		for _, t := range templates {
+			s.AddResourceTemplate(t, readResource)
+		}
+	}
+	s.AddReceivingMiddleware(noteSessions, addMailboxes, renameCalls)
+	s.AddSendingMiddleware(b.watches.filter)
 	return s
 }
 
@@ -176,7 +197,7 @@ func (b *Bridge) Stdio(ctx context.Context, c api.Caller, mailbox string, in io.
 		return err
 	}
 	ctx = context.WithValue(ctx, sessionKey{}, of)
-	return b.server(of.who).Run(ctx, &lineTransport{in: in, out: &lockedWriter{w: out}})
+	return b.server(of).Run(ctx, &lineTransport{in: in, out: &lockedWriter{w: out}})
 }
 
 // fill returns the mailbox of a call that names none: the configured one, or

@@ -123,7 +123,7 @@ func (f *fakeAPI) connect(who api.Identity, mailbox string) *client {
 	here, there := mcp.NewInMemoryTransports()
 	// The context outlives the test's: the server goes when its client has gone.
 	ctx := context.WithValue(context.Background(), sessionKey{}, of)
-	if _, err := newBridge(t).server(of.who).Connect(ctx, there, nil); err != nil {
+	if _, err := newBridge(t).server(of).Connect(ctx, there, nil); err != nil {
 		t.Fatal(err)
 	}
 	return dial(t, here)
@@ -191,6 +191,9 @@ func (c *client) call(tool, args string) said {
 	}
 	s := said{data: encode(c.t, r.StructuredContent), failed: r.IsError}
 	for _, b := range r.Content {
+		if _, link := b.(*mcp.ResourceLink); link {
+			continue
+		}
 		text, ok := b.(*mcp.TextContent)
 		if !ok {
 			c.t.Fatalf("%s answers %T", tool, b)

@@ -126,5 +126,8 @@ func (a *Answer) result() (*mcp.CallToolResult, error) {
 	if f.marked || a.Warnings {
 		add(f.warning())
 	}
+	for _, l := range a.Links {
+		r.Content = append(r.Content, l)
+	}
 	return r, nil
 }

@@ -187,10 +187,11 @@ func TestKeysOfTheSameScopesShareTheirToolsAndNothingElse(t *testing.T) {
 	if !maps.Equal(count, want) {
 		t.Errorf("asked %v, want %v", count, want)
 	}
-	if b.server(agent) != b.server(second) || b.server(agent) == b.server(approver) || len(b.servers) != 2 {
+	of := func(who api.Identity) *mcp.Server { return b.server(&session{who: who}) }
+	if of(agent) != of(second) || of(agent) == of(approver) || len(b.servers) != 2 {
 		t.Errorf("%d servers", len(b.servers))
 	}
-	for range b.server(agent).Sessions() {
+	for range of(agent).Sessions() {
 		t.Error("a session is kept of requests that belong to none")
 	}
 }

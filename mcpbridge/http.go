@@ -33,23 +33,22 @@ const sessionExtra = "session"
 // door serves Streamable HTTP: requests that stand alone go to one handler of the SDK,
 // those of sessions to another, and both to the same servers.
 type door struct {
-	b        *Bridge
-	dial     func(key string) api.Caller
-	limit    int64 // octets of a body
-	alone    http.Handler
-	kept     http.Handler
-	sessions *sessions
-	streams  *counts
+	b       *Bridge
+	dial    func(key string) api.Caller
+	limit   int64 // octets of a body
+	alone   http.Handler
+	kept    http.Handler
+	streams *counts
 }
 
 // Handler serves Streamable HTTP. Every request carries a credential as its bearer; dial
 // returns what calls the API with one. maxMail is the largest mail the API takes, in octets.
 func (b *Bridge) Handler(dial func(key string) api.Caller, maxMail int64) http.Handler {
-	d := &door{b: b, dial: dial, limit: maxBody(maxMail), sessions: newSessions(),
+	d := &door{b: b, dial: dial, limit: maxBody(maxMail),
 		streams: &counts{each: maxStreams, all: maxAllStreams}}
 	server := func(r *http.Request) *mcp.Server {
 		if of, ok := r.Context().Value(sessionKey{}).(*session); ok {
-			return b.server(of.who)
+			return b.server(of)
 		}
 		return nil
 	}
@@ -81,6 +80,11 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		turnAway(w, err)
 		return
 	}
+	of.profile = r.URL.Query().Get("profile")
+	if _, ok := profiles[of.profile]; !ok && of.profile != "" {
+		refuse(w, http.StatusNotFound, "there is no such profile; send, inbox and full are")
+		return
+	}
 	var msg message
 	if r.Method == http.MethodPost {
 		var ok bool
@@ -110,11 +114,13 @@ func (d *door) route(w http.ResponseWriter, r *http.Request, of *session, msg me
 		d.stream(w, r, of, d.alone)
 	case modern:
 		d.alone.ServeHTTP(w, r)
-	case id != "" && !d.sessions.owns(id, d.owner(of)):
+	case id != "" && !d.b.sessions.owns(id, d.owner(of)):
 		http.Error(w, "there is no such session: initialize a new one", http.StatusNotFound)
 	case id != "" && r.Method == http.MethodGet:
+		d.b.sessions.renew(id, of)
 		d.stream(w, r, of, d.kept)
 	case id != "" || r.Method != http.MethodPost:
+		d.b.sessions.renew(id, of)
 		d.kept.ServeHTTP(w, r)
 	case msg.method == "initialize" && msg.streams:
 		d.initialize(w, r, of)
@@ -125,11 +131,11 @@ func (d *door) route(w http.ResponseWriter, r *http.Request, of *session, msg me
 
 // owner names who may use a session: one credential, for as long as it is offered the same
 // tools.
-func (d *door) owner(of *session) owner { return owner{of.who.Credential, d.b.server(of.who)} }
+func (d *door) owner(of *session) owner { return owner{of.who.Credential, d.b.server(of)} }
 
 // initialize begins a session. A credential that has too many of them is served without.
 func (d *door) initialize(w http.ResponseWriter, r *http.Request, of *session) {
-	place, ok := d.sessions.reserve(d.owner(of))
+	place, ok := d.b.sessions.reserve(d.owner(of))
 	if !ok {
 		d.alone.ServeHTTP(w, r)
 		return
@@ -145,8 +151,10 @@ func (d *door) permitted(w http.ResponseWriter, r *http.Request, of *session, ms
 	if msg.method != "tools/call" {
 		return true
 	}
-	t := d.b.tool(msg.tool)
-	if t == nil || t.op.ToolAllows(of.who.Has) || !t.op.ToolAllows(of.who.Could) {
+	name, _, wrong := current(msg.tool, msg.arguments())
+	t := d.b.tool(name)
+	if t == nil || wrong != "" || !inProfile(of.profile, name) ||
+		t.op.ToolAllows(of.who.Has) || !t.op.ToolAllows(of.who.Could) {
 		return true
 	}
 	need := of.who.Scopes
@@ -174,6 +182,20 @@ type message struct {
 	text         []byte
 	method, tool string
 	streams      bool // the client takes event streams
+}
+
+// arguments returns those of a call by a name that is an alias, which say what it means.
+func (m message) arguments() json.RawMessage {
+	if _, ok := aliases[m.tool]; !ok {
+		return nil
+	}
+	var call struct {
+		Params struct {
+			Arguments json.RawMessage `json:"arguments"`
+		} `json:"params"`
+	}
+	_ = json.Unmarshal(m.text, &call) // it has been examined
+	return call.Params.Arguments
 }
 
 // admitMessage reads the message of a POST, answers what is none with its

@@ -59,11 +59,17 @@ type sessions struct {
 	counts counts
 
 	mu   sync.Mutex
-	open map[string]owner // by id
+	open map[string]keptSession // by id
+}
+
+// keptSession is a session, and the newest of the requests in it that were authenticated.
+type keptSession struct {
+	owner
+	now *session
 }
 
 func newSessions() *sessions {
-	return &sessions{counts: counts{each: maxSessions, all: maxAllSessions}, open: map[string]owner{}}
+	return &sessions{counts: counts{each: maxSessions, all: maxAllSessions}, open: map[string]keptSession{}}
 }
 
 // owns reports whether a session is there and belongs to an owner: who asks for a session of
@@ -72,7 +78,27 @@ func (s *sessions) owns(id string, who owner) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of, ok := s.open[id]
-	return ok && of == who
+	return ok && of.owner == who
+}
+
+// renew notes with which credential a session goes on: a token in place of one that expired.
+func (s *sessions) renew(id string, now *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if of, ok := s.open[id]; ok {
+		of.now = now
+		s.open[id] = of
+	}
+}
+
+// latest returns the newest request of a session, or first where nothing is kept.
+func (s *sessions) latest(id string, first *session) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if of, ok := s.open[id]; ok && of.now != nil {
+		return of.now
+	}
+	return first
 }
 
 // place is room for one session.
@@ -106,7 +132,7 @@ func (p *place) take(ss *mcp.ServerSession) {
 	p.taken = true
 	id := ss.ID()
 	p.s.mu.Lock()
-	p.s.open[id] = p.of
+	p.s.open[id] = keptSession{owner: p.of}
 	p.s.mu.Unlock()
 	go func() {
 		_ = ss.Wait() // however it ended

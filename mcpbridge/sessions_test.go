@@ -140,7 +140,7 @@ func TestSessionsAreBoundedAndEndWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := someIdentities()
 		d := newDoor(t, i)
-		d.sessions.counts.all = maxSessions + 1
+		d.b.sessions.counts.all = maxSessions + 1
 		for n := range maxSessions {
 			if d.begin(t, "agent") == "" {
 				t.Fatalf("no session %d", n)
@@ -162,13 +162,13 @@ func TestSessionsAreBoundedAndEndWhenIdle(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if n := len(d.sessions.open); n != 1 || d.sessions.counts.sum != 1 {
-			t.Errorf("%d sessions and %d places are left", n, d.sessions.counts.sum)
+		if n := len(d.b.sessions.open); n != 1 || d.b.sessions.counts.sum != 1 {
+			t.Errorf("%d sessions and %d places are left", n, d.b.sessions.counts.sum)
 		}
 		time.Sleep(sessionIdle)
 		synctest.Wait()
-		if n := len(d.sessions.open); n != 0 || d.sessions.counts.sum != 0 || len(d.sessions.counts.now) != 0 {
-			t.Errorf("%d sessions and %d places are left", n, d.sessions.counts.sum)
+		if n := len(d.b.sessions.open); n != 0 || d.b.sessions.counts.sum != 0 || len(d.b.sessions.counts.now) != 0 {
+			t.Errorf("%d sessions and %d places are left", n, d.b.sessions.counts.sum)
 		}
 	})
 }
@@ -181,8 +181,8 @@ func TestASessionThatDoesNotBeginTakesNoPlace(t *testing.T) {
 			directly(t.Context(), d, "POST", "agent", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":7}`)
 		}
 		synctest.Wait()
-		if d.sessions.counts.sum != 0 || len(d.sessions.open) != 0 {
-			t.Errorf("%d places are taken", d.sessions.counts.sum)
+		if d.b.sessions.counts.sum != 0 || len(d.b.sessions.open) != 0 {
+			t.Errorf("%d places are taken", d.b.sessions.counts.sum)
 		}
 	})
 }
@@ -235,7 +235,7 @@ func TestStreamsOfOneCredentialAreBounded(t *testing.T) {
 			synctest.Wait()
 		}
 		var id string
-		for id = range d.sessions.open {
+		for id = range d.b.sessions.open {
 			break
 		}
 		w := directly(t.Context(), d, "GET", "agent", "", headerSession, id)

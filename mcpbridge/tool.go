@@ -80,6 +80,7 @@ type Answer struct {
 	Data     any
 	Notes    []string
 	Foreign  []Foreign
+	Links    []*mcp.ResourceLink
 	Warnings bool // the data holds words of strangers, even where nothing of it is declared so
 }
 

@@ -7,14 +7,16 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"github.com/multimail/multimail/httpd/api"
 )
 
 // Tools returns every tool of the table with what renders its answer.
 func Tools() []Tool {
 	return []Tool{
-		Render(api.SendEmail, sent[api.SendRequest]),
-		Render(api.ReplyEmail, sent[api.ReplyRequest]),
+		Render(api.SendEmail, sentNew),
+		Render(api.ReplyEmail, sentAnswer),
 		Render(api.ListMailboxes, plain[api.None, api.Mailboxes]),
 		Render(api.CheckInbox, listed),
 		Render(api.ReadEmail, read),
@@ -43,8 +45,12 @@ func Tools() []Tool {
 // plain shows an answer that holds nothing from unknown peers.
 func plain[In, Out any](_ In, out Out) *Answer { return &Answer{Data: out} }
 
-func sent[In any](_ In, r api.Receipt) *Answer {
-	a := &Answer{Data: r, Warnings: len(r.Warnings) > 0}
+func sentNew(in api.SendRequest, r api.Receipt) *Answer { return sent(in.Mailbox, r) }
+
+func sentAnswer(in api.ReplyRequest, r api.Receipt) *Answer { return sent(in.Mailbox, r) }
+
+func sent(mailbox string, r api.Receipt) *Answer {
+	a := &Answer{Data: r, Warnings: len(r.Warnings) > 0, Links: []*mcp.ResourceLink{link(mailbox, r.ID)}}
 	if r.Status == api.StatusHeld {
 		a.Notes = append(a.Notes, fmt.Sprintf("The mail %s is waiting for a human to approve it. It has not been sent yet. "+
 			"Do not send it again: call read_email with email_id %s and wait_seconds to learn the outcome.", r.ID, r.ID))
