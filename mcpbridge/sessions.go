@@ -10,7 +10,7 @@ import (
 
 // Bounds of what is kept between requests.
 const (
-	maxSessions    = 20            // of one credential
+	maxSessions    = 50            // of one credential
 	maxAllSessions = 2000          // of all together
 	sessionIdle    = 4 * time.Hour // a session without a request ends
 	maxStreams     = 20            // open streams of one credential
