@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"slices"
 	"time"
 
 	"github.com/multimail/multimail/internal/registry"
@@ -71,6 +72,31 @@ func (s *Server) redeem(tx store.Tx, c Client, q TokenRequest) (g registry.Grant
 	if err != nil {
 		return g, of, false, err
 	}
+	if err := s.trim(tx, g); err != nil {
+		return g, of, false, err
+	}
 	of.Made = g.ID
 	return g, of, false, put(tx, codeAt(q.Code), of)
+}
+
+// maxGrants are the grants of one person to one client, for one principal and resource, that
+// are active at once: as many machines as a person has, and no more.
+const maxGrants = 5
+
+// trim ends the oldest of the grants that are like g, where there are too many.
+func (s *Server) trim(tx store.Tx, g registry.Grant) error {
+	all, err := s.o.Registry.Grants(tx)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(had registry.Grant) bool {
+		return !had.EndedAt.IsZero() || had.Client != g.Client || had.Person != g.Person || had.Kind != g.Kind ||
+			had.Owner != g.Owner || had.Resource != g.Resource
+	})
+	for ; len(all) > maxGrants; all = all[1:] { // oldest first
+		if err := s.o.Registry.EndGrantAs(tx, all[0].ID, "replaced"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -37,6 +37,7 @@ type Offer struct {
 	Owner     string
 	Mailboxes []mail.Address   // nil: all of the owner's
 	Scopes    []registry.Scope // what was asked for and may be granted
+	Reach     []mail.Address   // of an agent: the mailboxes that this is now
 }
 
 // Key names an offer in a form.
@@ -66,6 +67,10 @@ func consentPurpose(r *Request, in SignedIn) string { return "consent " + in.ID 
 // offers lists what may be granted. Sending and deciding are never in one of them: no kind of
 // principal has both (invariant 4).
 func (s *Server) offers(tx store.Tx, in SignedIn, asked []registry.Scope) (out []Offer, err error) {
+	using, err := s.using(tx)
+	if err != nil {
+		return nil, err
+	}
 	add := func(o Offer, ceiling []registry.Scope) {
 		for _, scope := range asked {
 			if slices.Contains(ceiling, scope) {
@@ -73,6 +78,9 @@ func (s *Server) offers(tx store.Tx, in SignedIn, asked []registry.Scope) (out [
 			}
 		}
 		if len(o.Scopes) > 0 {
+			o.Reach = slices.DeleteFunc(slices.Clone(using[o.Owner]), func(a mail.Address) bool {
+				return o.Kind != registry.KindAgent || o.Mailboxes != nil && !slices.Contains(o.Mailboxes, a)
+			})
 			out = append(out, o)
 		}
 	}
@@ -102,6 +110,18 @@ func (s *Server) offers(tx store.Tx, in SignedIn, asked []registry.Scope) (out [
 		}
 	}
 	return out, nil
+}
+
+// using lists the mailboxes of each agent.
+func (s *Server) using(tx store.Tx) (map[string][]mail.Address, error) {
+	all, err := s.o.Registry.Mailboxes(tx)
+	out := map[string][]mail.Address{}
+	for _, m := range all {
+		for _, agent := range m.Agents {
+			out[agent] = append(out[agent], m.Address)
+		}
+	}
+	return out, err
 }
 
 func (s *Server) offersOfAdmin(tx store.Tx, a Admin, add func(Offer, []registry.Scope)) error {

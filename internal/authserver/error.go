@@ -26,6 +26,7 @@ const (
 	InvalidRedirect         = "invalid_redirect_uri"
 	InvalidMetadata         = "invalid_client_metadata" // RFC 7591
 	TemporarilyUnavailable  = "temporarily_unavailable"
+	ServerError             = "server_error"
 )
 
 // Error implements error.

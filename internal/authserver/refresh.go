@@ -56,9 +56,20 @@ func (s *Server) turn(tx store.Tx, c Client, q TokenRequest) (g registry.Grant, 
 	if !g.EndedAt.IsZero() || !s.ruled(g, r) {
 		return g, r, false, bad
 	}
+	if err := s.o.Registry.StillGrants(tx, g); err != nil {
+		return g, r, false, err
+	}
 	used := r
 	used.Used = true
 	return g, r, false, put(tx, refreshAt(q.Refresh), used)
+}
+
+// within reports whether some mailboxes are among those of a rule; nil is all.
+func within(some, allowed []mail.Address) bool {
+	if allowed == nil || some == nil {
+		return allowed == nil
+	}
+	return !slices.ContainsFunc(some, func(a mail.Address) bool { return !slices.Contains(allowed, a) })
 }
 
 // ruled reports whether the configuration still lets the person grant this.
@@ -68,6 +79,6 @@ func (s *Server) ruled(g registry.Grant, r refresh) bool {
 	}
 	return slices.ContainsFunc(s.o.Rules, func(rule Rule) bool {
 		return rule.names(r.Person, r.Roles) && slices.Contains(rule.Agents, g.Owner) &&
-			len(both(g.Scopes, rule.Scopes)) == len(g.Scopes)
+			len(both(g.Scopes, rule.Scopes)) == len(g.Scopes) && within(g.Mailboxes, rule.Mailboxes)
 	})
 }

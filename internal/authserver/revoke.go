@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
 )
 
 // Revoke ends the grant of a token that belongs to the client (RFC 7009): of a refresh token
@@ -84,33 +86,55 @@ func (s *Server) Introspect(ctx context.Context, p Proof, secret string) (out In
 }
 
 // Sweep forgets what cannot be used any more: codes, refresh tokens, forms and assertions whose
-// time is over. It looks at limit records of each, from anywhere on: their keys are hashes, so
-// all of them come up in time.
+// time is over. It looks at limit records of each, from anywhere on and around: their keys are
+// hashes, so all of them come up in time.
 func (s *Server) Sweep(tx store.Tx, limit int) error {
 	now, from := tx.Now(), random()
 	for _, prefix := range []string{codeKey, refreshKey, usedKey} {
 		var over []string
-		seen, r := 0, store.Prefix(prefix)
-		r.From += hex.EncodeToString(from[:])
-		err := space.Scan(tx, r, func(key string, b []byte) error {
-			if until(prefix, b).Before(now) {
-				over = append(over, key)
+		seen, all := 0, store.Prefix(prefix)
+		middle := all.From + hex.EncodeToString(from[:])
+		for _, r := range []store.Range{{From: middle, To: all.To}, {From: all.From, To: middle}} {
+			err := space.Scan(tx, r, func(key string, b []byte) error {
+				if seen == limit {
+					return store.Stop
+				}
+				if seen++; until(prefix, b).Before(now) {
+					over = append(over, key)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
 			}
-			if seen++; seen == limit {
-				return store.Stop
-			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
 		for _, key := range over {
+			if err := s.lapse(tx, prefix, key); err != nil {
+				return err
+			}
 			if err := space.Delete(tx, key); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// lapse ends the grant of a refresh token that is over and was not used: it is the newest of
+// its family, so the client has done nothing for as long as it lasts.
+func (s *Server) lapse(tx store.Tx, prefix, key string) error {
+	var r refresh
+	if prefix != refreshKey {
+		return nil
+	}
+	if _, err := read(tx, key, &r); err != nil || r.Used {
+		return err
+	}
+	err := s.o.Registry.EndGrantAs(tx, r.Grant, "unused")
+	if errors.Is(err, mail.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // until is the time from which a record is not needed.

@@ -88,6 +88,27 @@ func (a *Authenticator) ByToken(ctx context.Context, token string, from Origin) 
 	})
 }
 
+// Peek returns the principal of an API key, or of a token for a resource, and notes nothing: the
+// operation that the credential is for authenticates it itself.
+func (a *Authenticator) Peek(ctx context.Context, secret, resource string) (p Principal, err error) {
+	by := func(tx store.Tx) (Principal, error) { return a.registry.ByKey(tx, secret) }
+	if a.tokens != nil && !strings.HasPrefix(secret, secretPrefix) {
+		t, err := a.tokens.Verify(ctx, secret)
+		if err != nil || t.Shape == ShapeGranted && t.Audience != resource {
+			return Principal{}, errors.Join(ErrCredentials, err)
+		}
+		by = func(tx store.Tx) (Principal, error) { return a.registry.ByToken(tx, t) }
+	}
+	err = a.db.View(ctx, func(tx store.Tx) error {
+		p, err = by(tx)
+		return err
+	})
+	if err != nil {
+		return Principal{}, err
+	}
+	return p, nil
+}
+
 // TakesTokens reports whether there is an issuer whose tokens ByToken accepts.
 func (a *Authenticator) TakesTokens() bool { return a.tokens != nil }
 

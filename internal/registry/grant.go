@@ -212,7 +212,7 @@ func (r *Registry) ofGrant(tx store.Tx, t Token) (Principal, error) {
 		t.Audience != g.Resource || t.decidesAndSends() {
 		return Principal{}, ErrCredentials
 	}
-	if err := r.stillGrants(tx, g); err != nil {
+	if err := r.StillGrants(tx, g); err != nil {
 		return Principal{}, err
 	}
 	p, err := r.holder(tx, g.Kind, g.Owner, g.Mailboxes, Credential{CredentialGrant, g.ID})
@@ -225,10 +225,10 @@ func (r *Registry) ofGrant(tx store.Tx, t Token) (Principal, error) {
 	return p, nil
 }
 
-// stillGrants reports ErrCredentials when the one who granted could not do so now: a
+// StillGrants reports ErrCredentials when the one who granted could not do so now: a
 // person who became an approver grants no agent's rights any more, and an approver's
 // grant is worth what the binding is.
-func (r *Registry) stillGrants(tx store.Tx, g Grant) error {
+func (r *Registry) StillGrants(tx store.Tx, g Grant) error {
 	if g.Kind == KindApprover {
 		b, ok, err := get[Binding](tx, bindingKey+g.Binding)
 		if err == nil && (!ok || !b.EndedAt.IsZero() || len(both(g.Scopes, b.Scopes)) != len(g.Scopes)) {
