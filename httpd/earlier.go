@@ -91,16 +91,21 @@ func (s *Server) warnThread(tx store.Tx, self inbox.Item, thread bool, w *messag
 	if self.Mail.Direction != mail.Outgoing {
 		return nil
 	}
-	answered, err := s.o.Inbox.Bearers(tx, self.Mail.Mailbox, self.Mail.Header.InReplyTo)
-	if err != nil {
-		return err
-	}
-	for _, i := range answered {
-		if i.Mail == nil || i.ID >= self.ID {
-			continue
-		}
-		if err := s.warnAnswer(tx, self.Mail, i, w); err != nil {
+	// A program threads by either field, so each mail that one of them names is answered.
+	names := append([]string{self.Mail.Header.InReplyTo}, self.Mail.Header.References...)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		answered, err := s.o.Inbox.Bearers(tx, self.Mail.Mailbox, name)
+		if err != nil {
 			return err
+		}
+		for _, i := range answered {
+			if i.Mail == nil || i.ID >= self.ID {
+				continue
+			}
+			if err := s.warnAnswer(tx, self.Mail, i, w); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -177,7 +177,7 @@ func (s *Server) strays(tx store.Tx, m *mail.Mail) (out []mail.Address, _ error)
 }
 
 func straysText(m *mail.Mail, strays []mail.Address) string {
-	return fmt.Sprintf("answers to this mail go to %s, which no earlier mail of the thread names, and it is from %s",
+	return fmt.Sprintf("answers to this mail go to %s, to whom nothing of the thread was sent yet, and it is from %s",
 		strings.Join(addresses(strays), ", "), orNobody(m.Header.From))
 }
 

@@ -28,10 +28,11 @@ type Globals struct {
 
 // globalsHelp is what the help says of the globals.
 var globalsHelp = kong.Vars{
-	"query":    "Words, \"phrases\", from: to: subject: has:attachment before: after: and -word.",
-	"data":     "Data directory of the daemon.",
-	"url":      "Base URL of a daemon elsewhere, instead of the local socket.",
-	"key_file": "File with the API key to act with; an approver's key decides.",
+	"query":          "Words, \"phrases\", from: to: subject: has:attachment before: after: and -word.",
+	"data":           "Data directory of the daemon.",
+	"client_methods": "none,client_secret_basic,client_secret_post,private_key_jwt",
+	"url":            "Base URL of a daemon elsewhere, instead of the local socket.",
+	"key_file":       "File with the API key to act with; an approver's key decides.",
 }
 
 // commands is the whole command line.

@@ -21,8 +21,8 @@ type clientCmd struct {
 
 type clientAddCmd struct {
 	Name     string   `arg:"" help:"What people are shown."`
-	Redirect []string `help:"Redirect URI, exactly as the client sends it; the port of loopback is free." placeholder:"URI"`
-	Method   string   `help:"How it proves itself: ${enum}." default:"none" enum:"none,client_secret_basic,client_secret_post,private_key_jwt"`
+	Redirect []string `help:"Redirect URI as the client sends it; a loopback port is free." placeholder:"URI"`
+	Method   string   `help:"How it proves itself: ${enum}." default:"none" enum:"${client_methods}"`
 	JWKS     string   `name:"jwks" help:"File with its public keys, a JWK set." type:"path" placeholder:"FILE" xor:"keys"`
 	JWKSURI  string   `name:"jwks-uri" help:"Where its public keys are." placeholder:"URL" xor:"keys"`
 	Agent    string   `help:"It acts for itself, as this agent, and nobody consents." placeholder:"NAME"`

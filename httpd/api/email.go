@@ -92,7 +92,7 @@ type Email struct {
 	Bcc           []string          `json:"bcc,omitempty"`
 	ReplyTo       []string          `json:"reply_to,omitempty" doc:"where answers go instead of to the sender"`
 	Elsewhere     bool              `json:"reply_to_elsewhere,omitempty" doc:"another organisation than the sender's"`
-	OtherReply    bool              `json:"reply_to_other,omitempty" doc:"not the sender, nor named in the thread before"`
+	OtherReply    bool              `json:"reply_to_other,omitempty" doc:"neither the sender nor written to in the thread"`
 	MessageID     string            `json:"message_id,omitempty" untrusted:"1"`
 	InReplyTo     string            `json:"in_reply_to,omitempty" doc:"Message-ID of what it answers" untrusted:"1"`
 	Text          string            `json:"text" untrusted:"1"`

@@ -56,20 +56,25 @@ func (b *Inbox) NoAnswer(tx store.Tx, box mail.Address, messageID string) (why s
 	return why, nil
 }
 
-// Unnamed returns those of a list of addresses that no mail of a thread older than before
-// names. It asks the newest 200 of them: whom an older one names, it does not know.
+// Unnamed returns those of a list of addresses to which the mailbox has sent no mail of a
+// thread older than before. What strangers write names nobody: one could bring an address
+// in to which another's mail then has answers sent. It asks the newest 200 of them.
 func (b *Inbox) Unnamed(
 	tx store.Tx, box mail.Address, thread, before mail.ID, list []mail.Address,
 ) ([]mail.Address, error) {
 	left := slices.Clone(list)
 	ids, err := newest(tx, threadKey(threadPrefix, box, thread), before, maxNaming)
-	for _, id := range ids {
-		if err != nil || len(left) == 0 {
-			break
+	if err != nil {
+		return nil, err
+	}
+	items, err := b.items(tx, box, ids)
+	for _, i := range items {
+		if i.Mail == nil || i.Mail.Direction != mail.Outgoing || i.Mail.State != mail.Sent {
+			continue
 		}
-		var r record
-		r, _, err = get(tx, box, id)
-		left = slices.DeleteFunc(left, func(a mail.Address) bool { return r.names(a.String()) })
+		left = slices.DeleteFunc(left, func(a mail.Address) bool {
+			return slices.ContainsFunc(i.Mail.Envelope.Rcpts, func(r mail.Rcpt) bool { return r.Addr.Key() == a.Key() })
+		})
 	}
 	return left, err
 }

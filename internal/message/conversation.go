@@ -12,7 +12,6 @@ import (
 // to, and who or what wrote it.
 const (
 	maxReplyTo = 20  // addresses
-	maxAuto    = 64  // octets
 	maxListID  = 255 // octets (RFC 2919, section 2)
 )
 
@@ -39,14 +38,17 @@ func looseIDs(v string) (out []string, all bool) {
 	return out, all
 }
 
-// autoSubmitted returns the keyword of Auto-Submitted (RFC 3834, section 5). A
-// value that is no keyword says that no person wrote the mail, all the same.
+// autoWords are the registered keywords of Auto-Submitted (RFC 3834, RFC 5436), and "no".
+var autoWords = []string{"no", "auto-generated", "auto-replied", "auto-notified"}
+
+// autoSubmitted returns the keyword of Auto-Submitted (RFC 3834, section 5). A value that is
+// none says that no person wrote the mail, all the same; its words are a stranger's.
 func autoSubmitted(values []string) string {
 	auto := ""
 	for _, v := range values {
 		word, _, _ := strings.Cut(withoutComments(v), ";")
 		word = strings.ToLower(strings.TrimSpace(word))
-		if !isToken(word) || len(word) > maxAuto {
+		if !slices.Contains(autoWords, word) {
 			word = "auto-generated"
 		}
 		if auto == "" || auto == "no" {

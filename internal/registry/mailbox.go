@@ -11,6 +11,9 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
+// MinTTL is how long a mail waits for a decision at least: somebody must be able to make one.
+const MinTTL = 5 * time.Minute
+
 // MaxTTL is how long a mail may wait for a decision.
 const MaxTTL = 90 * 24 * time.Hour
 
@@ -262,6 +265,13 @@ func (r *Registry) mayPatch(p Principal, before, after Mailbox) error {
 	}
 	if r.Hold(after) > r.Hold(before) && !loosen(before.Address)(p) {
 		return errLoosen("a longer hold")
+	}
+	if r.Hold(after) < r.Hold(before) && !either(configure, loosen(before.Address))(p) {
+		// What expires of incoming mail is lost, so this is no tightening that an agent may do.
+		return in(ErrForbidden, "a shorter hold is set by an admin")
+	}
+	if after.TTL > 0 && after.TTL < MinTTL {
+		return in(ErrInvalid, "a hold lasts at least %d minutes", MinTTL/time.Minute)
 	}
 	return r.mayKeep(p, before, after)
 }

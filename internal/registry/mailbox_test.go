@@ -134,7 +134,8 @@ func TestHoldsHaveALength(t *testing.T) {
 		hold time.Duration
 		want error
 	}{
-		{0, 7 * day, nil}, {time.Minute, time.Minute, nil}, {90 * day, 90 * day, nil},
+		{0, 7 * day, nil}, {registry.MinTTL, registry.MinTTL, nil}, {90 * day, 90 * day, nil},
+		{registry.MinTTL - 1, 7 * day, registry.ErrInvalid},
 		{-1, 7 * day, registry.ErrInvalid}, {90*day + 1, 7 * day, registry.ErrInvalid},
 	} {
 		h := open(t)

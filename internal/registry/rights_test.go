@@ -216,7 +216,7 @@ func policyOperations() []operation {
 			patch(registry.MailboxPatch{Oversight: &watch})},
 		{"lengthen the hold", "ABD", "mailbox.set", true, nil,
 			patch(registry.MailboxPatch{TTL: ptr(8 * 24 * time.Hour)})},
-		{"shorten the hold", "OKABMSD", "mailbox.set", true, nil,
+		{"shorten the hold", "ABMSD", "mailbox.set", true, nil,
 			patch(registry.MailboxPatch{TTL: ptr(time.Hour)})},
 		{"loosen the mode by one", "ABD", "mode.loosen", true, nil, mode(mail.Monitored)},
 		{"loosen the mode from read_only", "ABD", "mode.loosen", true,

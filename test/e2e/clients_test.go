@@ -143,7 +143,8 @@ func TestTheSettingsOfEachMCPClientAreThoseOfItsPage(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	if want := []string{"claude", "copilot-studio", "cursor", "foundry", "inspector", "vscode"}; !slices.Equal(names, want) {
+	want := []string{"claude", "copilot-studio", "cursor", "foundry", "inspector", "vscode"}
+	if !slices.Equal(names, want) {
 		t.Errorf("clients: %v", names)
 	}
 	// Each HTTP setting reaches the tools.
