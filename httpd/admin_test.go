@@ -40,10 +40,10 @@ func TestAPatchIsDoneInWholeOrNotAtAll(t *testing.T) {
 		})
 	}
 	m := into[api.Mailbox](h, h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot,
-		`{"display_name":"X","oversight_mode":"monitored","oversight_address":"max@a.example","hold_seconds":60,`+
+		`{"display_name":"X","oversight_mode":"monitored","oversight_address":"max@a.example","hold_seconds":600,`+
 			`"add_agents":["other"]}`))
 	if m.DisplayName != "X" || m.OversightMode != "monitored" || m.OversightAddress != "max@a.example" ||
-		m.HoldSeconds != 60 || len(m.Agents) != 2 {
+		m.HoldSeconds != 600 || len(m.Agents) != 2 {
 		t.Errorf("got %+v", m)
 	}
 	for _, ref := range []string{"hmac", "none", "plain"} {

@@ -104,11 +104,17 @@ func TestAnswersToAnotherAddressThanTheSendersAreWarnedOf(t *testing.T) {
 		t.Errorf("again: %q", again.Warnings)
 	}
 	_, r, v = one("c@b.example", "mallory@b.example", "In-Reply-To: <b@b.example>", "Subject: another")
-	warned("whom an earlier answer names", r, v, "")
+	warned("whom an answer names that was not sent", r, v, "mallory@b.example")
 	_, r, v = one("d@b.example", "dan@b.example", "Cc: dan@b.example", "Subject: third")
 	warned("whom the mail itself names", r, v, "dan@b.example")
 	_, r, v = one("e@b.example", "dan@b.example, ada@b.example", "In-Reply-To: <d@b.example>", "Subject: third")
-	warned("whom an earlier mail named", r, v, "")
+	warned("whom a stranger's earlier mail named", r, v, "dan@b.example")
+	// What went there makes it somebody of the thread.
+	h.want(200, "approver", "POST", "/v1/oversight/decide",
+		`{"email_id":"`+r.ID+`","action":"approve","digest":"`+r.Digest+`"}`)
+	h.deliver()
+	_, r, v = one("f@b.example", "dan@b.example, ada@b.example", "In-Reply-To: <e@b.example>", "Subject: third")
+	warned("to whom the mailbox has written", r, v, "")
 	e := into[api.Email](h, h.want(200, "reader", "GET", emailsOf+"/"+string(m.ID), ""))
 	if !e.OtherReply || e.Elsewhere {
 		t.Errorf("read: %+v", e)
