@@ -164,7 +164,11 @@ func (s *scene) fresh(r toolResult) {
 	if len(r.Content) == 0 {
 		s.Fatal("the answer has no text")
 	}
-	if m := nonceOf.FindStringSubmatch(r.Content[len(r.Content)-1].Text); m != nil {
+	for _, block := range r.Content { // a link to the mail may stand behind it
+		m := nonceOf.FindStringSubmatch(block.Text)
+		if m == nil {
+			continue
+		}
 		if s.nonce = m[1]; s.nonces[s.nonce] {
 			s.Errorf("the nonce %s comes twice", s.nonce)
 		}
