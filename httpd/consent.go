@@ -161,15 +161,22 @@ func hostsOf(req *authserver.Request) []string {
 	return []string{u.Hostname()}
 }
 
-// consent takes the form of the consent page.
-func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
+// posted reads a form of our pages and the authorization request that it carries on, and
+// answers what is not good.
+func (s *Server) posted(w http.ResponseWriter, r *http.Request) (url.Values, *authserver.Request, bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	q, err := form(r)
 	if err != nil {
 		s.show(w, http.StatusBadRequest, "problem", consentPage{Problem: "the form is malformed"}, "")
-		return
+		return nil, nil, false
 	}
 	req, ok := s.begin(w, r, q.Get("query"))
+	return q, req, ok
+}
+
+// consent takes the form of the consent page.
+func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
+	q, req, ok := s.posted(w, r)
 	if !ok {
 		return
 	}
@@ -203,13 +210,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 
 // loginByKey signs in whoever holds an admin's API key.
 func (s *Server) loginByKey(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	q, err := form(r)
-	if err != nil {
-		s.show(w, http.StatusBadRequest, "problem", consentPage{Problem: "the form is malformed"}, "")
-		return
-	}
-	req, ok := s.begin(w, r, q.Get("query"))
+	q, req, ok := s.posted(w, r)
 	if !ok {
 		return
 	}

@@ -268,12 +268,16 @@ func proof(r *http.Request, q url.Values) (p authserver.Proof, err error) {
 	return p, nil
 }
 
-func (s *Server) oauthToken(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, err := form(r)
-	if err != nil {
-		return nil, err
+// clientForm reads the form of a client, with its proof.
+func clientForm(r *http.Request) (q url.Values, p authserver.Proof, err error) {
+	if q, err = form(r); err == nil {
+		p, err = proof(r, q)
 	}
-	p, err := proof(r, q)
+	return q, p, err
+}
+
+func (s *Server) oauthToken(_ http.ResponseWriter, r *http.Request) (any, error) {
+	q, p, err := clientForm(r)
 	if err != nil {
 		return nil, err
 	}
@@ -283,11 +287,7 @@ func (s *Server) oauthToken(_ http.ResponseWriter, r *http.Request) (any, error)
 }
 
 func (s *Server) oauthRevoke(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, err := form(r)
-	if err != nil {
-		return nil, err
-	}
-	p, err := proof(r, q)
+	q, p, err := clientForm(r)
 	if err != nil {
 		return nil, err
 	}
@@ -295,11 +295,7 @@ func (s *Server) oauthRevoke(_ http.ResponseWriter, r *http.Request) (any, error
 }
 
 func (s *Server) oauthIntrospect(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, err := form(r)
-	if err != nil {
-		return nil, err
-	}
-	p, err := proof(r, q)
+	q, p, err := clientForm(r)
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,9 @@ type declaration struct {
 	important   bool
 }
 
-// parseDeclarations reads a style as browsers do, which leave out what they do
-// not understand: escapes are undone, and a semicolon in quotes or parentheses
-// ends nothing.
+// parseDeclarations reads a style: escapes are undone, and a semicolon in quotes or
+// parentheses ends nothing. Values are not judged here: a browser leaves out one that it
+// does not understand, and this does not.
 func parseDeclarations(css string) []declaration {
 	css = withoutCSSComments(css)
 	var out []declaration
