@@ -54,6 +54,21 @@ var (
 	}
 )
 
+// statusCode is the word of a refusal of this door's own: that of the kind with this
+// status, but for what HTTP alone knows. docs/errors.md lists them.
+var statusCode = map[int]string{
+	http.StatusBadRequest:            mail.ErrInvalid.String(),
+	http.StatusUnauthorized:          mail.ErrUnauthorised.String(),
+	http.StatusForbidden:             mail.ErrForbidden.String(),
+	http.StatusNotFound:              mail.ErrNotFound.String(),
+	http.StatusMethodNotAllowed:      "method_not_allowed",
+	http.StatusConflict:              mail.ErrConflict.String(),
+	http.StatusRequestEntityTooLarge: mail.ErrTooLarge.String(),
+	http.StatusUnsupportedMediaType:  "media_type",
+	http.StatusTooManyRequests:       mail.ErrRateLimited.String(),
+	http.StatusServiceUnavailable:    mail.ErrUnavailable.String(),
+}
+
 // statusOf returns the status of e.
 func statusOf(e *mail.Error) int {
 	if s, ok := reasonStatus[e.Reason]; ok {

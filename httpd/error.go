@@ -28,10 +28,19 @@ type refusal struct {
 	hint   string
 	limit  mail.Limit    // that was reached, "" for none
 	after  time.Duration // when to try again; 0: the usual time, or none
+	scope  bool          // the credential lacks a scope
 	scopes []string      // with which it would not be refused, those of the credential included
 }
 
 func (e *refusal) Error() string { return e.text }
+
+// code is the word of a refusal; its status says which, and whether it is for want of a scope.
+func (e *refusal) code() string {
+	if e.scope {
+		return string(mail.ReasonScope)
+	}
+	return statusCode[e.status]
+}
 
 func refuse(status int, format string, args ...any) error {
 	return &refusal{status: status, text: fmt.Sprintf(format, args...)}
@@ -76,18 +85,20 @@ func translate(err error) (int, api.Error) {
 	var kind mail.Kind
 	switch {
 	case errors.As(err, &own):
-		return own.status, api.Error{Message: own.text, Hint: own.hint}
+		return own.status, api.Error{Message: own.text, Code: own.code(), Hint: own.hint}
 	case errors.As(err, &e) && e.Kind != mail.ErrInternal:
-		return statusOf(e), api.Error{Message: e.Public}
+		return statusOf(e), api.Error{Message: e.Public, Code: e.Word()}
 	case errors.As(err, &kind) && kindText[kind] != "":
-		return kindStatus[kind], api.Error{Message: kindText[kind]}
+		return kindStatus[kind], api.Error{Message: kindText[kind], Code: kind.String()}
 	case errors.Is(err, store.ErrNotFound):
-		return http.StatusNotFound, api.Error{Message: "not found"}
+		return http.StatusNotFound, api.Error{Message: "not found", Code: mail.ErrNotFound.String()}
 	case errors.Is(err, store.ErrAborted), errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return http.StatusServiceUnavailable, api.Error{Message: "cannot do that now; try again later"}
+		return http.StatusServiceUnavailable, api.Error{Message: "cannot do that now; try again later",
+			Code: mail.ErrUnavailable.String()}
 	}
-	return http.StatusInternalServerError, api.Error{Message: "internal error", Ref: rand.Text()[:10]}
+	return http.StatusInternalServerError, api.Error{Message: "internal error", Code: mail.ErrInternal.String(),
+		Ref: rand.Text()[:10]}
 }
 
 // fail answers with an error. Its cause goes to the log alone.

@@ -264,7 +264,11 @@ func (h *fixture) serve(as string, r *http.Request) reply {
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	return reply{w.Code, w.Header(), w.Body.String()}
+	got := reply{w.Code, w.Header(), w.Body.String()}
+	if fault := faultOfRefusal(r.URL.Path, got); fault != "" {
+		h.t.Errorf("%s %s: %d %s: %s", r.Method, r.URL.Path, got.status, got.body, fault)
+	}
+	return got
 }
 
 // want makes a request that must answer with a status.

@@ -178,7 +178,7 @@ func (s *Server) permit(ctx context.Context, op *api.Operation, c caller) error 
 		s.o.Gate.NoteRefusal(ctx, c.Principal, audit.Record{Kind: audit.AuthFail,
 			Facts: map[string]string{"door": c.door, "need": need, "route": op.Route()}})
 	}
-	return &refusal{status: http.StatusForbidden, text: "this needs a credential with the scope " + need,
+	return &refusal{status: http.StatusForbidden, text: "this needs a credential with the scope " + need, scope: true,
 		scopes: stepUp(c.Principal, op)}
 }
 
@@ -219,10 +219,10 @@ func jsonErrors(mux *http.ServeMux) http.Handler {
 		if allow := header.Header().Get("Allow"); allow != "" {
 			w.Header().Set("Allow", allow)
 			writeJSON(w, http.StatusMethodNotAllowed,
-				api.Error{Message: "method not allowed", Hint: "allowed: " + allow})
+				api.Error{Message: "method not allowed", Code: statusCode[http.StatusMethodNotAllowed], Hint: "allowed: " + allow})
 			return
 		}
-		writeJSON(w, http.StatusNotFound, api.Error{Message: "no such endpoint"})
+		writeJSON(w, http.StatusNotFound, api.Error{Message: "no such endpoint", Code: mail.ErrNotFound.String()})
 	})
 }
 
@@ -237,7 +237,7 @@ func (h headerOnly) Write(p []byte) (int, error) { return len(p), nil }
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	b, err := json.Marshal(body)
 	if err != nil { // our types always marshal; a client that gets this is owed an answer still
-		status, b = http.StatusInternalServerError, []byte(`{"error":"internal error"}`)
+		status, b = http.StatusInternalServerError, []byte(`{"error":"internal error","code":"internal"}`)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

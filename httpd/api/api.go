@@ -4,7 +4,7 @@
 //
 // Three things hold everywhere. The id of a mailbox is its address. A list that
 // has more carries a cursor, which the next request hands back. An error is
-// {"error": "text"}, with a hint when there is something to do about it, and
+// {"error": "text", "code": "word"}, with a hint when there is something to do about it, and
 // reaches the caller as an [Error].
 //
 //	c := api.New("https://mail.example.com", os.Getenv("MULTIMAIL_API_KEY"))
@@ -53,6 +53,7 @@ const (
 type Error struct {
 	Status     int           `json:"-"` // of HTTP
 	Message    string        `json:"error"`
+	Code       string        `json:"code,omitempty" doc:"what it is, in one word that stays: docs/errors.md lists them"`
 	Hint       string        `json:"hint,omitempty" doc:"what to do about it"`
 	Ref        string        `json:"ref,omitempty" doc:"finds the cause in the server's log"`
 	RetryAfter time.Duration `json:"-"` // zero: the server named no time
