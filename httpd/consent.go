@@ -70,10 +70,6 @@ func (s *Server) show(w http.ResponseWriter, status int, name string, p consentP
 // authorize is the authorization endpoint. It changes nothing: a page that is loaded ahead
 // grants nothing.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
-	if wait := s.oauthTurn(r); wait > 0 {
-		s.fail(w, r, tooFast(mail.LimitOAuth, wait, "too many requests from your address"))
-		return
-	}
 	req, ok := s.begin(w, r, r.URL.RawQuery)
 	if !ok {
 		return
@@ -89,11 +85,20 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// begin reads the authorization request of a query, and answers one that is not good.
+// begin reads the authorization request of a query, and answers one that is not good. A
+// stranger's query can make this server fetch a document, so each takes a turn of its source.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, query string) (*authserver.Request, bool) {
+	if wait := s.oauthTurn(r); wait > 0 {
+		s.fail(w, r, tooFast(mail.LimitOAuth, wait, "too many requests from your address"))
+		return nil, false
+	}
 	q, err := url.ParseQuery(query)
 	if err != nil || len(query) > maxForm {
 		s.show(w, http.StatusBadRequest, "problem", consentPage{Problem: "the request is malformed"}, "")
+		return nil, false
+	}
+	if err := s.clientTurn(r, q.Get("client_id")); err != nil {
+		s.fail(w, r, err)
 		return nil, false
 	}
 	req, err := s.o.OAuth.Server.Begin(r.Context(), q)

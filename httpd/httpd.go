@@ -142,6 +142,7 @@ type Server struct {
 
 	oauthRate  *throttle.Rate // of requests of OAuth, by source
 	clientRate *throttle.Rate // of clients that register themselves, by source
+	byClient   *throttle.Rate // of requests of OAuth, by the client that they name
 	base       atomic.Value   // string: how this server is addressed, "" or nil where it does not know
 	waiters    shares
 	finders    shares        // who searches
@@ -192,7 +193,7 @@ func New(o Options) (*Server, error) {
 		lookups: throttle.NewRate(verifyPerMinute, o.Now), fetches: throttle.NewRate(filesPerMinute, o.Now),
 		waiters: shares{each: maxWaiters, full: errWaiters}, finders: shares{each: 1, full: errSearching},
 		tickets: newTickets(), oauthRate: throttle.NewRate(oauthPerMinute, o.Now),
-		clientRate: throttle.NewRate(clientsPerMinute, o.Now),
-		closing:    make(chan struct{}), slots: newSlots()}
+		clientRate: throttle.NewRate(clientsPerMinute, o.Now), byClient: throttle.NewRate(oauthPerClient, o.Now),
+		closing: make(chan struct{}), slots: newSlots()}
 	return s, s.mount(api.Operations, s.bindings())
 }

@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/multimail/multimail/internal/authserver"
-	"github.com/multimail/multimail/internal/store"
 )
 
 // serveMCP hands a request to the handler of MCP. Its body stays in memory until
@@ -92,19 +91,20 @@ func (b *mcpBody) refuse() {
 	b.s.fail(b.w, b.r, errInFlight)
 }
 
-// owner is who sends the body, "" if that is not known.
+// owner is who sends the body, by a key or a token, "" if that is not known. The handler
+// refuses a credential that is not good, and notes it.
 func (b *mcpBody) owner() (id string) {
 	secret, err := presented(b.r.Header)
 	if err != nil || secret == "" {
 		return ""
 	}
-	err = b.s.o.Store.View(b.r.Context(), func(tx store.Tx) error {
-		p, err := b.s.o.Registry.ByKey(tx, secret)
-		id = p.ID()
-		return err
-	})
+	resource := ""
+	if b.s.o.OAuth != nil {
+		resource = b.s.o.OAuth.Origin + authserver.ResourceMCP
+	}
+	p, err := b.s.o.Auth.Peek(b.r.Context(), secret, resource)
 	if err != nil {
 		return ""
 	}
-	return id
+	return p.ID()
 }

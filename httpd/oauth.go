@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,7 @@ const (
 	maxForm          = 64 << 10 // octets of a body
 	oauthPerMinute   = 120      // requests from one source
 	clientsPerMinute = 10       // registrations from one source
+	oauthPerClient   = 600      // requests that name one client
 )
 
 // firstScopes are what a client should ask for that has no token yet.
@@ -106,6 +108,8 @@ func (s *Server) serverMetadata() any {
 		"grant_types_supported": authserver.GrantTypes, "code_challenge_methods_supported": []string{"S256"},
 		"token_endpoint_auth_methods_supported":            authserver.Methods,
 		"token_endpoint_auth_signing_alg_values_supported": authserver.SigningAlgorithms,
+		"revocation_endpoint_auth_methods_supported":       authserver.Methods,
+		"introspection_endpoint_auth_methods_supported":    authserver.Methods[1:],
 		"authorization_response_iss_parameter_supported":   true,
 		"client_id_metadata_document_supported":            o.Server.TakesDocuments(),
 	}
@@ -212,8 +216,28 @@ func (s *Server) oauthAnswer(
 		}
 		writeJSON(w, status, map[string]string{"error": refused.Code, "error_description": refused.Description})
 	default:
-		s.fail(w, r, err)
+		s.oauthFail(w, r, err)
 	}
+}
+
+// oauthFail answers what is no refusal of OAuth, such as a store that takes nothing, in its
+// form too: libraries read no other. Nothing was used up, so the client may try again.
+func (s *Server) oauthFail(w http.ResponseWriter, r *http.Request, err error) {
+	status, body, after := s.explain(r.Method, r.Pattern, err)
+	if after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(after))
+	}
+	code := authserver.ServerError
+	switch {
+	case status == http.StatusTooManyRequests:
+		leave(w, r)
+		code = authserver.TemporarilyUnavailable
+	case status == http.StatusServiceUnavailable || status == http.StatusInsufficientStorage:
+		code = authserver.TemporarilyUnavailable
+	case status < http.StatusInternalServerError:
+		code = authserver.InvalidRequest
+	}
+	writeJSON(w, status, map[string]string{"error": code, "error_description": body.Message})
 }
 
 // oauthTurn takes a request of a source; a positive wait refuses it.
@@ -268,16 +292,31 @@ func proof(r *http.Request, q url.Values) (p authserver.Proof, err error) {
 	return p, nil
 }
 
-// clientForm reads the form of a client, with its proof.
-func clientForm(r *http.Request) (q url.Values, p authserver.Proof, err error) {
+// clientForm reads the form of a client, with its proof, within what one client may ask for
+// from all sources together.
+func (s *Server) clientForm(r *http.Request) (q url.Values, p authserver.Proof, err error) {
 	if q, err = form(r); err == nil {
 		p, err = proof(r, q)
+	}
+	if err == nil {
+		err = s.clientTurn(r, p.ID)
 	}
 	return q, p, err
 }
 
+// clientTurn takes a request that names a client.
+func (s *Server) clientTurn(r *http.Request, id string) error {
+	if _, limited := throttle.Source(remote(r)); !limited || id == "" {
+		return nil
+	}
+	if wait := s.byClient.Take(id); wait > 0 {
+		return tooFast(mail.LimitOAuthClient, wait, "too many requests of this client")
+	}
+	return nil
+}
+
 func (s *Server) oauthToken(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, p, err := clientForm(r)
+	q, p, err := s.clientForm(r)
 	if err != nil {
 		return nil, err
 	}
@@ -287,7 +326,7 @@ func (s *Server) oauthToken(_ http.ResponseWriter, r *http.Request) (any, error)
 }
 
 func (s *Server) oauthRevoke(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, p, err := clientForm(r)
+	q, p, err := s.clientForm(r)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +334,7 @@ func (s *Server) oauthRevoke(_ http.ResponseWriter, r *http.Request) (any, error
 }
 
 func (s *Server) oauthIntrospect(_ http.ResponseWriter, r *http.Request) (any, error) {
-	q, p, err := clientForm(r)
+	q, p, err := s.clientForm(r)
 	if err != nil {
 		return nil, err
 	}

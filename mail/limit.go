@@ -65,6 +65,7 @@ const (
 	LimitVerifyRate       Limit = "verifications_per_key"
 	LimitFileRate         Limit = "files_per_source"
 	LimitOAuth            Limit = "oauth_requests_per_source"
+	LimitOAuthClient      Limit = "oauth_requests_per_client"
 
 	// httpd: of one request and one draft.
 	LimitBodySize         Limit = "http_body"
