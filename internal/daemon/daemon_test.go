@@ -233,7 +233,8 @@ func TestTheDevModeKeepsItsCredentials(t *testing.T) {
 			if err != nil || !found {
 				t.Errorf("dev.json: %v, %v", found, err)
 			}
-			if i > 0 && (info.Password != before.Password || info.AgentKey != before.AgentKey) {
+			if i > 0 && (info.Password != before.Password || info.AgentKey != before.AgentKey ||
+				info.AdminKey != before.AdminKey) {
 				t.Error("a restart changed the credentials")
 			}
 			before = info
@@ -241,7 +242,11 @@ func TestTheDevModeKeepsItsCredentials(t *testing.T) {
 			if err == nil && who.Kind != "agent" {
 				t.Errorf("the key is one of %+v", who)
 			}
-			return err
+			admin, adminErr := api.Call(ctx, api.New(info.HTTP, info.AdminKey), api.Whoami, api.None{})
+			if adminErr == nil && admin.Kind != "admin" {
+				t.Errorf("the admin's key is one of %+v", admin)
+			}
+			return errors.Join(err, adminErr)
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -26,6 +26,7 @@ const (
 	devOperator  = "Example"
 	devDomain    = "example.test"
 	devAgent     = "demo"
+	devAdmin     = "dev-admin"
 	devMailbox   = "agent@example.test"
 	devOversight = "oversight@example.test"
 )
@@ -45,6 +46,7 @@ type DevInfo struct {
 	Username    string `json:"username"`
 	Password    string `json:"password"`
 	AgentKey    string `json:"agent_key"`
+	AdminKey    string `json:"admin_key"` // for the consent page of OAuth clients
 	AdminSocket string `json:"admin_socket"`
 	Captured    string `json:"captured"`
 }
@@ -198,11 +200,44 @@ func (d *Daemon) fixtures() error {
 		if _, err := d.registry.PinDomain(tx, me, devDomain); err != nil { // no DNS has it
 			return err
 		}
-		if d.dev.known && d.validCredentials(tx) {
-			return nil
+		if !d.dev.known || !d.validCredentials(tx) {
+			if err := d.freshCredentials(tx, me); err != nil {
+				return err
+			}
 		}
-		return d.freshCredentials(tx, me)
+		return d.adminKey(tx, me)
 	})
+}
+
+// adminKey makes the key of an admin if dev.json has none that works; the one before is void.
+func (d *Daemon) adminKey(tx store.Tx, me registry.Principal) error {
+	if p, err := d.registry.ByKey(tx, d.dev.info.AdminKey); err == nil && p.Kind == registry.KindAdmin {
+		return nil
+	}
+	if err := d.revokeKeys(tx, me, devAdmin); err != nil {
+		return err
+	}
+	var err error
+	_, d.dev.info.AdminKey, err = d.registry.AddKey(tx, me, registry.KeyRequest{
+		Name: devAdmin, Kind: registry.KindAdmin, Owner: devAdmin, Scopes: registry.KindAdmin.Scopes(),
+	})
+	return err
+}
+
+// revokeKeys ends the keys of a label.
+func (d *Daemon) revokeKeys(tx store.Tx, me registry.Principal, label string) error {
+	keys, err := d.registry.Keys(tx)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.Name == label && k.RevokedAt.IsZero() {
+			if err := d.registry.RevokeKey(tx, me, k.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (d *Daemon) firstFixtures(tx store.Tx, me registry.Principal, box mail.Address) error {
@@ -233,16 +268,8 @@ func (d *Daemon) freshCredentials(tx store.Tx, me registry.Principal) error {
 	if err != nil || agent.Disabled {
 		return err // an agent that was disabled gets no way back by deleting a file
 	}
-	keys, err := d.registry.Keys(tx)
-	if err != nil {
+	if err := d.revokeKeys(tx, me, devAgent); err != nil {
 		return err
-	}
-	for _, k := range keys {
-		if k.Name == devAgent && k.RevokedAt.IsZero() {
-			if err := d.registry.RevokeKey(tx, me, k.ID); err != nil {
-				return err
-			}
-		}
 	}
 	info := &d.dev.info
 	info.Username = devAgent

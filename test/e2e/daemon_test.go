@@ -64,6 +64,7 @@ type devJSON struct {
 	Username    string `json:"username"`
 	Password    string `json:"password"`
 	AgentKey    string `json:"agent_key"`
+	AdminKey    string `json:"admin_key"`
 	AdminSocket string `json:"admin_socket"`
 	Captured    string `json:"captured"`
 }

@@ -53,8 +53,8 @@ func TestDevFileHasExactlyThePromisedKeys(t *testing.T) {
 	}
 	var m map[string]any
 	decode(t, string(b), &m)
-	want := strings.Fields("admin_socket agent_key ca_file captured domain http inbound mailbox operator password pid " +
-		"submission submissions username")
+	want := strings.Fields("admin_key admin_socket agent_key ca_file captured domain http inbound mailbox operator " +
+		"password pid submission submissions username")
 	if got := slices.Sorted(maps.Keys(m)); !slices.Equal(got, want) {
 		t.Errorf("keys %v, want %v", got, want)
 	}

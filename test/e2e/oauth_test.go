@@ -1,0 +1,95 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+)
+
+const back = "http://127.0.0.1:1/callback" // the browser is kept from asking it
+
+// consented is what consent.mjs saw.
+type consented struct {
+	Back, Shown    string
+	Cookies, After []string
+}
+
+// consent has a person sign in as an admin in Chromium and allow an offer.
+func (h *daemon) consent(start, offer string) (got consented) {
+	h.t.Helper()
+	decode(h.t, must(h.t, node(h.t, "consent.mjs", "START="+start, "KEY="+h.dev.AdminKey, "OFFER="+offer, "BACK="+back)),
+		&got)
+	return got
+}
+
+// From nothing but the URL: 401, metadata, registration, PKCE, consent in a browser, token, tool.
+func TestAClientWithTheURLAloneGetsAPersonsConsentAndCallsATool(t *testing.T) {
+	h := start(t)
+	var asked []url.Values
+	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{
+			Metadata: &oauthex.ClientRegistrationMetadata{RedirectURIs: []string{back}, ClientName: "go-sdk's client",
+				TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"}}},
+		RedirectURL: back,
+		AuthorizationCodeFetcher: func(_ context.Context, a *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+			u, err := url.Parse(a.URL)
+			if err != nil {
+				return nil, err
+			}
+			asked = append(asked, u.Query())
+			got := h.consent(a.URL, "as the agent "+h.dev.Username)
+			for _, part := range []string{"go-sdk's client", "127.0.0.1", h.dev.Mailbox, "read mail", "send mail"} {
+				if !strings.Contains(got.Shown, part) {
+					t.Errorf("the page does not show %q:\n%s", part, got.Shown)
+				}
+			}
+			if !slices.Equal(got.Cookies, []string{"__Host-mm_session"}) || len(got.After) > 0 {
+				t.Errorf("cookies %q, %q after the consent", got.Cookies, got.After)
+			}
+			u, err = url.Parse(got.Back)
+			if err != nil {
+				return nil, err
+			}
+			q := u.Query()
+			return &auth.AuthorizationResult{Code: q.Get("code"), State: q.Get("state"), Iss: q.Get("iss")}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer stop()
+	session, err := mcp.NewClient(&mcp.Implementation{Name: "go", Version: "1"}, nil).Connect(ctx,
+		&mcp.StreamableClientTransport{Endpoint: h.dev.HTTP + "/mcp", OAuthHandler: handler}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if len(asked) != 1 || asked[0].Get("resource") != h.dev.HTTP+"/mcp" ||
+		asked[0].Get("code_challenge_method") != "S256" {
+		t.Errorf("the client asked for %v", asked)
+	}
+	got, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "list_mailboxes", Arguments: map[string]any{}})
+	if err != nil || got.IsError {
+		t.Fatalf("%+v %v", got, err)
+	}
+	list := must(t, h.cli("grant", "list"))
+	if !strings.Contains(list, " agent "+h.dev.Username+" ") || !strings.Contains(list, "admin:dev-admin") {
+		t.Errorf("the grants are\n%s", list)
+	}
+	id := strings.Fields(strings.SplitN(list, "\n", 3)[1])[0]
+	must(t, h.cli("grant", "revoke", id))
+	got, err = session.CallTool(ctx, &mcp.CallToolParams{Name: "list_mailboxes", Arguments: map[string]any{}})
+	if err == nil && !got.IsError && len(asked) == 1 {
+		t.Error("the token is good after the grant has ended")
+	}
+}
