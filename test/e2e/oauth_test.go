@@ -93,3 +93,52 @@ func TestAClientWithTheURLAloneGetsAPersonsConsentAndCallsATool(t *testing.T) {
 		t.Error("the token is good after the grant has ended")
 	}
 }
+
+// typeScript is what oauth.mjs saw of a client.
+type typeScript struct {
+	Name, First, Scope, Iss, StepUp, AskedAgain, ScopeAfter, Sent, Replay, After string
+	Asked                                                                        map[string]string
+	States                                                                       []bool
+	Read, Refreshed, Forgot                                                      bool
+	Consents                                                                     int
+}
+
+// The clients of the TypeScript SDK sign in, refresh, and come back for more scopes. What a
+// stolen refresh token brings ends with the grant.
+func TestTheTypeScriptClientsSignInRefreshAndStepUp(t *testing.T) {
+	h := start(t)
+	var clients []typeScript
+	decode(t, must(t, node(t, "oauth.mjs", "MCP_URL="+h.dev.HTTP+"/mcp", "KEY="+h.dev.AdminKey, "OFFER=as the agent "+
+		h.dev.Username)), &clients)
+	if len(clients) != 3 {
+		t.Fatalf("%d clients", len(clients))
+	}
+	for _, c := range clients {
+		if !strings.Contains(c.First, "UnauthorizedError") || c.Asked["resource"] != h.dev.HTTP+"/mcp" ||
+			c.Asked["code_challenge_method"] != "S256" || c.Asked["scope"] != "read send" || c.Iss != h.dev.HTTP ||
+			!slices.Equal(c.States, []bool{true, true}) {
+			t.Errorf("%s began with %+v", c.Name, c)
+		}
+		if c.Scope != "read" || !c.Read || !c.Refreshed {
+			t.Errorf("%s got %+v", c.Name, c)
+		}
+		if c.StepUp == "" || c.AskedAgain != "read send" || c.ScopeAfter != "read send" || c.Consents != 2 ||
+			c.Sent != "pending_send_approval" {
+			t.Errorf("%s came back with %+v", c.Name, c)
+		}
+		if !strings.Contains(c.Replay, "Unauthorized") || !strings.Contains(c.After, "Unauthorized") || !c.Forgot {
+			t.Errorf("%s after a replay: %+v", c.Name, c)
+		}
+		if m := h.only("oauth " + c.Name); m.Agent != h.dev.Username || m.Door != "mcp" {
+			t.Errorf("%s: pending shows %+v", c.Name, m)
+		}
+	}
+	if n := len(h.pending()); n != len(clients) {
+		t.Errorf("%d mails are pending", n)
+	}
+	log := h.must("audit", "export")
+	if n := strings.Count(log, `\"kind\":\"grant.end\"`); n != len(clients) ||
+		strings.Count(log, `\"why\":\"replay\"`) != n {
+		t.Errorf("%d grants have ended", n)
+	}
+}
