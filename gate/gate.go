@@ -203,9 +203,9 @@ type Trash interface {
 
 // Answers knows what may be answered.
 type Answers interface {
-	// NoAnswer says why no program may answer what bears a Message-ID in a mailbox; "" if one
-	// may, or if the mailbox shows no such mail.
-	NoAnswer(tx store.Tx, box mail.Address, messageID string) (why string, err error)
+	// NoAnswer says why no program may send a mail, because of what it answers; "" if one may.
+	// A mail that its mailbox does not show is as good as none.
+	NoAnswer(tx store.Tx, m *mail.Mail) (why string, err error)
 }
 
 // enter puts a new mail.

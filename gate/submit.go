@@ -296,22 +296,16 @@ func (g *Gate) put(
 }
 
 // answers refuses an answer to a mail that no program may answer, by whichever door it
-// comes (RFC 3834, section 2). What a mail answers says In-Reply-To or else the last of
-// References. A mail that the mailbox does not show is as good as none.
+// comes (RFC 3834, section 2).
 func (g *Gate) answers(tx store.Tx, m *mail.Mail) error {
-	id := m.Header.InReplyTo
-	if n := len(m.Header.References); id == "" && n > 0 {
-		id = m.Header.References[n-1]
-	}
-	if id == "" || g.o.Answers == nil {
+	if g.o.Answers == nil {
 		return nil
 	}
-	why, err := g.o.Answers.NoAnswer(tx, m.Mailbox, id)
+	why, err := g.o.Answers.NoAnswer(tx, m)
 	if err != nil || why == "" {
 		return err
 	}
-	return mail.ReasonNoAnswer.Errorf("the mail that this one answers is not to be answered: %s; "+
-		"write to a person in a mail of its own, if somebody must be told", why)
+	return mail.ReasonNoAnswer.Errorf("%s", why)
 }
 
 // expiry is when the hold ends: scheduled mail does not wait long past its time.

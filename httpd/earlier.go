@@ -91,27 +91,13 @@ func (s *Server) warnThread(tx store.Tx, self inbox.Item, thread bool, w *messag
 	if self.Mail.Direction != mail.Outgoing {
 		return nil
 	}
-	answered, err := s.answered(tx, self)
-	for _, i := range answered {
+	answered, err := s.o.Inbox.Answered(tx, self.Mail, self.ID)
+	for _, i := range slices.Concat(answered...) {
 		if err == nil {
 			err = s.warnAnswer(tx, self.Mail, i, w)
 		}
 	}
 	return err
-}
-
-// answered returns the mail that a draft answers: that which In-Reply-To names or, where the
-// mailbox shows none, the last of the References, as programs thread it.
-func (s *Server) answered(tx store.Tx, self inbox.Item) ([]inbox.Item, error) {
-	names := append(slices.Clone(self.Mail.Header.References), self.Mail.Header.InReplyTo)
-	for _, name := range slices.Backward(names) {
-		list, err := s.o.Inbox.Bearers(tx, self.Mail.Mailbox, name)
-		list = slices.DeleteFunc(list, func(i inbox.Item) bool { return i.Mail == nil || i.ID >= self.ID })
-		if err != nil || len(list) > 0 {
-			return list, err
-		}
-	}
-	return nil, nil
 }
 
 // warnAnswer warns of what is odd about the mail that another one answers.

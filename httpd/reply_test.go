@@ -147,41 +147,45 @@ func TestWhatAProgramSentIsNotAnswered(t *testing.T) {
 // Whatever the door: what answers says so in its header.
 func TestNoDoorAnswersWhatIsNotToBeAnswered(t *testing.T) {
 	h := newFixture(t)
-	list := []string{"List-Id: <list.b.example>", "Message-ID: <list@b.example>"}
-	h.arrive(brought(with(adasMail, list...)))
-	h.arrive(brought(with(adasMail, "Auto-Submitted: auto-replied", "Message-ID: <auto@b.example>")))
-	hidden := h.arrive(brought(with(adasMail, "Auto-Submitted: auto-replied", "Message-ID: <hidden@b.example>")))
-	h.want(200, "sender", "POST", "/v1/emails/"+string(hidden.ID)+"/report-spam", "")
 	send := func(status int, thread string) {
 		t.Helper()
 		r := h.want(status, "sender", "POST", "/v1/mailboxes/"+bot+"/send",
-			`{"to":["ada@b.example"],"subject":"s","markdown":"m",`+thread+`}`)
+			`{"to":["ada@b.example"],"markdown":"m",`+thread+`}`)
 		if status == 409 && !strings.Contains(r.body, "not to be answered") {
 			t.Errorf("%s: %s", thread, r.body)
 		}
 	}
+	hidden := h.arrive(brought(with(adasMail, "Auto-Submitted: auto-replied", "Message-ID: <hidden@b.example>")))
+	h.want(200, "sender", "POST", "/v1/emails/"+string(hidden.ID)+"/report-spam", "")
+	send(202, `"subject":"s","in_reply_to":"<hidden@b.example>"`) // as one that never came
+	send(202, `"subject":"s","in_reply_to":"<never@b.example>"`)
+	list := []string{"List-Id: <list.b.example>", "Message-ID: <list@b.example>"}
+	h.arrive(brought(with(adasMail, list...)))
+	h.arrive(brought(with(adasMail, "Auto-Submitted: auto-replied", "Message-ID: <auto@b.example>")))
 	before := h.stored()
-	send(409, `"in_reply_to":"<auto@b.example>"`)
-	send(409, `"in_reply_to":"auto@b.example","references":["other@b.example"]`)
-	send(409, `"references":["<other@b.example>","<auto@b.example>"]`)
-	send(409, `"in_reply_to":"<list@b.example>"`)
+	send(409, `"subject":"s","in_reply_to":"<never@b.example>"`)
+	send(409, `"subject":"s","references":["<auto@b.example>","<never@b.example>"]`)
+	send(409, `"subject":"Re: s"`)
+	send(409, `"subject":"s","in_reply_to":"<auto@b.example>"`)
+	send(409, `"subject":"s","in_reply_to":"auto@b.example","references":["other@b.example"]`)
+	send(409, `"subject":"s","references":["<other@b.example>","<auto@b.example>"]`)
+	send(409, `"subject":"s","in_reply_to":"<list@b.example>"`)
 	if n := h.stored(); n != before {
 		t.Errorf("%d mails were stored", n-before)
 	}
 	if e := h.entries()[0]; e.Kind != "submit.refuse" || e.Facts["reason"] != "no_answer" {
 		t.Errorf("recorded: %+v", e)
 	}
-	send(202, `"in_reply_to":"<hidden@b.example>"`) // as one that never came
-	send(202, `"in_reply_to":"<never@b.example>"`)
+	send(202, `"subject":"s"`) // a new mail
 	h.want(202, "other", "POST", "/v1/mailboxes/"+other+"/send",
 		`{"to":["ada@b.example"],"subject":"s","markdown":"m","in_reply_to":"<auto@b.example>"}`)
 	// The same message came directly, too: that one may be answered.
 	direct := h.arrive(brought(with(adasMail, "Message-ID: <list@b.example>")))
-	send(202, `"in_reply_to":"<list@b.example>"`)
+	send(202, `"subject":"s","in_reply_to":"<list@b.example>"`)
 	h.replied(string(direct.ID), `{"markdown":"Yes."}`)
 	// A mail of one's own may always be followed up.
 	own, _ := h.written(h.held().ID)
-	send(202, `"in_reply_to":"`+own.Get("Message-Id")+`"`)
+	send(202, `"subject":"s","in_reply_to":"`+own.Get("Message-Id")+`"`)
 }
 
 // Mail that the mailbox sent before its records named the thread has it in its bytes.

@@ -13,14 +13,16 @@ type Header struct {
 	MessageID   string    `json:"message_id"` // without brackets
 	Attachments int       `json:"attachments,omitempty"`
 
-	FromName   string    `json:"from_name,omitempty"` // display name, or the text of a From that is no address
-	ReplyTo    []Address `json:"reply_to,omitempty"`
-	InReplyTo  string    `json:"in_reply_to,omitempty"` // without brackets
-	References []string  `json:"references,omitempty"`  // without brackets, oldest first, the newest MaxReferences
-	Date       time.Time `json:"date,omitzero"`         // as the author says, in UTC; zero when it cannot be read
-	Auto       string    `json:"auto,omitempty"`        // Auto-Submitted (RFC 3834), lower case; of a person "" or "no"
-	ListID     string    `json:"list_id,omitempty"`     // List-Id in lower case, without brackets (RFC 2919)
-	Bulk       bool      `json:"bulk,omitempty"`        // Precedence says bulk, junk or list
+	FromName  string    `json:"from_name,omitempty"` // display name, or the text of a From that is no address
+	ReplyTo   []Address `json:"reply_to,omitempty"`
+	InReplyTo string    `json:"in_reply_to,omitempty"` // without brackets
+	// AlsoInReplyTo are further ids of In-Reply-To, the first MaxReferences.
+	AlsoInReplyTo []string  `json:"also_in_reply_to,omitempty"`
+	References    []string  `json:"references,omitempty"` // without brackets, oldest first, the newest MaxReferences
+	Date          time.Time `json:"date,omitzero"`        // as the author says, in UTC; zero when it cannot be read
+	Auto          string    `json:"auto,omitempty"`       // Auto-Submitted (RFC 3834), lower case; of a person "" or "no"
+	ListID        string    `json:"list_id,omitempty"`    // List-Id in lower case, without brackets (RFC 2919)
+	Bulk          bool      `json:"bulk,omitempty"`       // Precedence says bulk, junk or list
 }
 
 // MaxReferences is how many Message-IDs of a thread a record keeps.

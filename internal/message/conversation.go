@@ -98,10 +98,11 @@ func conversation(h *mail.Header, values func(name string) []string, warn *remar
 		warn.add("Reply-To names more addresses than are kept")
 	}
 	for _, v := range values("in-reply-to") {
-		if ids, _ := looseIDs(v); len(ids) > 0 {
-			h.InReplyTo = ids[0]
-			break
-		}
+		ids, _ := looseIDs(v)
+		h.AlsoInReplyTo = append(h.AlsoInReplyTo, ids...)
+	}
+	if ids := h.AlsoInReplyTo; len(ids) > 0 {
+		h.InReplyTo, h.AlsoInReplyTo = ids[0], slices.Clone(ids[1:min(len(ids), 1+mail.MaxReferences)])
 	}
 	for _, v := range values("references") {
 		ids, all := looseIDs(v)

@@ -24,7 +24,7 @@ To: Team: a@a.test, (b) b@a.test;
 Cc: Doe <d@a.test>
 Subject: =?iso-8859-1?q?Gr=FC=DFe?=
 Message-ID: <m1@x.test>
-In-Reply-To: Your message of "Mon" <m0@a.test>
+In-Reply-To: Your message of "Mon" <m0@a.test>, and <m9@a.test>
 References: <r0@a.test> <m0@a.test>
 Date: Wed, 4 Mar 2026 13:00:00 +0100 (CET)
 Auto-Submitted: Auto-Replied; type=vacation (x)
@@ -33,9 +33,9 @@ List-Id: The list <L.y.test>
 Hello
 `)
 	h := in.Header
-	got := fmt.Sprint(h.From, h.FromName, h.ReplyTo, h.To, h.Cc, h.Subject, h.MessageID, h.InReplyTo, h.References,
+	got := fmt.Sprint(h.From, h.FromName, h.ReplyTo, h.To, h.Cc, h.Subject, h.MessageID, h.InReplyTo, h.AlsoInReplyTo, h.References,
 		h.Date, h.Auto, h.ListID, in.Hops, in.EightBit, in.Warnings)
-	want := "J@x.test Jörg [l@y.test k@y.test] [a@a.test b@a.test] [d@a.test] Grüße m1@x.test m0@a.test " +
+	want := "J@x.test Jörg [l@y.test k@y.test] [a@a.test b@a.test] [d@a.test] Grüße m1@x.test m0@a.test [m9@a.test] " +
 		"[r0@a.test m0@a.test] 2026-03-04 12:00:00 +0000 UTC auto-replied l.y.test 2 false []"
 	if strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("got  %s\nwant %s", got, want)

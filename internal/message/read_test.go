@@ -43,7 +43,7 @@ func TestReadLeavesACompleteMessageAsItIs(t *testing.T) {
 	if string(m.Raw) != complete {
 		t.Errorf("changed to %q", m.Raw)
 	}
-	want := "{bot@a.test [ann@x.test] [] Hi 1@a.test 0 Bot []  [] 2026-03-04 11:00:00 +0000 UTC   false} " +
+	want := "{bot@a.test [ann@x.test] [] Hi 1@a.test 0 Bot []  [] [] 2026-03-04 11:00:00 +0000 UTC   false} " +
 		"[bot@a.test] false 0"
 	if got := fmt.Sprint(m.Header, m.Senders, m.EightBit, m.Hops); got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -133,3 +133,47 @@ func neomutt(t *testing.T, box []string) (rows []string) {
 	}
 	return rows
 }
+
+// A mail program that answers over SMTP names the mail in its header: the answer joins the
+// thread, and none goes to a program.
+func TestAnAnswerOverSMTPIsThreadedAndNotSentToAProgram(t *testing.T) {
+	h := start(t)
+	agent := h.mcp(h.dev.AgentKey)
+	ada := "From: ada@dest.test\r\nTo: " + h.dev.Mailbox + "\r\n"
+	h.comesIn(ada + "Subject: Offer\r\nMessage-ID: <1@dest.test>\r\n\r\nHello.")
+	got := agent.call("wait_for_email", map[string]any{"timeout_seconds": 45})
+	if got.failed || len(got.Emails) != 1 {
+		t.Fatalf("wait_for_email: %+v", got)
+	}
+	head := "From: " + h.dev.Mailbox + "\r\nTo: ada@dest.test\r\n"
+	s := h.login()
+	s.deliver(h.dev.Mailbox, []string{"ada@dest.test"},
+		head+"Subject: Re: Offer\r\nIn-Reply-To: <1@dest.test>\r\n\r\nYes.", "250")
+	thread := agent.call("get_thread", map[string]any{"thread_id": got.Emails[0].ThreadID})
+	if thread.failed || len(thread.Emails) != 2 || thread.Emails[1].ID != h.only("Re: Offer").ID {
+		t.Errorf("get_thread: %+v", thread)
+	}
+	h.comesIn(ada + "Subject: Away\r\nMessage-ID: <2@dest.test>\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.")
+	for _, fields := range []string{"Subject: s\r\nIn-Reply-To: <2@dest.test>\r\n",
+		"Subject: s\r\nIn-Reply-To: <1@dest.test> <2@dest.test>\r\n",
+		"Subject: s\r\nReferences: <1@dest.test> <2@dest.test> <never@dest.test>\r\n",
+		"Subject: s\r\nIn-Reply-To: <never@dest.test>\r\n", "Subject: Re: Away\r\n"} {
+		s.deliver(h.dev.Mailbox, []string{"ada@dest.test"}, head+fields+"\r\nI see.", "550 5.7.1")
+	}
+	robot := agent.call("wait_for_email", map[string]any{"timeout_seconds": 45,
+		"filter": map[string]any{"subject_contains": "Away"}})
+	if robot.failed || len(robot.Emails) != 1 {
+		t.Fatalf("wait_for_email: %+v", robot)
+	}
+	for tool, args := range map[string]map[string]any{
+		"reply_email": {"email_id": robot.Emails[0].ID, "markdown": "I see."},
+		"send_email":  {"to": []string{"ada@dest.test"}, "subject": "Re: Away", "markdown": "I see."},
+	} {
+		if r := agent.call(tool, args); !r.failed || !strings.Contains(r.text, "not to be answered") {
+			t.Errorf("%s: %+v", tool, r)
+		}
+	}
+	if n := len(h.pending()); n != 1 {
+		t.Errorf("%d mails are held", n)
+	}
+}
