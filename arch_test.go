@@ -42,6 +42,7 @@ internal/registry: mail internal/message internal/store audit
 internal/oauth: mail internal/config
 internal/authserver: mail internal/registry internal/store
 internal/inbox: mail queue internal/store
+internal/hook: mail internal/store audit
 internal/search: mail queue internal/store
 internal/bounce: mail internal/store
 internal/capture: mail internal/message

@@ -85,6 +85,11 @@ const (
 	SearchRebuild     Kind = "search.rebuild"
 	SuppressAdd       Kind = "suppress.add"
 	SuppressRemove    Kind = "suppress.remove"
+	WebhookAdd        Kind = "webhook.add"
+	WebhookRotate     Kind = "webhook.rotate"
+	WebhookRemove     Kind = "webhook.remove"
+	WebhookDisable    Kind = "webhook.disable"
+	WebhookResend     Kind = "webhook.resend"
 
 	SigningKeyAdd    Kind = "signing_key.add"
 	SigningKeyRotate Kind = "signing_key.rotate"
@@ -200,6 +205,12 @@ var declarations = [...]declaration{
 	{SuppressAdd, "a mailbox may not send to an address any more: it cannot be delivered to, or complained",
 		"reason code", "", "address mailbox"},
 	{SuppressRemove, "a mailbox may send to such an address again", "reason code", "", "address mailbox"},
+	{WebhookAdd, "a webhook was added: events are sent to a URL", "webhook format events", "", "url mailbox owner"},
+	{WebhookRotate, "a webhook got a new secret; the one before signs for a day more", "webhook format events", "",
+		"url mailbox owner"},
+	{WebhookRemove, "a webhook was deleted", "webhook format events", "", "url mailbox owner"},
+	{WebhookDisable, "a webhook was switched off by the daemon", "webhook format events why", "", "url mailbox owner"},
+	{WebhookResend, "somebody had an event sent to a webhook again", "webhook format events", "", "url mailbox owner"},
 	{StoreStart, "a daemon started on this store", "version", "format", ""},
 	{SearchRebuild, "an operator had the search index made anew", "door", "", ""},
 }

@@ -165,3 +165,31 @@ func Chains(tx store.Tx) (names []string, err error) {
 	})
 	return names, err
 }
+
+// Size returns how many entries a chain has: the number of the next one.
+func Size(tx store.Tx, chain string) (uint64, error) {
+	h, err := readHead(tx, chain)
+	return h.Size, err
+}
+
+// Since returns entries of a chain from a number on, oldest first. One that cannot be read
+// is listed as damaged.
+func Since(tx store.Tx, chain string, from uint64, limit int) (out []Entry, err error) {
+	if !isName(chain) {
+		return nil, nil
+	}
+	r := store.Prefix(entryPrefix(chain))
+	r.From = entryKey(chain, from)
+	err = space.Scan(tx, r, func(key string, line []byte) error {
+		if len(out) >= limit {
+			return store.Stop
+		}
+		e, err := load(tx, key, line)
+		if err != nil {
+			e = damaged(e, key)
+		}
+		out = append(out, e)
+		return nil
+	})
+	return out, err
+}

@@ -153,7 +153,7 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
 		MaxPerSource: 100, RequestsPerMinute: 1200, Search: h.words,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}
-	o.OAuth = h.oauth()
+	o.OAuth, o.Webhooks = h.oauth(), oneWebhook{}
 	if h.s, err = New(o); err != nil {
 		t.Fatal(err)
 	}

@@ -125,6 +125,8 @@ type Options struct {
 	MCP func(dial func(key string) api.Caller) http.Handler
 	// OAuth is how clients get tokens; nil: they have API keys, or know themselves.
 	OAuth *OAuth
+	// Webhooks keeps what is told to URLs; nil: nothing is.
+	Webhooks Webhooks
 }
 
 // Server is the HTTP door of one daemon.

@@ -95,6 +95,10 @@ const (
 	LimitUsageScan Limit = "usage_scan"
 	LimitWork      Limit = "work_in_flight"
 
+	// internal/hook: of an installation, and of one webhook.
+	LimitWebhooks       Limit = "webhooks"
+	LimitWebhookBacklog Limit = "webhook_backlog"
+
 	// internal/inbox: of one mail, and of one mailbox.
 	LimitTags     Limit = "tags"
 	LimitContacts Limit = "contacts"

@@ -311,3 +311,21 @@ func TestABridgeIsNotMadeForAKeyThatNobodyKnows(t *testing.T) {
 		t.Error("it was made")
 	}
 }
+
+func TestTheToolsOfWebhooksMakeTheirRequests(t *testing.T) {
+	for _, c := range []struct{ name, tool, args, answer, want string }{
+		{"webhook", "create_webhook", `{"url":"https://x.test/","events":["message.sent"],"mailbox_id":"bot@a.example"}`,
+			`{"id":"01W","signing_secret":"whsec_"}`,
+			`POST /v1/webhooks {"url":"https://x.test/","events":["message.sent"],"mailbox_id":"bot@a.example"}`},
+		{"webhooks", "list_webhooks", `{}`, `{"subscriptions":[]}`, "GET /v1/webhooks"},
+		{"no webhook", "delete_webhook", `{"webhook_id":"01W"}`, `{"status":"removed"}`, "DELETE /v1/webhooks/01W"},
+	} {
+		f := newAPI(t)
+		request, _, _ := strings.Cut(c.want, " {")
+		f.on(request, 200, c.answer)
+		s := f.connect(everybody, "").call(c.tool, c.args)
+		if asked := f.asked(); s.failed || !slices.Equal(asked, []string{"mm_test " + c.want}) {
+			t.Errorf("%s: asked %v, want %s", c.name, asked, c.want)
+		}
+	}
+}

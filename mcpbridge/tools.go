@@ -38,6 +38,9 @@ func Tools() []Tool {
 		Render(api.GetAccount, plain[api.None, api.Account]),
 		Render(api.GetAuditLog, logged),
 		Render(api.ListSuppression, plain[api.SuppressionQuery, api.Suppressions]),
+		Render(api.CreateWebhook, plain[api.NewWebhook, api.WebhookSecret]),
+		Render(api.ListWebhooks, plain[api.None, api.Webhooks]),
+		Render(api.DeleteWebhook, plain[api.WebhookRef, api.Done]),
 		Render(api.RemoveSuppression, plain[api.SuppressionRef, api.Done]),
 	}
 }

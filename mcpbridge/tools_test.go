@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,7 +39,8 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 		{"an approver", []string{"oversight", "oversight_read"},
 			"decide_email list_pending list_spam manage_spam_status remove_suppression"},
 		{"who may only read", []string{"oversight_read"}, "list_pending list_spam"},
-		{"an admin", []string{"admin"}, "delete_contact get_audit_log list_suppression"},
+		{"an admin", []string{"admin"}, "create_webhook delete_contact delete_webhook get_audit_log " +
+			"list_suppression list_webhooks"},
 		{"nobody", nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,6 +88,14 @@ func TestEveryToolIsAsItsGoldenFileSays(t *testing.T) {
 
 // Clients check the data of a tool against its schema, and drop the answer
 // where it does not fit.
+// The requests of the tools of webhooks, and their arguments.
+var (
+	hookAnswers = map[string]string{"create_webhook": "POST /v1/webhooks", "list_webhooks": "GET /v1/webhooks",
+		"delete_webhook": "DELETE /v1/webhooks/01W"}
+	hookArgs = map[string]string{"create_webhook": `{"url":"https://x.test/","events":["message.sent"]}`,
+		"list_webhooks": `{}`, "delete_webhook": `{"webhook_id":"01W"}`}
+)
+
 func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 	answers := map[string]string{
 		"send_email": sending, "reply_email": "POST /v1/mailboxes/bot@a.example/reply/01X",
@@ -110,13 +120,14 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 		"cancel_message":      `{"email_id":"01X"}`,
 		"download_attachment": `{"email_id":"01X","filename":"a.pdf"}`,
 		"decide_email":        `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`,
-		"get_usage":      `{}`,
-		"wait_for_email": `{}`, "list_pending": `{}`, "get_account": `{}`, "get_audit_log": `{}`,
+		"get_usage": `{}`, "wait_for_email": `{}`, "list_pending": `{}`, "get_account": `{}`, "get_audit_log": `{}`,
 		"get_thread": `{"thread_id":"01T"}`, "get_tags": `{"email_id":"01X"}`,
 		"set_tags":   `{"email_id":"01X","tags":{"k":"v"}}`,
 		"delete_tag": `{"email_id":"01X","key":"k"}`, "search_contacts": `{}`,
 		"add_contact": `{"name":"Ada","email":"ada@b.example"}`, "delete_contact": `{"contact_id":"01C"}`,
 		"list_suppression": `{}`, "remove_suppression": `{"email_address":"a@b.example"}`}
+	maps.Copy(answers, hookAnswers)
+	maps.Copy(args, hookArgs)
 	f := newAPI(t)
 	f.on("GET /v1/oversight/pending/01X", 200,
 		`{"id":"01X","segments":[{"kind":"text","text":"x"}],"links":[{}],"decisions":[{}]}`)
@@ -132,7 +143,7 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, answer := range []string{`{}`, `{"id":"01X","emails":[{"id":"01X","to":["a@b.example"]}],` +
-			`"entries":[{"facts":{"a":"b"}}],"mailboxes":[{}],"suppressions":[{}]}`} {
+			`"entries":[{"facts":{"a":"b"}}],"mailboxes":[{}],"suppressions":[{}],"subscriptions":[{}]}`} {
 			f.on(answers[tool.Name], 200, answer)
 			s := c.call(tool.Name, args[tool.Name])
 			var data any
@@ -201,7 +212,8 @@ func TestRequiredArgumentsAreThoseWithoutWhichACallMeansNothing(t *testing.T) {
 		"cancel_message": "email_id", "decide_email": "action email_id",
 		"get_thread": "thread_id", "get_tags": "email_id", "set_tags": "email_id tags", "delete_tag": "email_id key",
 		"add_contact": "email name", "delete_contact": "contact_id",
-		"remove_suppression":  "email_address",
+		"remove_suppression": "email_address",
+		"create_webhook":     "events url", "delete_webhook": "webhook_id",
 		"download_attachment": "email_id filename",
 		"reply_email":         "email_id markdown", "manage_spam_status": "action email_id",
 	}

@@ -63,6 +63,8 @@ type commands struct {
 	Client   clientCmd   `cmd:"" help:"OAuth clients, which people can let act for agents."`
 	Grant    grantCmd    `cmd:"" help:"What people have let OAuth clients do."`
 
+	Webhook webhookCmd `cmd:"" help:"URLs that events are sent to."`
+
 	SigningKey signingKeyCmd `cmd:"" help:"Keys that sign mail; not API keys."`
 
 	Operator operatorCmd `cmd:"" help:"Show or name the operator and the oversight address."`

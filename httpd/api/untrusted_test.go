@@ -53,6 +53,9 @@ var ours = map[string]string{
 	"Tags":         "Tags", // of who reads the mailbox
 	"Thread":       "ThreadID Participants Cursor",
 	"Warning":      "Code Part",
+	// An admin names the URL.
+	"Webhook":       "ID URL Events Mailbox Format Owner Why",
+	"WebhookSecret": "Secret",
 }
 
 func TestEveryTextInTheAnswersOfToolsIsOursOrDeclaredUntrusted(t *testing.T) {

@@ -35,6 +35,13 @@ type Config struct {
 
 	Issuers []Issuer `toml:"issuer"`
 	OAuth   OAuth    `toml:"oauth"`
+
+	Hooks Hooks `toml:"hooks"`
+}
+
+// Hooks is what webhooks may reach.
+type Hooks struct {
+	AllowTargets []string `toml:"allow_targets"`
 }
 
 // SMTP is submission.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -61,6 +62,7 @@ var sections = []section{
 	{"oauth", "How MCP clients get tokens of agents; docs/oauth.md.", false},
 	{"oauth.grant", "People who may let a client act as an agent. Who is named here by no table, and is no approver, " +
 		"may grant nothing.", true},
+	{"hooks", "What webhooks may reach; docs/webhooks.md.", false},
 	{"relay", "The way to the next hop.", false},
 	{"queue", "Retries, holds, and what a mailbox may have waiting.", false},
 	{"inbox", "What a mailbox may keep of incoming mail.", false},
@@ -363,7 +365,7 @@ var Settings = append([]Setting{
 	{"issuer.provision.address", "address", `""`,
 		"Address of the mailbox, in which {object} stands for the object id of the agent, such as " +
 			"agent-{object}@example.com. Required.", ""},
-}, oauthSettings...)
+}, slices.Concat(oauthSettings, hookSettings)...)
 
 // Type names the type of the value for people.
 func (s Setting) Type() string {

@@ -76,6 +76,9 @@ func (d *Daemon) assemble() (err error) {
 	d.watcher = zone.NewWatcher(zones, book{d.db, d.registry, d.gate}, d.o.Log)
 	m.States(d.states)
 	d.makeSearch(m)
+	if err := d.makeHooks(m); err != nil {
+		return err
+	}
 	return d.makeServers(c, m)
 }
 
@@ -218,6 +221,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
 		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp, OAuth: granting,
 		Origin:    conf.HTTP.PublicURL,
+		Webhooks:  webhooks{d.hooks, d.registry},
 		Published: Published{Document: keys.Document, Records: d.resolver}.Lookup,
 	})
 	return err

@@ -30,6 +30,7 @@ import (
 	"github.com/multimail/multimail/internal/bounce"
 	"github.com/multimail/multimail/internal/clock"
 	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/hook"
 	"github.com/multimail/multimail/internal/hsm"
 	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/oauth"
@@ -91,6 +92,7 @@ type Daemon struct {
 	clock    *clockwork
 	tokens   *oauth.Verifier    // nil: no issuer is configured
 	granter  *authserver.Server // nil: clients get their tokens elsewhere, or none
+	hooks    *hook.Hooks
 
 	submission, submissions, api net.Listener // nil for none
 	world, front                 net.Listener // of inbound and lmtp; nil for none
@@ -236,8 +238,9 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 	if d.trainer != nil {
 		go d.trainer.Run(qctx)
 	}
-	searchDone := make(chan struct{})
-	go func() { defer close(searchDone); d.search.Run(qctx) }()
+	var followers sync.WaitGroup
+	followers.Go(func() { d.search.Run(qctx) })
+	followers.Go(func() { d.hooks.Run(qctx) })
 
 	err := d.announce(ready)
 	if err == nil {
@@ -246,7 +249,7 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 		case err = <-failed:
 		}
 	}
-	defer func() { <-searchDone }() // it closes its file
+	defer followers.Wait() // the search closes its file
 	return errors.Join(err, d.drain(stopDelivery, deliveryDone, stopWork))
 }
 

@@ -10,6 +10,9 @@ func (m *Metrics) CountVerdict(direction, verdict string) {
 // CountLimit counts that a limit was reached.
 func (m *Metrics) CountLimit(name string) { m.Limits.WithLabelValues(name).Inc() }
 
+// CountWebhook counts what became of an attempt of a webhook.
+func (m *Metrics) CountWebhook(result string) { m.Webhooks.WithLabelValues(result).Inc() }
+
 // CountFilterFailure counts a question to the filter without a verdict.
 func (m *Metrics) CountFilterFailure(reason string) { m.FilterFailures.WithLabelValues(reason).Inc() }
 

@@ -25,6 +25,7 @@ type Metrics struct {
 	AttemptTime  prometheus.Histogram   // seconds of one delivery attempt
 	Origins      *prometheus.CounterVec // by method: spf, dkim, dmarc, arc, identity; result: a word of RFC 8601
 	Limits       *prometheus.CounterVec // by limit: a name of docs/limits.md
+	Webhooks     *prometheus.CounterVec // by result: delivered, failed, withdrawn, disabled
 
 	Verdicts       *prometheus.CounterVec // of spam, by direction: in, out; and verdict: clean, flagged, quarantined
 	FilterFailures *prometheus.CounterVec // by reason: connect, timeout, closed, answer, down, busy, later, learn
@@ -47,6 +48,7 @@ func New() *Metrics {
 	m.Origins = m.counter("mail_authentication_results_total", "Results of the checks of incoming mail.", "method",
 		"result")
 	m.Limits = m.counter("mail_limit_reached_total", "How often a limit of docs/limits.md was reached.", "limit")
+	m.Webhooks = m.counter("mail_webhook_results_total", "Attempts of webhooks, and webhooks switched off.", "result")
 	m.Verdicts = m.counter("mail_spam_verdicts_total", "Mails judged, by verdict.", "direction", "verdict")
 	m.FilterFailures = m.counter("mail_filter_failures_total", "Questions to the filter without a verdict.", "reason")
 	m.AttemptTime = prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -52,7 +52,7 @@ type Resolver interface {
 // Client makes the requests. It keeps nothing between two of them.
 type Client struct {
 	resolver Resolver
-	allowed  func(netip.Addr) bool // isPublic, but in tests
+	allowed  func(netip.Addr) bool // IsPublic, but in tests
 	port     int                   // 443, but in tests
 	limit    time.Duration         // maxTime, but in tests
 	http     *http.Client
@@ -63,7 +63,7 @@ func New(r Resolver) *Client {
 	if r == nil {
 		r = net.DefaultResolver
 	}
-	c := &Client{resolver: r, allowed: isPublic, port: 443, limit: maxTime}
+	c := &Client{resolver: r, allowed: IsPublic, port: 443, limit: maxTime}
 	c.http = &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{

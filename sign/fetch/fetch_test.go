@@ -298,11 +298,11 @@ func TestWhichAddressesArePublic(t *testing.T) {
 		"fe80::1": false, "fec0::1": false, "ff02::1": false, "2001::1": false, "2001:db8::1": false,
 		"2002:7f00:1::": false, "3fff::1": false, "5f00::1": false, "2606:4700::1%eth0": false,
 	} {
-		if got := isPublic(netip.MustParseAddr(addr)); got != want {
+		if got := IsPublic(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: %v", addr, got)
 		}
 	}
-	if isPublic(netip.Addr{}) {
+	if IsPublic(netip.Addr{}) {
 		t.Error("no address is public")
 	}
 }

@@ -25,8 +25,8 @@ func prefixes(list ...string) (out []netip.Prefix) {
 	return out
 }
 
-// isPublic reports whether a is the address of a host of the Internet.
-func isPublic(a netip.Addr) bool {
+// IsPublic reports whether a is the address of a host of the Internet that anybody may reach.
+func IsPublic(a netip.Addr) bool {
 	return a.Zone() == "" && within(unicast, a) && !within(special, a)
 }
 
