@@ -59,8 +59,9 @@ func TestAFloodThatNamesOneClientIsLimited(t *testing.T) {
 	if refused == 0 || refused > 100 {
 		t.Errorf("%d of %d are refused", refused, oauthPerClient+100)
 	}
-	if resp := b.post("203.0.113.9:1", "/oauth/token", "grant_type=refresh_token&client_id=mmc_x"); resp.StatusCode != 401 {
-		t.Errorf("another client: %s", resp.Status)
+	other := b.post("203.0.113.9:1", "/oauth/token", "grant_type=refresh_token&client_id=mmc_x")
+	if other.StatusCode != 401 {
+		t.Errorf("another client: %s", other.Status)
 	}
 }
 
@@ -102,8 +103,8 @@ func TestABodyOfMCPCountsForWhoHoldsTheToken(t *testing.T) {
 func TestTheConsentPageNamesClientHostAgentMailboxesAndScopes(t *testing.T) {
 	b, _ := newOAuth(t)
 	page := b.consent(query(b.register(), "read send", "/mcp"))
-	for _, part := range []string{"Some &lt;b&gt;client&lt;/b&gt;", "<strong>client.test</strong>", "as the agent bot", bot,
-		`value="read"`, `value="send"`} {
+	for _, part := range []string{"Some &lt;b&gt;client&lt;/b&gt;", "<strong>client.test</strong>", "as the agent bot",
+		bot, `value="read"`, `value="send"`} {
 		if !strings.Contains(page, part) {
 			t.Errorf("no %q in\n%s", part, page)
 		}

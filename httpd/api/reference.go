@@ -42,8 +42,9 @@ Every request carries an API key, as 'Authorization: Bearer KEY' or 'X-API-Key: 
 operating system names the caller. Bodies and answers are JSON in UTF-8. A request is read strictly: a name that is
 not known, in another case or given twice is refused, and so is a value of another type. An error is
 '{"error": "text", "code": "word"}' ([errors.md](errors.md) lists the words), with a 'hint' where there is something to
-do about it and a 'ref' that finds the cause in the log. A list that has more carries a 'cursor', which the next request hands back. Times are RFC 3339 in UTC. The same
-table is served as Swagger 2.0 at 'GET /swagger.json' and makes the tools of '/mcp'.
+do about it and a 'ref' that finds the cause in the log. A list that has more carries a 'cursor', which the next request
+hands back. Times are RFC 3339 in UTC. The same table is served as Swagger 2.0 at 'GET /swagger.json' and makes the
+tools of '/mcp'.
 
 | operation | request | scopes | tool |
 |---|---|---|---|

@@ -86,8 +86,7 @@ func TestAClientWithTheURLAloneGetsAPersonsConsentAndCallsATool(t *testing.T) {
 	if !strings.Contains(list, " agent "+h.dev.Username+" ") || !strings.Contains(list, "admin:dev-admin") {
 		t.Errorf("the grants are\n%s", list)
 	}
-	id := strings.Fields(strings.SplitN(list, "\n", 3)[1])[0]
-	must(t, h.cli("grant", "revoke", id))
+	must(t, h.cli("grant", "revoke", strings.Fields(strings.SplitN(list, "\n", 3)[1])[0]))
 	got, err = session.CallTool(ctx, &mcp.CallToolParams{Name: "list_mailboxes", Arguments: map[string]any{}})
 	if err == nil && !got.IsError && len(asked) == 1 {
 		t.Error("the token is good after the grant has ended")
