@@ -277,6 +277,10 @@ func (s *Server) loginStart(w http.ResponseWriter, r *http.Request) {
 // loginCallback takes the answer of an issuer, in the browser that began.
 func (s *Server) loginCallback(w http.ResponseWriter, r *http.Request) {
 	again := consentPage{Problem: "the sign-in did not succeed; begin again in the client"}
+	if wait := s.oauthTurn(r); wait > 0 { // each can make this server ask the issuer
+		s.fail(w, r, tooFast(mail.LimitOAuth, wait, "too many requests from your address"))
+		return
+	}
 	c, err := r.Cookie(loginCookie)
 	if err != nil {
 		s.show(w, http.StatusBadRequest, "problem", again, "")
@@ -286,7 +290,7 @@ func (s *Server) loginCallback(w http.ResponseWriter, r *http.Request) {
 	var p pendingLogin
 	q := r.URL.Query()
 	ok, err := s.o.OAuth.Server.Open(r.Context(), "login", c.Value, &p)
-	if err != nil || !ok || p.State == "" || q.Get("state") != p.State || len(q["state"]) != 1 || q.Get("code") == "" {
+	if err != nil || !ok || p.State == "" || q.Get("state") != p.State || len(q["state"]) != 1 {
 		s.show(w, http.StatusBadRequest, "problem", again, "")
 		return
 	}
@@ -294,7 +298,7 @@ func (s *Server) loginCallback(w http.ResponseWriter, r *http.Request) {
 		if l.Issuer() != p.Issuer {
 			continue
 		}
-		who, roles, name, err := l.Finish(r.Context(), q.Get("code"), p.Nonce, p.Verifier)
+		who, roles, name, err := l.Finish(r.Context(), q, p.Nonce, p.Verifier)
 		sealed := ""
 		if err == nil {
 			sealed, err = s.o.OAuth.Server.SignIn(r.Context(), who, roles, name)

@@ -30,7 +30,9 @@ type OAuth struct {
 type Login interface {
 	Issuer() string
 	Start(ctx context.Context, state, nonce, verifier string) (url string, err error)
-	Finish(ctx context.Context, code, nonce, verifier string) (who mail.Person, roles []string, name string, err error)
+	// Finish takes the answer of the issuer, whose state the caller has compared.
+	Finish(ctx context.Context, answer url.Values, nonce, verifier string) (
+		who mail.Person, roles []string, name string, err error)
 }
 
 // Bounds of the endpoints of OAuth.

@@ -52,8 +52,10 @@ func (p *provider) Start(_ context.Context, state, nonce, verifier string) (stri
 	return "https://corp.test/authorize?state=" + state, nil
 }
 
-func (p *provider) Finish(_ context.Context, code, nonce, verifier string) (mail.Person, []string, string, error) {
-	if code != "good" || nonce != p.began[1] || verifier != p.began[2] {
+func (p *provider) Finish(
+	_ context.Context, answer url.Values, nonce, verifier string,
+) (mail.Person, []string, string, error) {
+	if answer.Get("code") != "good" || nonce != p.began[1] || verifier != p.began[2] {
 		return mail.Person{}, nil, "", errors.New("not the code")
 	}
 	return p.who, nil, "Anna <anna@corp.test>", nil

@@ -11,7 +11,11 @@ import (
 
 // post makes a request to an endpoint of OAuth from an address.
 func (b *browser) post(from, path, body string) *http.Response {
-	r := httptest.NewRequest("POST", path, strings.NewReader(body))
+	return b.ask(from, "POST", path, body)
+}
+
+func (b *browser) ask(from, method, path, body string) *http.Response {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.RemoteAddr = from
 	w := httptest.NewRecorder()
@@ -67,11 +71,12 @@ func TestAFloodThatNamesOneClientIsLimited(t *testing.T) {
 
 // Each of them can make this server fetch what a stranger names.
 func TestPagesOfSignInTakeATurnOfTheirSource(t *testing.T) {
-	for _, path := range []string{"/oauth/login", "/oauth/consent"} {
+	for path, method := range map[string]string{"/oauth/login": "POST", "/oauth/consent": "POST",
+		"/oauth/callback": "GET", "/oauth/login/corp": "GET", "/oauth/authorize": "GET"} {
 		b, _ := newOAuth(t)
 		refused := 0
 		for range oauthPerMinute + 50 {
-			if b.post("203.0.113.9:1", path, "query=client_id%3Dx").StatusCode == http.StatusTooManyRequests {
+			if b.ask("203.0.113.9:1", method, path, "query=client_id%3Dx").StatusCode == http.StatusTooManyRequests {
 				refused++
 			}
 		}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -113,8 +114,10 @@ func newLogin(is config.Issuer, origin string, now func() time.Time) (login, err
 }
 
 // Finish implements httpd.Login.
-func (l login) Finish(ctx context.Context, code, nonce, verifier string) (mail.Person, []string, string, error) {
-	who, err := l.Login.Finish(ctx, code, nonce, verifier)
+func (l login) Finish(
+	ctx context.Context, answer url.Values, nonce, verifier string,
+) (mail.Person, []string, string, error) {
+	who, err := l.Login.Finish(ctx, answer, nonce, verifier)
 	return who.Person, who.Roles, who.Name, err
 }
 

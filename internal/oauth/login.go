@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -31,8 +32,14 @@ type Login struct {
 	client   *http.Client
 
 	mu    sync.Mutex
-	found *oidc.Provider
+	found discovered
 	since time.Time
+}
+
+// discovered is what the OpenID configuration says.
+type discovered struct {
+	*oidc.Provider
+	named bool // its answers name it (RFC 9207, section 3)
 }
 
 // Signed is a person who has signed in.
@@ -66,19 +73,19 @@ func (l *Login) Issuer() string { return l.conf.Name }
 const providerAge = time.Hour
 
 // provider reads the OpenID configuration, or returns what was read.
-func (l *Login) provider(ctx context.Context) (*oidc.Provider, error) {
+func (l *Login) provider(ctx context.Context) (none discovered, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.found != nil && l.now().Sub(l.since) < providerAge {
+	if l.found.Provider != nil && l.now().Sub(l.since) < providerAge {
 		return l.found, nil
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.at, nil)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	resp, err := l.client.Do(req)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	defer resp.Body.Close()
 	var doc struct {
@@ -86,27 +93,28 @@ func (l *Login) provider(ctx context.Context) (*oidc.Provider, error) {
 		Auth   string `json:"authorization_endpoint"`
 		Token  string `json:"token_endpoint"`
 		Keys   string `json:"jwks_uri"`
+		Named  bool   `json:"authorization_response_iss_parameter_supported"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil || resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the OpenID configuration was answered %d: %w", resp.StatusCode, err)
+		return none, fmt.Errorf("the OpenID configuration was answered %d: %w", resp.StatusCode, err)
 	}
 	if doc.Issuer != l.issuer {
-		return nil, fmt.Errorf("the OpenID configuration is of the issuer %.200q, not of %q", doc.Issuer, l.issuer)
+		return none, fmt.Errorf("the OpenID configuration is of the issuer %.200q, not of %q", doc.Issuer, l.issuer)
 	}
 	for _, u := range []string{doc.Auth, doc.Token, doc.Keys} {
 		if problem := config.Fetchable(u); problem != "" {
-			return nil, fmt.Errorf("the OpenID configuration names %.200q: %s", u, problem)
+			return none, fmt.Errorf("the OpenID configuration names %.200q: %s", u, problem)
 		}
 	}
 	found := oidc.ProviderConfig{IssuerURL: doc.Issuer, AuthURL: doc.Auth, TokenURL: doc.Token, JWKSURL: doc.Keys,
 		Algorithms: l.conf.Algorithms}
 	// The keys are fetched with the client of this context, whenever they are needed.
-	l.found = found.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), l.client))
+	l.found = discovered{found.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), l.client)), doc.Named}
 	l.since = l.now()
 	return l.found, nil
 }
 
-func (l *Login) flow(p *oidc.Provider) oauth2.Config {
+func (l *Login) flow(p discovered) oauth2.Config {
 	return oauth2.Config{ClientID: l.conf.Login.ClientID, ClientSecret: l.secret, Endpoint: p.Endpoint(),
 		RedirectURL: l.redirect, Scopes: []string{oidc.ScopeOpenID, "profile"}}
 }
@@ -122,12 +130,17 @@ func (l *Login) Start(ctx context.Context, state, nonce, verifier string) (strin
 	return flow.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
 }
 
-// Finish redeems the code that came back. An error of kind mail.ErrUnauthorised is the
-// person's or the issuer's; any other one means that it cannot be told now.
-func (l *Login) Finish(ctx context.Context, code, nonce, verifier string) (who Signed, err error) {
+// Finish redeems the code of an answer that came back (RFC 6749, section 4.1.2), after the
+// caller has compared its state. An error of kind mail.ErrUnauthorised is the person's or the
+// issuer's; any other one means that it cannot be told now.
+func (l *Login) Finish(ctx context.Context, answer url.Values, nonce, verifier string) (who Signed, err error) {
 	p, err := l.provider(ctx)
 	if err != nil {
 		return who, errUnavailable.Because(err)
+	}
+	code, err := l.code(answer, p.named)
+	if err != nil {
+		return who, errLogin.Because(err)
 	}
 	flow := l.flow(p)
 	ctx = oidc.ClientContext(ctx, l.client)
@@ -152,6 +165,26 @@ func (l *Login) Finish(ctx context.Context, code, nonce, verifier string) (who S
 		return who, errLogin.Because(err)
 	}
 	return l.person(c)
+}
+
+// code is that of an answer of this issuer. One that names another issuer, or none though this
+// one names itself, may carry the code of another one, which is not for here (RFC 9207,
+// section 2.4).
+func (l *Login) code(answer url.Values, named bool) (string, error) {
+	for _, name := range []string{"code", "iss", "error"} {
+		if len(answer[name]) > 1 {
+			return "", fmt.Errorf("the answer has %s twice", name)
+		}
+	}
+	switch iss := answer.Get("iss"); {
+	case (named || answer.Has("iss")) && iss != l.issuer:
+		return "", fmt.Errorf("the answer is of the issuer %.200q, not of %q", iss, l.issuer)
+	case answer.Has("error"):
+		return "", fmt.Errorf("the issuer answered %.200q", answer.Get("error"))
+	case answer.Get("code") == "":
+		return "", errors.New("the answer has no code")
+	}
+	return answer.Get("code"), nil
 }
 
 var errLogin = mail.ErrUnauthorised.Errorf("the sign-in did not succeed; begin again in the client")

@@ -27,6 +27,7 @@ type provider struct {
 	form   url.Values // of the last exchange
 	status int        // of the token endpoint
 	broken bool       // the OpenID configuration names another issuer
+	named  bool       // it says that its answers name it
 	shown  bool       // the key set shows another key than the tokens are signed with
 }
 
@@ -47,7 +48,8 @@ func newProvider(t *testing.T) *provider {
 			issuer += "/other"
 		}
 		answer(w, map[string]any{"issuer": issuer, "authorization_endpoint": p.URL + "/auth",
-			"token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys"})
+			"token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
+			"authorization_response_iss_parameter_supported": p.named})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		key := p.key
@@ -103,7 +105,7 @@ func TestAPersonSignsInAtTheIssuer(t *testing.T) {
 		q.Get("code_challenge") == "" || q.Get("response_type") != "code" {
 		t.Errorf("%s", to)
 	}
-	who, err := l.Finish(t.Context(), "the-nonce", "the-nonce", "a-verifier-of-at-least-forty-three-characters-")
+	who, err := l.Finish(t.Context(), url.Values{"code": {"the-nonce"}}, "the-nonce", "a-verifier-of-at-least-forty-three-characters-")
 	if err != nil || who.Person != (mail.Person{Issuer: "corp", ID: "person-1"}) || who.Name != "Anna" ||
 		len(who.Roles) != 1 || who.Roles[0] != "Mail.Agent" {
 		t.Errorf("%+v %v", who, err)
@@ -135,7 +137,7 @@ func TestASignInThatIsNotGoodIsRefused(t *testing.T) {
 			return c
 		}
 		l := p.login(t, nil)
-		if who, err := l.Finish(t.Context(), "n", "n", "v"); !errors.Is(err, mail.ErrUnauthorised) || !who.Person.IsZero() {
+		if who, err := l.Finish(t.Context(), url.Values{"code": {"n"}}, "n", "v"); !errors.Is(err, mail.ErrUnauthorised) || !who.Person.IsZero() {
 			t.Errorf("%s: %+v %v", name, who, err)
 		}
 	}
@@ -172,6 +174,38 @@ func TestAPersonOfEntraIsNamedByObjectAndTenant(t *testing.T) {
 	} {
 		if who, err := l.person(claims(change)); !errors.Is(err, mail.ErrUnauthorised) || !who.Person.IsZero() {
 			t.Errorf("%s: %+v %v", name, who, err)
+		}
+	}
+}
+
+// With two issuers, one of them could be given the code of the other one.
+func TestAnAnswerOfAnotherIssuerIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		named, good bool
+		answer      func(issuer string) url.Values
+	}{
+		"named":          {true, true, func(is string) url.Values { return url.Values{"code": {"n"}, "iss": {is}} }},
+		"named unasked":  {false, true, func(is string) url.Values { return url.Values{"code": {"n"}, "iss": {is}} }},
+		"no name":        {false, true, func(string) url.Values { return url.Values{"code": {"n"}} }},
+		"name left out":  {true, false, func(string) url.Values { return url.Values{"code": {"n"}} }},
+		"empty":          {false, false, func(string) url.Values { return url.Values{"code": {"n"}, "iss": {""}} }},
+		"another":        {true, false, func(is string) url.Values { return url.Values{"code": {"n"}, "iss": {is + "/"}} }},
+		"another, plain": {false, false, func(is string) url.Values { return url.Values{"code": {"n"}, "iss": {is + "/"}} }},
+		"twice":          {true, false, func(is string) url.Values { return url.Values{"code": {"n"}, "iss": {is, is}} }},
+		"two codes":      {false, false, func(string) url.Values { return url.Values{"code": {"n", "n"}} }},
+		"no code":        {false, false, func(string) url.Values { return url.Values{} }},
+		"an error too": {true, false, func(is string) url.Values {
+			return url.Values{"code": {"n"}, "iss": {is}, "error": {"access_denied"}}
+		}},
+	} {
+		p := newProvider(t)
+		p.named = c.named
+		who, err := p.login(t, nil).Finish(t.Context(), c.answer(p.issuer), "n", "v")
+		if c.good != (err == nil) || !c.good && (!errors.Is(err, mail.ErrUnauthorised) || !who.Person.IsZero()) {
+			t.Errorf("%s: %+v %v", name, who, err)
+		}
+		if !c.good && p.form != nil {
+			t.Errorf("%s: the code was redeemed", name)
 		}
 	}
 }
