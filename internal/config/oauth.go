@@ -97,10 +97,13 @@ func checkOAuth(c Config) *KeyError {
 			return &KeyError{"http.public_url", problem}
 		}
 	}
-	named := slices.ContainsFunc(c.Issuers, func(is Issuer) bool { return is.Name == o.Server })
+	at := slices.IndexFunc(c.Issuers, func(is Issuer) bool { return is.Name == o.Server })
+	elsewhere := o.Server != "" && o.Server != OAuthEmbedded
 	switch {
-	case o.Server != "" && o.Server != OAuthEmbedded && !named:
+	case elsewhere && at < 0:
 		return &KeyError{"oauth.server", strconv.Quote(o.Server) + " is not embedded, nor the name of an issuer"}
+	case elsewhere && c.Issuers[at].Scopes.none():
+		return &KeyError{"oauth.server", "the issuer needs issuer.scopes: what clients ask it for"}
 	case o.Server != "" && c.HTTP.PublicURL == "":
 		return &KeyError{"http.public_url", "required with oauth.server: it is what tokens are for"}
 	case o.Server != OAuthEmbedded && len(o.Grants) > 0:

@@ -70,3 +70,16 @@ func TestAnAuthorizationServerThatCannotBeMeantIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Tokens of an issuer where people only sign in mean nothing here; one that gives clients
+// their tokens must say what they mean.
+func TestAnIssuerOfASignInAloneNeedsNoScopes(t *testing.T) {
+	alone := strings.Replace(oauthFile, "scopes.read = ['Mail.Read']\n", "", 1)
+	if _, err := Parse("f", alone); err != nil {
+		t.Error(err)
+	}
+	elsewhere, _, _ := strings.Cut(strings.Replace(alone, "'embedded'", "'corp'", 1), "[[oauth.grant]]")
+	if _, err := Parse("f", elsewhere); err == nil || !strings.Contains(err.Error(), "issuer.scopes") {
+		t.Errorf("%v", err)
+	}
+}

@@ -36,7 +36,7 @@ func freePort(t *testing.T) string {
 }
 
 // serveWorld starts a server; lmtp is a host with a port, or a path. Settings are TOML, to
-// stand below [inbound] and after it.
+// stand below [inbound] and after it; BASE there is its own address.
 func serveWorld(t *testing.T, lmtp, settings string) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "multimail-world-") // others may enter: Postfix drops its rights
@@ -59,11 +59,11 @@ func serveWorld(t *testing.T, lmtp, settings string) *server {
 	zone.Store("")
 	authority, _ := zoneOf(t, &zone)
 	s.serve(write(t, "multimail.toml", fmt.Sprintf("data = %q\n[smtp]\nhostname = \"localhost\"\nsubmission = \"\"\n"+
-		"submissions = %q\ntls_cert_file = %q\ntls_key_file = %q\n[http]\nlisten = %q\n[dns]\nresolver = "+
+		"submissions = %q\ntls_cert_file = %q\ntls_key_file = %q\n[http]\nlisten = %q\npublic_url = %q\n[dns]\nresolver = "+
 		"[\"127.0.0.1:%s\"]\ntimeout = \"1s\"\nbounce = \"bounce\"\n[inbound]\nlisten = %q\nlmtp = %q\n"+
 		"hostname = \"mx.example.test\"\n%s", s.data, s.dev.Submissions, filepath.Join(dir, "cert.pem"),
-		filepath.Join(dir, "key.pem"), strings.TrimPrefix(s.dev.HTTP, "http://"), authority, s.dev.Inbound, listener,
-		settings)))
+		filepath.Join(dir, "key.pem"), strings.TrimPrefix(s.dev.HTTP, "http://"), s.dev.HTTP, authority, s.dev.Inbound, listener,
+		strings.ReplaceAll(settings, "BASE", s.dev.HTTP))))
 	var agent struct{ Password string }
 	decode(t, s.must("agent", "add", "bot", "--json"), &agent)
 	s.dev.Password = agent.Password

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,75 +24,100 @@ type consented struct {
 	Cookies, After []string
 }
 
-// consent has a person sign in as an admin in Chromium and allow an offer.
-func (h *daemon) consent(start, offer string) (got consented) {
-	h.t.Helper()
-	decode(h.t, must(h.t, node(h.t, "consent.mjs", "START="+start, "KEY="+h.dev.AdminKey, "OFFER="+offer, "BACK="+back)),
-		&got)
+// consent opens an authorization request in Chromium, signs in as env says, and allows an offer.
+func consent(t *testing.T, start, offer string, env ...string) (got consented) {
+	t.Helper()
+	decode(t, must(t, node(t, "consent.mjs", append(env, "START="+start, "OFFER="+offer, "BACK="+back)...)), &got)
 	return got
+}
+
+// signedClient is the client of the Go SDK with a person in front of it.
+type signedClient struct {
+	t     *testing.T
+	known *oauthex.ClientCredentials   // nil: it registers itself
+	ask   func(start string) consented // what the person does
+	asked []url.Values                 // requests of authorization
+}
+
+// connect connects to /mcp with the URL alone.
+func (c *signedClient) connect(ctx context.Context, base string) (*mcp.ClientSession, error) {
+	c.t.Helper()
+	conf := &auth.AuthorizationCodeHandlerConfig{RedirectURL: back, AuthorizationCodeFetcher: c.authorize,
+		PreregisteredClient: c.known}
+	if c.known == nil {
+		conf.DynamicClientRegistrationConfig = &auth.DynamicClientRegistrationConfig{
+			Metadata: &oauthex.ClientRegistrationMetadata{RedirectURIs: []string{back}, ClientName: "go-sdk's client",
+				TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"}}}
+	}
+	handler, err := auth.NewAuthorizationCodeHandler(conf)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return mcp.NewClient(&mcp.Implementation{Name: "go", Version: "1"}, nil).Connect(ctx,
+		&mcp.StreamableClientTransport{Endpoint: base + "/mcp", OAuthHandler: handler}, nil)
+}
+
+func (c *signedClient) authorize(_ context.Context, a *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+	start, err := url.Parse(a.URL)
+	if err != nil {
+		return nil, err
+	}
+	c.asked = append(c.asked, start.Query())
+	end, err := url.Parse(c.ask(a.URL).Back)
+	if err != nil {
+		return nil, err
+	}
+	q := end.Query()
+	if q.Get("code") == "" {
+		return nil, errors.New("refused: " + q.Get("error"))
+	}
+	return &auth.AuthorizationResult{Code: q.Get("code"), State: q.Get("state"), Iss: q.Get("iss")}, nil
 }
 
 // From nothing but the URL: 401, metadata, registration, PKCE, consent in a browser, token, tool.
 func TestAClientWithTheURLAloneGetsAPersonsConsentAndCallsATool(t *testing.T) {
 	h := start(t)
-	var asked []url.Values
-	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
-		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{
-			Metadata: &oauthex.ClientRegistrationMetadata{RedirectURIs: []string{back}, ClientName: "go-sdk's client",
-				TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"}}},
-		RedirectURL: back,
-		AuthorizationCodeFetcher: func(_ context.Context, a *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
-			u, err := url.Parse(a.URL)
-			if err != nil {
-				return nil, err
+	c := &signedClient{t: t, ask: func(start string) consented {
+		got := consent(t, start, "as the agent "+h.dev.Username, "KEY="+h.dev.AdminKey)
+		for _, part := range []string{"go-sdk's client", "127.0.0.1", h.dev.Mailbox, "read mail", "send mail"} {
+			if !strings.Contains(got.Shown, part) {
+				t.Errorf("the page does not show %q:\n%s", part, got.Shown)
 			}
-			asked = append(asked, u.Query())
-			got := h.consent(a.URL, "as the agent "+h.dev.Username)
-			for _, part := range []string{"go-sdk's client", "127.0.0.1", h.dev.Mailbox, "read mail", "send mail"} {
-				if !strings.Contains(got.Shown, part) {
-					t.Errorf("the page does not show %q:\n%s", part, got.Shown)
-				}
-			}
-			if !slices.Equal(got.Cookies, []string{"__Host-mm_session"}) || len(got.After) > 0 {
-				t.Errorf("cookies %q, %q after the consent", got.Cookies, got.After)
-			}
-			u, err = url.Parse(got.Back)
-			if err != nil {
-				return nil, err
-			}
-			q := u.Query()
-			return &auth.AuthorizationResult{Code: q.Get("code"), State: q.Get("state"), Iss: q.Get("iss")}, nil
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+		}
+		if !slices.Equal(got.Cookies, []string{"__Host-mm_session"}) || len(got.After) > 0 {
+			t.Errorf("cookies %q, %q after the consent", got.Cookies, got.After)
+		}
+		return got
+	}}
 	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer stop()
-	session, err := mcp.NewClient(&mcp.Implementation{Name: "go", Version: "1"}, nil).Connect(ctx,
-		&mcp.StreamableClientTransport{Endpoint: h.dev.HTTP + "/mcp", OAuthHandler: handler}, nil)
+	session, err := c.connect(ctx, h.dev.HTTP)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	if len(asked) != 1 || asked[0].Get("resource") != h.dev.HTTP+"/mcp" ||
-		asked[0].Get("code_challenge_method") != "S256" {
-		t.Errorf("the client asked for %v", asked)
+	if len(c.asked) != 1 || c.asked[0].Get("resource") != h.dev.HTTP+"/mcp" ||
+		c.asked[0].Get("code_challenge_method") != "S256" {
+		t.Errorf("the client asked for %v", c.asked)
 	}
 	got, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "list_mailboxes", Arguments: map[string]any{}})
 	if err != nil || got.IsError {
 		t.Fatalf("%+v %v", got, err)
 	}
-	list := must(t, h.cli("grant", "list"))
+	list := h.must("grant", "list")
 	if !strings.Contains(list, " agent "+h.dev.Username+" ") || !strings.Contains(list, "admin:dev-admin") {
 		t.Errorf("the grants are\n%s", list)
 	}
-	must(t, h.cli("grant", "revoke", strings.Fields(strings.SplitN(list, "\n", 3)[1])[0]))
+	h.must("grant", "revoke", firstID(list))
+	c.ask = func(string) consented { return consented{Back: back + "?error=access_denied"} }
 	got, err = session.CallTool(ctx, &mcp.CallToolParams{Name: "list_mailboxes", Arguments: map[string]any{}})
-	if err == nil && !got.IsError && len(asked) == 1 {
+	if err == nil && !got.IsError {
 		t.Error("the token is good after the grant has ended")
 	}
 }
+
+// firstID is the id in the first line of a list.
+func firstID(list string) string { return strings.Fields(strings.SplitN(list, "\n", 3)[1])[0] }
 
 // typeScript is what oauth.mjs saw of a client.
 type typeScript struct {

@@ -15,11 +15,14 @@ export async function consent({ start, offer, back, without = [], signIn }) {
       answer = route.request().url();
       return route.fulfill({ status: 200, contentType: "text/plain", body: "done" });
     });
+    // Pages of node-oidc-provider name a font elsewhere.
+    await page.route((u) => u.hostname !== "127.0.0.1", (route) => route.abort());
     await page.goto(start);
     await signIn(page);
-    if (answer) return { back: answer }; // the browser was sent back without a question
     const fields = page.locator("fieldset", { hasText: offer });
+    await Promise.race([fields.waitFor(), page.waitForURL(back + "**")]);
     const shown = await page.innerText("body");
+    if (answer) return { back: answer, shown }; // nothing is offered here
     const cookies = (await page.context().cookies(start)).map((c) => c.name);
     for (const scope of without) await fields.locator(`input[value=${scope}]`).uncheck();
     await fields.locator("button", { hasText: "Allow" }).click();
@@ -37,7 +40,18 @@ export const byKey = (key) => async (page) => {
   await page.click("text=Sign in >> nth=-1");
 };
 
+// byIssuer has a person sign in at people.mjs, through the link that leads there if there is one.
+export const byIssuer = (person) => async (page) => {
+  const link = page.locator("a", { hasText: "Sign in with" });
+  if (await link.count()) await link.click();
+  await page.fill("input[name=login]", person);
+  await page.fill("input[name=password]", "any");
+  await page.click("button[type=submit]");
+  await page.click("text=Continue");
+};
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { START, KEY, OFFER, BACK } = process.env;
-  console.log(JSON.stringify(await consent({ start: START, offer: OFFER, back: BACK, signIn: byKey(KEY) })));
+  const { START, KEY, PERSON, OFFER, BACK } = process.env;
+  const signIn = PERSON ? byIssuer(PERSON) : byKey(KEY);
+  console.log(JSON.stringify(await consent({ start: START, offer: OFFER, back: BACK, signIn })));
 }
