@@ -63,10 +63,15 @@ func (s *Server) threadBefore(
 // earlier shows one mail of a thread. That its words were read is recorded as of any mail.
 func (s *Server) earlier(ctx context.Context, c caller, m *mail.Mail) (e api.Earlier, _ error) {
 	e = api.Earlier{ID: string(m.ID), Direction: directionWord(m.Direction), From: fromOf(m),
-		To: addresses(m.Header.To), Subject: mail.NeutralLine(m.Header.Subject), Status: statusWord(m, s.o.Now()),
-		ReceivedAt: m.SubmittedAt}
+		To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Subject: mail.NeutralLine(m.Header.Subject),
+		Status: statusWord(m, s.o.Now()), ReceivedAt: m.SubmittedAt}
 	if m.Direction == mail.Incoming {
 		e.FromName = mail.NeutralLine(m.Header.FromName)
+	} else {
+		e.Bcc = addresses(hidden(m))
+	}
+	if m.Arrival != nil {
+		e.Authentication = authenticationOf(m.Arrival.Auth)
 	}
 	if m.Size > maxEarlierSize {
 		e.TextCut = true

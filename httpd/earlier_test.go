@@ -1,8 +1,11 @@
 package httpd
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/mail"
@@ -177,5 +180,28 @@ func TestAReceivedMailIsReadAsItsAgentNeedsIt(t *testing.T) {
 	if strings.TrimSpace(e.Text) != "Hello bot" || !e.HiddenText || e.TrackingPixels != 1 || e.Tags["k"] != "v" ||
 		e.Status != "read" {
 		t.Errorf("got %+v", e)
+	}
+}
+
+// Who else got the mail of a thread, and what proves who wrote it, an approver is shown too.
+func TestTheThreadAboveAnAnswerNamesWhoGotItAndWhatProvesItsAuthor(t *testing.T) {
+	h := newFixture(t)
+	d := brought(with(adasMail, "Cc: Carl <carl@b.example>"))
+	d.Arrival.Auth.DMARC, d.Arrival.Auth.Identity = mail.Check{Result: "fail"}, mail.Check{Result: "pass"}
+	m := h.arrive(d)
+	first := h.replied(string(m.ID), `{"markdown":"Yes.","cc":["dan@b.example"],"bcc":["boss@c.example"]}`)
+	second := h.replied(string(m.ID), `{"markdown":"Again."}`)
+	v := into[api.Review](h, h.want(200, "approver", "GET", "/v1/oversight/pending/"+second.ID, ""))
+	if len(v.Thread) != 2 || v.Thread[1].ID != first.ID {
+		t.Fatalf("got %+v", v.Thread)
+	}
+	in, out := v.Thread[0], v.Thread[1]
+	want := &api.Authentication{SPF: "pass", DKIM: "pass", DMARC: "fail", ARC: "none", Identity: "pass"}
+	if !slices.Equal(in.Cc, []string{"carl@b.example"}) || len(in.Bcc) != 0 || !cmp.Equal(in.Authentication, want) {
+		t.Errorf("what came in: %+v, %+v", in, in.Authentication)
+	}
+	if !slices.Equal(out.Cc, []string{"dan@b.example"}) || !slices.Equal(out.Bcc, []string{"boss@c.example"}) ||
+		out.Authentication != nil {
+		t.Errorf("the mailbox's own: %+v", out)
 	}
 }

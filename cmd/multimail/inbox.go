@@ -137,9 +137,11 @@ func (e *environment) email(m api.Email) error {
 	return p.err
 }
 
-func (p *printer) authentication(a *api.Authentication) {
-	p.field("Checks", fmt.Sprintf("dmarc %s, dkim %s, spf %s, arc %s, identity %s",
-		a.DMARC, a.DKIM, a.SPF, a.ARC, a.Identity))
+func (p *printer) authentication(a *api.Authentication) { p.field("Checks", checks(a)) }
+
+// checks says what was found of a sender.
+func checks(a *api.Authentication) string {
+	return fmt.Sprintf("dmarc %s, dkim %s, spf %s, arc %s, identity %s", a.DMARC, a.DKIM, a.SPF, a.ARC, a.Identity)
 }
 
 type inboxSpamCmd struct {

@@ -153,8 +153,17 @@ func (p *printer) thread(list []api.Earlier) {
 		if m.FromName != "" {
 			from += " (" + m.FromName + ")"
 		}
-		p.behind("-- ", "   ", fmt.Sprintf("%s %s, %s, from %s to %s",
-			way(m.Direction), m.ID, short(m.ReceivedAt), from, joined(m.To)))
+		who := fmt.Sprintf("from %s to %s", from, joined(m.To))
+		if len(m.Cc) > 0 {
+			who += ", cc " + joined(m.Cc)
+		}
+		if len(m.Bcc) > 0 {
+			who += ", bcc " + joined(m.Bcc)
+		}
+		p.behind("-- ", "   ", fmt.Sprintf("%s %s, %s, %s", way(m.Direction), m.ID, short(m.ReceivedAt), who))
+		if m.Authentication != nil {
+			p.behind("   ", "   ", "checks: "+checks(m.Authentication))
+		}
 		p.behind("< ", "< ", "Subject: "+m.Subject)
 		for _, l := range splitLines(m.Text) {
 			p.behind("< ", "< ", l)

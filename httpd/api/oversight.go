@@ -103,11 +103,15 @@ type Earlier struct {
 	From       string    `json:"from"`
 	FromName   string    `json:"from_name,omitempty" untrusted:"1"`
 	To         []string  `json:"to"`
+	Cc         []string  `json:"cc,omitempty"`
+	Bcc        []string  `json:"bcc,omitempty" doc:"of the mailbox's own mail: who got it and To and Cc do not name"`
 	Subject    string    `json:"subject" untrusted:"1"`
 	Status     string    `json:"status"`
 	ReceivedAt time.Time `json:"received_at"`
-	Text       string    `json:"text,omitempty" doc:"its first words" untrusted:"1"`
-	TextCut    bool      `json:"text_cut,omitempty" doc:"there is more"`
+	// Authentication is known of mail from the world.
+	Authentication *Authentication `json:"authentication,omitempty" doc:"what the checks of its sender found"`
+	Text           string          `json:"text,omitempty" doc:"its first words" untrusted:"1"`
+	TextCut        bool            `json:"text_cut,omitempty" doc:"there is more"`
 }
 
 // Segment is a stretch of what a mail says. What it is stands in Kind and Note,

@@ -24,7 +24,7 @@ var ours = map[string]string{
 	"Decision":       "Verdict Reason By Kind Digest",
 	"Done":           "Status",
 	"Download":       "DownloadURL Note Warning",
-	"Earlier":        "ID Direction From To Status",
+	"Earlier":        "ID Direction From To Cc Bcc Status",
 	"Email":          "Cc Bcc ReplyTo Digest Tags ApprovedBy",
 	"EmailFacts":     "Text", // always empty
 	"Emails":         "Cursor SinceID",

@@ -176,7 +176,7 @@ var answeringCalls = []toolCall{
 			"to":["desk@far.test"],"warnings":[{"code":"new_participant",
 				"text":"‹no earlier mail of the thread names desk@far.test›"},{"code":"answer_to_other","text":"@marked"}],
 			"thread":[{"id":"$question","direction":"inbound","from":"ada@far.test","from_name":"‹Ada›","to":["$box"],
-				"subject":"‹Question›","status":"received","received_at":"@time","text":"@marked"}]}]}`},
+				"cc":["bob@far.test"],"authentication":` + unproven + `,"subject":"‹Question›","status":"received","received_at":"@time","text":"@marked"}]}]}`},
 	{as: "approver", tool: "decide_email", args: `{"email_id":"$reply","action":"approve"}`, refused: "digest"},
 	{as: "agent", tool: "decide_email", args: `{"email_id":"$reply","action":"approve","digest":"$digest"}`,
 		refused: "unknown tool"},
