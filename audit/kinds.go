@@ -63,6 +63,7 @@ const (
 	MailboxAdd        Kind = "mailbox.add"
 	MailboxSet        Kind = "mailbox.set"
 	MailboxGrant      Kind = "mailbox.grant"
+	MailboxDelete     Kind = "mailbox.delete"
 	KeyCreate         Kind = "key.create"
 	KeyRevoke         Kind = "key.revoke"
 	BindingAdd        Kind = "binding.add"
@@ -113,7 +114,7 @@ type declaration struct {
 const (
 	// decided are the inputs of gate/step and what it made of them.
 	decided = "table direction notice event from to mode basis basis_after delivered " +
-		"frozen listed due late intact match self pending owed unverified overdue spam kept copy_only"
+		"frozen listed due late intact match self pending owed unverified overdue spam kept deferred copy_only"
 	attempt = "attempt stopped uncertain"
 )
 
@@ -168,10 +169,12 @@ var declarations = [...]declaration{
 	{AgentEnable, "an agent was enabled again", "agent epoch", "", ""},
 	{AgentPassword, "an agent got a new password", "agent", "", ""},
 	{MailboxAdd, "a mailbox was added", "domain mode agents", "", "mailbox"},
-	{MailboxSet, "display name, oversight address, hold, agent_ref, or what it keeps of a mailbox changed",
-		"display_name oversight ttl ttl_before", "epoch agent_ref quota_size quota_count retention legal_hold",
-		"mailbox display_name oversight"},
+	{MailboxSet, "display name, oversight address, hold, agent_ref, what a mailbox keeps, or what it adds to mail changed",
+		"display_name oversight ttl ttl_before",
+		"epoch agent_ref quota_size quota_count retention legal_hold gate_timing scheduling mcp_configured",
+		"mailbox display_name oversight auto_cc auto_bcc signature"},
 	{MailboxGrant, "one more agent may use a mailbox", "agent mode", "", "mailbox"},
+	{MailboxDelete, "a mailbox ended; its address is not given out again", "agents", "epoch", "mailbox"},
 	{KeyCreate, "an API key was made", "kind scopes", "agent", "label key owner mailboxes"},
 	{KeyRevoke, "an API key was revoked", "kind scopes", "agent", "label key owner mailboxes"},
 	{BindingAdd, "an identity of an issuer was bound to an agent or approver", "kind scopes issuer", "agent",

@@ -46,6 +46,7 @@ func (l *life) next(e step.Event, change func(f *step.Facts)) audit.Record {
 		"frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late, "intact": f.Intact,
 		"match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed, "copy_only": out.CopyOnly,
 		"unverified": f.Unverified, "overdue": f.Overdue, "spam": f.Spam, "kept": f.Kept,
+		"deferred": f.Deferred,
 	} {
 		facts[name] = strconv.FormatBool(v)
 	}

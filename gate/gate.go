@@ -265,7 +265,7 @@ func (g *Gate) judge(ctx context.Context, m *mail.Mail, raw []byte) error {
 // Intact, Match and Self are the caller's.
 func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 	f := step.Facts{Direction: m.Direction, Notice: m.Notice != nil, State: m.State, Basis: m.Basis}
-	box, err := g.reg.Receives(tx, m.Mailbox)
+	box, err := g.reg.Keeper(tx, m.Mailbox)
 	if err != nil {
 		return f, fmt.Errorf("gate: mailbox of %s: %w", m.ID, err)
 	}
@@ -283,8 +283,8 @@ func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 	if err := g.domainFacts(tx, m, box, &f); err != nil {
 		return f, err
 	}
-	if m.Direction == mail.Outgoing {
-		if f.Listed, err = g.reg.Allowed(tx, m.Mailbox, named(m)); err != nil {
+	if m.Direction == mail.Outgoing && box.DeletedAt.IsZero() {
+		if f.Listed, err = g.reg.Allowed(tx, m.Mailbox, authored(m)); err != nil {
 			return f, fmt.Errorf("gate: allowlist of %s: %w", m.ID, err)
 		}
 	}
@@ -310,12 +310,24 @@ func named(m *mail.Mail) []mail.Address {
 	return out
 }
 
+// authored returns the recipients the author named itself, without the copies to the operator
+// that its mailbox adds.
+func authored(m *mail.Mail) []mail.Address {
+	var out []mail.Address
+	for _, r := range m.Envelope.Rcpts {
+		if !r.Copy && !r.Auto {
+			out = append(out, r.Addr)
+		}
+	}
+	return out
+}
+
 // progress counts the author's recipients; a copy only keeps the mail pending.
 func progress(m *mail.Mail) (p step.Progress, pending bool) {
 	all, delivered := 0, 0
 	for _, r := range m.Envelope.Rcpts {
 		pending = pending || r.Standing == mail.Pending
-		if r.Copy {
+		if r.Copy || r.Auto {
 			continue
 		}
 		all++
@@ -335,7 +347,7 @@ func progress(m *mail.Mail) (p step.Progress, pending bool) {
 // terms says under whose name, in which mode and on what grounds a mail leaves.
 func (g *Gate) terms(tx store.Tx, m *mail.Mail, basis mail.Basis) (terms, error) {
 	var t terms
-	box, err := g.reg.Mailbox(tx, m.Mailbox)
+	box, err := g.reg.Keeper(tx, m.Mailbox)
 	if err != nil {
 		return t, err
 	}

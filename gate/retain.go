@@ -53,7 +53,7 @@ func (g *Gate) Retain(ctx context.Context) error {
 // keepers lists every mailbox that mail can be in, the operator's own included.
 func (g *Gate) keepers(ctx context.Context) (boxes []registry.Mailbox, err error) {
 	err = g.db.View(ctx, func(tx store.Tx) error {
-		if boxes, err = g.reg.Mailboxes(tx); err != nil {
+		if boxes, err = g.reg.Keepers(tx); err != nil {
 			return err
 		}
 		domains, err := g.reg.Domains(tx)

@@ -30,6 +30,7 @@ type Submission struct {
 	Door      string        // "smtp", "http" or "mcp"
 	TLS       bool          // the door spoke TLS
 	NotBefore time.Time     // scheduled for then; zero: at once
+	Timing    mail.Timing   // of scheduled mail: when an approver is asked
 
 	Codes Codes // of this door, for the audit log
 
@@ -231,10 +232,7 @@ func (g *Gate) read(
 	if msg.EightBit {
 		env.Body = "8BITMIME" // what the bytes are, whatever the client declared
 	}
-	env.Rcpts = slices.Clone(env.Rcpts)
-	for i := range env.Rcpts {
-		env.Rcpts[i].Standing = mail.Pending
-	}
+	env.Rcpts = addressed(env.Rcpts, box)
 	header, more := msg.Header.Cut(env)
 	return &mail.Mail{
 		ID: id, State: mail.New, Envelope: env, Digest: mail.DigestOf(env, msg.Raw),
@@ -243,6 +241,22 @@ func (g *Gate) read(
 		Header: header, More: more, Size: int64(len(msg.Raw)), BodyHash: msg.BodyHash, TextHash: msg.TextHash,
 		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: g.reg.Hold(box),
 	}, msg.Raw, nil
+}
+
+// addressed returns the recipients of a mail: those that its author named, and the copies to
+// the operator that its mailbox adds for whom it did not name.
+func addressed(by []mail.Rcpt, box registry.Mailbox) []mail.Rcpt {
+	out := slices.Clone(by)
+	for i := range out {
+		out[i].Standing, out[i].Auto = mail.Pending, false
+	}
+	for _, a := range []mail.Address{box.AutoCC, box.AutoBCC} {
+		there := slices.ContainsFunc(out, func(r mail.Rcpt) bool { return r.Addr.Key() == a.Key() })
+		if !a.IsZero() && !there {
+			out = append(out, mail.Rcpt{Addr: a, Auto: true, Standing: mail.Pending})
+		}
+	}
+	return out
 }
 
 // put stores the mail with its first state.
@@ -262,6 +276,7 @@ func (g *Gate) put(
 	if err := g.fits(tx, m, facts); err != nil {
 		return err
 	}
+	facts.Deferred = s.Timing == mail.ScheduleFirst && tx.Now().Before(m.NotBefore)
 	private := map[string]string{
 		"mailbox": m.Mailbox.String(), "rcpts": addresses(named(m)), "subject": m.Header.Subject}
 	if i := m.Identity; i != nil {

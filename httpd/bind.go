@@ -38,63 +38,60 @@ func bindWriter[In any](
 
 // bindings ties every operation of the table to its handler.
 func (s *Server) bindings() []binding {
-	return slices.Concat(s.answerBindings(), s.administration(), s.signingKeyBindings(), s.readerBindings(), []binding{
-		bind(api.GetHealth, s.health),
-		bindWriter(api.GetSigningKey, s.signingKey),
-		bindWriter(api.GetJWKS, s.jwks),
-		bindWriter(api.GetMTASTS, s.mtaSTS),
-		bindWriter(api.GetSwagger, s.apiDocument),
-		bindWriter(api.GetSwaggerMCP, s.mcpDocument),
-		bindWriter(api.GetDocs, s.docsPage),
-		bindWriter(api.GetVerifyPage, s.verifyPage),
-		bindWriter(api.GetMetrics, s.metrics),
+	return slices.Concat(s.answerBindings(), s.mailboxBindings(),
+		s.administration(), s.signingKeyBindings(), s.readerBindings(), []binding{
+			bind(api.GetHealth, s.health),
+			bindWriter(api.GetSigningKey, s.signingKey),
+			bindWriter(api.GetJWKS, s.jwks),
+			bindWriter(api.GetMTASTS, s.mtaSTS),
+			bindWriter(api.GetSwagger, s.apiDocument),
+			bindWriter(api.GetSwaggerMCP, s.mcpDocument),
+			bindWriter(api.GetDocs, s.docsPage),
+			bindWriter(api.GetVerifyPage, s.verifyPage),
+			bindWriter(api.GetMetrics, s.metrics),
 
-		bind(api.Whoami, s.whoami),
-		bind(api.SendAny, s.sendAny),
-		bind(api.SendEmail, s.send),
-		bind(api.CheckInbox, s.emails),
-		bind(api.ReadEmail, s.email),
-		bind(api.CancelMessage, s.cancel),
-		bindWriter(api.GetAttachment, s.attachment),
-		bind(api.DownloadAttachment, s.download),
-		bind(api.GetAttachmentURL, s.attachmentURL),
-		bindWriter(api.GetFile, s.file),
-		bind(api.WaitForEmail, s.wait),
-		bind(api.GetUsage, s.usage),
+			bind(api.Whoami, s.whoami),
+			bind(api.SendAny, s.sendAny),
+			bind(api.SendEmail, s.send),
+			bind(api.CheckInbox, s.emails),
+			bind(api.ReadEmail, s.email),
+			bind(api.CancelMessage, s.cancel),
+			bindWriter(api.GetAttachment, s.attachment),
+			bind(api.DownloadAttachment, s.download),
+			bind(api.GetAttachmentURL, s.attachmentURL),
+			bindWriter(api.GetFile, s.file),
+			bind(api.WaitForEmail, s.wait),
+			bind(api.GetUsage, s.usage),
 
-		bind(api.ListMailboxes, s.mailboxes),
-		bind(api.CreateMailbox, s.addMailbox),
-		bind(api.GetMailbox, s.mailbox),
-		bind(api.UpdateMailbox, s.patchMailbox),
-		bind(api.ListAllowlist, s.allowlist),
-		bind(api.AddAllowlistEntry, s.allowAdd),
-		bind(api.RemoveAllowlistEntry, s.allowRemove),
+			bind(api.ListAllowlist, s.allowlist),
+			bind(api.AddAllowlistEntry, s.allowAdd),
+			bind(api.RemoveAllowlistEntry, s.allowRemove),
 
-		bind(api.ListPending, s.pending),
-		bind(api.ReviewEmail, s.review),
-		bindWriter(api.GetRawEmail, s.rawReview),
-		bind(api.DecideEmail, s.decide),
+			bind(api.ListPending, s.pending),
+			bind(api.ReviewEmail, s.review),
+			bindWriter(api.GetRawEmail, s.rawReview),
+			bind(api.DecideEmail, s.decide),
 
-		bind(api.ListMails, s.mails),
-		bind(api.GetMail, s.mail),
-		bind(api.CancelMail, s.cancelMail),
-		bind(api.RetryMail, s.retryMail),
-		bind(api.HoldMail, s.holdMail),
-		bind(api.GetAuditLog, s.auditLog),
-		bind(api.ListSuppression, s.suppressions),
-		bind(api.RemoveSuppression, s.unsuppress),
-		bindWriter(api.ExportAuditLog, s.auditExport),
-		bind(api.VerifyAuditLog, s.auditVerify),
-		bind(api.Reindex, s.reindex),
-		bind(api.GetClock, s.clock),
-		bind(api.AcceptClock, s.acceptClock),
+			bind(api.ListMails, s.mails),
+			bind(api.GetMail, s.mail),
+			bind(api.CancelMail, s.cancelMail),
+			bind(api.RetryMail, s.retryMail),
+			bind(api.HoldMail, s.holdMail),
+			bind(api.GetAuditLog, s.auditLog),
+			bind(api.ListSuppression, s.suppressions),
+			bind(api.RemoveSuppression, s.unsuppress),
+			bindWriter(api.ExportAuditLog, s.auditExport),
+			bind(api.VerifyAuditLog, s.auditVerify),
+			bind(api.Reindex, s.reindex),
+			bind(api.GetClock, s.clock),
+			bind(api.AcceptClock, s.acceptClock),
 
-		bind(api.VerifyMail, s.verifyMail),
+			bind(api.VerifyMail, s.verifyMail),
 
-		bind(api.StartFreeze, s.freeze),
-		bind(api.EndFreeze, s.thaw),
-		bind(api.ListFreezes, s.freezes),
-	})
+			bind(api.StartFreeze, s.freeze),
+			bind(api.EndFreeze, s.thaw),
+			bind(api.ListFreezes, s.freezes),
+		})
 }
 
 // answerBindings ties what is done with mail of others: answering it, and calling it spam.
@@ -104,6 +101,18 @@ func (s *Server) answerBindings() []binding {
 		bind(api.ListSpam, s.spam),
 		bind(api.ManageSpam, s.reportSpam),
 		bind(api.ClearSpam, s.clearSpam),
+	}
+}
+
+// mailboxBindings ties what is done with mailboxes.
+func (s *Server) mailboxBindings() []binding {
+	return []binding{
+		bind(api.ListMailboxes, s.mailboxes),
+		bind(api.CreateMailbox, s.addMailbox),
+		bind(api.GetMailbox, s.mailbox),
+		bind(api.UpdateMailbox, s.patchMailbox),
+		bind(api.ConfigureMailbox, s.setupMailbox),
+		bind(api.DeleteMailbox, s.dropMailbox),
 	}
 }
 

@@ -84,28 +84,10 @@ func (s *Server) mailboxOf(tx store.Tx, p registry.Principal, m registry.Mailbox
 		Frozen: slices.ContainsFunc(freezes, stops), CreatedAt: m.CreatedAt,
 		LegalHold: m.LegalHold, QuotaOctets: m.QuotaSize, QuotaCount: m.QuotaCount,
 		RetentionDays: int(m.Retention / (24 * time.Hour)),
+		AutoCC:        m.AutoCC.String(), AutoBCC: m.AutoBCC.String(), SignatureBlock: m.Signature,
+		DefaultGateTiming: m.Timing.String(), SchedulingEnabled: !m.Unscheduled,
+		MCPConfigured: m.Configured, AIDisclosure: true,
 	}, nil
-}
-
-func (s *Server) addMailbox(ctx context.Context, c caller, in api.NewMailbox) (out api.Mailbox, _ error) {
-	box, err := mail.ParseAddress(in.Address)
-	if err != nil {
-		return out, err
-	}
-	err = s.o.Store.Update(ctx, func(tx store.Tx) error {
-		_, err := s.o.Registry.AddMailbox(tx, c.Principal, box, in.Agents)
-		if err == nil {
-			err = s.budget(tx, box.Domain(), box.String())
-		}
-		if err == nil && in.DisplayName != "" {
-			_, err = s.o.Registry.SetMailbox(tx, c.Principal, box, registry.MailboxPatch{DisplayName: &in.DisplayName})
-		}
-		return err
-	})
-	if err != nil {
-		return out, err
-	}
-	return s.showMailbox(ctx, c, box)
 }
 
 // errTrial ends a transaction that shall leave nothing behind.
@@ -123,14 +105,27 @@ func (s *Server) patchMailbox(ctx context.Context, c caller, in api.MailboxReque
 	if err != nil {
 		return out, err
 	}
-	rest := func(tx store.Tx) error { return s.patchRest(tx, c.Principal, box, change, in.AddAgents) }
-	if in.OversightMode == nil {
+	return s.changeMailbox(ctx, c, box, mailboxChange{mode: in.OversightMode, rest: change, agents: in.AddAgents})
+}
+
+// mailboxChange is what shall become of a mailbox, read.
+type mailboxChange struct {
+	mode   *string
+	rest   registry.MailboxPatch
+	agents []string
+}
+
+func (s *Server) changeMailbox(
+	ctx context.Context, c caller, box mail.Address, change mailboxChange,
+) (out api.Mailbox, _ error) {
+	rest := func(tx store.Tx) error { return s.patchRest(tx, c.Principal, box, change.rest, change.agents) }
+	if change.mode == nil {
 		if err := s.o.Store.Update(ctx, rest); err != nil {
 			return out, err
 		}
 		return s.showMailbox(ctx, c, box)
 	}
-	mode, err := mail.ParseMode(*in.OversightMode)
+	mode, err := mail.ParseMode(*change.mode)
 	if err != nil {
 		return out, invalid("oversight_mode must be " +
 			"read_only, gated_all, gated_send, monitored or autonomous")
@@ -195,15 +190,12 @@ func changeOf(p api.MailboxPatch) (registry.MailboxPatch, error) {
 		keep := time.Duration(*days) * 24 * time.Hour
 		c.Retention = &keep
 	}
-	if p.OversightAddress != nil {
-		var a mail.Address // "" is the account's address again
-		if *p.OversightAddress != "" {
-			var err error
-			if a, err = mail.ParseAddress(*p.OversightAddress); err != nil {
-				return c, err
-			}
-		}
-		c.Oversight = &a
+	var err error
+	if c.Oversight, err = optionalAddress("oversight_address", p.OversightAddress); err != nil {
+		return c, err
+	}
+	if c.WritingPatch, err = writingOf(p.AutoCC, p.AutoBCC, p.SignatureBlock, p.AIDisclosure); err != nil {
+		return c, err
 	}
 	if p.HoldSeconds != nil {
 		if *p.HoldSeconds < 0 || *p.HoldSeconds > int64(registry.MaxTTL/time.Second) {

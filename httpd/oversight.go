@@ -65,7 +65,7 @@ func (s *Server) modeShown(ctx context.Context, box mail.Address) string {
 
 func (s *Server) modeOf(ctx context.Context, box mail.Address) (mode mail.Mode, err error) {
 	err = s.o.Store.View(ctx, func(tx store.Tx) error {
-		m, err := s.o.Registry.Receives(tx, box)
+		m, err := s.o.Registry.Keeper(tx, box)
 		mode = m.Mode
 		return err
 	})

@@ -82,10 +82,13 @@ var asked = map[string]questions{
 		tool: []string{`{"email_id":"LAST","action":"report"}`, `{"email_id":"DARK","action":"report"}`,
 			`{"email_id":"DARK","action":"clear","digest":"` + strings.Repeat("0", 64) + `"}`}},
 	"remove_allowlist_entry": {queries: []string{""}, late: true},
-	"update_mailbox":         {queries: []string{""}, bodies: []string{`{"oversight_mode":"gated_all"}`}, late: true},
-	"revoke_api_key":         {queries: []string{""}, late: true},
-	"end_grant":              {queries: []string{""}, late: true},
-	"start_freeze":           {queries: []string{""}, bodies: []string{`{"scope":"mailbox:` + bot + `"}`}, late: true},
+	"update_mailbox": {queries: []string{""}, bodies: []string{`{"oversight_mode":"gated_all"}`}, late: true,
+		tool: []string{`{"oversight_mode":"gated_all"}`}},
+	"configure_mailbox": {queries: []string{""}, bodies: []string{`{"scheduling_enabled":false}`}, late: true,
+		tool: []string{`{}`}},
+	"revoke_api_key": {queries: []string{""}, late: true},
+	"end_grant":      {queries: []string{""}, late: true},
+	"start_freeze":   {queries: []string{""}, bodies: []string{`{"scope":"mailbox:` + bot + `"}`}, late: true},
 }
 
 // values are what a word in capitals stands for.

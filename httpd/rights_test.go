@@ -103,6 +103,17 @@ var rights = []struct {
 		"401 403 403 404 403 403 200 200 200"},
 	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"oversight_address":"eve{n}@a.example"}`,
 		"401 403 403 404 403 200 403 403 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"auto_bcc":"eve{n}@a.example"}`,
+		"401 403 403 404 403 200 403 403 200"},
+	{"PATCH /v1/mailboxes/{id}", "/v1/mailboxes/bot@a.example", `{"ai_disclosure":false}`,
+		"401 400 400 404 403 400 400 400 400"},
+	{"PATCH /v1/mailboxes/{id}/configure", "/v1/mailboxes/bot@a.example/configure",
+		`{"default_gate_timing":"schedule_first"}`,
+		"401 200 200 404 403 200 200 200 200"},
+	{"PATCH /v1/mailboxes/{id}/configure", "/v1/mailboxes/bot@a.example/configure", `{"signature_block":"Bot {n}"}`,
+		"401 403 403 404 403 403 200 200 200"},
+	{"DELETE /v1/mailboxes/{id}", "/v1/mailboxes/spare{n}@a.example{+spare}", "",
+		"401 403 403 403 403 200 200 200 200"},
 	{"GET /v1/mailboxes/{id}/allowlist", "/v1/mailboxes/bot@a.example/allowlist", "",
 		"401 200 200 404 200 200 200 200 200"},
 	{"POST /v1/mailboxes/{id}/allowlist", "/v1/mailboxes/bot@a.example/allowlist", `{"pattern":"p{n}@b.example"}`,
@@ -207,10 +218,8 @@ var rights = []struct {
 // fill puts fresh things in the place of braces.
 func (h *fixture) fill(n int, parts ...string) []string {
 	h.t.Helper()
-	has := func(s string) bool {
-		return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(p, s) })
-	}
-	with := []string{"{n}", fmt.Sprint(n), "{+notice}", "", "{+gated}", "", "{+frozen}", "", "{+kept}", ""}
+	has := func(s string) bool { return strings.Contains(strings.Join(parts, " "), s) }
+	with := []string{"{n}", fmt.Sprint(n), "{+notice}", "", "{+gated}", "", "{+frozen}", "", "{+kept}", "", "{+spare}", ""}
 	if has("{held}") {
 		r := h.held()
 		with = append(with, "{held}", r.ID, "{digest}", r.Digest)
@@ -236,6 +245,9 @@ func (h *fixture) fill(n int, parts ...string) []string {
 			keep := registry.MailboxPatch{KeepPatch: registry.KeepPatch{LegalHold: &yes}}
 			_, err = h.Registry.SetMailbox(tx, approver, mail.MustAddress(bot), keep)
 		}
+		if has("{+spare}") {
+			err = h.spare(tx, n)
+		}
 		if has("{+gated}") {
 			_, err = h.Registry.SetMode(tx, approver, mail.MustAddress(bot), mail.GatedSend)
 		}
@@ -244,17 +256,15 @@ func (h *fixture) fill(n int, parts ...string) []string {
 			with = append(with, "{agent}", fmt.Sprintf("temp%d", n))
 		}
 		if has("{domain}") {
-			if _, err := h.Registry.AddDomain(tx, registry.Socket(0, false), fmt.Sprintf("temp%d.example", n)); err != nil {
-				return err
-			}
+			_, err = h.Registry.AddDomain(tx, registry.Socket(0, false), fmt.Sprintf("temp%d.example", n))
 			with = append(with, "{domain}", fmt.Sprintf("temp%d.example", n))
 		}
-		made, err := h.credentials(tx, n, has)
-		if err != nil {
-			return err
+		made, failed := h.credentials(tx, n, has)
+		if err == nil {
+			err = failed
 		}
 		with = append(with, made...)
-		if has("{+frozen}") {
+		if err == nil && has("{+frozen}") {
 			err = h.Registry.Freeze(tx, approver, registry.FreezeScope{Kind: registry.FreezeAll}, "")
 		}
 		return err
@@ -264,6 +274,13 @@ func (h *fixture) fill(n int, parts ...string) []string {
 		out[i] = strings.NewReplacer(with...).Replace(p)
 	}
 	return out
+}
+
+// spare adds a mailbox that a row ends.
+func (h *fixture) spare(tx store.Tx, n int) error {
+	box := mail.MustAddress(fmt.Sprintf("spare%d@a.example", n))
+	_, err := h.Registry.AddMailbox(tx, registry.Socket(0, false), box, []string{"bot"})
+	return err
 }
 
 // incoming brings the mail of the world that a row names.

@@ -169,15 +169,19 @@ func (s *Server) submission(ctx context.Context, c caller, box mail.Address, d a
 	if err != nil {
 		return sub, err
 	}
-	from, err := s.displayName(ctx, box)
+	m, err := s.boxOf(ctx, box)
+	if err != nil {
+		return sub, err
+	}
+	timing, err := timingOf(m, d)
 	if err != nil {
 		return sub, err
 	}
 	var raw []byte
 	err = s.work(ctx, c, func() (err error) {
 		raw, err = message.Compose(message.Draft{
-			From: box, FromName: from, To: lists[0], Cc: lists[1],
-			Subject: d.Subject, Markdown: d.Markdown, Attachments: files,
+			From: box, FromName: m.DisplayName, To: lists[0], Cc: withAutoCC(lists, m),
+			Subject: d.Subject, Markdown: d.Markdown, Signature: m.Signature, Attachments: files,
 			InReplyTo: d.InReplyTo, References: references(d), Answer: d.InReplyTo != "",
 		})
 		return err
@@ -188,7 +192,8 @@ func (s *Server) submission(ctx context.Context, c caller, box mail.Address, d a
 	print, err := fingerprint(d)
 	return gate.Submission{
 		Mailbox: box, Envelope: mail.Envelope{From: box, Rcpts: rcpts}, Raw: raw,
-		Door: c.door, Codes: c.codes, TLS: c.tls, NotBefore: at, IdempotencyKey: d.IdempotencyKey, Fingerprint: print,
+		Door: c.door, Codes: c.codes, TLS: c.tls, NotBefore: at, Timing: timing,
+		IdempotencyKey: d.IdempotencyKey, Fingerprint: print,
 	}, err
 }
 
@@ -310,11 +315,11 @@ func fingerprint(d api.Draft) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func (s *Server) displayName(ctx context.Context, box mail.Address) (string, error) {
-	var m registry.Mailbox
+// boxOf returns the mailbox that a mail is written for.
+func (s *Server) boxOf(ctx context.Context, box mail.Address) (m registry.Mailbox, _ error) {
 	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
 		m, err = s.o.Registry.Mailbox(tx, box)
 		return err
 	})
-	return m.DisplayName, err
+	return m, err
 }

@@ -31,6 +31,7 @@ type Rcpt struct {
 	ORcpt  string   `json:"orcpt,omitempty"`  // "rfc822;user@host", decoded (RFC 3461, 4.2)
 	Copy   bool     `json:"copy,omitempty"`   // added by the claim for the oversight address; outside the digest
 	Owed   bool     `json:"owed,omitempty"`   // the oversight address, which the author named too; outside the digest
+	Auto   bool     `json:"auto,omitempty"`   // the operator's copy, as its mailbox says; within the digest
 	// ReturnPath is the envelope sender of the attempt for this recipient; zero:
 	// Envelope.From. The claim makes it; a stamp, outside the digest and not stored.
 	ReturnPath Address  `json:"-"`

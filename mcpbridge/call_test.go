@@ -19,7 +19,7 @@ const (
 )
 
 func TestEachToolMakesItsRequestsWithTheKeyOfItsCaller(t *testing.T) {
-	for _, c := range []struct{ name, tool, args, answer, want string }{
+	callEach(t, []toolCall{
 		{"send", "send_email", `{"to":["a@b.example"],"cc":["c@b.example"],"bcc":["d@b.example"],"subject":"s",` +
 			`"markdown":"m",` +
 			`"attachments":[{"name":"n","content_base64":"eA==","content_type":"text/plain"}],"idempotency_key":"k",` +
@@ -66,7 +66,31 @@ func TestEachToolMakesItsRequestsWithTheKeyOfItsCaller(t *testing.T) {
 			"GET /v1/suppression?cursor=9&limit=2"},
 		{"unsuppress", "remove_suppression", `{"email_address":"a@b.example"}`, `{"status":"removed"}`,
 			"DELETE /v1/suppression/a@b.example"},
-	} {
+	})
+}
+
+func TestEachToolOfMailboxesMakesItsRequests(t *testing.T) {
+	callEach(t, []toolCall{
+		{"configure", "configure_mailbox", `{"oversight_mode":"gated_all","auto_cc":"",` +
+			`"default_gate_timing":"schedule_first","scheduling_enabled":false}`, `{"id":"bot@a.example"}`,
+			"PATCH /v1/mailboxes/bot@a.example/configure " +
+				`{"oversight_mode":"gated_all","auto_cc":"","default_gate_timing":"schedule_first","scheduling_enabled":false}`},
+		{"update mailbox", "update_mailbox", `{"oversight_mode":"read_only","signature_block":"Bot"}`,
+			`{"id":"bot@a.example"}`, "PATCH /v1/mailboxes/bot@a.example " +
+				`{"oversight_mode":"read_only","signature_block":"Bot"}`},
+		{"create mailbox", "create_mailbox", `{"address_local_part":"new","display_name":"N"}`, `{"id":"new@a.example"}`,
+			`POST /v1/mailboxes {"address_local_part":"new","display_name":"N"}`},
+		{"delete mailbox", "delete_mailbox", `{"mailbox_id":"bot@a.example"}`, `{"status":"deleted"}`,
+			"DELETE /v1/mailboxes/bot@a.example"},
+	})
+}
+
+// toolCall is a call of a tool, what the API answers, and what it must have been asked.
+type toolCall struct{ name, tool, args, answer, want string }
+
+func callEach(t *testing.T, calls []toolCall) {
+	t.Helper()
+	for _, c := range calls {
 		t.Run(c.name, func(t *testing.T) {
 			f := newAPI(t)
 			request, _, _ := strings.Cut(c.want, " {")

@@ -71,6 +71,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = reply{status: 401, body: `{"error":"no such credential"}`}
 	case request == "GET /v1/whoami" && !known:
 		answer = reply{status: 200, body: encode(f.t, who)}
+	case !known && strings.HasPrefix(request, "GET /v1/mailboxes/") && strings.Count(request, "/") == 3:
+		w.WriteHeader(404) // whether the mailbox is configured: see setup_test.go
+		return
 	case !known:
 		f.t.Errorf("the API has no answer for %s %s", request, body)
 		answer = reply{status: 500, body: `{"error":"?"}`}

@@ -121,7 +121,8 @@ func TestAClientOverHTTPSeesOnlyTheToolsOfItsKey(t *testing.T) {
 		t.Errorf("an agent sees %s", got)
 	}
 	c := f.over(url, "mm_approver", nil)
-	if got := c.names(); got != "decide_email list_pending list_spam manage_spam_status remove_suppression" {
+	if got := c.names(); got != "configure_mailbox decide_email delete_mailbox "+
+		"list_pending list_spam manage_spam_status remove_suppression update_mailbox" {
 		t.Errorf("an approver sees %s", got)
 	}
 	_, err := c.s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email",

@@ -15,10 +15,18 @@ import (
 // Tools returns every tool of the table with what renders its answer.
 func Tools() []Tool {
 	return []Tool{
-		Render(api.SendEmail, sentNew),
+		Compose(api.SendEmail, func(ctx context.Context, c api.Caller, in api.SendRequest) (*Answer, error) {
+			return nudged(ctx, c, api.SendEmail, in, in.Mailbox, sentNew)
+		}),
 		Render(api.ReplyEmail, sentAnswer),
 		Render(api.ListMailboxes, plain[api.None, api.Mailboxes]),
-		Render(api.CheckInbox, listed),
+		Compose(api.CheckInbox, func(ctx context.Context, c api.Caller, in api.EmailQuery) (*Answer, error) {
+			return nudged(ctx, c, api.CheckInbox, in, in.Mailbox, listed)
+		}),
+		Render(api.ConfigureMailbox, plain[api.SetupRequest, api.Mailbox]),
+		Render(api.UpdateMailbox, plain[api.MailboxRequest, api.Mailbox]),
+		Render(api.CreateMailbox, plain[api.NewMailbox, api.Mailbox]),
+		Render(api.DeleteMailbox, plain[api.MailboxName, api.Done]),
 		Render(api.ReadEmail, read),
 		Render(api.GetThread, conversed),
 		Render(api.GetTags, plain[api.EmailRef, api.Tags]),

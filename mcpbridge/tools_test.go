@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,12 +20,13 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 	const (
-		read = "check_inbox download_attachment get_account get_tags get_thread get_usage list_mailboxes list_spam " +
-			"read_email search_contacts wait_for_email"
-		send = "add_contact cancel_message delete_tag manage_spam_status reply_email send_email set_tags"
-		all  = "add_contact cancel_message check_inbox delete_tag download_attachment get_account get_tags get_thread " +
-			"get_usage list_mailboxes list_spam manage_spam_status read_email reply_email search_contacts send_email " +
-			"set_tags wait_for_email"
+		read = "check_inbox configure_mailbox download_attachment get_account get_tags get_thread get_usage list_mailboxes " +
+			"list_spam read_email search_contacts update_mailbox wait_for_email"
+		send = "add_contact cancel_message configure_mailbox delete_tag manage_spam_status reply_email send_email set_tags " +
+			"update_mailbox"
+		all = "add_contact cancel_message check_inbox configure_mailbox delete_tag download_attachment get_account " +
+			"get_tags get_thread get_usage list_mailboxes list_spam manage_spam_status read_email reply_email search_contacts " +
+			"send_email set_tags update_mailbox wait_for_email"
 	)
 	for _, c := range []struct {
 		name   string
@@ -37,10 +37,11 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 		{"an agent that only reads", []string{"read"}, read},
 		{"an agent that only sends", []string{"send"}, send},
 		{"an approver", []string{"oversight", "oversight_read"},
-			"decide_email list_pending list_spam manage_spam_status remove_suppression"},
+			"configure_mailbox decide_email delete_mailbox list_pending list_spam manage_spam_status remove_suppression " +
+				"update_mailbox"},
 		{"who may only read", []string{"oversight_read"}, "list_pending list_spam"},
-		{"an admin", []string{"admin"}, "create_webhook delete_contact delete_webhook get_audit_log " +
-			"list_suppression list_webhooks"},
+		{"an admin", []string{"admin"}, "configure_mailbox create_mailbox create_webhook delete_contact delete_mailbox " +
+			"delete_webhook get_audit_log list_suppression list_webhooks update_mailbox"},
 		{"nobody", nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,48 +87,52 @@ func TestEveryToolIsAsItsGoldenFileSays(t *testing.T) {
 	}
 }
 
+// requestOf is what a call of each tool with argsOf asks the API.
+var requestOf = map[string]string{
+	"send_email": sending, "reply_email": "POST /v1/mailboxes/bot@a.example/reply/01X",
+	"list_spam": "GET /v1/emails", "manage_spam_status": "POST /v1/emails/01X/report-spam",
+	"list_mailboxes": "GET /v1/mailboxes", "check_inbox": "GET " + mails,
+	"download_attachment": "GET " + mails + "/01X/attachments/a.pdf?json=1",
+	"read_email":          "GET " + mails + "/01X", "cancel_message": "POST " +
+		mails + "/01X/cancel", "get_usage": "GET /v1/usage",
+	"wait_for_email": "GET /v1/mailboxes/bot@a.example/wait?timeout_seconds=30", "decide_email": "POST /v1/oversig" +
+		"ht/decide",
+	"list_pending": "GET /v1/oversight/pending?limit=20", "get_account": "GET /v1/account", "get_audit_log": "GET " +
+		"/v1/audit-log",
+	"get_thread": "GET /v1/mailboxes/bot@a.example/threads/01T", "get_tags": "GET " + mails + "/01X/tags",
+	"set_tags": "PUT " + mails + "/01X/tags", "delete_tag": "DELETE " + mails + "/01X/tags/k",
+	"search_contacts": "GET /v1/contacts", "add_contact": "POST /v1/contacts",
+	"delete_contact": "DELETE /v1/contacts/01C", "list_suppression": "GET /v1/suppression",
+	"remove_suppression": "DELETE /v1/suppression/a@b.example",
+	"configure_mailbox":  "PATCH /v1/mailboxes/bot@a.example/configure",
+	"update_mailbox":     "PATCH /v1/mailboxes/bot@a.example", "create_mailbox": "POST /v1/mailboxes",
+	"delete_mailbox": "DELETE /v1/mailboxes/bot@a.example",
+	"create_webhook": "POST /v1/webhooks", "list_webhooks": "GET /v1/webhooks",
+	"delete_webhook": "DELETE /v1/webhooks/01W",
+}
+
+// argsOf are arguments of each tool.
+var argsOf = map[string]string{"send_email": letter, "read_email": `{"email_id":"01X"}`,
+	"reply_email": `{"email_id":"01X","markdown":"m"}`, "list_spam": `{}`,
+	"manage_spam_status":  `{"email_id":"01X","action":"report"}`,
+	"cancel_message":      `{"email_id":"01X"}`,
+	"download_attachment": `{"email_id":"01X","filename":"a.pdf"}`,
+	"decide_email":        `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`,
+	"get_usage":      `{}`,
+	"wait_for_email": `{}`, "list_pending": `{}`, "get_account": `{}`, "get_audit_log": `{}`,
+	"get_thread": `{"thread_id":"01T"}`, "get_tags": `{"email_id":"01X"}`,
+	"set_tags":   `{"email_id":"01X","tags":{"k":"v"}}`,
+	"delete_tag": `{"email_id":"01X","key":"k"}`, "search_contacts": `{}`,
+	"add_contact": `{"name":"Ada","email":"ada@b.example"}`, "delete_contact": `{"contact_id":"01C"}`,
+	"list_suppression": `{}`, "remove_suppression": `{"email_address":"a@b.example"}`,
+	"configure_mailbox": `{}`, "update_mailbox": `{}`, "create_mailbox": `{"address_local_part":"new"}`,
+	"delete_mailbox": `{"mailbox_id":"bot@a.example"}`,
+	"create_webhook": `{"url":"https://x.test/","events":["message.sent"]}`,
+	"list_webhooks":  `{}`, "delete_webhook": `{"webhook_id":"01W"}`}
+
 // Clients check the data of a tool against its schema, and drop the answer
 // where it does not fit.
-// The requests of the tools of webhooks, and their arguments.
-var (
-	hookAnswers = map[string]string{"create_webhook": "POST /v1/webhooks", "list_webhooks": "GET /v1/webhooks",
-		"delete_webhook": "DELETE /v1/webhooks/01W"}
-	hookArgs = map[string]string{"create_webhook": `{"url":"https://x.test/","events":["message.sent"]}`,
-		"list_webhooks": `{}`, "delete_webhook": `{"webhook_id":"01W"}`}
-)
-
 func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
-	answers := map[string]string{
-		"send_email": sending, "reply_email": "POST /v1/mailboxes/bot@a.example/reply/01X",
-		"list_spam": "GET /v1/emails", "manage_spam_status": "POST /v1/emails/01X/report-spam",
-		"list_mailboxes": "GET /v1/mailboxes", "check_inbox": "GET " + mails,
-		"download_attachment": "GET " + mails + "/01X/attachments/a.pdf?json=1",
-		"read_email":          "GET " + mails + "/01X", "cancel_message": "POST " +
-			mails + "/01X/cancel", "get_usage": "GET /v1/usage",
-		"wait_for_email": "GET /v1/mailboxes/bot@a.example/wait?timeout_seconds=30", "decide_email": "POST /v1/oversig" +
-			"ht/decide",
-		"list_pending": "GET /v1/oversight/pending?limit=20", "get_account": "GET /v1/account", "get_audit_log": "GET " +
-			"/v1/audit-log",
-		"get_thread": "GET /v1/mailboxes/bot@a.example/threads/01T", "get_tags": "GET " + mails + "/01X/tags",
-		"set_tags": "PUT " + mails + "/01X/tags", "delete_tag": "DELETE " + mails + "/01X/tags/k",
-		"search_contacts": "GET /v1/contacts", "add_contact": "POST /v1/contacts",
-		"delete_contact": "DELETE /v1/contacts/01C", "list_suppression": "GET /v1/suppression",
-		"remove_suppression": "DELETE /v1/suppression/a@b.example",
-	}
-	args := map[string]string{"send_email": letter, "read_email": `{"email_id":"01X"}`,
-		"reply_email": `{"email_id":"01X","markdown":"m"}`, "list_spam": `{}`,
-		"manage_spam_status":  `{"email_id":"01X","action":"report"}`,
-		"cancel_message":      `{"email_id":"01X"}`,
-		"download_attachment": `{"email_id":"01X","filename":"a.pdf"}`,
-		"decide_email":        `{"email_id":"01X","action":"reject"}`, "list_mailboxes": `{}`, "check_inbox": `{}`,
-		"get_usage": `{}`, "wait_for_email": `{}`, "list_pending": `{}`, "get_account": `{}`, "get_audit_log": `{}`,
-		"get_thread": `{"thread_id":"01T"}`, "get_tags": `{"email_id":"01X"}`,
-		"set_tags":   `{"email_id":"01X","tags":{"k":"v"}}`,
-		"delete_tag": `{"email_id":"01X","key":"k"}`, "search_contacts": `{}`,
-		"add_contact": `{"name":"Ada","email":"ada@b.example"}`, "delete_contact": `{"contact_id":"01C"}`,
-		"list_suppression": `{}`, "remove_suppression": `{"email_address":"a@b.example"}`}
-	maps.Copy(answers, hookAnswers)
-	maps.Copy(args, hookArgs)
 	f := newAPI(t)
 	f.on("GET /v1/oversight/pending/01X", 200,
 		`{"id":"01X","segments":[{"kind":"text","text":"x"}],"links":[{}],"decisions":[{}]}`)
@@ -144,8 +149,8 @@ func TestTheDataOfEveryToolFitsItsSchema(t *testing.T) {
 		}
 		for _, answer := range []string{`{}`, `{"id":"01X","emails":[{"id":"01X","to":["a@b.example"]}],` +
 			`"entries":[{"facts":{"a":"b"}}],"mailboxes":[{}],"suppressions":[{}],"subscriptions":[{}]}`} {
-			f.on(answers[tool.Name], 200, answer)
-			s := c.call(tool.Name, args[tool.Name])
+			f.on(requestOf[tool.Name], 200, answer)
+			s := c.call(tool.Name, argsOf[tool.Name])
 			var data any
 			if err := json.Unmarshal([]byte(s.data), &data); err != nil || s.failed {
 				t.Fatalf("%s: %v in %v", tool.Name, err, s)
@@ -214,6 +219,7 @@ func TestRequiredArgumentsAreThoseWithoutWhichACallMeansNothing(t *testing.T) {
 		"add_contact": "email name", "delete_contact": "contact_id",
 		"remove_suppression": "email_address",
 		"create_webhook":     "events url", "delete_webhook": "webhook_id",
+		"create_mailbox": "address_local_part", "delete_mailbox": "mailbox_id",
 		"download_attachment": "email_id filename",
 		"reply_email":         "email_id markdown", "manage_spam_status": "action email_id",
 	}

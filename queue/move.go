@@ -137,7 +137,7 @@ func facts(c Change, from mail.State, out step.Outcome) map[string]string {
 	for name, v := range map[string]bool{
 		"notice": f.Notice, "frozen": f.Frozen, "listed": f.Listed, "due": f.Due, "late": f.Late,
 		"intact": f.Intact, "match": f.Match, "self": f.Self, "pending": f.Pending, "owed": f.Owed,
-		"unverified": f.Unverified, "overdue": f.Overdue, "spam": f.Spam, "kept": f.Kept,
+		"unverified": f.Unverified, "overdue": f.Overdue, "spam": f.Spam, "kept": f.Kept, "deferred": f.Deferred,
 		"copy_only": out.CopyOnly,
 	} {
 		facts[name] = strconv.FormatBool(v)

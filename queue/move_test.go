@@ -230,7 +230,7 @@ func TestEveryTransitionHasAnEntryWithAllItsFacts(t *testing.T) {
 		"basis": "none", "basis_after": "none", "delivered": "1", "notice": "false", "frozen": "false", "listed": "true",
 		"due": "true", "late": "true", "intact": "true", "match": "true", "self": "true", "pending": "true", "owed": "true",
 		"copy_only": "false", "unverified": "false", "overdue": "false", "spam": "false", "kept": "false",
-		"door": "smtp", "agent": "bot",
+		"deferred": "false", "door": "smtp", "agent": "bot",
 	}
 	f.entryIs(m, audit.MailSubmit, want)
 	if got := f.mail(m.ID).SubmitRef; got != ref.String() || ref.Chain == "" {
@@ -247,7 +247,7 @@ func TestEveryTransitionHasAnEntryWithAllItsFacts(t *testing.T) {
 		"basis": "none", "basis_after": "approved", "delivered": "0", "notice": "false", "frozen": "false",
 		"listed": "false", "due": "false", "late": "false", "intact": "false", "match": "true", "self": "false",
 		"pending": "false", "owed": "false", "copy_only": "false", "unverified": "false", "overdue": "false",
-		"spam": "false", "kept": "false",
+		"spam": "false", "kept": "false", "deferred": "false",
 	}
 	f.entryIs(m, audit.MailApprove, want)
 

@@ -44,6 +44,8 @@ type Facts struct {
 	Match  bool // the decision names the digest of the mail
 	Self   bool // the principal that decides is the one that submitted
 
+	Deferred bool // its author wants an approver to be asked when its time has come, which it has not
+
 	Spam bool // a filter takes it for spam
 	Kept bool // a legal hold is in force over it
 
@@ -154,7 +156,7 @@ type Outcome struct {
 }
 
 // Version is the version of the rules in this file.
-const Version = 4
+const Version = 5
 
 // Step returns what becomes of a mail.
 func Step(f Facts, e Event) Outcome {
@@ -210,7 +212,8 @@ func expire(f Facts) Outcome {
 	return f.refuse(Stale)
 }
 
-// submit: what the mode lets pass is ready, everything else is held.
+// submit: what the mode lets pass is ready, everything else is held. What is to be asked about
+// later is ready on nothing: the claim holds it when it is due, and nothing else frees it.
 func submit(f Facts) Outcome {
 	switch {
 	case f.State != mail.New:
@@ -222,6 +225,9 @@ func submit(f Facts) Outcome {
 	}
 	if b := f.passes(); b != mail.NoBasis {
 		return done(mail.Ready, b, MailSubmit)
+	}
+	if f.Deferred && !f.Spam {
+		return done(mail.Ready, mail.NoBasis, MailSubmit)
 	}
 	return done(mail.Held, mail.NoBasis, MailSubmit)
 }

@@ -78,7 +78,7 @@ func (o *Operation) DecodeArguments(raw []byte, fill func(argument string) (stri
 		if b.to.arg.required && from.IsZero() {
 			return nil, faultf("the argument "+b.to.arg.name, "is missing")
 		}
-		if from.Kind() == reflect.Pointer {
+		if from.Kind() == reflect.Pointer && to.Kind() != reflect.Pointer {
 			from = from.Elem()
 		}
 		to.Set(from)
@@ -110,7 +110,7 @@ func (a argument) complete(m member, v reflect.Value) error {
 	if !nested {
 		name = a.name
 	}
-	if why := outside(name, v, a.min, a.max, m.enum); why != "" {
+	if why := outside(name, reflect.Indirect(v), a.min, a.max, m.enum); why != "" {
 		return Fault(why)
 	}
 	return nil

@@ -16,6 +16,7 @@ type Draft struct {
 	References     []string     `json:"references,omitempty" doc:"Message-IDs of the thread, oldest first"`
 	IdempotencyKey string       `json:"idempotency_key,omitempty" doc:"joins repetitions for 24 hours; also a header"`
 	SendAt         string       `json:"send_at,omitempty" doc:"not before this time, ISO 8601 in UTC ending in Z"`
+	GateTiming     string       `json:"gate_timing,omitempty" doc:"when an approver is asked" enum:"timing"`
 }
 
 // Answer is an answer to send. To whom, its subject and its thread follow from the mail

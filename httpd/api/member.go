@@ -52,7 +52,9 @@ type argument struct {
 var enums = map[string][]string{
 	"status": {StatusUnread, StatusRead, StatusArchived, StatusDeleted, StatusHeld, StatusHeldInbound, StatusScheduled,
 		StatusQueued, StatusSent, StatusFailed, StatusRejected, StatusCancelled, StatusExpired, StatusFlagged},
-	"state": {"held", "ready", "sending", "sent", "failed", "rejected", "cancelled", "expired"},
+	"mode":   {"read_only", "gated_all", "gated_send", "monitored", "autonomous"},
+	"timing": {"gate_first", "schedule_first"},
+	"state":  {"held", "ready", "sending", "sent", "failed", "rejected", "cancelled", "expired"},
 }
 
 // members returns the members of a request type in their order.

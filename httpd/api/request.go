@@ -10,7 +10,7 @@ type Octets struct{}
 
 // Done is an answer that has nothing to say but that it is so.
 type Done struct {
-	Status string `json:"status" doc:"what was done: removed, revoked or thawed"`
+	Status string `json:"status" doc:"what was done, such as removed, revoked, deleted or thawed"`
 }
 
 // MailboxRef names a mailbox.
@@ -171,4 +171,15 @@ type NewAllowRequest struct {
 type MailboxRequest struct {
 	MailboxRef
 	MailboxPatch
+}
+
+// SetupRequest goes through the settings of a mailbox.
+type SetupRequest struct {
+	MailboxRef
+	MailboxSetup
+}
+
+// MailboxName names a mailbox that nobody may take for another.
+type MailboxName struct {
+	Mailbox string `path:"id" json:"-" doc:"address of the mailbox" tool:"mailbox_id,required"`
 }

@@ -169,28 +169,8 @@ var (
 		Summary: "call a flagged mail clean, or release a quarantined one; the digest names what was shown"})
 )
 
-// Mailboxes and their allowlists.
+// Allowlists of mailboxes.
 var (
-	ListMailboxes = Add[None, Mailboxes](Operations, Operation{
-		Name: "list_mailboxes", Method: "GET", Path: "/v1/mailboxes", Scopes: viewers,
-		Summary: "the mailboxes the credential reaches",
-		Tool: &Tool{Title: "List agent mailboxes", ReadOnly: true, Idempotent: true, Scopes: oneOf(ScopeRead),
-			Description: "List the mailboxes of this key with their addresses and oversight modes."}})
-
-	CreateMailbox = Add[NewMailbox, Mailbox](Operations, Operation{
-		Name: "create_mailbox", Method: "POST", Path: "/v1/mailboxes", Scopes: oneOf(ScopeAdmin),
-		Audit: "mailbox.add", Status: 201,
-		Summary: "add a mailbox; it starts in gated_send"})
-
-	GetMailbox = Add[MailboxRef, Mailbox](Operations, Operation{
-		Name: "get_mailbox", Method: "GET", Path: "/v1/mailboxes/{id}", Scopes: viewers,
-		Summary: "one mailbox"})
-
-	UpdateMailbox = Add[MailboxRequest, Mailbox](Operations, Operation{
-		Name: "update_mailbox", Method: "PATCH", Path: "/v1/mailboxes/{id}", Scopes: actors,
-		Audit:   "mailbox.set",
-		Summary: "change a mailbox, in whole or not at all; agents may tighten, only approvers loosen"})
-
 	ListAllowlist = Add[MailboxRef, Allowlist](Operations, Operation{
 		Name: "list_allowlist", Method: "GET", Path: "/v1/mailboxes/{id}/allowlist", Scopes: viewers,
 		Summary: "to whom mail leaves a gated_send mailbox undecided, oldest entry first"})

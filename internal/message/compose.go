@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"mime"
 	"mime/quotedprintable"
 	"strings"
@@ -20,6 +21,7 @@ type Draft struct {
 	To, Cc                []mail.Address
 	Subject               string
 	Markdown              string // CommonMark with tables and links
+	Signature             string // plain text that stands below, may be empty
 	InReplyTo, References string // message ids, with or without brackets
 	Answer                bool   // it answers a mail: auto-replied and not auto-generated (RFC 3834, section 5)
 	Attachments           []Attachment
@@ -107,7 +109,8 @@ func (d Draft) body(head []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("message: render markdown: %w", err)
 	}
-	text := [][]byte{textPart("text/plain", d.Markdown), textPart("text/html", htmlFrame(page))}
+	plain, page := sign(unixLines(d.Markdown), page, unixLines(d.Signature))
+	text := [][]byte{textPart("text/plain", plain), textPart("text/html", htmlFrame(page))}
 	if len(d.Attachments) == 0 {
 		return multipart(head, "alternative", text), nil
 	}
@@ -121,6 +124,19 @@ func (d Draft) body(head []byte) ([]byte, error) {
 	}
 	return multipart(head, "mixed", parts), nil
 }
+
+// sign appends a signature behind the line that begins one (RFC 3676, section 4.3), as the
+// plain text that it is: no character of it is markup.
+func sign(text, page, signature string) (string, string) {
+	if signature == "" {
+		return text, page
+	}
+	lines := strings.ReplaceAll(html.EscapeString(signature), "\n", "<br>\n")
+	return strings.TrimRight(text, "\n") + SignatureMark + signature + "\n", page + "<p>-- <br>\n" + lines + "</p>\n"
+}
+
+// SignatureMark stands between a text and its signature.
+const SignatureMark = "\n\n-- \n"
 
 // htmlFrame makes a page of what Markdown renders to.
 func htmlFrame(page string) string {
@@ -260,7 +276,7 @@ func (d Draft) check() error {
 	if why := checkName(d.FromName, d.From); why != "" {
 		return mail.ErrInvalid.Errorf("from name: %s", why)
 	}
-	if !utf8.ValidString(d.Markdown) || strings.ContainsRune(d.Markdown, 0) {
+	if text := d.Markdown + d.Signature; !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return mail.ErrInvalid.Errorf("markdown: must be UTF-8 without NUL")
 	}
 	return nil

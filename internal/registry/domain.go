@@ -140,7 +140,7 @@ func (r *Registry) RemoveDomain(tx store.Tx, actor Principal, name string) error
 	if err != nil {
 		return err
 	}
-	boxes, err := r.Mailboxes(tx)
+	boxes, err := r.Keepers(tx) // what a deleted one keeps needs its domain
 	if err != nil {
 		return err
 	}

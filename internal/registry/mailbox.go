@@ -29,7 +29,10 @@ type Mailbox struct {
 
 	RefPolicy mail.RefPolicy `json:"agent_ref,omitempty"` // how the identity header names the agent
 
-	Keep // what it keeps
+	DeletedAt time.Time `json:"deleted_at,omitzero"` // set: it is no more, and its address is not given out again
+
+	Keep    // what it keeps
+	Writing // what it adds to its mail
 }
 
 // MailboxPatch names what SetMailbox changes; nil leaves a value as it is.
@@ -39,6 +42,7 @@ type MailboxPatch struct {
 	TTL         *time.Duration // 0: that of the configuration again
 	RefPolicy   *mail.RefPolicy
 	KeepPatch
+	WritingPatch
 }
 
 // AddMailbox adds a mailbox used by the agents. It starts gated_send whoever
@@ -101,10 +105,20 @@ func (r *Registry) use(tx store.Tx, m *Mailbox, agent string) error {
 // Mailbox returns a mailbox, or ErrNotFound.
 func (r *Registry) Mailbox(tx store.Tx, addr mail.Address) (Mailbox, error) {
 	m, ok, err := get[Mailbox](tx, mailboxKey+addr.Key())
-	if err == nil && !ok {
-		err = in(ErrNotFound, "no mailbox %s", addr)
+	if err == nil && (!ok || !m.DeletedAt.IsZero()) {
+		return Mailbox{}, in(ErrNotFound, "no mailbox %s", addr)
 	}
 	return m, err
+}
+
+// Keeper returns the mailbox that keeps mail: as Receives does, or one that was deleted,
+// which is read_only.
+func (r *Registry) Keeper(tx store.Tx, addr mail.Address) (Mailbox, error) {
+	m, ok, err := get[Mailbox](tx, mailboxKey+addr.Key())
+	if err != nil || ok {
+		return m, err
+	}
+	return r.Receives(tx, addr)
 }
 
 // Reserved are the mailboxes that every domain has (RFC 2142): mail for them is for the
@@ -115,8 +129,13 @@ var Reserved = []string{"postmaster", "abuse"}
 // the operator's own of a domain of ours, which has no agents. ErrNotFound if there is none.
 func (r *Registry) Receives(tx store.Tx, addr mail.Address) (Mailbox, error) {
 	m, ok, err := get[Mailbox](tx, mailboxKey+addr.Key())
-	if err != nil || ok {
+	switch {
+	case err != nil:
 		return m, err
+	case ok && !m.DeletedAt.IsZero():
+		return Mailbox{}, in(ErrNotFound, "no mailbox %s", addr)
+	case ok:
+		return m, nil
 	}
 	if !slices.Contains(Reserved, strings.ToLower(addr.Local())) {
 		return m, in(ErrNotFound, "no mailbox %s", addr)
@@ -130,7 +149,36 @@ func (r *Registry) Receives(tx store.Tx, addr mail.Address) (Mailbox, error) {
 
 // Mailboxes returns every mailbox by address.
 func (r *Registry) Mailboxes(tx store.Tx) ([]Mailbox, error) {
-	return list[Mailbox](tx, mailboxKey)
+	all, err := r.Keepers(tx)
+	return slices.DeleteFunc(all, func(m Mailbox) bool { return !m.DeletedAt.IsZero() }), err
+}
+
+// Keepers returns every mailbox that mail can be in, deleted ones included, by address.
+func (r *Registry) Keepers(tx store.Tx) ([]Mailbox, error) { return list[Mailbox](tx, mailboxKey) }
+
+// DeleteMailbox ends a mailbox: no agent uses it any more, it sends and receives nothing,
+// and its address is never given out again. What it keeps stays until it is old enough.
+// There is no way back; it is for admins and approvers.
+func (r *Registry) DeleteMailbox(tx store.Tx, actor Principal, addr mail.Address) error {
+	p, err := r.authorize(tx, actor, either(configure, loosen(addr)))
+	if err != nil {
+		return err
+	}
+	m, err := r.Mailbox(tx, addr)
+	if err != nil {
+		return err
+	}
+	facts := details{"agents": words(m.Agents)}
+	for _, name := range m.Agents {
+		if err := space.Delete(tx, usesKey+name+"/"+addr.Key()); err != nil {
+			return err
+		}
+	}
+	m.Mode, m.Agents, m.DeletedAt = mail.ReadOnly, nil, tx.Now()
+	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
+		return err
+	}
+	return r.policy(tx, p, audit.MailboxDelete, facts, details{"mailbox": m.Address.String()})
 }
 
 // GrantMailbox lets one more agent use the mailbox. Where mail leaves unread
@@ -194,7 +242,7 @@ func (r *Registry) SetMailbox(
 	moved := m.Oversight != before.Oversight
 	timed := m.TTL != before.TTL
 	referred := m.RefPolicy != before.RefPolicy
-	if m.Keep == before.Keep && !named && !moved && !timed && !referred {
+	if m.Keep == before.Keep && m.Writing == before.Writing && !named && !moved && !timed && !referred {
 		return m, nil
 	}
 	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
@@ -207,6 +255,9 @@ func (r *Registry) SetMailbox(
 	private := details{"mailbox": addr.String()}
 	if m.Keep != before.Keep {
 		m.Keep.facts(facts)
+	}
+	if m.Writing != before.Writing {
+		m.Writing.facts(facts, private)
 	}
 	if referred {
 		facts["agent_ref"] = m.RefPolicy.String()
@@ -249,7 +300,10 @@ func (patch MailboxPatch) apply(m Mailbox) (Mailbox, error) {
 		}
 		m.RefPolicy = *patch.RefPolicy
 	}
-	return m, patch.KeepPatch.apply(&m.Keep)
+	if err := patch.KeepPatch.apply(&m.Keep); err != nil {
+		return Mailbox{}, err
+	}
+	return m, patch.WritingPatch.apply(&m.Writing, m.Address)
 }
 
 // mayPatch judges each difference between two standings of a mailbox by its direction.
@@ -272,6 +326,9 @@ func (r *Registry) mayPatch(p Principal, before, after Mailbox) error {
 	}
 	if after.TTL > 0 && after.TTL < MinTTL {
 		return in(ErrInvalid, "a hold lasts at least %d minutes", MinTTL/time.Minute)
+	}
+	if err := mayWrite(p, before, after); err != nil {
+		return err
 	}
 	return r.mayKeep(p, before, after)
 }

@@ -146,7 +146,8 @@ func TestAWriteFailsWithTheStoreAtEveryStep(t *testing.T) {
 
 // operations is every write there is, in each direction it has.
 func operations() []operation {
-	return slices.Concat(settingOperations(), policyOperations(), credentialOperations(), bindingOperations(),
+	return slices.Concat(settingOperations(), writingOperations(),
+		policyOperations(), credentialOperations(), bindingOperations(),
 		grantOperations())
 }
 
@@ -207,6 +208,26 @@ func settingOperations() []operation {
 			patch(registry.MailboxPatch{DisplayName: ptr("Demo")})},
 		{"hide the agent in the header", "MSD", "mailbox.set", false, nil,
 			patch(registry.MailboxPatch{RefPolicy: ptr(mail.RefHMAC)})},
+	}
+}
+
+// writingOperations: what a mailbox adds to its mail, and its end.
+func writingOperations() []operation {
+	return []operation{
+		{"set the signature", "MSD", "mailbox.set", false, nil,
+			writing(registry.WritingPatch{Signature: ptr("Demo\nExample Ltd")})},
+		{"copy every mail to somebody", "ABD", "mailbox.set", false, nil,
+			writing(registry.WritingPatch{AutoBCC: &watch, AutoCC: &other})},
+		{"copy to nobody any more", "ABD", "mailbox.set", false, written(registry.WritingPatch{AutoCC: &watch}),
+			writing(registry.WritingPatch{AutoCC: &mail.Address{}})},
+		{"ask when the time has come", "OKABMSD", "mailbox.set", false, nil,
+			writing(registry.WritingPatch{Timing: ptr(mail.ScheduleFirst), Configured: ptr(true)})},
+		{"take no mail for later", "OKABMSD", "mailbox.set", false, nil,
+			writing(registry.WritingPatch{Unscheduled: ptr(true)})},
+		{"take mail for later again", "ABMSD", "mailbox.set", false, written(registry.WritingPatch{Unscheduled: ptr(true)}),
+			writing(registry.WritingPatch{Unscheduled: ptr(false)})},
+		{"delete a mailbox", "ABMSD", "mailbox.delete", true, nil,
+			func(h *fixture, tx store.Tx, p registry.Principal) error { return h.reg.DeleteMailbox(tx, p, box) }},
 	}
 }
 

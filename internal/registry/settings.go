@@ -95,10 +95,16 @@ func statedOfMailbox(out map[string]string, e audit.Record, box string) {
 		users(e.Facts["agents"])
 	case audit.MailboxGrant:
 		users(e.Facts["agent"])
+	case audit.MailboxDelete:
+		out["mode of "+box], out["deleted mailbox "+box] = mail.ReadOnly.String(), present
+		for agent := range strings.FieldsSeq(e.Facts["agents"]) {
+			out["agent "+agent+" of mailbox "+box] = ""
+		}
 	case audit.ModeTighten, audit.ModeLoosen:
 		out["mode of "+box] = e.Facts["to"]
 	case audit.MailboxSet:
 		statedKeep(out, e, box)
+		statedWriting(out, e, box)
 		if e.Facts["oversight"] == changed(true) {
 			out["oversight address of "+box] = e.Private["oversight"]
 		}
@@ -205,9 +211,13 @@ func (r *Registry) recordedMailboxes(tx store.Tx, s *states) error {
 		box := m.Address.String()
 		s.add(audit.MailboxAdd, details{"mode": m.Mode.String(), "agents": words(m.Agents)}, details{"mailbox": box})
 		set := details{"oversight": changed(true), "display_name": changed(true), "agent_ref": m.RefPolicy.String()}
+		private := details{"mailbox": box, "oversight": m.Oversight.String(), "display_name": m.DisplayName}
 		m.Keep.facts(set)
-		s.add(audit.MailboxSet, set,
-			details{"mailbox": box, "oversight": m.Oversight.String(), "display_name": m.DisplayName})
+		m.Writing.facts(set, private)
+		s.add(audit.MailboxSet, set, private)
+		if !m.DeletedAt.IsZero() {
+			s.add(audit.MailboxDelete, details{"agents": words(m.Agents)}, details{"mailbox": box})
+		}
 		for _, agent := range m.Agents {
 			if _, ok, err := get[mail.Address](tx, usesKey+agent+"/"+m.Address.Key()); err != nil {
 				return "", err
