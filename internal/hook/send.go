@@ -21,7 +21,7 @@ import (
 
 // The bounds of one attempt.
 const (
-	maxTime   = 10 * time.Second
+	maxTime   = 15 * time.Second
 	maxDial   = 3 * time.Second // for one address
 	maxDialed = 4               // addresses of one host
 	maxAnswer = 64 << 10        // octets of an answer that are read
@@ -37,7 +37,7 @@ type Problem string
 const (
 	ProblemTarget      Problem = "target"      // the URL is not allowed any more
 	ProblemUnreachable Problem = "unreachable" // no answer from an address that is allowed
-	ProblemTimeout     Problem = "timeout"     // no answer in ten seconds
+	ProblemTimeout     Problem = "timeout"     // no answer in time
 	ProblemCertificate Problem = "certificate" // not valid for the host
 	ProblemRedirect    Problem = "redirect"    // answered 3xx, which is not followed
 	ProblemStatus      Problem = "status"      // answered anything else but 2xx

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// recipe returns the one block of docs/verify.md in a language.
-func recipe(t *testing.T, language string) string {
+// recipe returns the one block of a page in a language.
+func recipe(t *testing.T, page, language string) string {
 	t.Helper()
-	b, err := os.ReadFile("../../docs/verify.md")
+	b, err := os.ReadFile(filepath.Join("../../docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func newKitchen(t *testing.T) *kitchen {
 	for file, language := range map[string]string{
 		"recipe.mjs": "js", "recipe.py": "python", "recipe.go": "go", "recipe.sh": "sh",
 	} {
-		k.write(file, recipe(t, language))
+		k.write(file, recipe(t, "verify.md", language))
 	}
 	return k
 }
@@ -128,7 +128,7 @@ func TestTheTwoLinesOfJoseAreThoseOfThePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, after, _ := strings.Cut(recipe(t, "js"), "in two lines.\n")
+	_, after, _ := strings.Cut(recipe(t, "verify.md", "js"), "in two lines.\n")
 	lines := strings.SplitN(after, "\n", 3)
 	if len(lines) != 3 || !strings.Contains(lines[1], "jwtVerify") ||
 		!strings.Contains(string(b), lines[0]+"\n"+lines[1]) {

@@ -309,4 +309,22 @@ var sendingCalls = []toolCall{
 		"mail":"$again","digest":"$againdigest","actor":{"kind":"agent","id":"agent:demo"},"private":{
 			"subject":"‹Again›","rcpts":"‹gone@dest.test›","mailbox":"‹agent@example.test›","ip":"‹127.0.0.1›",
 			"credential":"@marked"}}],"cursor":"@note"}`},
+
+	{as: "agent", tool: "create_webhook", args: `{"url":"https://hooks.invalid.test/","events":["message.sent"]}`,
+		refused: "unknown tool"},
+	{as: "admin", tool: "create_webhook", args: `{"url":"https://127.0.0.2/x","events":["policy.changed"]}`,
+		refused: "hooks.allow_targets"},
+	{as: "admin", tool: "create_webhook", args: `{"url":"https://hooks.invalid.test/","events":["message.received"]}`,
+		refused: "may not see"},
+	{as: "admin", tool: "create_webhook", args: `{"url":"https://hooks.invalid.test/x","events":["policy.changed"],
+		"mailbox_id":"$box","format":"slack"}`,
+		want: `{` + webhook + `,"signing_secret":"@note"}`},
+	{as: "admin", tool: "list_webhooks", args: `{}`, want: `{"subscriptions":[{` + webhook + `}]}`},
+	{as: "admin", tool: "delete_webhook", args: `{"webhook_id":"$webhook"}`, want: `{"status":"removed"}`},
+	{as: "admin", tool: "delete_webhook", args: `{"webhook_id":"$webhook"}`, refused: "no such webhook"},
+	{as: "admin", tool: "list_webhooks", args: `{}`, want: `{"subscriptions":[]}`},
 }
+
+// webhook is one that hears of the mailbox alone.
+const webhook = `"id":"$webhook","url":"https://hooks.invalid.test/x","events":["policy.changed"],"mailbox_id":"$box",
+	"format":"slack","owner":"admin:ops","is_active":true,"pending":0,"created_at":"@time"`
