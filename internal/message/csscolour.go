@@ -22,10 +22,10 @@ func (s shade) over(back colour) colour {
 // newsletters has more.
 const minSeen = 1.25
 
-// parseShade reads a colour as browsers do: every form of CSS Color 4 that mail
-// is written with. v is in lower case.
+// parseShade reads a colour in the forms that mail is written with: a name, a hexadecimal
+// number, rgb() and hsl() (CSS Color 4, sections 4 to 7). Those that it does not know may
+// be a colour all the same. v has the form of cssValue.
 func parseShade(v string) (shade, bool) {
-	v = strings.TrimSpace(v)
 	if v == "transparent" {
 		return shade{}, true
 	}
@@ -39,27 +39,72 @@ func parseShade(v string) (shade, bool) {
 		return hexShade(hex)
 	}
 	name, list, ok := strings.Cut(v, "(")
-	if !ok || !strings.HasSuffix(list, ")") {
+	list, closed := strings.CutSuffix(list, ")")
+	if !ok || !closed {
 		return shade{}, false
 	}
-	args := strings.FieldsFunc(strings.TrimSuffix(list, ")"), func(r rune) bool { return strings.ContainsRune(" ,/", r) })
+	args := strings.Split(list, ",")
+	if len(args) == 1 {
+		before, alpha, slash := strings.Cut(list, "/")
+		if args = strings.Split(before, " "); slash && len(args) == 3 {
+			args = append(args, alpha)
+		}
+	}
 	if len(args) < 3 || len(args) > 4 {
 		return shade{}, false
 	}
 	s := shade{alpha: 1}
 	if len(args) == 4 {
-		s.alpha = portion(args[3], 1)
+		if s.alpha, ok = portion(args[3]); !ok {
+			return shade{}, false
+		}
 	}
 	switch name {
 	case "rgb", "rgba":
-		s.colour = colour{channel(args[0]), channel(args[1]), channel(args[2])}
+		s.colour, ok = rgb(args)
 	case "hsl", "hsla":
-		hue, _ := splitSigned(args[0])
-		s.colour = hsl(hue, portion(args[1], 100), portion(args[2], 100))
+		s.colour, ok = hsl(args)
 	default:
-		return shade{}, false
+		ok = false
 	}
-	return s, true
+	return s, ok
+}
+
+func rgb(args []string) (c colour, ok bool) {
+	out := [3]uint8{}
+	_, kind, _ := splitValue(args[0])
+	for i, v := range args[:3] {
+		n, unit, ok := splitValue(v)
+		if unit == "%" {
+			n *= 2.55
+		}
+		if !ok || unit != kind || unit != "" && unit != "%" { // all numbers, or all percentages
+			return c, false
+		}
+		out[i] = uint8(math.Round(min(max(n, 0), 255)))
+	}
+	return colour{out[0], out[1], out[2]}, true
+}
+
+// hsl converts from hue in degrees, saturation and lightness (CSS Color 4,
+// section 7.1).
+func hsl(args []string) (c colour, ok bool) {
+	hue, unit, ok := splitValue(args[0])
+	saturation, u1, ok1 := splitValue(args[1])
+	light, u2, ok2 := splitValue(args[2])
+	if !ok || !ok1 || !ok2 || unit != "" && unit != "deg" || u1 != "%" || u2 != "%" {
+		return c, false
+	}
+	saturation, light = min(max(saturation/100, 0), 1), min(max(light/100, 0), 1)
+	f := func(n float64) uint8 {
+		k := math.Mod(n+hue/30, 12)
+		if k < 0 {
+			k += 12
+		}
+		a := saturation * min(light, 1-light)
+		return uint8(math.Round(255 * (light - a*max(-1, min(k-3, 9-k, 1)))))
+	}
+	return colour{f(0), f(8), f(4)}, true
 }
 
 func hexShade(hex string) (shade, bool) {
@@ -84,43 +129,56 @@ func hexShade(hex string) (shade, bool) {
 	return s, true
 }
 
-// portion reads a number or a percentage as a part of whole, from 0 to 1.
-func portion(v string, whole float64) float64 {
-	n, unit := splitSigned(v)
-	if unit == "%" {
-		whole = 100
+// legacyShade reads the colour of an attribute as browsers do, who find one in almost
+// anything (HTML, section 2.3.6).
+func legacyShade(v string) (shade, bool) {
+	v = lowerASCII(strings.Trim(v, " \t\n\f\r"))
+	if v == "" || v == "transparent" {
+		return shade{}, false
 	}
-	return min(max(n/whole, 0), 1)
-}
-
-func channel(v string) uint8 { return uint8(math.Round(portion(v, 255) * 255)) }
-
-// hsl converts from hue in degrees, saturation and lightness (CSS Color 4,
-// section 7.1).
-func hsl(hue, saturation, light float64) colour {
-	f := func(n float64) uint8 {
-		k := math.Mod(n+hue/30, 12)
-		if k < 0 {
-			k += 12
+	if c, ok := namedColours[v]; ok {
+		return shade{c, 1}, true
+	}
+	if n, ok := webColours[v]; ok {
+		return shade{colour{uint8(n >> 16), uint8(n >> 8), uint8(n)}, 1}, true
+	}
+	if s, ok := hexShade(strings.TrimPrefix(v, "#")); ok && v[0] == '#' && len(v) == 4 {
+		return s, true
+	}
+	var digits []byte
+	for i, r := range []rune(cutText(v, 128)) {
+		switch {
+		case i == 0 && r == '#':
+		case r > 0xffff:
+			digits = append(digits, '0', '0')
+		case r < 0x80 && unhex(byte(r)) >= 0:
+			digits = append(digits, byte(r))
+		default:
+			digits = append(digits, '0')
 		}
-		a := saturation * min(light, 1-light)
-		return uint8(math.Round(255 * (light - a*max(-1, min(k-3, 9-k, 1)))))
 	}
-	return colour{f(0), f(8), f(4)}
-}
-
-// splitSigned cuts a number with its sign from its unit; 0 if there is none.
-func splitSigned(v string) (n float64, unit string) {
-	sign := 1.0
-	if rest, ok := strings.CutPrefix(v, "-"); ok {
-		sign, v = -1, rest
+	for len(digits) == 0 || len(digits)%3 != 0 {
+		digits = append(digits, '0')
 	}
-	v = strings.TrimPrefix(v, "+")
-	n, unit = splitNumber(v)
-	if n < 0 {
-		return 0, v
+	n := len(digits) / 3
+	parts := []string{string(digits[:n]), string(digits[n : 2*n]), string(digits[2*n:])}
+	for i := range parts {
+		parts[i] = parts[i][max(n-8, 0):]
 	}
-	return sign * n, unit
+	for len(parts[0]) > 2 && parts[0][0] == '0' && parts[1][0] == '0' && parts[2][0] == '0' {
+		for i := range parts {
+			parts[i] = parts[i][1:]
+		}
+	}
+	out := [3]uint8{}
+	for i, p := range parts {
+		if len(p) > 2 {
+			p = p[:2]
+		}
+		x, _ := strconv.ParseUint(p, 16, 8) // digits alone
+		out[i] = uint8(x)
+	}
+	return shade{colour{out[0], out[1], out[2]}, 1}, true
 }
 
 // webColours are the colour names of CSS Color 4 that namedColours lacks.

@@ -5,52 +5,99 @@ import (
 	"strings"
 )
 
-// look is how a person sees the text of an element.
+// look is how a person sees the text of an element, in the worst of the cases that its
+// styles leave open. A style that is not understood, of a property that can hide, hides.
 type look struct {
-	gone     string // why nothing inside is seen, whatever it sets itself
-	unseen   bool   // visibility, which an element inside may set anew
-	fg, fill shade  // fill: -webkit-text-fill-color, which counts if filled
-	filled   bool
-	bg       colour
-	size     float64 // of the text in pixels
-	indent   float64 // of a first line
-	spacing  float64 // between letters
-	pre      bool    // white space counts
+	gone   string // why nothing inside is seen, whatever it sets itself
+	cover  string // what of the element itself may lie over something else
+	unseen bool   // visibility, which an element inside may set anew
+
+	fg, outer []shade  // of letters: of this element, of the one around
+	fill      []shade  // of letters in programs that know -webkit-text-fill-color; none: as fg
+	bg        []colour // behind letters
+	block     []colour // behind blocks in this one, where it is none itself
+	below     []colour // behind what floats out of the blocks around
+	alpha     float64  // of all elements around together
+
+	size           float64 // of letters in pixels
+	line           height  // of lines
+	indent         float64 // of a first line
+	letters, words float64 // between them
+	symbols        bool    // the letters are those of a font of symbols
+	pre, nowrap    bool    // white space counts; lines do not break
+	left, from     float64 // where it begins; where its box does
+	fixed          bool    // it is in a table that does not grow with what is in it
+	box            *box    // the innermost one with a height
+	spans          spans   // of this element alone
+	tag            string  // of this element
+	floats         bool    // an attribute lets this element float
 }
 
-// plainLook is that of text which nothing styles.
-var plainLook = look{fg: shade{black, 1}, bg: white, size: normalSize}
+// height is that of a line, in pixels or as a part of the size of its letters.
+type height struct{ px, part float64 }
 
-// What text is not read under, or beyond.
+func (h height) of(size float64) float64 { return h.px + h.part*size }
+
+// spans are the distances that an element sets in pixels.
+type spans struct{ before, inner, after, height float64 }
+
+// plainLook is that of text which nothing styles.
+func plainLook() look {
+	on := []colour{white}
+	ink := []shade{{black, 1}}
+	return look{fg: ink, outer: ink, bg: on, block: on, alpha: 1, size: normalSize, line: height{part: normalLine}}
+}
+
+// What text is not read under, or beyond. Distances are in pixels.
 const (
-	leastSize  = 5    // pixels of a letter
-	leastBox   = 5    // pixels of a box that shows only what is in it
+	normalLine = 1.2  // height of a line as a part of the size of letters
+	leastSize  = 5    // of letters
+	mostSize   = 400  // of letters
+	leastBox   = 5    // height of a box that shows only what is in it
+	leastWide  = 40   // width of such a box
 	leastAlpha = 0.15 // of text, or of a box
-	farAway    = 100  // pixels to the left or upwards
-	farBeyond  = 3000 // pixels to the right or down
+	farAway    = 100  // to the left or upwards
+	farBeyond  = 3000 // to the right or down
+	mostShift  = 40   // to a side, for what may lie over something else
+	mostRise   = 12   // up or down
+	maxShades  = 16   // colours of one text that are judged
 )
 
 // hidden says why text is not seen, or "".
-func (l look) hidden() string {
-	fg := l.fg
-	if l.filled {
-		fg = l.fill
-	}
+func (l *look) hidden() string {
 	switch {
 	case l.gone != "":
 		return l.gone
 	case l.unseen:
 		return "visibility"
-	case l.size < leastSize:
+	case l.size < leastSize || l.size > mostSize:
 		return "size"
-	case fg.alpha < leastAlpha || contrast(fg.over(l.bg), l.bg) < minSeen:
+	case l.line.of(l.size) < l.size/2 || l.line.of(l.size) > max(10*normalSize, 4*l.size):
+		return "height of the lines"
+	case !l.inked():
 		return "colour"
-	case l.indent <= -farAway || l.indent >= farBeyond:
+	case l.indent < -mostShift || l.indent > 4*farAway || l.left <= -farAway || l.left >= farBeyond:
 		return "position"
-	case l.spacing <= -l.size/4:
-		return "letters on each other"
+	case l.letters <= -l.size/4 || l.words <= -l.size/2 || l.letters > 3*l.size || l.words > 10*l.size:
+		return "space between letters"
+	case l.symbols:
+		return "a font of symbols"
 	}
 	return ""
+}
+
+// inked reports whether every colour that the text may have is seen on every
+// background that it may stand on.
+func (l *look) inked() bool {
+	for _, fg := range slices.Concat(l.fg, l.fill) {
+		fg.alpha *= l.alpha
+		for _, bg := range l.bg {
+			if fg.alpha < leastAlpha || contrast(fg.over(bg), bg) < minSeen {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // lose notes why nothing inside is seen.
@@ -60,340 +107,173 @@ func (l *look) lose(why string) {
 	}
 }
 
-// seenProperties are those that may hide text, or show it again.
-var seenProperties = set("display visibility opacity color -webkit-text-fill-color background background-color " +
-	"background-image font font-size height max-height min-height width max-width min-width overflow overflow-x " +
-	"overflow-y position left top right bottom inset margin margin-left margin-top margin-right text-indent clip " +
-	"clip-path transform scale translate filter content-visibility z-index letter-spacing white-space mask mask-image " +
-	"-webkit-mask -webkit-mask-image zoom -webkit-text-security rotate -webkit-clip-path")
-
-// style is the value of each property that counts for one element.
-type style map[string]weighed
-
-type weighed struct {
-	value  string
-	weight int
-}
-
-const (
-	weightInline    = 1 << 40
-	weightImportant = 1 << 41
-)
-
-func (s style) put(d declaration, weight int) {
-	if !seenProperties[d.name] {
-		return
-	}
-	if d.important {
-		weight += weightImportant
-	}
-	for _, p := range longhands(d) {
-		if had, ok := s[p.name]; !ok || had.weight <= weight {
-			s[p.name] = weighed{p.value, weight}
-		}
+// covers notes what may put the element over another one.
+func (l *look) covers(why string) {
+	if l.cover == "" {
+		l.cover = why
 	}
 }
 
-// longhands takes the shorthands apart whose parts are judged.
-func longhands(d declaration) []declaration {
-	one := func(name, value string) declaration { return declaration{name: name, value: value} }
-	switch d.name {
-	case "font":
-		for _, w := range strings.Fields(d.value) {
-			size, _, _ := strings.Cut(w, "/")
-			if n, unit := splitNumber(size); n >= 0 && (unit != "" || n == 0) {
-				return []declaration{one("font-size", size)}
-			}
-		}
-		return nil
-	case "background":
-		return []declaration{one("background-color", d.value)}
-	case "margin", "inset":
-		v := strings.Fields(d.value)
-		top, right, left := v[0], v[min(1, len(v)-1)], v[min(1, len(v)-1)]
-		if len(v) == 4 {
-			left = v[3]
-		}
-		prefix := "margin-"
-		if d.name == "inset" {
-			prefix = ""
-		}
-		return []declaration{one(prefix+"top", top), one(prefix+"right", right), one(prefix+"left", left)}
-	case "overflow-x", "overflow-y":
-		return []declaration{one("overflow", d.value)}
-	case "-webkit-clip-path":
-		return []declaration{one("clip-path", d.value)}
-	case "-webkit-mask", "-webkit-mask-image", "mask":
-		return []declaration{one("mask-image", d.value)}
-	}
-	return []declaration{one(d.name, d.value)}
-}
-
-// hides reports whether a declaration hides by itself.
-func hides(d declaration) bool {
-	s := style{}
-	s.put(d, 0)
-	l := plainLook
-	l.apply(s)
-	return l.hidden() != ""
-}
+// unread notes a value that is not understood.
+func (l *look) unread(name string) { l.lose("a style that is not judged: " + name) }
 
 // styleOf gathers what styles e. enough is as in matching.
 func (c *cascade) styleOf(e *tagged, around []*tagged, own string) (s style, enough bool) {
-	rules, enough := c.matching(e, around)
 	if c.work -= len(own); c.work < 0 {
 		return nil, false
 	}
-	if !enough || len(rules) == 0 && own == "" {
-		return nil, enough
-	}
 	s = style{}
-	for _, r := range rules {
+	enough = c.matching(e, around, func(r *cssRule, sure bool) {
 		for _, d := range r.decls {
-			s.put(d, r.selector.weight<<16+r.order)
+			s.put(d, r.selector.weight<<16+r.order, sure)
+		}
+	})
+	if own != "" {
+		for _, d := range parseDeclarations(own) {
+			s.put(d, weightInline, true)
 		}
 	}
-	for _, d := range parseDeclarations(own) {
-		s.put(d, weightInline)
-	}
-	return s, true
+	return s, enough
 }
 
 // apply changes l, which was inherited, by the style of an element.
 func (l *look) apply(s style) {
+	s.each(notJudged, func(name string) {
+		if name != "" {
+			l.unread(name)
+			l.covers("a style that is not judged: " + name)
+		}
+	})
+	s.each(notKnown, func(name string) {
+		if name != "" {
+			l.covers("a style that is not known") // its name is a stranger's word
+		}
+	})
+	l.from = l.left
 	l.text(s)
-	l.box(s)
+	l.paint(s)
+	l.drawn(s)
 	l.place(s)
+	l.room(s)
 }
 
 // text judges what styles letters.
 func (l *look) text(s style) {
-	if v, ok := s["visibility"]; ok {
-		l.unseen = v.value == "hidden" || v.value == "collapse"
-	}
-	if v, ok := s["font-size"]; ok {
-		l.size = fontPixels(v.value, l.size)
-	}
-	if v, ok := s["color"]; ok {
-		if c, ok := parseShade(v.value); ok {
-			l.fg = c
-		} else if strings.HasPrefix(v.value, "currentcolor") || v.value == "initial" {
-			l.fg = plainLook.fg
+	around := l.size
+	least := -1.0
+	s.each("font-size", func(v string) {
+		px, ok := around, true
+		if v != "" {
+			px, ok = fontPixels(v, around)
 		}
+		if !ok {
+			l.unread("font-size")
+		}
+		if px > mostSize {
+			l.lose("size")
+		}
+		if least < 0 || px < least {
+			least = px
+		}
+	})
+	if least >= 0 {
+		l.size = least
 	}
-	if v, ok := s["-webkit-text-fill-color"]; ok {
-		l.fill, l.filled = parseShade(v.value)
-	}
-	if v, ok := s["background-color"]; ok {
-		l.background(v.value)
-	}
-	if v, ok := s["background-image"]; ok {
-		l.background(v.value)
-	}
-	if v, ok := s["text-indent"]; ok {
-		l.indent, _ = cssLength(v.value, l.size)
-	}
-	if v, ok := s["letter-spacing"]; ok {
-		l.spacing, _ = cssLength(v.value, l.size)
-	}
-	if v, ok := s["white-space"]; ok {
-		l.pre = strings.HasPrefix(v.value, "pre") || v.value == "break-spaces"
-	}
+	l.lines(s)
+	l.unseenBy(s)
+	l.indent = l.least(s, "text-indent", l.indent, screenWidth, 4*farAway)
+	l.letters = l.least(s, "letter-spacing", l.letters, 0, 3*l.size)
+	l.words = l.least(s, "word-spacing", l.words, 0, 10*l.size)
+	s.each("white-space", func(v string) {
+		switch v {
+		case "", "inherit", "unset":
+		case "normal", "initial", "pre-line":
+			l.pre, l.nowrap = v == "pre-line", false
+		case "pre-wrap", "break-spaces":
+			l.pre, l.nowrap = true, false
+		case "nowrap", "pre":
+			l.pre, l.nowrap = v == "pre", true
+		default:
+			l.unread("white-space")
+		}
+	})
+	s.each("font-family", func(v string) {
+		if v != "" && v != "inherit" && v != "unset" {
+			first, _, _ := strings.Cut(v, ",")
+			l.symbols = symbolFonts[strings.TrimSpace(first)]
+		}
+	})
 }
 
-// background takes the first colour in a background. An image is none: it is
-// not fetched, and who reads the mail may not have it either.
-func (l *look) background(v string) {
-	for v != "" {
-		var word string
-		if word, v = cutOutside(v, ' '); strings.Contains(word, "gradient(") {
-			_, word, _ = strings.Cut(word, "(")
-			for word != "" {
-				var stop string
-				stop, word = cutOutside(word, ',')
-				first, _ := cutOutside(strings.TrimSpace(stop), ' ')
-				if c, ok := parseShade(strings.TrimSuffix(first, ")")); ok {
-					l.bg = c.over(l.bg)
-					return
-				}
-			}
-			continue
+// symbolFonts are those of every office whose letters are pictures.
+var symbolFonts = set("wingdings webdings symbol marlett dingbats")
+
+// unseenBy judges visibility.
+func (l *look) unseenBy(s style) {
+	around, unseen := l.unseen, false
+	s.each("visibility", func(v string) {
+		switch v {
+		case "", "inherit", "unset", "revert", "revert-layer":
+			unseen = unseen || around
+		case "hidden", "collapse":
+			unseen = true
+		case "visible", "initial":
+		default:
+			l.unread("visibility")
 		}
-		if c, ok := parseShade(word); ok {
-			l.bg = c.over(l.bg)
-			return
-		}
-	}
+		l.unseen = unseen
+	})
 }
 
-// box judges whether an element is drawn, and how much of it.
-func (l *look) box(s style) {
-	for name, why := range map[string]string{"display": "display", "content-visibility": "display"} {
-		if v := s[name].value; v == "none" || v == "hidden" {
-			l.lose(why)
+// lines judges the height of lines.
+func (l *look) lines(s style) {
+	around := l.line
+	var out []height
+	s.each("line-height", func(v string) {
+		n, unit, ok := splitValue(v)
+		px, isLength := reach(v, l.size, l.size)
+		switch {
+		case v == "normal" || v == "initial":
+			out = append(out, height{part: normalLine})
+		case v == "" || cssWide[v]:
+			out = append(out, around)
+		case ok && unit == "" && n >= 0:
+			out = append(out, height{part: n})
+		case isLength && px >= 0:
+			out = append(out, height{px: px})
+		default:
+			l.unread("line-height")
 		}
-	}
-	if v, ok := s["opacity"]; ok && portion(v.value, 1) < leastAlpha {
-		l.lose("opacity")
-	}
-	for _, name := range []string{"display", "opacity", "content-visibility", "visibility"} {
-		if strings.Contains(s[name].value, "var(") { // not resolved
-			l.lose("a style that is not judged")
+	})
+	for i, h := range out {
+		if h.of(l.size) > max(10*normalSize, 4*l.size) {
+			l.lose("height of the lines")
 		}
-	}
-	if v := s["overflow"].value; v != "" && v != "visible" {
-		for _, side := range []string{"height", "max-height", "width", "max-width"} {
-			least := s["min-"+strings.TrimPrefix(side, "max-")].value
-			if px, ok := cssLength(s[side].value, l.size); ok && px < leastBox {
-				if m, ok := cssLength(least, l.size); (!ok || m < leastBox) && !strings.HasSuffix(least, "%") {
-					l.lose("size of the box")
-				}
-			}
-		}
-	}
-	for _, name := range []string{"clip-path", "mask-image", "clip"} {
-		if v := s[name].value; v != "" && v != "none" && v != "auto" && v != "unset" && v != "initial" {
-			l.lose("clipped")
-		}
-	}
-	for _, f := range []string{"opacity(", "brightness(", "contrast(", "blur(", "url("} {
-		if strings.Contains(s["filter"].value, f) {
-			l.lose("filter")
-		}
-	}
-	if v := s["-webkit-text-security"].value; v != "" && v != "none" {
-		l.lose("letters that are covered")
-	}
-}
-
-// place judges where an element is drawn.
-func (l *look) place(s style) {
-	placed := s["position"].value
-	if slices.Contains([]string{"absolute", "fixed", "relative", "sticky"}, placed) {
-		for _, side := range []string{"left", "top", "right", "bottom"} {
-			if l.far(s[side].value) {
-				l.lose("position")
-			}
-		}
-		if strings.HasPrefix(s["z-index"].value, "-") {
-			l.lose("behind the page")
-		}
-	}
-	for _, side := range []string{"margin-left", "margin-top", "margin-right"} {
-		if l.far(s[side].value) {
-			l.lose("position")
-		}
-	}
-	for _, name := range []string{"transform", "scale", "translate", "zoom", "rotate"} {
-		if l.bent(name, s[name].value) {
-			l.lose("position")
+		if i == 0 || h.of(l.size) < l.line.of(l.size) {
+			l.line = h
 		}
 	}
 }
 
-// far reports whether a distance leads off the screen.
-func (l *look) far(v string) bool {
-	if strings.Contains(v, "calc(") { // not calculated
-		return true
-	}
-	px, ok := cssLength(v, l.size)
-	_, unit := splitSigned(v)
-	return ok && (px <= -farAway || px >= farBeyond) || unit == "%" && strings.HasPrefix(v, "-") && len(v) > 3
-}
-
-// bent reports whether a transformation takes an element out of sight.
-func (l *look) bent(name, v string) bool {
-	if v == "" || v == "none" {
-		return false
-	}
-	if name != "transform" {
-		v = name + "(" + v + ")"
-	}
-	for v != "" {
-		var one string
-		one, v = cutOutside(v, ' ')
-		f, args, _ := strings.Cut(strings.TrimSpace(one), "(")
-		for _, a := range strings.FieldsFunc(strings.TrimSuffix(args, ")"), func(r rune) bool {
-			return r == ',' || r == ' '
-		}) {
-			n, unit := splitSigned(a)
-			switch {
-			case strings.HasPrefix(f, "scale") || f == "zoom":
-				if unit == "%" {
-					n /= 100
-				}
-				if n < 0.25 && n > -0.25 {
-					return true
-				}
-			case strings.HasPrefix(f, "translate") && l.far(a):
-				return true
-			case f == "matrix" || f == "matrix3d" || f == "rotatex" || f == "rotatey" || f == "rotate3d":
-				return true
-			}
+// least returns the least length that a property may have. One above most is too far.
+func (l *look) least(s style, name string, around, whole, most float64) (out float64) {
+	out = around
+	first := true
+	s.each(name, func(v string) {
+		px, ok := around, true
+		switch v {
+		case "", "inherit", "unset", "revert", "revert-layer":
+		case "normal", "initial":
+			px = 0
+		default:
+			px, ok = reach(v, l.size, whole)
 		}
-	}
-	return false
-}
-
-// cssLength returns a length in pixels.
-func cssLength(v string, em float64) (px float64, ok bool) {
-	n, unit := splitSigned(v)
-	switch unit {
-	case "px":
-	case "pt":
-		n *= 4.0 / 3
-	case "em":
-		n *= em
-	case "rem":
-		n *= normalSize
-	case "ex", "ch":
-		n *= em / 2
-	case "in":
-		n *= 96
-	case "cm":
-		n *= 96 / 2.54
-	case "mm":
-		n *= 96 / 25.4
-	case "pc":
-		n *= 16
-	case "vw", "vh", "vmin", "vmax":
-		n *= screenWidth / 100
-	case "":
-		return n, v != ""
-	default:
-		return 0, false
-	}
-	return n, true
-}
-
-// fontPixels returns a size of text. What is calculated counts as the smallest
-// number in it.
-func fontPixels(v string, around float64) float64 {
-	switch v {
-	case "inherit", "unset":
-		return around
-	case "smaller":
-		return around * 0.83
-	case "larger":
-		return around * 1.2
-	}
-	if strings.Contains(v, "(") {
-		if strings.Contains(v, "-") { // a difference may be nothing
-			return 0
+		if !ok || px > most {
+			l.unread(name)
 		}
-		least := around
-		for _, w := range strings.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune("(),*+/ ", r) }) {
-			if px, ok := cssLength(w, around); ok && w[0] >= '0' && w[0] <= '9' && !strings.Contains(w, "v") {
-				least = min(least, px)
-			}
+		if first || px < out {
+			out, first = px, false
 		}
-		return least
-	}
-	if n, unit := splitSigned(v); unit == "%" {
-		return around * n / 100
-	}
-	if px, ok := cssLength(v, around); ok {
-		return px
-	}
-	return normalSize // a word
+	})
+	return out
 }

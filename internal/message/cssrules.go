@@ -2,115 +2,40 @@ package message
 
 import (
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/tdewolff/parse/v2/css"
 )
 
-// declaration is one property of a style, in lower case.
+// declaration is one property of a style. Its value has the form of cssValue.
 type declaration struct {
 	name, value string
 	important   bool
+	unsure      bool // some programs may not read it, or not as this
 }
 
-// parseDeclarations reads a style: escapes are undone, and a semicolon in quotes or
-// parentheses ends nothing. Values are not judged here: a browser leaves out one that it
-// does not understand, and this does not.
-func parseDeclarations(css string) []declaration {
-	css = withoutCSSComments(css)
-	var out []declaration
-	for css != "" {
-		var one string
-		one, css = cutOutside(css, ';')
-		name, value, ok := strings.Cut(one, ":")
-		if !ok {
-			continue
-		}
-		d := declaration{name: strings.TrimSpace(lowerASCII(unescapeCSS(name)))}
-		value = strings.Join(strings.Fields(lowerASCII(unescapeCSS(value))), " ")
-		if before, after, ok := strings.Cut(value, "!"); ok && strings.TrimSpace(after) == "important" {
-			value, d.important = strings.TrimSpace(before), true
-		}
-		if d.value = value; d.name != "" && d.value != "" {
-			out = append(out, d)
-		}
+// parseDeclaration reads the tokens of one declaration (CSS Syntax, section 5.5.6).
+func parseDeclaration(tokens []cssToken) (d declaration, ok bool) {
+	tokens = skipBlank(tokens)
+	if len(tokens) == 0 || !tokens[0].isIdent() {
+		return d, false
 	}
-	return out
+	d.name = lowerASCII(unescapeCSS(tokens[0].text))
+	tokens = skipBlank(tokens[1:])
+	if len(tokens) == 0 || tokens[0].kind != css.ColonToken || strings.HasPrefix(d.name, "--") {
+		return d, false
+	}
+	d.value = writeValue(tokens[1:], d.name == "font" || d.name == "font-family")
+	if at := strings.LastIndexByte(d.value, '!'); at >= 0 && strings.TrimSpace(d.value[at+1:]) == "important" {
+		d.value, d.important = strings.TrimSpace(d.value[:at]), true
+	}
+	return d, d.value != ""
 }
 
-// withoutCSSComments removes comments; one without an end goes to the end.
-func withoutCSSComments(s string) string {
-	if !strings.Contains(s, "/*") {
-		return s
-	}
-	var b strings.Builder
-	for {
-		before, rest, ok := strings.Cut(s, "/*")
-		b.WriteString(before)
-		if !ok {
-			return b.String()
-		}
-		b.WriteByte(' ')
-		if _, s, ok = strings.Cut(rest, "*/"); !ok {
-			return b.String()
-		}
-	}
-}
-
-// cutOutside cuts s at the first sep outside of quotes and parentheses.
-func cutOutside(s string, sep byte) (before, after string) {
-	quote, depth := byte(0), 0
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
-			i++
-		case quote != 0:
-			if c == quote || c == '\n' {
-				quote = 0
-			}
-		case c == sep && depth == 0:
-			return s[:i], s[i+1:]
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '(' || c == '[':
-			depth++
-		case c == ')' || c == ']':
-			depth = max(depth-1, 0)
-		}
-	}
-	return s, ""
-}
-
-// unescapeCSS undoes the escapes of CSS Syntax, section 4.3.7.
-func unescapeCSS(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		end := i + 1
-		for end < len(s) && end < i+7 && unhex(s[end]) >= 0 {
-			end++
-		}
-		if end == i+1 {
-			i++
-			b.WriteByte(s[i])
-			continue
-		}
-		n, err := strconv.ParseUint(s[i+1:end], 16, 32)
-		if r := rune(n); err == nil && utf8.ValidRune(r) {
-			b.WriteRune(r)
-		}
-		if end < len(s) && isBlank(s[end]) {
-			end++
-		}
-		i = end - 1
-	}
-	return b.String()
+// parseDeclarations reads a style attribute.
+func parseDeclarations(source string) []declaration {
+	var c cascade
+	return c.contents(cssTokens(source), nil, 0)
 }
 
 // cssRule is one rule for one selector.
@@ -118,148 +43,212 @@ type cssRule struct {
 	selector selector
 	decls    []declaration
 	order    int
+	unsure   bool // it may style less than this says
 }
 
 // cascade holds the rules of all style sheets of a page, by what the element
 // that they style must have.
 type cascade struct {
-	rules map[string][]*cssRule
-	count int
-	work  int // steps of matching that are left
+	rules  map[string][]*cssRule
+	count  int
+	octets int    // of the sheets
+	work   int    // steps of matching that are left
+	cover  string // what in the sheets may put something over the text of the page
 }
 
-// maxNest is how many levels of @media and @supports are read.
-const maxNest = 8
+const (
+	maxNest   = 8         // levels of rules in rules that are read
+	maxSheets = 512 << 10 // octets of the sheets of a page that are read
+)
 
-// add reads a style sheet.
-func (c *cascade) add(css string) {
-	css = strings.NewReplacer("<!--", " ", "-->", " ", "<![CDATA[", " ", "]]>", " ").Replace(css)
-	c.block(withoutCSSComments(css), 0)
+// add reads a style sheet. It is unsure when some programs leave it out.
+func (c *cascade) add(source string, unsure bool) {
+	if c.octets += len(source); c.octets > maxSheets {
+		c.work = -1
+		return
+	}
+	c.list(cssTokens(source), 0, unsure)
 }
 
-// block reads rules up to the end of css.
-func (c *cascade) block(css string, depth int) {
-	for css != "" {
-		css = strings.TrimLeft(css, " \t\r\n\f};")
-		if strings.HasPrefix(css, "@") {
-			if end := strings.IndexAny(css, ";{"); end >= 0 && css[end] == ';' {
-				css = css[end+1:] // @import, @charset
-				continue
-			}
-		}
-		head, rest := cutOutside(css, '{')
-		body, after := cutBlock(rest)
-		css = after
-		head = strings.TrimSpace(head)
+// list reads a list of rules.
+func (c *cascade) list(tokens []cssToken, depth int, unsure bool) {
+	for {
+		tokens = skipBlank(tokens)
 		switch {
-		case !strings.HasPrefix(head, "@"):
-			c.rule(head, body)
-		case !applies(lowerASCII(head)):
-		case depth == maxNest: // what it hides would be shown
-			c.work = -1
+		case len(tokens) == 0:
+			return
+		case tokens[0].kind == css.CDOToken || tokens[0].kind == css.CDCToken:
+			tokens = tokens[1:]
+			unsure = unsure || depth > 0 // they stand at the outermost level alone
+		case tokens[0].kind == css.AtKeywordToken:
+			tokens = c.atRule(tokens, nil, depth, unsure)
 		default:
-			c.block(body, depth+1)
+			open := scan(tokens, css.LeftBraceToken)
+			if open == len(tokens) {
+				return
+			}
+			body, after := cutBlock(tokens[open:])
+			c.rule(tokens[:open], body, depth, unsure, false)
+			tokens = after
 		}
 	}
 }
 
-// cutBlock cuts s at the brace that closes a block which is open.
-func cutBlock(s string) (body, after string) {
-	quote, depth := byte(0), 1
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
-			i++
-		case quote != 0:
-			if c == quote || c == '\n' {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '{':
-			depth++
-		case c == '}':
-			if depth--; depth == 0 {
-				return s[:i], s[i+1:]
-			}
+// ruleless are at-rules that hold no rules for elements. Keyframes do something where
+// an animation is set, which is not judged.
+var ruleless = set("@keyframes @-webkit-keyframes @-moz-keyframes @-o-keyframes @page @property @counter-style " +
+	"@viewport @-ms-viewport @-o-viewport @font-feature-values @font-palette-values @charset @namespace")
+
+// atRule reads an at-rule, which may stand in a rule for inside.
+func (c *cascade) atRule(tokens []cssToken, inside []selector, depth int, unsure bool) (after []cssToken) {
+	name := lowerASCII(unescapeCSS(tokens[0].text))
+	tokens = tokens[1:]
+	end := scan(tokens, css.LeftBraceToken, css.SemicolonToken)
+	head := tokens[:end]
+	if end == len(tokens) || tokens[end].kind == css.SemicolonToken {
+		if name == "@import" && !onlyFonts(importTarget(head)) {
+			c.covers("a style sheet elsewhere")
 		}
+		return tokens[min(end+1, len(tokens)):]
 	}
-	return s, ""
-}
-
-// screenWidth is that of the window in which the agent's mail is read, in pixels.
-const screenWidth = 1024
-
-// applies reports whether the rules inside an at-rule style a page on a light
-// screen of that width.
-func applies(head string) bool {
-	name, query, _ := strings.Cut(head, " ")
-	name, paren, _ := strings.Cut(name, "(")
-	switch query += paren; name {
-	case "@supports", "@layer":
-		return true
-	case "@media":
+	body, after := cutBlock(tokens[end:])
+	switch {
+	case ruleless[name]:
+		return after
+	case name == "@font-face":
+		if slices.ContainsFunc(body, func(t cssToken) bool { return strings.Contains(lowerASCII(t.text), "data:") }) {
+			c.covers("a font in the page")
+		}
+		return after
+	case name == "@media":
+		matches, sure := mediaMatches(cssValue(head))
+		if !matches {
+			return after
+		}
+		unsure = unsure || !sure
+	default: // what asks for a feature, orders layers, or is new
+		unsure = true
+	}
+	switch {
+	case depth == maxNest: // what it hides would be shown
+		c.work = -1
+	case inside != nil:
+		c.add1(inside, c.contents(body, inside, depth+1), true)
 	default:
-		return false
+		c.list(body, depth+1, unsure)
 	}
-	for _, q := range strings.Split(query, ",") {
-		if mediaMatches(q) {
-			return true
-		}
-	}
-	return false
+	return after
 }
 
-func mediaMatches(q string) bool {
-	if strings.Contains(q, "print") && !strings.Contains(q, "not print") || strings.Contains(q, "speech") ||
-		strings.Contains(q, "dark") || strings.Contains(q, "not screen") || strings.Contains(q, "not all") {
-		return false
+// covers notes what may put something over the text.
+func (c *cascade) covers(why string) {
+	if c.cover == "" {
+		c.cover = why
 	}
-	for _, bound := range []struct {
-		name string
-		fits func(px float64) bool
-	}{
-		{"max-width", func(px float64) bool { return px >= screenWidth }},
-		{"max-device-width", func(px float64) bool { return px >= screenWidth }},
-		{"min-width", func(px float64) bool { return px <= screenWidth }},
-		{"min-device-width", func(px float64) bool { return px <= screenWidth }},
-	} {
-		_, v, ok := strings.Cut(q, bound.name)
-		v, _, _ = strings.Cut(strings.TrimLeft(v, " :"), ")")
-		if px, sound := cssLength(strings.TrimSpace(v), normalSize); ok && (!sound || !bound.fits(px)) {
-			return false
-		}
-	}
-	return true
 }
 
-// rule adds a rule for each of its selectors.
-func (c *cascade) rule(selectors, body string) {
-	var decls []declaration
-	for _, d := range parseDeclarations(body) {
-		if seenProperties[d.name] {
+// rule reads a rule with its block.
+func (c *cascade) rule(head, body []cssToken, depth int, unsure, nested bool) {
+	selectors, sure := parseSelectors(head)
+	if nested {
+		for i := range selectors {
+			selectors[i].parts = selectors[i].parts[:1] // what is around depends on the rule around
+		}
+	}
+	if len(selectors) == 0 {
+		return
+	}
+	c.add1(selectors, c.contents(body, selectors, depth), unsure || !sure || nested)
+}
+
+// contents reads the declarations of a block, and the rules in it, which style what
+// its selectors name, or what is inside of that.
+func (c *cascade) contents(tokens []cssToken, selectors []selector, depth int) (decls []declaration) {
+	unsure := false
+	for {
+		tokens = skipBlank(tokens)
+		if len(tokens) == 0 {
+			return decls
+		}
+		if tokens[0].kind == css.AtKeywordToken {
+			if selectors == nil { // a style attribute has none
+				selectors = []selector{}
+			}
+			tokens, unsure = c.atRule(tokens, selectors, depth, true), true
+			continue
+		}
+		end := scan(tokens, css.SemicolonToken, css.LeftBraceToken)
+		if end < len(tokens) && tokens[end].kind == css.LeftBraceToken {
+			body, after := cutBlock(tokens[end:])
+			if depth >= maxNest {
+				c.work = -1
+			} else if selectors != nil {
+				c.rule(tokens[:end], body, depth+1, true, true)
+			}
+			// Programs from before rules in rules read on behind the next semicolon.
+			tokens, unsure = after, true
+			continue
+		}
+		if d, ok := parseDeclaration(tokens[:end]); ok {
+			d.unsure = unsure
 			decls = append(decls, d)
 		}
+		tokens = tokens[min(end+1, len(tokens)):]
 	}
+}
+
+// add1 adds a rule for each of its selectors.
+func (c *cascade) add1(selectors []selector, decls []declaration, unsure bool) {
+	decls = slices.DeleteFunc(decls, func(d declaration) bool { return isPlain(d) })
 	if len(decls) == 0 {
 		return
 	}
 	if c.rules == nil {
 		c.rules = map[string][]*cssRule{}
 	}
-	hiding := slices.DeleteFunc(slices.Clone(decls), func(d declaration) bool { return !hides(d) })
-	for selectors != "" {
-		var one string
-		one, selectors = cutOutside(selectors, ',')
-		s, ok := parseSelector(strings.TrimSpace(one))
-		if !ok {
+	for _, s := range selectors {
+		if s.generated {
+			c.judgeGenerated(decls)
 			continue
 		}
 		c.count++
-		r := &cssRule{selector: s, decls: decls, order: c.count}
-		if s.unsure { // then only what hides by itself counts
-			r.decls = hiding
-		}
-		c.rules[s.key()] = append(c.rules[s.key()], r)
+		c.rules[s.key()] = append(c.rules[s.key()], &cssRule{s, decls, c.count, unsure || s.unsure})
 	}
+}
+
+// judgeGenerated judges what a sheet adds to the page in front of or behind the
+// text of elements: it is no text that anybody reads here, but may lie over some.
+func (c *cascade) judgeGenerated(decls []declaration) {
+	l, s := plainLook(), style{}
+	for _, d := range decls {
+		if d.name != "content" {
+			s.put(d, 0, false)
+		}
+	}
+	l.apply(s)
+	if l.cover != "" {
+		c.covers(l.cover)
+	}
+}
+
+// importTarget returns the address of @import as it is written.
+func importTarget(head []cssToken) string {
+	for _, t := range skipBlank(head) {
+		switch t.kind {
+		case css.URLToken, css.StringToken:
+			v := strings.TrimSuffix(strings.TrimPrefix(lowerASCII(t.text), "url("), ")")
+			return strings.Trim(v, "\"' \t\n")
+		}
+	}
+	return ""
+}
+
+// fontHosts serve style sheets that name fonts and nothing else.
+var fontHosts = []string{"fonts.googleapis.com/", "use.typekit.net/", "fonts.bunny.net/", "use.fontawesome.com/",
+	"cloud.typography.com/", "fast.fonts.net/", "p.typekit.net/"}
+
+// onlyFonts reports whether a style sheet elsewhere is one of fonts alone.
+func onlyFonts(address string) bool {
+	address = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(lowerASCII(address), "https:"), "http:"), "//")
+	return slices.ContainsFunc(fontHosts, func(h string) bool { return strings.HasPrefix(address, h) })
 }

@@ -1,14 +1,19 @@
 package message
 
 import (
+	"slices"
 	"strings"
+
+	"github.com/tdewolff/parse/v2/css"
 )
 
 // selector is a complex selector, from the element that it styles outwards.
 type selector struct {
-	parts  []compound
-	unsure bool // some of it is not judged: it may style less than this says
-	weight int  // specificity
+	parts     []compound
+	unsure    bool // some of it is not judged: it may style less than this says
+	generated bool // it styles what is added before or behind the text of an element
+	never     bool // it styles nothing of the page as it stands
+	weight    int  // specificity
 }
 
 // compound is what one element must have.
@@ -23,7 +28,7 @@ type compound struct {
 // attrTest is a condition on an attribute (Selectors 4, section 6).
 type attrTest struct {
 	name, value string
-	op          byte // 0: it stands there; '=', '^', '$', '*', '~', '|'
+	op          string // "": it stands there; "=", "^=", "$=", "*=", "~=", "|="
 }
 
 // maxCompounds is how many parts of a selector are judged.
@@ -34,164 +39,234 @@ func (s selector) key() string {
 	last := s.parts[0]
 	switch {
 	case last.id != "":
-		return "#" + last.id
+		return "#" + lowerASCII(last.id)
 	case len(last.classes) > 0:
-		return "." + last.classes[0]
+		return "." + lowerASCII(last.classes[0])
 	case last.tag != "":
 		return last.tag
 	}
 	return "*"
 }
 
-// parseSelector reads a selector; ok is false when it styles no element of the
-// page as it stands, such as what the pointer is over.
-func parseSelector(s string) (out selector, ok bool) {
-	s = lowerASCII(s)
-	current := compound{}
-	full := false // current holds something
-	end := func(child bool) {
-		if full {
-			current.child = false
-			out.parts = append([]compound{current}, out.parts...)
-			current, full = compound{}, false
+// parseSelectors reads a list of selectors. sure is false when programs may take the
+// list for invalid, and then leave out the whole rule; there are none when all do.
+func parseSelectors(tokens []cssToken) (list []selector, sure bool) {
+	sure = true
+	for {
+		end := scan(tokens, css.CommaToken)
+		p := selectorParser{tokens: tokens[:end], valid: true}
+		if p.read(); p.wrong {
+			return nil, true
 		}
-		if len(out.parts) > 0 && child {
-			out.parts[0].child = true // seen from the next one: its parent is this
+		sure = sure && p.valid
+		if !p.out.never {
+			list = append(list, p.out)
 		}
+		if end == len(tokens) {
+			return list, sure
+		}
+		tokens = tokens[end+1:]
 	}
-	for s != "" {
-		switch c := s[0]; c {
-		case ' ', '\t', '\r', '\n', '\f', '>':
-			blank := strings.TrimLeft(s, " \t\r\n\f")
-			child := strings.HasPrefix(blank, ">")
-			s = strings.TrimLeft(strings.TrimPrefix(blank, ">"), " \t\r\n\f")
-			if s != "" && s[0] != '+' && s[0] != '~' {
-				end(child)
-			}
-			continue
-		case '+', '~': // what stands before is no element around
-			out.unsure = true
-			out.parts, current, full = nil, compound{}, false
-			s = strings.TrimLeft(s[1:], " \t\r\n\f")
-			continue
-		}
-		rest, sound := out.simple(&current, s)
-		if !sound || len(rest) >= len(s) {
-			return out, false
-		}
-		s, full = rest, true
-	}
-	end(false)
-	if len(out.parts) > maxCompounds {
-		out.parts, out.unsure = out.parts[:maxCompounds], true
-	}
-	return out, len(out.parts) > 0
 }
 
-// simple reads the simple selector that s begins with into c.
-func (out *selector) simple(c *compound, s string) (rest string, ok bool) {
-	switch s[0] {
-	case '*':
-		return s[1:], true
-	case '.', '#':
-		name, rest := cutIdent(s[1:])
-		if s[0] == '#' {
-			c.id = name
-			out.weight += 1 << 16
-		} else {
-			c.classes = append(c.classes, name)
-			out.weight += 1 << 8
-		}
-		return rest, name != ""
-	case '[':
-		test, rest := cutOutside(s[1:], ']')
-		c.attrs = append(c.attrs, parseAttrTest(test))
-		out.weight += 1 << 8
-		return rest, true
-	case ':':
-		name, rest := cutIdent(strings.TrimPrefix(s[1:], ":"))
-		if strings.HasPrefix(rest, "(") {
-			_, rest = cutOutside(rest[1:], ')')
-			out.unsure = true
-		}
+// selectorParser reads one complex selector.
+type selectorParser struct {
+	tokens  []cssToken
+	out     selector
+	current compound
+	full    bool // current holds something
+	element bool // what was read last is a pseudo-element
+	valid   bool // every program knows all of it
+	wrong   bool // no program does
+}
+
+// read reads up to the end of the tokens.
+func (p *selectorParser) read() {
+	p.tokens = skipBlank(p.tokens)
+	for len(p.tokens) > 0 && !p.wrong {
+		t := p.tokens[0]
 		switch {
-		case neverMatch[name] || strings.HasPrefix(s, "::"):
-			return rest, false
-		case name != "link" && name != "any-link" && name != "root" && name != "visited":
-			out.unsure = true
-		}
-		out.weight += 1 << 8
-		return rest, name != ""
-	}
-	name, rest := cutIdent(s)
-	c.tag = name
-	out.weight++
-	return rest, name != ""
-}
-
-// neverMatch are pseudo-classes of what a reader does, and old pseudo-elements.
-var neverMatch = set("hover active focus focus-within focus-visible target checked before after first-line " +
-	"first-letter placeholder-shown disabled fullscreen")
-
-// cutIdent cuts a name, with its escapes undone.
-func cutIdent(s string) (name, rest string) {
-	i := 0
-	for i < len(s) {
-		switch c := s[i]; {
-		case c == '\\' && i+1 < len(s):
-			i += 2
-		case isLetter(c) || c >= '0' && c <= '9' || c == '-' || c == '_' || c >= 0x80:
-			i++
+		case t.kind == css.CommentToken:
+			p.tokens = p.tokens[1:]
+		case t.kind == css.WhitespaceToken, t.isDelim(">"), t.isDelim("+"), t.isDelim("~"):
+			p.combinator()
 		default:
-			return unescapeCSS(s[:i]), s[i:]
+			p.simple(t)
 		}
 	}
-	return unescapeCSS(s), ""
+	p.end()
+	if len(p.out.parts) == 0 {
+		p.wrong = true
+		return
+	}
+	slices.Reverse(p.out.parts)
+	if len(p.out.parts) > maxCompounds {
+		p.out.parts, p.out.unsure = p.out.parts[:maxCompounds], true
+	}
 }
 
-func parseAttrTest(s string) attrTest {
-	i := strings.IndexByte(s, '=')
-	if i < 0 {
-		return attrTest{name: strings.TrimSpace(s)}
+// end ends a compound.
+func (p *selectorParser) end() {
+	if p.full {
+		p.out.parts = append(p.out.parts, p.current)
 	}
-	t := attrTest{op: '=', name: strings.TrimSpace(s[:i])}
-	if n := len(t.name); n > 0 && strings.IndexByte("^$*~|", t.name[n-1]) >= 0 {
-		t.op, t.name = t.name[n-1], strings.TrimSpace(t.name[:n-1])
-	}
-	v := strings.TrimSpace(s[i+1:])
-	if n := len(v); n > 1 && (v[0] == '"' || v[0] == '\'') {
-		if end := strings.IndexByte(v[1:], v[0]); end >= 0 {
-			v = v[1 : end+1]
-		}
-	}
-	t.value = unescapeCSS(v)
-	return t
+	p.current, p.full = compound{}, false
 }
 
-// holds reports whether the attributes of an element meet the condition.
-func (t attrTest) holds(attrs map[string]string) bool {
-	v, ok := attrs[t.name]
-	v = lowerASCII(v)
-	switch t.op {
-	case 0:
-		return ok
-	case '=':
-		return ok && v == t.value
-	case '^':
-		return t.value != "" && strings.HasPrefix(v, t.value)
-	case '$':
-		return t.value != "" && strings.HasSuffix(v, t.value)
-	case '*':
-		return t.value != "" && strings.Contains(v, t.value)
-	case '|':
-		return v == t.value || strings.HasPrefix(v, t.value+"-")
+// combinator reads what stands between compounds.
+func (p *selectorParser) combinator() {
+	p.tokens = skipBlank(p.tokens)
+	if len(p.tokens) == 0 {
+		return
 	}
-	for _, w := range strings.Fields(v) {
-		if w == t.value {
-			return true
+	t := p.tokens[0]
+	switch {
+	case t.isDelim(">"):
+		p.end()
+		p.current.child = len(p.out.parts) > 0
+	case t.isDelim("+"), t.isDelim("~"): // what stands before is no element around
+		p.out.unsure = true
+		p.out.parts, p.current, p.full = nil, compound{}, false
+	default:
+		p.end()
+		return
+	}
+	p.tokens = skipBlank(p.tokens[1:])
+	p.wrong = len(p.tokens) == 0
+}
+
+// simple reads one simple selector.
+func (p *selectorParser) simple(t cssToken) {
+	all, rest := p.tokens, p.tokens[1:]
+	next := cssToken{}
+	if len(rest) > 0 {
+		next = rest[0]
+	}
+	name := unescapeCSS(t.text)
+	was := p.full
+	p.tokens, p.full = rest, true
+	switch {
+	case t.isIdent() && was, p.element: // a name behind a comment, a condition on what is no element
+		p.unknown()
+	case t.isIdent():
+		p.current.tag = lowerASCII(name)
+		p.out.weight++
+	case t.isDelim("*") && !was:
+	case t.kind == css.HashToken && startsName(name[1:]):
+		p.current.id = name[1:]
+		p.out.weight += 1 << 16
+	case t.isDelim(".") && next.isIdent():
+		p.current.classes = append(p.current.classes, unescapeCSS(next.text))
+		p.out.weight += 1 << 8
+		p.tokens = rest[1:]
+	case t.kind == css.LeftBracketToken:
+		var inside []cssToken
+		inside, p.tokens = cutBlock(all)
+		p.attribute(inside)
+	case t.kind == css.ColonToken:
+		p.pseudo(rest)
+	case t.isDelim("&"), t.isDelim("|"), t.kind == css.ColumnToken, t.kind == css.UnicodeRangeToken,
+		t.kind == css.DashMatchToken, t.kind == css.CustomPropertyValueToken:
+		p.unknown()
+	default:
+		p.wrong = true
+	}
+}
+
+// startsName reports whether s begins as a name does: with a letter, or one behind a dash.
+func startsName(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	return s != "" && (isLetter(s[0]) || s[0] == '_' || s[0] == '-' || s[0] >= 0x80)
+}
+
+// unknown notes that what some program may understand is not judged.
+func (p *selectorParser) unknown() { p.out.unsure, p.valid = true, false }
+
+// attribute reads the inside of brackets.
+func (p *selectorParser) attribute(tokens []cssToken) {
+	p.out.weight += 1 << 8
+	var words []cssToken
+	for _, t := range tokens {
+		if !t.isBlank() {
+			words = append(words, t)
 		}
 	}
-	return false
+	if len(words) == 0 || !words[0].isIdent() {
+		p.unknown()
+		return
+	}
+	test := attrTest{name: lowerASCII(unescapeCSS(words[0].text))}
+	switch {
+	case len(words) == 1:
+	case len(words) == 3 && words[2].kind == css.StringToken:
+		test.op, test.value = words[1].text, unescapeCSS(cutQuotes(words[2].text))
+	case len(words) == 3 && words[2].isIdent():
+		test.op, test.value = words[1].text, unescapeCSS(words[2].text)
+	default: // with a flag, for instance
+		p.unknown()
+	}
+	if !attrOps[test.op] {
+		test = attrTest{name: test.name}
+		p.unknown()
+	}
+	p.current.attrs = append(p.current.attrs, test)
+}
+
+var attrOps = map[string]bool{"": true, "=": true, "^=": true, "$=": true, "*=": true, "~=": true, "|=": true}
+
+func cutQuotes(s string) string {
+	if len(s) > 1 && s[len(s)-1] == s[0] {
+		return s[1 : len(s)-1]
+	}
+	return s[1:]
+}
+
+// What pseudo-classes and pseudo-elements do here. A list of selectors with those that
+// every program knows stays valid; any other may match any element, and may be invalid.
+var (
+	pointerClasses = set("hover active") // the pointer is elsewhere
+	knownClasses   = set("visited focus target checked disabled enabled first-child last-child only-child " +
+		"first-of-type last-of-type only-of-type empty first-line first-letter")
+	firstParts     = set("first-line first-letter")
+	generatedParts = set("before after")
+	quietParts     = set("selection placeholder marker backdrop file-selector-button") // none is text that is read here
+)
+
+// pseudo reads what stands behind a colon.
+func (p *selectorParser) pseudo(rest []cssToken) {
+	double := len(rest) > 0 && rest[0].kind == css.ColonToken
+	if double {
+		rest = rest[1:]
+	}
+	if len(rest) == 0 || !rest[0].isIdent() && rest[0].kind != css.FunctionToken {
+		p.wrong = true
+		return
+	}
+	p.tokens = rest[1:]
+	p.out.weight += 1 << 8
+	if rest[0].kind == css.FunctionToken { // what is inside is not judged
+		_, p.tokens = cutBlock(rest)
+		p.unknown()
+		return
+	}
+	name := lowerASCII(unescapeCSS(rest[0].text))
+	p.element = double || generatedParts[name] || firstParts[name]
+	switch {
+	case generatedParts[name]:
+		p.out.generated = true
+	case double && (quietParts[name] || strings.HasPrefix(name, "-webkit-")):
+		p.out.never = true
+	case double && firstParts[name], !double && knownClasses[name]:
+		p.out.unsure = true
+	case double:
+		p.unknown()
+	case pointerClasses[name]:
+		p.out.never = true
+	case name == "root", name == "link":
+		p.current.attrs = append(p.current.attrs, attrTest{op: name})
+	default:
+		p.unknown()
+	}
 }
 
 // tagged is an element as selectors see it.
@@ -201,48 +276,94 @@ type tagged struct {
 	attrs   map[string]string
 }
 
-func (c compound) fits(e *tagged) bool {
-	if c.tag != "" && c.tag != e.tag || c.id != "" && c.id != e.id {
+// holds reports whether the attributes of an element meet the condition, with capital
+// letters for others where exact is false.
+func (t attrTest) holds(e *tagged, exact bool) bool {
+	v, ok := e.attrs[t.name]
+	switch t.op {
+	case "root":
+		return e.tag == "html"
+	case "link":
+		_, ok = e.attrs["href"]
+		return ok && (e.tag == "a" || e.tag == "area")
+	}
+	want := t.value
+	if !exact {
+		v, want = lowerASCII(v), lowerASCII(want)
+	}
+	switch t.op {
+	case "":
+		return ok
+	case "=":
+		return ok && v == want
+	case "^=":
+		return want != "" && strings.HasPrefix(v, want)
+	case "$=":
+		return want != "" && strings.HasSuffix(v, want)
+	case "*=":
+		return want != "" && strings.Contains(v, want)
+	case "|=":
+		return ok && (v == want || strings.HasPrefix(v, want+"-"))
+	}
+	for _, w := range htmlWords(v) {
+		if w == want {
+			return true
+		}
+	}
+	return false
+}
+
+// htmlWords splits at the white space of HTML.
+func htmlWords(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" \t\n\f\r", r) })
+}
+
+func same(a, b string, exact bool) bool { return a == b || !exact && lowerASCII(a) == lowerASCII(b) }
+
+// fits reports whether an element has what c asks for.
+func (c compound) fits(e *tagged, exact bool) bool {
+	if c.tag != "" && c.tag != e.tag || c.id != "" && !same(c.id, e.id, exact) {
 		return false
 	}
 	for _, want := range c.classes {
 		found := false
 		for _, has := range e.classes {
-			found = found || has == want
+			found = found || same(want, has, exact)
 		}
 		if !found {
 			return false
 		}
 	}
 	for _, a := range c.attrs {
-		if !a.holds(e.attrs) {
+		if !a.holds(e, exact) {
 			return false
 		}
 	}
 	return true
 }
 
-// matches reports whether s styles e, which stands in around, the outermost
-// first. steps counts what it looked at.
-func (s selector) matches(e *tagged, around []*tagged, steps *int) bool {
+// matches reports whether s styles e, which stands in around, the outermost first. Old
+// pages take capital letters for others: sure says whether the page matters not.
+// steps counts what it looked at.
+func (s selector) matches(e *tagged, around []*tagged, steps *int) (yes, sure bool) {
 	*steps++
-	if !s.parts[0].fits(e) {
-		return false
+	if !s.parts[0].fits(e, false) || !s.around(1, around, false, steps) {
+		return false, true
 	}
-	return s.around(1, around, steps)
+	return true, s.parts[0].fits(e, true) && s.around(1, around, true, steps)
 }
 
 // around reports whether the parts from n on stand around an element, whose
 // ancestors are given.
-func (s selector) around(n int, ancestors []*tagged, steps *int) bool {
+func (s selector) around(n int, ancestors []*tagged, exact bool, steps *int) bool {
 	if n == len(s.parts) {
 		return true
 	}
 	for at := len(ancestors) - 1; at >= 0; at-- {
 		if *steps++; *steps > maxSteps {
-			return true // rather too much than too little: the budget ends this
+			return !exact // it may, and that is not sure
 		}
-		if s.parts[n].fits(ancestors[at]) && s.around(n+1, ancestors[:at], steps) {
+		if s.parts[n].fits(ancestors[at], exact) && s.around(n+1, ancestors[:at], exact, steps) {
 			return true
 		}
 		if s.parts[n].child {
@@ -255,28 +376,62 @@ func (s selector) around(n int, ancestors []*tagged, steps *int) bool {
 // maxSteps is how many steps the matching of one selector may take.
 const maxSteps = 10_000
 
-// matching returns the rules that style e. enough is false when matching has
+// matching calls use for the rules that style e. enough is false when matching has
 // taken more steps than the page may cost.
-func (c *cascade) matching(e *tagged, around []*tagged) (out []*cssRule, enough bool) {
+func (c *cascade) matching(e *tagged, around []*tagged, use func(r *cssRule, sure bool)) (enough bool) {
 	keys := []string{"*", e.tag}
 	if e.id != "" {
-		keys = append(keys, "#"+e.id)
+		keys = append(keys, "#"+lowerASCII(e.id))
 	}
 	for _, class := range e.classes {
-		keys = append(keys, "."+class)
+		keys = append(keys, "."+lowerASCII(class))
 	}
 	c.work -= len(keys)
 	for _, key := range keys {
 		for _, r := range c.rules[key] {
 			steps := 0
-			if r.selector.matches(e, around, &steps) {
-				out = append(out, r)
+			if yes, sure := r.selector.matches(e, around, &steps); yes {
+				use(r, sure && !r.unsure)
 				steps += 4 * len(r.decls)
 			}
 			if c.work -= steps; c.work < 0 {
-				return nil, false
+				return false
 			}
 		}
 	}
-	return out, true
+	return true
+}
+
+// unescapeCSS undoes the escapes of CSS Syntax, section 4.3.7.
+func unescapeCSS(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		end := i + 1
+		n := rune(0)
+		for end < len(s) && end < i+7 && unhex(s[end]) >= 0 {
+			n = n<<4 | rune(unhex(s[end]))
+			end++
+		}
+		if end == i+1 {
+			i++
+			b.WriteByte(s[i])
+			continue
+		}
+		if n == 0 || n > 0x10ffff || n >= 0xd800 && n < 0xe000 {
+			n = 0xfffd
+		}
+		b.WriteRune(n)
+		if end < len(s) && isBlank(s[end]) {
+			end++
+		}
+		i = end - 1
+	}
+	return b.String()
 }

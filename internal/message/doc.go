@@ -45,11 +45,15 @@
 // An agent gets a [Reading] of what a stranger wrote: reading.go, with readtext.go
 // for charsets and files in running text. role.go tells text from files,
 // attachment.go lists these, safename.go names them.
-// A page is read by the same cut as the approver's (tokens.go): sight.go walks it
-// as a browser does, with sightclose.go for what ends an element, sightmarkdown.go
-// for what is written and sightremote.go for what would be fetched. What is
-// hidden is found by csslook.go, from what cssrules.go and cssselect.go read of
-// styles, and csscolour.go of colours.
+// A page is cut as the approver's is (tokens.go), and read in the tree that browsers
+// build (sighttree.go): sight.go walks it,
+// with sightpaint.go for what elements and attributes do, sightmarkdown.go for what
+// is written and sightremote.go for what would be fetched. Styles are cut by
+// csstoken.go, and read by cssrules.go with cssselect.go and cssmedia.go. Which
+// properties hide nothing is in cssproperty.go; what one element is set to is
+// gathered in cssstyle.go from values that cssvalue.go, csscolour.go and
+// cssbackground.go read. csslook.go judges letters by it, csspaint.go colours and
+// cssplace.go where they stand.
 //
 // A delivery status notification is written, and read back, by notice.go. What other
 // servers report, such notifications and complaints, is read by report.go, and what it

@@ -14,7 +14,7 @@ import (
 type Reading struct {
 	Text           string // Markdown; attached messages are attachments
 	Cut            bool   // there is more text than was asked for
-	HiddenText     bool   // something that a person does not see was left out
+	HiddenText     bool   // something that a person does not see was left out, or may be in the text
 	TrackingPixels int    // remote images that are too small to be seen, or hidden
 	RemoteContent  int    // what a mail program would have fetched, the pixels included
 	Attachments    []AttachedFile
@@ -138,11 +138,18 @@ func (r *reader) page(source string) {
 	if s.hidden != "" {
 		r.hide(s.hidden)
 	}
-	if s.tooMuch {
+	if s.sheet.cover != "" {
+		r.out.HiddenText = true
+		r.warn.add(warnCovered + s.sheet.cover)
+	}
+	if s.tooMuch || s.deep {
 		r.warn.add("a page has more styling, or deeper nesting, than is judged; what follows it is left out")
 	}
 	r.add(string(s.out.b), false)
 }
+
+// warnCovered begins the warning about what may hide text that was not left out.
+const warnCovered = "the page may hide some of this text from a person: "
 
 // hide notes that text was left out.
 func (r *reader) hide(why string) {

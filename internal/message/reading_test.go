@@ -184,7 +184,7 @@ func TestTrackersAreCountedAndNothingIsFetched(t *testing.T) {
 	r := readHTML(`<img src="http://x.test/1.gif" width=1 height=1><img src="//x.test/2.gif" style="display:none">` +
 		`<div style="display:none"><img src="https://x.test/3.gif"></div><img src="https://x.test/logo.png" width=200>` +
 		`<img src="cid:1@x" width=1><img src="data:image/gif;base64,AA" width=1 height=1>` +
-		`<td background="http://x.test/b.png"><p style="background:url(http://x.test/c.png)">` +
+		`<table><td background="http://x.test/b.png"><p style="background:url(http://x.test/c.png)">` +
 		`<link rel=stylesheet href="http://x.test/s.css"><style>@import url(http://x.test/t.css);</style>`)
 	if r.TrackingPixels != 3 || r.RemoteContent != 8 {
 		t.Errorf("%d pixels, %d remote", r.TrackingPixels, r.RemoteContent)

@@ -8,19 +8,23 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// sight reads a page as a person sees it on a screen that loads nothing: its
-// text as Markdown, without what is hidden. Where the approver's page marks all
-// that is not certainly shown, this drops only what is known to hide.
+// sight reads a page as a person sees it on a screen that loads nothing: its text as
+// Markdown, without what is hidden. The tree is that of browsers (HTML, section 13.2),
+// and so are the rules of styles; what of them is not read counts against the text.
 type sight struct {
 	out     markdown
 	sheet   cascade
-	open    []seen
-	around  []*tagged // of open
+	around  []*tagged // elements that are open
+	links   []shade   // colours of links
 	hidden  string    // why the first text was dropped, "" if none was
 	pixels  int       // remote images that nobody sees
 	remote  int       // what a mail program would fetch
+	words   int       // characters of words that were met
+	gap     float64   // pixels since the last text that is seen
+	fresh   bool      // the next text begins a line
+	seen    int       // texts that were seen
 	tooMuch bool      // more styling than is judged
-	nothing bool      // the page as a whole is hidden
+	deep    bool      // it was cut where it is nested too deeply
 }
 
 // seen is an open element.
@@ -29,30 +33,24 @@ type seen struct {
 	look   look
 	outer  look // of what is around closed details: their summary has it
 	silent bool // what is inside is no text of the page: a style sheet, its title
-	closer func()
+	opened bool // details whose summary was met
 }
-
-// maxSeen is how deep elements may nest; what follows
-// something deeper counts as hidden.
-const maxSeen = 256
 
 // readPage reads source. remote content is counted and never fetched.
 func readPage(source string) *sight {
-	s := &sight{sheet: cascade{work: stylingSlack + stylingFactor*len(source)}}
-	eachToken(source, &sheets{into: s})
-	for _, tag := range []string{"html", "body"} { // they are there without their tags, too
-		e := seen{tagged: &tagged{tag: tag, attrs: map[string]string{}}}
-		e.look, _ = s.inner()
-		s.tooMuch = !s.paint(&e) || s.tooMuch
-		s.push(e)
+	s := &sight{sheet: cascade{work: stylingSlack + stylingFactor*len(source)}, links: []shade{{linkColours[0], 1}}}
+	root, words, unclosed := s.tree(source)
+	s.drop("a tag without an end", unclosed)
+	if root == nil {
+		s.tooMuch = true
+		s.drop("more styling than is judged", "x")
+		return s
 	}
-	eachToken(source, s)
-	for len(s.open) > 0 {
-		s.pop()
-	}
-	if s.nothing {
-		s.drop("the page is hidden", string(s.out.b))
-		s.out.b = nil
+	s.sheets(root, false)
+	top := seen{tagged: &tagged{attrs: map[string]string{}}, look: plainLook()}
+	s.inside(root, &top)
+	if s.words < words {
+		s.drop("text that browsers leave out", "x")
 	}
 	return s
 }
@@ -64,32 +62,67 @@ const (
 )
 
 // sheets takes the style sheets of a page, wherever they stand.
-type sheets struct {
-	into   *sight
-	inside bool
-}
-
-func (h *sheets) start(t html.Token)       { h.inside = t.Data == "style" }
-func (h *sheets) end(string)               { h.inside = false }
-func (h *sheets) comment(_ string, _ bool) {}
-func (h *sheets) doctype(string)           {}
-func (h *sheets) unclosed(string)          {}
-func (h *sheets) text(s string) {
-	if h.inside {
-		h.into.sheet.add(s)
-		h.into.remote += cssRemote(s)
-	}
-}
-
-// text takes text as it stands in the innermost open element.
-func (s *sight) text(text string) {
-	l, silent := s.inner()
-	if silent {
+func (s *sight) sheets(n *html.Node, unsure bool) {
+	if n.Type == html.ElementNode && n.Data == "style" {
+		s.styleSheet(n, unsure)
 		return
 	}
+	unsure = unsure || n.Data == "noscript" || n.Data == "template" || n.Namespace != ""
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		s.sheets(c, unsure)
+	}
+}
+
+func (s *sight) styleSheet(n *html.Node, unsure bool) {
+	e := taggedOf(n)
+	if media, ok := e.attrs["media"]; ok {
+		matches, sure := mediaMatches(cssValue(cssTokens(media)))
+		if !matches {
+			return
+		}
+		unsure = unsure || !sure
+	}
+	if kind := lowerASCII(e.attrs["type"]); kind != "" && kind != "text/css" {
+		unsure = true
+	}
+	var b strings.Builder
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type == html.TextNode {
+			b.WriteString(c.Data)
+		}
+	}
+	s.sheet.add(b.String(), unsure)
+	s.remote += cssRemote(b.String())
+}
+
+// inside reads what is in an element.
+func (s *sight) inside(n *html.Node, e *seen) {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		switch c.Type {
+		case html.TextNode:
+			s.text(c.Data, e)
+		case html.ElementNode:
+			s.element(c, e)
+		case html.CommentNode:
+			s.comment(c.Data)
+		}
+	}
+}
+
+// text takes text as it stands in e.
+func (s *sight) text(text string, e *seen) {
+	if e.silent {
+		s.words += countWords(text)
+		return
+	}
+	s.words += countWords(text)
+	l := &e.look
 	why := l.hidden()
 	if why == "" && s.tooMuch {
 		why = "more styling than is judged"
+	}
+	if why == "" && strings.TrimSpace(text) != "" {
+		why = s.fill(text, l)
 	}
 	if why != "" {
 		s.drop(why, text)
@@ -98,12 +131,31 @@ func (s *sight) text(text string) {
 	s.out.write(text, l.pre)
 }
 
-// inner returns how text in the innermost open element looks.
-func (s *sight) inner() (l look, silent bool) {
-	if n := len(s.open); n > 0 {
-		return s.open[n-1].look, s.open[n-1].silent
+// fill takes the room of a text, and says why it is not seen where it then stands.
+func (s *sight) fill(text string, l *look) (why string) {
+	width := float64(len([]rune(text))) * l.size / 2
+	line := max(l.line.of(l.size), l.size)
+	lines := 0.0
+	if s.fresh {
+		lines = 1
 	}
-	return plainLook, false
+	if l.nowrap {
+		lines += float64(strings.Count(text, "\n"))
+	}
+	l.box.use(func(room float64) float64 { return max(lines, width/room) * line })
+	s.fresh = false
+	if s.gap > farBeyond {
+		return "position"
+	}
+	why, runsOut := l.box.fits(l, width)
+	if runsOut {
+		s.sheet.covers("text that does not fit its box")
+	}
+	if why == "" && strings.ContainsFunc(text, isWord) {
+		s.gap = 0
+		s.seen++
+	}
+	return why
 }
 
 // drop notes that text was hidden, if it says anything.
@@ -113,13 +165,9 @@ func (s *sight) drop(why, text string) {
 	}
 }
 
-func (s *sight) doctype(string) {}
-
-func (s *sight) unclosed(text string) { s.drop("a tag without an end", text) }
-
 // comment drops a comment. Comments that Outlook alone reads hold markup in
 // every newsletter: they hide something when that holds words.
-func (s *sight) comment(text string, _ bool) {
+func (s *sight) comment(text string) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "[if") || strings.HasPrefix(text, "<![endif]") || strings.HasPrefix(text, "[endif]") {
 		_, text, _ = strings.Cut(text, "]>")
@@ -145,165 +193,115 @@ func withoutTags(s string) string {
 	}
 }
 
-// start opens an element.
-func (s *sight) start(t html.Token) {
-	if t.Data == "html" || t.Data == "body" {
-		s.frame(t)
-		return
+// element reads an element with what is inside.
+func (s *sight) element(n *html.Node, parent *seen) {
+	e := seen{tagged: taggedOf(n), look: parent.look, silent: parent.silent}
+	s.tooMuch = !s.paint(&e, parent) || s.tooMuch
+	if e.look.cover != "" {
+		s.sheet.covers(e.look.cover)
 	}
-	s.closeFor(t.Data)
-	e := seen{tagged: taggedOf(t)}
-	e.look, e.silent = s.inner()
-	before := e.look
-	s.tooMuch = !s.paint(&e) || s.tooMuch
 	s.count(&e)
 	visible := !e.silent && e.look.hidden() == "" && !s.tooMuch
-	switch t.Data {
-	case "style", "script", "title":
+	switch {
+	case n.Namespace != "":
+	case n.Data == "style" || n.Data == "script" || n.Data == "title":
 		e.silent = true
-	case "br":
-		if before.hidden() == "" {
+	case n.Data == "br":
+		if parent.look.hidden() == "" {
 			s.out.line(1)
 		}
-	case "hr":
+		s.fresh = true
+		s.down(&parent.look, parent.look.line.of(parent.look.size))
+	case n.Data == "hr":
 		s.out.rule()
-	case "img":
-		if visible {
-			s.image(&e)
-		}
+		s.down(&parent.look, normalSize)
+	case n.Data == "img":
+		s.image(&e, visible)
+	case n.Data == "meta" || n.Data == "link" || n.Data == "template":
+		s.head(&e)
 	}
-	switch {
-	case voidElements[t.Data] || t.Data == "head":
-	case len(s.open) >= maxSeen:
-		s.tooMuch = true
-	default:
-		if visible || blocks[t.Data] {
-			e.closer = s.out.open(e.tagged)
-		}
-		s.push(e)
+	var closer func()
+	if (visible || blocks[n.Data]) && !voidElements[n.Data] {
+		closer = s.out.open(e.tagged)
+	}
+	s.descend(n, &e, parent)
+	if closer != nil {
+		closer()
 	}
 }
 
-func (s *sight) push(e seen) {
-	s.open = append(s.open, e)
+// descend reads what is inside of an element, and counts the room that it takes.
+func (s *sight) descend(n *html.Node, e, parent *seen) {
+	block := blocks[n.Data] || otherBlocks[n.Data]
+	s.fresh = s.fresh || block
+	s.down(&parent.look, e.look.spans.before)
+	room, texts := 0.0, s.seen
+	if parent.look.box != nil {
+		room = parent.look.box.room
+	}
 	s.around = append(s.around, e.tagged)
+	s.inside(n, e)
+	s.around = s.around[:len(s.around)-1]
+	if parent.look.box != nil {
+		room -= parent.look.box.room
+	}
+	if s.seen == texts {
+		s.gap += e.look.spans.height
+	}
+	if rest := e.look.spans.height - room; rest > 0 {
+		parent.look.box.use(func(float64) float64 { return rest })
+	}
+	s.down(&parent.look, e.look.spans.after)
+	s.fresh = s.fresh || block
 }
 
-// frame takes html and body. What one of them sets counts for the whole page,
-// wherever it stands.
-func (s *sight) frame(t html.Token) {
-	for i := range s.open[:min(2, len(s.open))] {
-		e := &s.open[i]
-		if e.tag != t.Data {
-			continue
-		}
-		*e.tagged = *taggedOf(t)
-		e.look = plainLook
-		if i > 0 {
-			e.look = s.open[i-1].look
-		}
-		around := s.around
-		s.around = s.around[:i]
-		s.tooMuch = !s.paint(e) || s.tooMuch
-		s.around = around
-		s.count(e)
-		if e.look.hidden() != "" && (len(s.out.b) > 0 || len(s.open) > 2) {
-			s.nothing = true
-		}
-	}
-	if len(s.open) == 2 { // body inherits from html
-		e := &s.open[1]
-		e.look = s.open[0].look
-		s.around = s.around[:1]
-		s.tooMuch = !s.paint(e) || s.tooMuch
-		s.around = append(s.around, e.tagged)
-	}
+// down counts a distance in which nothing stands.
+func (s *sight) down(l *look, px float64) {
+	s.gap += px
+	l.box.use(func(float64) float64 { return px })
 }
 
-func taggedOf(t html.Token) *tagged {
-	e := &tagged{tag: t.Data, attrs: map[string]string{}}
-	for _, a := range t.Attr {
+func taggedOf(n *html.Node) *tagged {
+	e := &tagged{tag: n.Data, attrs: map[string]string{}}
+	for _, a := range n.Attr {
 		if _, had := e.attrs[a.Key]; !had { // browsers take the first
 			e.attrs[a.Key] = a.Val
 		}
 	}
-	e.id = lowerASCII(strings.TrimSpace(e.attrs["id"]))
-	e.classes = strings.Fields(lowerASCII(e.attrs["class"]))
+	e.id = e.attrs["id"]
+	e.classes = htmlWords(e.attrs["class"])
 	return e
 }
 
-// neverSeen are elements whose text no mail program shows in its place.
-var neverSeen = map[string]string{
-	"iframe": "a frame", "noembed": "a frame", "noframes": "a frame", "object": "an object", "audio": "an object",
-	"video": "an object", "canvas": "an object", "svg": "a drawing", "math": "a drawing", "datalist": "a form",
-	"textarea": "a form", "select": "a form", "map": "a map", "rp": "ruby", "dialog": "a dialog", "template": "a template",
-}
-
-// paint sets how e looks. enough is false when that costs too much.
-func (s *sight) paint(e *seen) (enough bool) {
-	l := &e.look
-	if why := neverSeen[e.tag]; why != "" {
-		if _, opened := e.attrs["open"]; e.tag != "dialog" || !opened {
-			l.lose(why)
-		}
+// image writes what stands for an image: its description, where there is room for it, and
+// for one in the mail itself where it is found.
+func (s *sight) image(e *seen, visible bool) {
+	_, high := e.sides()
+	e.look.spans.height = 0
+	if box := e.look.box; high >= 0 {
+		s.down(&e.look, high)
+	} else if box != nil {
+		box.use(func(float64) float64 { return max(box.room, 0) + 1 }) // it may be as high as any
 	}
-	if _, ok := e.attrs["hidden"]; ok {
-		l.lose("attribute hidden")
-	}
-	if strings.EqualFold(strings.TrimSpace(e.attrs["aria-hidden"]), "true") {
-		l.lose("attribute aria-hidden")
-	}
-	if n := len(s.open); e.tag == "summary" && n > 0 && s.open[n-1].tag == "details" {
-		*l = s.open[n-1].outer
-	}
-	if e.outer = *l; e.tag == "details" {
-		if _, opened := e.attrs["open"]; !opened {
-			l.lose("details that are closed")
-		}
-	}
-	l.markup(e)
-	style, enough := s.sheet.styleOf(e.tagged, s.around, e.attrs["style"])
-	l.apply(style)
-	return enough
-}
-
-// markup applies what attributes and elements style by themselves.
-func (l *look) markup(e *seen) {
-	switch e.tag {
-	case "h1", "h2", "h3", "h4", "h5", "h6":
-		l.size = max(l.size, normalSize)
-	case "pre", "xmp", "listing", "plaintext":
-		l.pre = true
-	case "a":
-		if _, ok := e.attrs["href"]; ok {
-			l.fg = shade{linkColours[0], 1}
-		}
-	case "table":
-		l.pre = false
-	}
-	if c, ok := parseShade(lowerASCII(e.attrs["color"])); ok && e.tag == "font" {
-		l.fg = c
-	}
-	if c, ok := parseShade(lowerASCII(e.attrs["text"])); ok && e.tag == "body" {
-		l.fg = c
-	}
-	if c, ok := parseShade(lowerASCII(strings.TrimSpace(e.attrs["bgcolor"]))); ok {
-		l.bg = c.over(l.bg)
-	}
-}
-
-// image writes what stands for an image: its description, and for one in the
-// mail itself where it is found.
-func (s *sight) image(e *seen) {
 	alt := strings.Join(strings.Fields(mail.NeutralLine(e.attrs["alt"])), " ")
 	alt = cutText(alt, maxAlt)
 	src := strings.TrimSpace(e.attrs["src"])
-	if id, ok := strings.CutPrefix(lowerASCII(src), "cid:"); ok {
+	id, inMail := strings.CutPrefix(lowerASCII(src), "cid:")
+	switch {
+	case !visible || e.isPixel() || !inMail && !e.holds(alt):
+		if len(alt) > shortAlt {
+			s.drop("the description of an image that is not seen", alt)
+		}
+	case inMail:
 		s.out.write("!["+escapeLink(alt)+"](cid:"+cutText(escapeTarget(src[len(src)-len(id):]), maxAlt)+")", false)
-	} else if alt != "" {
+	case alt != "":
 		s.out.write("!["+escapeLink(alt)+"]", false)
 	}
 }
 
-// maxAlt bounds the description of an image, in characters.
-const maxAlt = 300
+// maxAlt bounds the description of an image, and shortAlt is one of an icon, which is not
+// missed, in characters.
+const (
+	maxAlt   = 300
+	shortAlt = 40
+)

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -65,18 +66,44 @@ func (e *seen) isPixel() bool {
 	if e.look.gone != "" || e.look.unseen {
 		return true
 	}
+	wide, high := e.sides()
+	return wide >= 0 && wide <= maxPixel || high >= 0 && high <= maxPixel
+}
+
+// sides returns the width and the height of an image in pixels, -1 where it does not say
+// them, or says them as a part of something.
+func (e *seen) sides() (wide, high float64) {
+	wide, high = -1, -1
+	least := func(at *float64, v string) {
+		if n, unit, ok := splitValue(v); ok && unit == "" {
+			v = strconv.FormatFloat(n, 'f', -1, 64) + "px"
+		}
+		if px, ok := length(v, normalSize); ok && (*at < 0 || px < *at) {
+			*at = px
+		}
+	}
+	least(&wide, lowerASCII(strings.TrimSpace(e.attrs["width"])))
+	least(&high, lowerASCII(strings.TrimSpace(e.attrs["height"])))
 	for _, d := range parseDeclarations(e.attrs["style"]) {
-		if d.name == "width" || d.name == "height" || d.name == "max-width" || d.name == "max-height" {
-			if px, ok := cssLength(d.value, normalSize); ok && px <= maxPixel {
-				return true
-			}
+		switch d.name {
+		case "width", "max-width":
+			least(&wide, d.value)
+		case "height", "max-height":
+			least(&high, d.value)
 		}
 	}
-	for _, name := range []string{"width", "height"} {
-		v := strings.TrimSpace(e.attrs[name])
-		if n, unit := splitNumber(v); v != "" && n >= 0 && n <= maxPixel && (unit == "" || unit == "px") {
-			return true
-		}
+	return wide, high
+}
+
+// holds reports whether an image is large enough to show a description instead of itself.
+func (e *seen) holds(alt string) bool {
+	wide, high := e.sides()
+	if wide < 0 {
+		wide = screenWidth
 	}
-	return false
+	if high < 0 {
+		high = screenWidth
+	}
+	width, line := float64(len([]rune(alt)))*e.look.size/2, e.look.size*normalLine
+	return wide >= leastWide && high >= line && width/wide*line <= high
 }

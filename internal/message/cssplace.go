@@ -1,0 +1,242 @@
+package message
+
+// place judges where an element is drawn.
+func (l *look) place(s style) {
+	s.each("position", func(v string) {
+		switch v {
+		case "", "static", "initial", "unset":
+		case "relative":
+			l.offsets(s, farBeyond)
+		case "absolute", "fixed", "sticky":
+			l.offsets(s, leastWindow/2)
+			l.covers("an element that is placed")
+			for b := l.box; b != nil; b = b.outer {
+				if b.clips {
+					l.lose("position")
+				}
+			}
+		default:
+			l.unread("position")
+			l.covers("position")
+		}
+	})
+	s.each("float", func(v string) {
+		switch v {
+		case "", "none", "left", "right", "inline-start", "inline-end", "initial", "unset":
+		default:
+			l.unread("float")
+		}
+	})
+	for _, side := range []string{"left", "right", "top", "bottom"} {
+		l.margin(s, side)
+		l.padding(s, side)
+	}
+}
+
+// offsets judges how far a placed element is from where it would stand. beyond is out of sight.
+func (l *look) offsets(s style, beyond float64) {
+	for _, side := range []string{"left", "right", "top", "bottom"} {
+		most := float64(mostRise)
+		if side == "left" || side == "right" {
+			most = mostShift
+		}
+		s.each(side, func(v string) {
+			px, ok := reach(v, l.size, screenWidth)
+			switch {
+			case v == "" || v == "auto" || v == "initial" || v == "unset":
+			case !ok:
+				l.unread(side)
+				l.covers(side)
+			case px <= -farAway || px >= beyond:
+				l.lose("position")
+			case px > most || px < -most:
+				l.covers("an element that is placed")
+			}
+			if side == "left" && ok {
+				l.left += px
+			}
+		})
+	}
+}
+
+// margin judges the space around an element.
+func (l *look) margin(s style, side string) {
+	s.each("margin-"+side, func(v string) {
+		px, ok := reach(v, l.size, screenWidth)
+		across := side == "left" || side == "right"
+		switch {
+		case v == "" || v == "auto" || cssWide[v] && v != "inherit":
+			return
+		case !ok:
+			l.unread("margin-" + side)
+			l.covers("margin-" + side)
+		case px <= -farAway || px >= farBeyond:
+			l.lose("position")
+		}
+		if px < -mostRise && !across || px < -mostShift {
+			l.covers("a margin below zero")
+		}
+		l.span(side, px)
+	})
+}
+
+// padding judges the space inside of an element.
+func (l *look) padding(s style, side string) {
+	s.each("padding-"+side, func(v string) {
+		px, ok := reach(v, l.size, screenWidth)
+		switch {
+		case v == "" || cssWide[v] && v != "inherit":
+			return
+		case !ok || px < 0:
+			l.unread("padding-" + side)
+		case px >= farBeyond:
+			l.lose("position")
+		}
+		if l.span(side, px); side == "top" {
+			l.spans.inner += px
+		}
+	})
+}
+
+// span adds a distance that an element sets.
+func (l *look) span(side string, px float64) {
+	switch side {
+	case "left":
+		l.left += px
+	case "top":
+		l.spans.before += max(px, 0)
+	case "bottom":
+		l.spans.after += max(px, 0)
+	}
+}
+
+// box is an element that cuts what does not fit, or has a height that it may run out of.
+type box struct {
+	outer   *box
+	clips   bool
+	bounded bool    // it has a height
+	room    float64 // of that height which is left
+	width   float64 // of lines that break
+	wide    float64 // of lines that do not
+	left    float64 // where it begins
+}
+
+// use takes a height from a box and from those around it.
+func (b *box) use(px func(width float64) float64) {
+	for ; b != nil; b = b.outer {
+		if b.bounded {
+			b.room -= px(b.width)
+		}
+	}
+}
+
+// fits says why a text that begins at left is not seen in a box, or "". runsOut is set when
+// it goes on outside.
+func (b *box) fits(l *look, width float64) (why string, runsOut bool) {
+	for ; b != nil; b = b.outer {
+		full := b.bounded && b.room < 0
+		switch {
+		case full && !b.clips:
+			runsOut = true
+		case full, b.clips && l.nowrap && width > b.wide, b.clips && l.left-b.left > b.wide-leastWide/2:
+			return "size of the box", false
+		}
+	}
+	return "", runsOut
+}
+
+// unknownWidth is that of a box which does not say it, in pixels: that of a phone.
+const unknownWidth = 300
+
+// room judges the size of an element, with whether it shows what does not fit.
+func (l *look) room(s style) {
+	clips := false
+	for _, name := range []string{"overflow-x", "overflow-y"} {
+		clips = clips || s.may(name, func(v string) bool { return v != "visible" && v != "initial" && v != "unset" })
+	}
+	high, low := l.bound(s, "height"), l.floor(s, "height")
+	wide, narrow := l.bound(s, "width"), l.floor(s, "width")
+	l.spans.height = max(high, low)
+	l.fixed = l.fixed || s.may("table-layout", func(v string) bool { return v != "auto" && v != "initial" })
+	if growing[l.tag] && s["display"] == nil {
+		if l.fixed && wide >= 0 && wide < leastWide {
+			l.lose("size of the box")
+		}
+		high, wide = -1, -1
+	}
+	if high >= 0 {
+		high = max(high, low)
+	}
+	if wide >= 0 {
+		wide = max(wide, narrow)
+	}
+	if clips && (high >= 0 && high < leastBox || wide >= 0 && wide < leastWide) {
+		l.lose("size of the box")
+	}
+	if high < 0 && !clips {
+		return
+	}
+	b := &box{outer: l.box, clips: clips, bounded: high >= 0, room: high - l.spans.inner, left: l.from}
+	b.width, b.wide = wide, wide
+	if wide < 0 {
+		b.width, b.wide = unknownWidth, screenWidth
+	}
+	b.width = max(b.width, 1)
+	l.box = b
+}
+
+// growing are the parts of a table: what they set is the least height.
+var growing = set("table caption tbody thead tfoot tr td th")
+
+// bound returns the least height or width that an element may be kept to, -1 if it grows
+// with what is in it.
+func (l *look) bound(s style, side string) (least float64) {
+	least = -1
+	for _, name := range []string{side, "max-" + side} {
+		s.each(name, func(v string) {
+			n, unit, _ := splitValue(v)
+			px, ok := length(v, l.size)
+			switch {
+			case v == "" || v == "auto" || v == "none" || cssWide[v] && v != "inherit" || sizeWords[v]:
+				return
+			case unit == "%" && n >= leastPart: // of what grows
+				return
+			case unit == "vw" || unit == "vh" || unit == "vmin" || unit == "vmax":
+				px, ok = 3*n, true
+			}
+			if !ok || px < 0 {
+				px = 0
+			}
+			if least < 0 || px < least {
+				least = px
+			}
+		})
+	}
+	return least
+}
+
+// floor returns the least height or width that an element has in any case.
+func (l *look) floor(s style, side string) float64 {
+	least := -1.0
+	s.each("min-"+side, func(v string) {
+		n, unit, _ := splitValue(v)
+		px, ok := length(v, l.size)
+		if unit == "%" && n >= leastPart && side == "width" {
+			px, ok = unknownWidth, true
+		}
+		if !ok {
+			px = 0
+		}
+		if least < 0 || px < least {
+			least = px
+		}
+	})
+	return max(least, 0)
+}
+
+// leastPart is a part of the box around, in percent, that text is read in.
+const leastPart = 20
+
+// sizeWords are sizes that grow with what is in a box.
+var sizeWords = set("max-content min-content fit-content stretch -webkit-fill-available -moz-available " +
+	"-webkit-max-content -moz-max-content")
