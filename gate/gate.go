@@ -315,7 +315,7 @@ func named(m *mail.Mail) []mail.Address {
 func authored(m *mail.Mail) []mail.Address {
 	var out []mail.Address
 	for _, r := range m.Envelope.Rcpts {
-		if !r.Copy && !r.Auto {
+		if !r.Operators() {
 			out = append(out, r.Addr)
 		}
 	}
@@ -327,7 +327,7 @@ func progress(m *mail.Mail) (p step.Progress, pending bool) {
 	all, delivered := 0, 0
 	for _, r := range m.Envelope.Rcpts {
 		pending = pending || r.Standing == mail.Pending
-		if r.Copy || r.Auto {
+		if r.Operators() {
 			continue
 		}
 		all++

@@ -75,7 +75,7 @@ func warningsOf(m *mail.Mail, seen *message.Review) *message.Warnings {
 	gets := map[string]bool{}
 	for _, r := range m.Envelope.Rcpts {
 		gets[r.Addr.Key()] = true
-		if !r.Copy && m.Hidden(r.Addr) {
+		if !r.Operators() && m.Hidden(r.Addr) {
 			w.Add(message.WarnBlind, "", "%s gets it, and To and Cc do not say so", r.Addr)
 		}
 		if len(r.Notify) > 0 {
@@ -143,7 +143,7 @@ func (s *Server) warnRepeats(ctx context.Context, m *mail.Mail, w *message.Warni
 func recipientKeys(m *mail.Mail) map[string]bool {
 	keys := map[string]bool{}
 	for _, r := range m.Envelope.Rcpts {
-		if !r.Copy {
+		if !r.Operators() {
 			keys[r.Addr.Key()] = true
 		}
 	}

@@ -47,7 +47,7 @@ func addresses(list []mail.Address) []string {
 func hidden(m *mail.Mail) []mail.Address {
 	var out []mail.Address
 	for _, r := range m.Envelope.Rcpts {
-		if !r.Copy && m.Hidden(r.Addr) {
+		if !r.Operators() && m.Hidden(r.Addr) {
 			out = append(out, r.Addr)
 		}
 	}
@@ -62,8 +62,8 @@ func recipientsOf(m *mail.Mail, agent bool) []api.Recipient {
 		if r.Copy && agent {
 			continue
 		}
-		v := api.Recipient{Address: r.Addr.String(), Hidden: !r.Copy && m.Hidden(r.Addr),
-			Copy: r.Copy, Notify: r.Notify, ORcpt: mail.Neutralise(r.ORcpt), Status: string(r.Standing)}
+		v := api.Recipient{Address: r.Addr.String(), Hidden: !r.Operators() && m.Hidden(r.Addr),
+			Copy: r.Copy, Auto: r.Auto, Notify: r.Notify, ORcpt: mail.Neutralise(r.ORcpt), Status: string(r.Standing)}
 		if res := r.Result; res != nil && agent {
 			said := res.Status()
 			v.Code, v.Enhanced, v.Message, v.At = said.Code, said.Enhanced, said.Phrase, res.At

@@ -43,6 +43,10 @@ type Rcpt struct {
 // monitored mail, added by the claim or named by the author.
 func (r Rcpt) Watches() bool { return r.Copy || r.Owed }
 
+// Operators reports whether the recipient is no choice of the author's: a copy that the operator
+// or the mode of the mailbox adds.
+func (r Rcpt) Operators() bool { return r.Copy || r.Auto }
+
 // Result is what one attempt did for one recipient.
 type Result struct {
 	Addr      Address   `json:"addr"`

@@ -131,6 +131,8 @@ type mailboxCmd struct {
 	List mailboxListCmd `cmd:"" help:"List mailboxes."`
 	Mode mailboxModeCmd `cmd:"" help:"Change the oversight mode."`
 	Set  mailboxSetCmd  `cmd:"" help:"Change other settings."`
+
+	Delete mailboxDeleteCmd `cmd:"" help:"End a mailbox for good; what waits there to be sent is cancelled."`
 }
 
 type mailboxAddCmd struct {
@@ -179,10 +181,13 @@ type mailboxSetCmd struct {
 	AgentRef  *string  `help:"How the identity header names the agent: plain, hmac or none." placeholder:"HOW"`
 	Agent     []string `help:"Agents that may use it too." placeholder:"NAME"`
 
-	LegalHold     *bool  `negatable:"" help:"Erase nothing of it; an approver lifts it."`
-	QuotaOctets   *int64 `help:"What it may keep of incoming mail; 0 for the default." placeholder:"N"`
-	QuotaCount    *int   `help:"The same, in mails." placeholder:"N"`
-	RetentionDays *int   `help:"Days its mail stays; 0 for the default." placeholder:"N"`
+	LegalHold     *bool   `negatable:"" help:"Erase nothing of it; an approver lifts it."`
+	AutoCC        *string `name:"auto-cc" help:"Gets a copy of every mail, shown in Cc; empty for nobody." placeholder:"ADDR"`
+	AutoBCC       *string `name:"auto-bcc" help:"Gets a blind copy of every mail; empty for nobody." placeholder:"ADDR"`
+	Signature     *string `help:"Plain text below what the server composes; empty for none." placeholder:"TEXT"`
+	QuotaOctets   *int64  `help:"What it may keep of incoming mail; 0 for the default." placeholder:"N"`
+	QuotaCount    *int    `help:"The same, in mails." placeholder:"N"`
+	RetentionDays *int    `help:"Days its mail stays; 0 for the default." placeholder:"N"`
 }
 
 func (m mailboxSetCmd) Run(e *environment) error {
@@ -191,9 +196,18 @@ func (m mailboxSetCmd) Run(e *environment) error {
 		MailboxPatch: api.MailboxPatch{
 			DisplayName: m.Name, OversightAddress: m.Oversight, HoldSeconds: m.Hold, AgentRef: m.AgentRef,
 			AddAgents: m.Agent, LegalHold: m.LegalHold, QuotaOctets: m.QuotaOctets, QuotaCount: m.QuotaCount,
-			RetentionDays: m.RetentionDays,
+			RetentionDays: m.RetentionDays, AutoCC: m.AutoCC, AutoBCC: m.AutoBCC, SignatureBlock: m.Signature,
 		},
 	}, func(b api.Mailbox) error { return e.line("%s is changed", b.Address) })
+}
+
+type mailboxDeleteCmd struct {
+	Address string `arg:"" help:"Mailbox."`
+}
+
+func (m mailboxDeleteCmd) Run(e *environment) error {
+	return show(e, api.DeleteMailbox, api.MailboxName{Mailbox: m.Address},
+		func(api.Done) error { return e.line("%s is deleted", m.Address) })
 }
 
 type allowCmd struct {

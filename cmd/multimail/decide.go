@@ -115,6 +115,9 @@ func recipients(m api.Pending) string {
 		if r.Hidden {
 			address += " (bcc)"
 		}
+		if r.Auto {
+			address += " (the operator's copy)"
+		}
 		all = append(all, address)
 	}
 	if n := max(m.RecipientCount, len(all)); n > 3 {

@@ -105,7 +105,7 @@ func printReview(w io.Writer, r api.Review, all bool) error {
 	}
 	p.options(r.Options, all)
 	for _, rc := range r.Recipients {
-		p.field("Recipient", recipient(rc))
+		p.recipient(rc)
 	}
 	p.line("")
 	p.thread(r.Thread)
@@ -175,11 +175,23 @@ func (p *printer) thread(list []api.Earlier) {
 	p.line("")
 }
 
+// recipient shows who gets the mail. What the operator has the mailbox add is no choice of the
+// author's, and has a line of another name.
+func (p *printer) recipient(rc api.Recipient) {
+	name := "Recipient"
+	if rc.Auto {
+		name = "Copied to"
+	}
+	p.field(name, recipient(rc))
+}
+
 // recipient shows who gets the mail, and how.
 func recipient(rc api.Recipient) string {
 	s := rc.Address
 	if rc.Copy {
 		s += "  (copy to the oversight address)"
+	} else if rc.Auto {
+		s += "  (the operator's copy: the mailbox adds it)"
 	} else if rc.Hidden {
 		s += "  (BCC: To and Cc do not name it)"
 	}
@@ -300,7 +312,7 @@ func printQuestion(w io.Writer, r api.Review) error {
 				continue
 			}
 			if shown++; shown <= maxRepeated {
-				p.field("Recipient", recipient(rc))
+				p.recipient(rc)
 			}
 		}
 	}

@@ -171,6 +171,7 @@ type Recipient struct {
 	Address  string    `json:"address"`
 	Hidden   bool      `json:"hidden,omitempty" doc:"no header shows it"`
 	Copy     bool      `json:"copy,omitempty" doc:"the oversight address"`
+	Auto     bool      `json:"operator_copy,omitempty" doc:"a copy that the operator has the mailbox add"`
 	Notify   []string  `json:"notify,omitempty" doc:"NEVER, or any of SUCCESS, FAILURE, DELAY"`
 	ORcpt    string    `json:"orcpt,omitempty" doc:"the original recipient that notices name" untrusted:"1"`
 	Status   string    `json:"status" doc:"pending, delivered, bounced"`
