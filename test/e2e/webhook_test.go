@@ -253,6 +253,7 @@ func TestKillAtAnyMomentLosesNoEvent(t *testing.T) {
 	}
 	t.Logf("%d kills, %d mails, %d requests", kills, len(stored), len(r.got("/raw")))
 	if missing > 0 {
-		t.Errorf("%d of %d mails are told to nobody:\n%s", missing, len(stored), h.must("webhook", "deliveries", "--webhook", id))
+		list := h.must("webhook", "deliveries", "--webhook", id)
+		t.Errorf("%d of %d mails are told to nobody:\n%s", missing, len(stored), list)
 	}
 }
