@@ -57,6 +57,7 @@ internal/hsm:
 internal/keyset: mail
 internal/rotation: mail internal/keyset internal/registry internal/store audit
 internal/secret:
+internal/signin: internal/secret
 internal/spam: mail internal/message
 internal/throttle:
 internal/zone: internal/resolver
@@ -66,7 +67,7 @@ internal/systemtest: mail gate queue audit internal/config internal/inbox intern
 internal/daemon: *
 cmd/multimail: mail internal/message sign sign/fetch internal/resolver audit gate/step mcpbridge httpd/api
 	internal/config internal/daemon internal/oauth
-	internal/registry internal/secret
+	internal/registry internal/secret internal/signin
 `)
 
 // table reads lines of the form "package: what it may import"; a line that

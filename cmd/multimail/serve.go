@@ -14,11 +14,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/config"
 	"github.com/multimail/multimail/internal/daemon"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/mcpbridge"
 )
 
 // version is set by the linker at a release.
@@ -213,24 +211,4 @@ func (i initCmd) Run(e *environment) error {
 	}
 	fmt.Fprintf(e.stderr, "The key of approver %s is in %s. Publish these records:\n", i.Approver, i.ApproverKey)
 	return e.print(d, func() error { return e.records(d, i.Bind) })
-}
-
-type mcpCmd struct{}
-
-// Run bridges an MCP client on stdio. Who it speaks for comes from the
-// environment, where MCP clients keep credentials, and from nowhere else.
-func (mcpCmd) Run(e *environment) error {
-	base, key := e.getenv("MULTIMAIL_URL"), e.getenv("MULTIMAIL_API_KEY")
-	if base == "" || key == "" {
-		return usageError{hinted{errors.New("MULTIMAIL_URL and MULTIMAIL_API_KEY are required"),
-			"`multimail dev-env --mcp` prints settings for a dev daemon"}}
-	}
-	bridge, err := mcpbridge.New(api.Operations, mcpbridge.Tools(), version)
-	if err == nil {
-		err = bridge.Stdio(e.ctx, api.New(base, key), e.getenv("MULTIMAIL_MAILBOX_ID"), e.in, e.out)
-	}
-	if e.ctx.Err() != nil {
-		return nil
-	}
-	return e.explain(err)
 }

@@ -105,7 +105,8 @@ func TestAPersonSignsInAtTheIssuer(t *testing.T) {
 		q.Get("code_challenge") == "" || q.Get("response_type") != "code" {
 		t.Errorf("%s", to)
 	}
-	who, err := l.Finish(t.Context(), url.Values{"code": {"the-nonce"}}, "the-nonce", "a-verifier-of-at-least-forty-three-characters-")
+	who, err := l.Finish(t.Context(), url.Values{"code": {"the-nonce"}}, "the-nonce",
+		"a-verifier-of-at-least-forty-three-characters-")
 	if err != nil || who.Person != (mail.Person{Issuer: "corp", ID: "person-1"}) || who.Name != "Anna" ||
 		len(who.Roles) != 1 || who.Roles[0] != "Mail.Agent" {
 		t.Errorf("%+v %v", who, err)
@@ -137,7 +138,8 @@ func TestASignInThatIsNotGoodIsRefused(t *testing.T) {
 			return c
 		}
 		l := p.login(t, nil)
-		if who, err := l.Finish(t.Context(), url.Values{"code": {"n"}}, "n", "v"); !errors.Is(err, mail.ErrUnauthorised) || !who.Person.IsZero() {
+		who, err := l.Finish(t.Context(), url.Values{"code": {"n"}}, "n", "v")
+		if !errors.Is(err, mail.ErrUnauthorised) || !who.Person.IsZero() {
 			t.Errorf("%s: %+v %v", name, who, err)
 		}
 	}

@@ -62,8 +62,8 @@ func serveWorld(t *testing.T, lmtp, settings string) *server {
 		"submissions = %q\ntls_cert_file = %q\ntls_key_file = %q\n[http]\nlisten = %q\npublic_url = %q\n[dns]\nresolver = "+
 		"[\"127.0.0.1:%s\"]\ntimeout = \"1s\"\nbounce = \"bounce\"\n[inbound]\nlisten = %q\nlmtp = %q\n"+
 		"hostname = \"mx.example.test\"\n%s", s.data, s.dev.Submissions, filepath.Join(dir, "cert.pem"),
-		filepath.Join(dir, "key.pem"), strings.TrimPrefix(s.dev.HTTP, "http://"), s.dev.HTTP, authority, s.dev.Inbound, listener,
-		strings.ReplaceAll(settings, "BASE", s.dev.HTTP))))
+		filepath.Join(dir, "key.pem"), strings.TrimPrefix(s.dev.HTTP, "http://"), s.dev.HTTP, authority, s.dev.Inbound,
+		listener, strings.ReplaceAll(settings, "BASE", s.dev.HTTP))))
 	var agent struct{ Password string }
 	decode(t, s.must("agent", "add", "bot", "--json"), &agent)
 	s.dev.Password = agent.Password

@@ -21,14 +21,31 @@ const back = "http://127.0.0.1:1/callback" // the browser is kept from asking it
 // consented is what consent.mjs saw.
 type consented struct {
 	Back, Shown    string
+	End            string // what the page of the client says in the end
 	Cookies, After []string
 }
 
 // consent opens an authorization request in Chromium, signs in as env says, and allows an offer.
-func consent(t *testing.T, start, offer string, env ...string) (got consented) {
+func consent(t *testing.T, start, offer string, env ...string) consented {
+	t.Helper()
+	return consentAt(t, start, offer, back, env...)
+}
+
+// consentAt is consent for a client whose answer comes to another address.
+func consentAt(t *testing.T, start, offer, back string, env ...string) (got consented) {
 	t.Helper()
 	decode(t, must(t, node(t, "consent.mjs", append(env, "START="+start, "OFFER="+offer, "BACK="+back)...)), &got)
 	return got
+}
+
+// param is a parameter of a URL.
+func param(t *testing.T, address, name string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Query().Get(name)
 }
 
 // signedClient is the client of the Go SDK with a person in front of it.

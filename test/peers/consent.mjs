@@ -5,15 +5,16 @@ import { chromium } from "playwright-core";
 // consent opens start, signs in, looks at the page, and allows the offer whose legend holds
 // offer, without the scopes that are to be left out. It returns where the browser was sent.
 //
-// signIn fills in whatever stands between the first page and the consent page.
-export async function consent({ start, offer, back, without = [], signIn }) {
+// signIn fills in whatever stands between the first page and the consent page. With through the
+// client gets its answer from the browser, otherwise nobody does.
+export async function consent({ start, offer, back, without = [], signIn, through = false }) {
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
   try {
     const page = await browser.newPage();
     let answer = "";
     await page.route(back + "**", (route) => {
       answer = route.request().url();
-      return route.fulfill({ status: 200, contentType: "text/plain", body: "done" });
+      return through ? route.continue() : route.fulfill({ status: 200, contentType: "text/plain", body: "done" });
     });
     // Pages of node-oidc-provider name a font elsewhere.
     await page.route((u) => u.hostname !== "127.0.0.1", (route) => route.abort());
@@ -27,8 +28,9 @@ export async function consent({ start, offer, back, without = [], signIn }) {
     for (const scope of without) await fields.locator(`input[value=${scope}]`).uncheck();
     await fields.locator("button", { hasText: "Allow" }).click();
     await page.waitForURL(back + "**");
+    const end = await page.innerText("body");
     const after = (await page.context().cookies(start)).map((c) => c.name);
-    return { back: answer, shown, cookies, after };
+    return { back: answer, shown, cookies, end, after };
   } finally {
     await browser.close();
   }
@@ -51,7 +53,7 @@ export const byIssuer = (person) => async (page) => {
 };
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { START, KEY, PERSON, OFFER, BACK } = process.env;
+  const { START, KEY, PERSON, OFFER, BACK, THROUGH } = process.env;
   const signIn = PERSON ? byIssuer(PERSON) : byKey(KEY);
-  console.log(JSON.stringify(await consent({ start: START, offer: OFFER, back: BACK, signIn })));
+  console.log(JSON.stringify(await consent({ start: START, offer: OFFER, back: BACK, signIn, through: !!THROUGH })));
 }
