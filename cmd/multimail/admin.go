@@ -182,7 +182,7 @@ type mailboxSetCmd struct {
 	Agent     []string `help:"Agents that may use it too." placeholder:"NAME"`
 
 	LegalHold     *bool   `negatable:"" help:"Erase nothing of it; an approver lifts it."`
-	AutoCC        *string `name:"auto-cc" help:"Gets a copy of every mail, shown in Cc; empty for nobody." placeholder:"ADDR"`
+	AutoCC        *string `name:"auto-cc" help:"Gets a copy of every mail, in Cc; empty for nobody." placeholder:"ADDR"`
 	AutoBCC       *string `name:"auto-bcc" help:"Gets a blind copy of every mail; empty for nobody." placeholder:"ADDR"`
 	Signature     *string `help:"Plain text below what the server composes; empty for none." placeholder:"TEXT"`
 	QuotaOctets   *int64  `help:"What it may keep of incoming mail; 0 for the default." placeholder:"N"`

@@ -118,7 +118,8 @@ type Email struct {
 	SpamReasons    []string        `json:"spam_reasons,omitempty" untrusted:"1"`
 
 	// Of received mail: see docs/reading.md.
-	HiddenText     bool     `json:"hidden_text,omitempty" doc:"text that nobody sees was left out, or the page may cover some"`
+	HiddenText bool `json:"hidden_text,omitempty" doc:"text that nobody sees was left out, or the page may cover some"`
+
 	TrackingPixels int      `json:"tracking_pixels,omitempty" doc:"remote images that nobody sees"`
 	RemoteContent  int      `json:"remote_content,omitempty" doc:"what a mail program would have fetched; nothing was"`
 	Charset        string   `json:"charset,omitempty" doc:"that the text was read in" untrusted:"1"`

@@ -3,8 +3,8 @@ package message
 import "strings"
 
 // anyValue are properties that hide nothing, whatever they are set to.
-var anyValue = set("accent-color align-content align-items align-self anchor-name animation-delay animation-direction " +
-	"animation-duration animation-fill-mode animation-iteration-count animation-play-state " +
+var anyValue = set("accent-color align-content align-items align-self anchor-name animation-delay " +
+	"animation-direction animation-duration animation-fill-mode animation-iteration-count animation-play-state " +
 	"animation-timing-function appearance backface-visibility baseline-source border-bottom-color " +
 	"border-bottom-left-radius border-bottom-right-radius border-bottom-style border-collapse border-color " +
 	"border-end-end-radius border-end-start-radius border-left-color border-left-style border-radius " +

@@ -33,8 +33,8 @@ List-Id: The list <L.y.test>
 Hello
 `)
 	h := in.Header
-	got := fmt.Sprint(h.From, h.FromName, h.ReplyTo, h.To, h.Cc, h.Subject, h.MessageID, h.InReplyTo, h.AlsoInReplyTo, h.References,
-		h.Date, h.Auto, h.ListID, in.Hops, in.EightBit, in.Warnings)
+	got := fmt.Sprint(h.From, h.FromName, h.ReplyTo, h.To, h.Cc, h.Subject, h.MessageID, h.InReplyTo, h.AlsoInReplyTo,
+		h.References, h.Date, h.Auto, h.ListID, in.Hops, in.EightBit, in.Warnings)
 	want := "J@x.test Jörg [l@y.test k@y.test] [a@a.test b@a.test] [d@a.test] Grüße m1@x.test m0@a.test [m9@a.test] " +
 		"[r0@a.test m0@a.test] 2026-03-04 12:00:00 +0000 UTC auto-replied l.y.test 2 false []"
 	if strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
