@@ -70,7 +70,12 @@ func (t Tool) handle(ctx context.Context, s *session, r *mcp.CallToolRequest) (*
 
 // failed is a tool's error: words for the model, not an error of the protocol.
 func failed(text string) *mcp.CallToolResult {
-	return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{&mcp.TextContent{Text: text}}}
+	f := newFramer()
+	r := &mcp.CallToolResult{IsError: true, Content: []mcp.Content{&mcp.TextContent{Text: f.text(text)}}}
+	if f.marked {
+		r.Content = append(r.Content, &mcp.TextContent{Text: f.warning()})
+	}
+	return r
 }
 
 // Answer is what a tool says: data, and apart from it what strangers wrote at

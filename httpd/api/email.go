@@ -106,7 +106,7 @@ type Email struct {
 	Decision      *Decision         `json:"decision,omitempty"`
 	SendAt        time.Time         `json:"send_at,omitzero"`
 	ApprovedAt    time.Time         `json:"approved_at,omitzero"`
-	Tags          map[string]string `json:"tags,omitempty"`
+	Tags          map[string]string `json:"tags,omitempty" untrusted:"1"`
 	ApprovedBy    string            `json:"approved_by,omitempty" doc:"'human' or 'reviewer'; agents do not learn who"`
 	ExpiresAt     time.Time         `json:"expires_at,omitzero" doc:"of the hold"`
 	NextAttemptAt time.Time         `json:"next_attempt_at,omitzero"`

@@ -10,7 +10,7 @@ type EmailPatch struct {
 
 // Tags are the tags of a mail: words of its reader, each with a value.
 type Tags struct {
-	Tags map[string]string `json:"tags"`
+	Tags map[string]string `json:"tags" doc:"an agent may have copied them from a mail" untrusted:"1"`
 }
 
 // TagsRequest gives a mail tags.

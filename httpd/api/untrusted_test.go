@@ -25,7 +25,7 @@ var ours = map[string]string{
 	"Done":           "Status",
 	"Download":       "DownloadURL Note Warning",
 	"Earlier":        "ID Direction From To Cc Bcc Status",
-	"Email":          "Cc Bcc ReplyTo Digest Tags ApprovedBy",
+	"Email":          "Cc Bcc ReplyTo Digest ApprovedBy",
 	"EmailFacts":     "Text", // always empty
 	"Emails":         "Cursor SinceID",
 	"Field":          "Part",
@@ -51,7 +51,6 @@ var ours = map[string]string{
 	"Suppression":  "ID EmailAddress Reason MailboxID About Code",
 	"Suppressions": "Cursor",
 	"Waited":       "SinceID",
-	"Tags":         "Tags", // of who reads the mailbox
 	"Thread":       "ThreadID Participants Cursor",
 	"Warning":      "Code Part",
 	// An admin names the URL.

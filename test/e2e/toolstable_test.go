@@ -199,13 +199,13 @@ var answeringCalls = []toolCall{
 var keepingCalls = []toolCall{
 	{as: "agent", tool: "get_tags", args: `{"email_id":"$boats"}`, want: `{"tags":{}}`},
 	{as: "agent", tool: "set_tags", args: `{"email_id":"$boats","tags":{"port":"north","kind":"boat"}}`,
-		want: `{"tags":{"port":"north","kind":"boat"}}`},
+		want: `{"tags":{"port":"‹north›","kind":"‹boat›"}}`},
 	{as: "agent", tool: "set_tags", args: `{"email_id":"$boats","tags":{"port":"south"}}`,
-		want: `{"tags":{"port":"south","kind":"boat"}}`},
+		want: `{"tags":{"port":"‹south›","kind":"‹boat›"}}`},
 	{as: "agent", tool: "set_tags", args: `{"email_id":"$boats","tags":{"":"south"}}`, refused: "tag"},
 	{as: "agent", tool: "delete_tag", args: `{"email_id":"$boats","key":"kind"}`, want: `{"deleted":true}`},
 	{as: "agent", tool: "delete_tag", args: `{"email_id":"$boats","key":"kind"}`, want: `{"deleted":false}`},
-	{as: "agent", tool: "get_tags", args: `{"email_id":"$boats"}`, want: `{"tags":{"port":"south"}}`},
+	{as: "agent", tool: "get_tags", args: `{"email_id":"$boats"}`, want: `{"tags":{"port":"‹south›"}}`},
 
 	{as: "agent", tool: "search_contacts", args: `{}`, want: `{"contacts":[]}`},
 	{as: "agent", tool: "add_contact", args: `{"name":"Ada","email":"ada@far.test","tags":["harbour"]}`, want: contact},
