@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/inbox"
 	"github.com/multimail/multimail/internal/message"
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/throttle"
 	"github.com/multimail/multimail/mail"
 )
@@ -76,7 +78,11 @@ func (s *Server) attachmentURL(ctx context.Context, c caller, in api.AttachmentR
 	if err != nil {
 		return out, err
 	}
-	return api.AttachmentURL{URL: s.address(id, a.Name), Filename: a.Name, SizeBytes: a.Size, ContentType: a.ContentType,
+	address, err := s.address(ctx, id, a.Name)
+	if err != nil {
+		return out, err
+	}
+	return api.AttachmentURL{URL: address, Filename: a.Name, SizeBytes: a.Size, ContentType: a.ContentType,
 		ExpiresIn: int(ticketLife / time.Second)}, nil
 }
 
@@ -93,31 +99,58 @@ func (s *Server) download(ctx context.Context, c caller, in api.AttachmentRef) (
 		out.ContentBase64 = &content
 		return out, nil
 	}
-	out.DownloadURL, out.ExpiresInSeconds = s.address(id, a.Name), int(ticketLife/time.Second)
+	if out.DownloadURL, err = s.address(ctx, id, a.Name); err != nil {
+		return api.Download{}, err
+	}
+	out.ExpiresInSeconds = int(ticketLife / time.Second)
 	out.Note = "too large for this answer; fetch download_url, which needs no credential, before it expires"
 	return out, nil
 }
 
 // address returns where the bearer of a ticket fetches an attachment.
-func (s *Server) address(id mail.ID, name string) string {
+func (s *Server) address(ctx context.Context, id mail.ID, name string) (string, error) {
+	item, err := s.shownItem(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if item.Status == inbox.Deleted {
+		return "", &refusal{status: http.StatusConflict, text: "the mail is deleted: there is no address for its files",
+			hint: "give the mail another status first"}
+	}
 	base, _ := s.base.Load().(string)
-	return base + "/v1/files/" + s.tickets.issue(id, name, s.o.Now())
+	return base + "/v1/files/" + s.tickets.issue(id, item.Gone, name, s.o.Now()), nil
+}
+
+// shownItem returns what the mailbox of a mail knows of it, if it shows it.
+func (s *Server) shownItem(ctx context.Context, id mail.ID) (item inbox.Item, _ error) {
+	m, err := s.o.Queue.Mail(ctx, id)
+	if err == nil {
+		err = s.o.Store.View(ctx, func(tx store.Tx) (err error) {
+			item, err = s.o.Inbox.Item(tx, m.Mailbox, id)
+			return err
+		})
+	}
+	if errors.Is(err, mail.ErrNotFound) {
+		return item, errUnseen
+	}
+	return item, err
 }
 
 // file hands an attachment to the bearer of a ticket. Whether the mail may be seen
-// is asked anew each time.
+// is asked anew each time: a ticket is void once the mail was deleted, reported or
+// quarantined, whatever became of it since.
 func (s *Server) file(ctx context.Context, c caller, in api.FileRef, w http.ResponseWriter, r *http.Request) error {
 	if source, limited := throttle.Source(remote(r)); limited {
 		if wait := s.fetches.Take(source); wait > 0 {
 			return tooFast(mail.LimitFileRate, wait, "too many attachments are fetched from this address")
 		}
 	}
-	id, is, err := s.tickets.open(in.Ticket, s.o.Now())
+	of, err := s.tickets.open(in.Ticket, s.o.Now())
 	if err != nil {
 		return missing("file")
 	}
-	m, err := s.o.Queue.Mail(ctx, id)
-	if errors.Is(err, mail.ErrNotFound) || err == nil && !m.Visible() {
+	item, err := s.shownItem(ctx, of.mail)
+	if errors.Is(err, errUnseen) || err == nil && (item.Status == inbox.Deleted || uint32(item.Gone) != of.gone) {
 		return missing("file")
 	}
 	if err != nil {
@@ -125,9 +158,9 @@ func (s *Server) file(ctx context.Context, c caller, in api.FileRef, w http.Resp
 	}
 	var name string
 	var octets []byte
-	err = s.octets(ctx, c, id, func(raw []byte) error {
+	err = s.octets(ctx, c, of.mail, func(raw []byte) error {
 		for _, a := range message.NewReading(raw, message.ReadingLimits{}).Attachments {
-			if is(a.Name) {
+			if of.is(a.Name) {
 				name, octets = a.Name, a.Octets()
 				return nil
 			}

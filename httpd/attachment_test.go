@@ -117,25 +117,93 @@ func TestAnAddressEndsWithItsHourAndWithTheSightOfTheMail(t *testing.T) {
 	h.want(404, "nobody", "GET", u.URL, "")
 }
 
+// Once the mail has gone the address is void for good, also when the mail is back.
+func TestAnAddressDoesNotComeBackWithTheMail(t *testing.T) {
+	h := newFixture(t)
+	for name, goes := range map[string]struct{ away, back func(id string) }{
+		"reported and cleared": {
+			func(id string) { h.want(200, "sender", "POST", "/v1/emails/"+id+"/report-spam", "") },
+			func(id string) {
+				m, err := h.Queue.Mail(t.Context(), mail.ID(id))
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.want(200, "approver", "POST", "/v1/emails/"+id+"/not-spam", `{"digest":"`+string(m.Digest)+`"}`)
+			}},
+		"deleted and taken back": {
+			func(id string) { h.want(200, "sender", "PATCH", emailsOf+"/"+id, `{"status":"deleted"}`) },
+			func(id string) { h.want(200, "sender", "PATCH", emailsOf+"/"+id, `{"status":"read"}`) }},
+		"deleted and reported": {
+			func(id string) {
+				h.want(200, "sender", "PATCH", emailsOf+"/"+id, `{"status":"deleted"}`)
+				h.want(200, "sender", "POST", "/v1/emails/"+id+"/report-spam", "")
+			},
+			func(id string) {
+				m, err := h.Queue.Mail(t.Context(), mail.ID(id))
+				if err != nil {
+					t.Fatal(err)
+				}
+				h.want(200, "approver", "POST", "/v1/emails/"+id+"/not-spam", `{"digest":"`+string(m.Digest)+`"}`)
+			}},
+	} {
+		id := h.arrived()
+		at := emailsOf + "/" + id + "/attachments/"
+		fetch := func(wanted int) api.AttachmentURL {
+			return into[api.AttachmentURL](h, h.want(wanted, "reader", "GET", at+"a.pdf/url", ""))
+		}
+		old, read := fetch(200), fetch(200)
+		h.want(200, "sender", "PATCH", emailsOf+"/"+id, `{"status":"archived"}`)
+		h.want(200, "nobody", "GET", old.URL, "")
+		goes.away(id)
+		for _, u := range []api.AttachmentURL{old, read} {
+			if r := h.do("nobody", "GET", u.URL, ""); r.status != 404 {
+				t.Errorf("%s: gone, %d", name, r.status)
+			}
+		}
+		goes.back(id)
+		if r := h.do("nobody", "GET", old.URL, ""); r.status != 404 {
+			t.Errorf("%s: back, %d", name, r.status)
+		}
+		h.want(200, "nobody", "GET", fetch(200).URL, "")
+		if err := h.Gate.Erase(t.Context(), mail.ID(id)); err != nil {
+			t.Fatal(err)
+		}
+		h.want(404, "nobody", "GET", old.URL, "")
+	}
+}
+
+func TestADeletedMailHasNoAddressesOfFiles(t *testing.T) {
+	h := newFixture(t)
+	id := h.arrived()
+	at := emailsOf + "/" + id + "/attachments/"
+	h.want(200, "sender", "PATCH", emailsOf+"/"+id, `{"status":"deleted"}`)
+	h.want(200, "reader", "GET", at+"a.pdf?json=1", "")
+	for _, path := range []string{at + "a.pdf/url", at + "large.pdf?json=1"} {
+		if r := h.want(409, "reader", "GET", path, ""); !strings.Contains(r.body, "another status") {
+			t.Errorf("%s: %s", path, r.body)
+		}
+	}
+}
+
 func TestATicketNamesOneFileOfOneMailForOneServer(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	a, b := newTickets(), newTickets()
-	ticket := a.issue("01JAAAAAAAAAAAAAAAAAAAAAAA", "a.pdf", now)
-	id, is, err := a.open(ticket, now)
-	if err != nil || id != "01JAAAAAAAAAAAAAAAAAAAAAAA" || !is("a.pdf") || is("A.pdf") {
-		t.Errorf("%s %v", id, err)
+	ticket := a.issue("01JAAAAAAAAAAAAAAAAAAAAAAA", 7, "a.pdf", now)
+	of, err := a.open(ticket, now)
+	if err != nil || of.mail != "01JAAAAAAAAAAAAAAAAAAAAAAA" || of.gone != 7 || !of.is("a.pdf") || of.is("A.pdf") {
+		t.Errorf("%+v %v", of, err)
 	}
 	for _, when := range []time.Time{now.Add(ticketLife), now.Add(-time.Second)} {
-		if _, _, err := a.open(ticket, when); err == nil {
+		if _, err := a.open(ticket, when); err == nil {
 			t.Errorf("good at %s", when)
 		}
 	}
-	if _, _, err := b.open(ticket, now); err == nil {
+	if _, err := b.open(ticket, now); err == nil {
 		t.Error("another server takes it")
 	}
 	for i := range ticket { // every character counts
 		if c := "AB"[b2i(ticket[i] == 'A')]; i < len(ticket)-1 {
-			if _, _, err := a.open(ticket[:i]+string(c)+ticket[i+1:], now); err == nil {
+			if _, err := a.open(ticket[:i]+string(c)+ticket[i+1:], now); err == nil {
 				t.Errorf("character %d does not count", i)
 			}
 		}

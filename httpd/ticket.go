@@ -18,10 +18,20 @@ import (
 const ticketLife = time.Hour
 
 // tickets names attachments that whoever has the ticket may fetch. A ticket is the
-// mail, the hash of the file's name and the time of its end under an HMAC; its key
-// is drawn when the server starts and kept nowhere, so that a ticket ends with the
-// process at the latest.
+// mail, how often it had gone by then, the hash of the file's name and the time of its
+// end under an HMAC; its key is drawn when the server starts and kept nowhere, so that a
+// ticket ends with the process at the latest.
 type tickets struct{ key []byte }
+
+// ticketed is what a ticket opens.
+type ticketed struct {
+	mail mail.ID
+	gone uint32 // see inbox.Item: once it has gone again the ticket is void
+	hash []byte // of the name
+}
+
+// is reports whether the ticket is for the attachment of this name.
+func (t ticketed) is(name string) bool { return hmac.Equal(t.hash, hashName(name)) }
 
 func newTickets() *tickets {
 	t := &tickets{key: make([]byte, 32)}
@@ -31,34 +41,34 @@ func newTickets() *tickets {
 
 const (
 	nameHashed = 16 // octets of the hash of the name
-	ticketTail = nameHashed + 8 + sha256.Size
+	ticketTail = nameHashed + 4 + 8 + sha256.Size
 	maxTicket  = 200 // characters
 )
 
 // issue makes the ticket of one attachment.
-func (t *tickets) issue(id mail.ID, name string, now time.Time) string {
+func (t *tickets) issue(id mail.ID, gone int, name string, now time.Time) string {
 	b := append([]byte(id), hashName(name)...)
+	b = binary.BigEndian.AppendUint32(b, uint32(gone))
 	b = binary.BigEndian.AppendUint64(b, uint64(now.Add(ticketLife).Unix()))
 	return base64.RawURLEncoding.EncodeToString(append(b, t.mac(b)...))
 }
 
-// open returns the mail of a ticket and what knows its attachment by the name.
-func (t *tickets) open(ticket string, now time.Time) (id mail.ID, is func(name string) bool, err error) {
+// open returns what a ticket is for.
+func (t *tickets) open(ticket string, now time.Time) (of ticketed, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(ticket)
 	if err != nil || len(ticket) > maxTicket || len(b) <= ticketTail {
-		return "", nil, errors.New("malformed")
+		return of, errors.New("malformed")
 	}
 	body, mac := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 	if !hmac.Equal(mac, t.mac(body)) {
-		return "", nil, errors.New("forged")
+		return of, errors.New("forged")
 	}
-	end := int64(binary.BigEndian.Uint64(body[len(body)-8:]))
+	id, tail := body[:len(b)-ticketTail], body[len(b)-ticketTail:]
+	end := int64(binary.BigEndian.Uint64(tail[nameHashed+4:]))
 	if left := time.Unix(end, 0).Sub(now); left <= 0 || left > ticketLife {
-		return "", nil, errors.New("expired")
+		return of, errors.New("expired")
 	}
-	hash := body[len(body)-8-nameHashed : len(body)-8]
-	is = func(name string) bool { return hmac.Equal(hash, hashName(name)) }
-	return mail.ID(body[:len(b)-ticketTail]), is, nil
+	return ticketed{mail.ID(id), binary.BigEndian.Uint32(tail[nameHashed:]), tail[:nameHashed]}, nil
 }
 
 func (t *tickets) mac(body []byte) []byte {

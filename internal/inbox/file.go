@@ -48,7 +48,7 @@ func (b *Inbox) File(tx store.Tx, m *mail.Mail) error {
 	}
 	people := peopleOf(m)
 	r = record{Thread: thread, Joined: joined, Kind: kindOf(m), MessageID: hashID(m.Header.MessageID),
-		Subjects: subjectsOf(m), New: r.New}
+		Subjects: subjectsOf(m), New: r.New, Gone: r.Gone}
 	for _, a := range people {
 		r.People = append(r.People, a.String())
 	}
@@ -138,7 +138,8 @@ func (b *Inbox) Unfile(tx store.Tx, m *mail.Mail) error {
 		}
 		return space.Delete(tx, in(mailPrefix, box)+string(m.ID))
 	}
-	return put(tx, box, m.ID, record{Thread: r.Thread, Joined: r.Joined, New: r.New, Late: r.Late, Away: true})
+	return put(tx, box, m.ID, record{Thread: r.Thread, Joined: r.Joined, New: r.New, Late: r.Late, Gone: r.Gone + 1,
+		Away: true})
 }
 
 // unfileRecord undoes fileRecord, but for the record itself.

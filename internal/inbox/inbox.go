@@ -74,6 +74,8 @@ type Item struct {
 	Joined Joined
 	// Place is where it stands in the order in which the mailbox got its mail.
 	Place mail.ID
+	// Gone is how often it was deleted by its reader, or no longer shown by the mailbox.
+	Gone int
 	// New are addresses that the mail names and no earlier mail of its thread does.
 	New []string
 }
@@ -87,6 +89,8 @@ type record struct {
 	Status Status   `json:"status,omitempty"`
 	// Late is its place in the order of the mailbox, where that is not its id.
 	Late mail.ID `json:"late,omitempty"`
+	// Gone is how often it was deleted by its reader, or taken out.
+	Gone int `json:"gone,omitempty"`
 	// Away: the mail is in no list and no thread now. Where it belongs is kept.
 	Away bool `json:"away,omitempty"`
 
@@ -148,7 +152,7 @@ func (b *Inbox) Item(tx store.Tx, box mail.Address, id mail.ID) (Item, error) {
 
 func (r record) item(id mail.ID, m *mail.Mail) Item {
 	return Item{ID: id, Mail: m, Status: r.Status, Thread: r.Thread, Joined: r.Joined, New: r.New,
-		Place: r.place(id)}
+		Place: r.place(id), Gone: r.Gone}
 }
 
 // item returns an entry of a list. shown is false where the mail is no longer to be

@@ -123,7 +123,7 @@ func (b *Inbox) SetStatus(tx store.Tx, box mail.Address, id mail.ID, s Status) e
 	before := r.keys(box, id)
 	r.Status, r.Trash = s, ""
 	if s == Deleted {
-		r.Trash = stamp(tx.Now())
+		r.Trash, r.Gone = stamp(tx.Now()), r.Gone+1
 	}
 	if err := put(tx, box, id, r); err != nil {
 		return err
