@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -65,10 +64,7 @@ func mailboxOf(d mail.Direction, box mail.Address) string {
 	return boxPrefix + box.Key() + "\x00"
 }
 
-// stampTime writes a time so that keys sort by it.
-func stampTime(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMilli(), 0)) }
-
-// parseStamp undoes stampTime; ok is false for anything else.
+// parseStamp undoes store.Stamp; ok is false for anything else.
 func parseStamp(s string) (t time.Time, ok bool) {
 	ms, err := strconv.ParseUint(s, 16, 63)
 	if err != nil || len(s) != 16 {
@@ -104,7 +100,7 @@ func (g Group) part(i int) string {
 }
 
 func dueKey(m *mail.Mail) string {
-	return duePrefix + string(groupOf(m)) + stampTime(m.NextAttempt) + string(m.ID)
+	return duePrefix + string(groupOf(m)) + store.Stamp(m.NextAttempt) + string(m.ID)
 }
 
 // destination is the one domain of the pending recipients, or "*".
@@ -130,18 +126,18 @@ func indexes(m *mail.Mail) []string {
 	case m.State.Final():
 		keys := []string{keptPrefix + m.Mailbox.Key() + "\x00" + string(m.ID)}
 		if m.Direction == mail.Incoming && m.State != mail.Received {
-			keys = append(keys, refusedPrefix+stampTime(m.FinishedAt)+"/"+string(m.ID))
+			keys = append(keys, refusedPrefix+store.Stamp(m.FinishedAt)+"/"+string(m.ID))
 		}
 		return keys
 	}
 	keys := []string{statesOf(m.Direction, m.State) + string(m.ID)}
 	switch m.State {
 	case mail.Held, mail.Quarantined:
-		keys = append(keys, heldPrefix+stampTime(m.ExpiresAt)+"/"+string(m.ID))
+		keys = append(keys, heldPrefix+store.Stamp(m.ExpiresAt)+"/"+string(m.ID))
 	case mail.Ready:
 		keys = append(keys, dueKey(m))
 	case mail.Sending:
-		keys = append(keys, leasePrefix+stampTime(m.Lease.Until)+"/"+string(m.ID))
+		keys = append(keys, leasePrefix+store.Stamp(m.Lease.Until)+"/"+string(m.ID))
 	}
 	return keys
 }

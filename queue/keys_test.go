@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
@@ -13,15 +14,15 @@ func TestTimesSortAsKeys(t *testing.T) {
 	base := time.UnixMilli(1790000000000)
 	var keys []string
 	for _, d := range []time.Duration{0, time.Millisecond, time.Second, time.Hour, 1000 * 24 * time.Hour} {
-		keys = append(keys, stampTime(base.Add(d)))
-		if back, ok := parseStamp(stampTime(base.Add(d))); !ok || !back.Equal(base.Add(d)) {
+		keys = append(keys, store.Stamp(base.Add(d)))
+		if back, ok := parseStamp(store.Stamp(base.Add(d))); !ok || !back.Equal(base.Add(d)) {
 			t.Errorf("%s became %s", base.Add(d), back)
 		}
 	}
 	if !sort.StringsAreSorted(keys) {
 		t.Errorf("%q", keys)
 	}
-	if stampTime(time.Time{}) != stampTime(time.Unix(0, 0)) {
+	if store.Stamp(time.Time{}) != store.Stamp(time.Unix(0, 0)) {
 		t.Error("the zero time does not sort first")
 	}
 	for _, s := range []string{"", "xyz", "00000000000000000", "-000000000000001"} {

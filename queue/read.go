@@ -101,20 +101,10 @@ func (l *Ledger) Kept(tx store.Tx, box mail.Address, after mail.ID, limit int) (
 func (l *Ledger) Refused(
 	tx store.Tx, before time.Time, cursor string, limit int,
 ) (ids []mail.ID, next string, err error) {
-	r := store.Range{From: refusedPrefix, To: refusedPrefix + stampTime(before)}
-	if cursor > r.From {
-		r.From = cursor + "\x00"
+	keys, err := space.Before(tx, refusedPrefix, before, cursor, limit)
+	for _, key := range keys {
+		ids, next = append(ids, mail.ID(key[strings.LastIndexByte(key, '/')+1:])), key
 	}
-	if r.From >= r.To {
-		return nil, "", nil
-	}
-	err = space.Scan(tx, r, func(key string, _ []byte) error {
-		if len(ids) >= limit {
-			return store.Stop
-		}
-		ids, next = append(ids, mail.ID(key[len(refusedPrefix)+17:])), key
-		return nil
-	})
 	return ids, next, err
 }
 
@@ -155,7 +145,7 @@ func (l *Ledger) list(tx store.Tx, r store.Range, limit int, id func(key string)
 
 // Overdue lists held mail whose hold has expired by the store's clock.
 func (l *Ledger) Overdue(tx store.Tx) (ids []mail.ID, err error) {
-	r := store.Range{From: heldPrefix, To: heldPrefix + stampTime(tx.Now()) + "0"}
+	r := store.Range{From: heldPrefix, To: heldPrefix + store.Stamp(tx.Now()) + "0"}
 	err = space.Scan(tx, r, func(key string, _ []byte) error {
 		ids = append(ids, mail.ID(key[len(heldPrefix)+17:]))
 		return nil
@@ -168,7 +158,7 @@ func (l *Ledger) Overdue(tx store.Tx) (ids []mail.ID, err error) {
 func (l *Ledger) Leased(tx store.Tx, lapsed bool) (ids []mail.ID, err error) {
 	r := store.Prefix(leasePrefix)
 	if lapsed {
-		r.To = leasePrefix + stampTime(tx.Now())
+		r.To = leasePrefix + store.Stamp(tx.Now())
 	}
 	err = space.Scan(tx, r, func(key string, _ []byte) error {
 		ids = append(ids, mail.ID(key[len(leasePrefix)+17:]))

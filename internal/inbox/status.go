@@ -123,7 +123,7 @@ func (b *Inbox) SetStatus(tx store.Tx, box mail.Address, id mail.ID, s Status) e
 	before := r.keys(box, id)
 	r.Status, r.Trash = s, ""
 	if s == Deleted {
-		r.Trash, r.Gone = stamp(tx.Now()), r.Gone+1
+		r.Trash, r.Gone = store.Stamp(tx.Now()), r.Gone+1
 	}
 	if err := put(tx, box, id, r); err != nil {
 		return err
@@ -158,27 +158,14 @@ func (b *Inbox) MarkRead(tx store.Tx, box mail.Address, id mail.ID) error {
 	return b.SetStatus(tx, box, id, Read)
 }
 
-// stamp writes a time so that keys sort by it.
-func stamp(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMilli(), 0)) }
-
 // ThrownBefore lists mail that was thrown away before a time, oldest first, behind a
 // cursor that an earlier call returned.
 func (b *Inbox) ThrownBefore(
 	tx store.Tx, t time.Time, cursor string, limit int,
 ) (ids []mail.ID, next string, err error) {
-	r := store.Range{From: trashPrefix, To: trashPrefix + stamp(t)}
-	if cursor > r.From {
-		r.From = cursor + "\x00"
-	}
-	if r.From >= r.To {
-		return nil, "", nil
-	}
-	err = space.Scan(tx, r, func(key string, _ []byte) error {
-		if len(ids) >= limit {
-			return store.Stop
-		}
+	keys, err := space.Before(tx, trashPrefix, t, cursor, limit)
+	for _, key := range keys {
 		ids, next = append(ids, mail.ID(key[strings.LastIndexByte(key, 0)+1:])), key
-		return nil
-	})
+	}
 	return ids, next, err
 }

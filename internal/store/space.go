@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Space is a set of key prefixes that one package reads and writes. The package
@@ -81,6 +82,29 @@ func (s Space) Scan(tx Tx, r Range, fn func(key string, value []byte) error) err
 		}
 	}
 	return fmt.Errorf("store: the range %.80q to %.80q is outside of the space %q", r.From, r.To, s.prefixes)
+}
+
+// Stamp writes a time, to the millisecond, so that keys sort by it: 16 digits.
+func Stamp(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMilli(), 0)) }
+
+// Before lists up to limit keys of an index by time, which have a Stamp behind the prefix,
+// of the times before t: oldest first, behind a key that an earlier call returned last.
+func (s Space) Before(tx Tx, prefix string, t time.Time, cursor string, limit int) (keys []string, err error) {
+	r := Range{From: prefix, To: prefix + Stamp(t)}
+	if cursor > r.From {
+		r.From = cursor + "\x00"
+	}
+	if r.From >= r.To {
+		return nil, nil
+	}
+	err = s.Scan(tx, r, func(key string, _ []byte) error {
+		if len(keys) >= limit {
+			return Stop
+		}
+		keys = append(keys, key)
+		return nil
+	})
+	return keys, err
 }
 
 // PutBody puts a staged body in force together with the transaction.
