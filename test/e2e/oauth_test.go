@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -52,6 +53,7 @@ func param(t *testing.T, address, name string) string {
 type signedClient struct {
 	t     *testing.T
 	known *oauthex.ClientCredentials   // nil: it registers itself
+	http  *http.Client                 // nil: http.DefaultClient
 	ask   func(start string) consented // what the person does
 	asked []url.Values                 // requests of authorization
 }
@@ -60,7 +62,7 @@ type signedClient struct {
 func (c *signedClient) connect(ctx context.Context, base string) (*mcp.ClientSession, error) {
 	c.t.Helper()
 	conf := &auth.AuthorizationCodeHandlerConfig{RedirectURL: back, AuthorizationCodeFetcher: c.authorize,
-		PreregisteredClient: c.known}
+		PreregisteredClient: c.known, Client: c.http}
 	if c.known == nil {
 		conf.DynamicClientRegistrationConfig = &auth.DynamicClientRegistrationConfig{
 			Metadata: &oauthex.ClientRegistrationMetadata{RedirectURIs: []string{back}, ClientName: "go-sdk's client",

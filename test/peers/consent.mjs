@@ -7,17 +7,18 @@ import { chromium } from "playwright-core";
 //
 // signIn fills in whatever stands between the first page and the consent page. With through the
 // client gets its answer from the browser, otherwise nobody does.
-export async function consent({ start, offer, back, without = [], signIn, through = false }) {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+export async function consent({ start, offer, back, without = [], signIn, through = false, proxy }) {
+  const args = ["--no-sandbox", ...(proxy ? ["--proxy-server=" + proxy] : [])]; // not for loopback
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
   try {
-    const page = await browser.newPage();
+    const page = await browser.newPage({ ignoreHTTPSErrors: !!proxy });
     let answer = "";
     await page.route(back + "**", (route) => {
       answer = route.request().url();
       return through ? route.continue() : route.fulfill({ status: 200, contentType: "text/plain", body: "done" });
     });
     // Pages of node-oidc-provider name a font elsewhere.
-    await page.route((u) => u.hostname !== "127.0.0.1", (route) => route.abort());
+    await page.route((u) => u.hostname !== "127.0.0.1" && !proxy, (route) => route.abort());
     await page.goto(start);
     await signIn(page);
     const fields = page.locator("fieldset", { hasText: offer });
@@ -53,7 +54,8 @@ export const byIssuer = (person) => async (page) => {
 };
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { START, KEY, PERSON, OFFER, BACK, THROUGH } = process.env;
-  const signIn = PERSON ? byIssuer(PERSON) : byKey(KEY);
-  console.log(JSON.stringify(await consent({ start: START, offer: OFFER, back: BACK, signIn, through: !!THROUGH })));
+  const { START, KEY, PERSON, OFFER, BACK, THROUGH, LINK, PROXY } = process.env;
+  const signIn = LINK ? (page) => page.click("text=" + LINK) : PERSON ? byIssuer(PERSON) : byKey(KEY);
+  console.log(JSON.stringify(await consent({ start: START, offer: OFFER, back: BACK, signIn, through: !!THROUGH,
+    proxy: PROXY })));
 }
