@@ -15,6 +15,7 @@ package mcpbridge
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,7 @@ type Bridge struct {
 	version  string
 	sessions *sessions
 	watches  *watches
+	tasks    cipher.AEAD // of the ids of tasks
 
 	mu      sync.Mutex
 	servers map[string]*mcp.Server // by the names of their tools
@@ -65,8 +67,9 @@ func New(table *api.Table, tools []Tool, version string) (*Bridge, error) {
 	if described != len(tools) {
 		return nil, errors.New("mcpbridge: a tool has no entry in the table")
 	}
-	return &Bridge{tools: tools, version: version, servers: map[string]*mcp.Server{},
-		sessions: newSessions(), watches: newWatches()}, nil
+	b := &Bridge{tools: tools, version: version, servers: map[string]*mcp.Server{},
+		sessions: newSessions(), watches: newWatches()}
+	return b, newTaskSeal(b)
 }
 
 // tool returns the tool of a name, nil where there is none.
@@ -130,6 +133,10 @@ func (b *Bridge) newServer(tools []Tool) (s *mcp.Server) {
 		}
 		o.UnsubscribeHandler = b.unsubscribe
 	}
+	sends := slices.ContainsFunc(tools, func(t Tool) bool { return t.op == api.SendEmail.Operation })
+	if reads && sends {
+		o.Capabilities.Extensions = map[string]any{extTasks: map[string]any{}}
+	}
 	s = mcp.NewServer(&mcp.Implementation{Name: "multimail", Title: "MultiMail", Version: b.version}, o)
 	for _, t := range tools {
 		s.AddTool(t.describe(), func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -137,15 +144,20 @@ func (b *Bridge) newServer(tools []Tool) (s *mcp.Server) {
 			if err != nil {
 				return nil, err
 			}
+			held, _ := ctx.Value(heldKey{}).(*taskMail)
 			ctx, stop := of.bind(ctx, r.Extra, r.Params.Meta)
 			defer stop()
-			return t.handle(ctx, of, r)
+			return t.handle(ctx, of, r, held)
 		})
 	}
 	if reads {
 		for _, t := range templates {
 			s.AddResourceTemplate(t, readResource)
 		}
+	}
+	if reads && sends {
+		b.addTasks(s)
+		s.AddReceivingMiddleware(b.serveTasks)
 	}
 	s.AddReceivingMiddleware(noteSessions, addMailboxes, renameCalls)
 	s.AddSendingMiddleware(b.watches.filter)

@@ -55,8 +55,10 @@ func (t Tool) describe() *mcp.Tool {
 
 // handle carries out one call of a tool. It does without the SDK's typed tools,
 // which check arguments against the schema before anyone could read null as
-// absence or a text as a list.
-func (t Tool) handle(ctx context.Context, s *session, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+// absence or a text as a list. held, if it is not nil, becomes the mail that waits for a human.
+func (t Tool) handle(
+	ctx context.Context, s *session, r *mcp.CallToolRequest, held *taskMail,
+) (*mcp.CallToolResult, error) {
 	in, err := t.op.DecodeArguments(r.Params.Arguments, s.fill)
 	if err != nil {
 		return failed(err.Error()), nil
@@ -64,6 +66,9 @@ func (t Tool) handle(ctx context.Context, s *session, r *mcp.CallToolRequest) (*
 	a, err := t.call(ctx, s.c, in)
 	if err != nil {
 		return failed(explain(err)), nil
+	}
+	if held != nil && a.held != nil {
+		*held = *a.held
 	}
 	return a.result()
 }
@@ -87,6 +92,8 @@ type Answer struct {
 	Foreign  []Foreign
 	Links    []*mcp.ResourceLink
 	Warnings bool // the data holds words of strangers, even where nothing of it is declared so
+
+	held *taskMail // it waits for a human
 }
 
 // written is how data is written: as encoding/json does, but a list is never

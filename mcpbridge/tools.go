@@ -63,6 +63,7 @@ func sentAnswer(in api.ReplyRequest, r api.Receipt) *Answer { return sent(in.Mai
 func sent(mailbox string, r api.Receipt) *Answer {
 	a := &Answer{Data: r, Warnings: len(r.Warnings) > 0, Links: []*mcp.ResourceLink{link(mailbox, r.ID)}}
 	if r.Status == api.StatusHeld {
+		a.held = &taskMail{mailbox, r.ID}
 		a.Notes = append(a.Notes, fmt.Sprintf("The mail %s is waiting for a human to approve it. It has not been sent yet. "+
 			"Do not send it again: call read_email with email_id %s and wait_seconds to learn the outcome.", r.ID, r.ID))
 	}

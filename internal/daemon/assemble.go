@@ -203,7 +203,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 	if d.dev != nil {
 		domain = devDomain
 	}
-	bridge, err := mcpbridge.New(api.Operations, mcpbridge.Tools(), d.o.Version)
+	bridge, err := d.makeBridge()
 	if err != nil {
 		return err
 	}
@@ -225,6 +225,23 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		Published: Published{Document: keys.Document, Records: d.resolver}.Lookup,
 	})
 	return err
+}
+
+// makeBridge makes the door for MCP agents.
+func (d *Daemon) makeBridge() (*mcpbridge.Bridge, error) {
+	b, err := mcpbridge.New(api.Operations, mcpbridge.Tools(), d.o.Version)
+	if err != nil {
+		return nil, err
+	}
+	var key []byte
+	err = d.db.View(context.Background(), func(tx store.Tx) (err error) {
+		key, err = d.registry.TaskKey(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, b.SealTasks(key)
 }
 
 func (d *Daemon) states() map[string]int {

@@ -60,6 +60,13 @@ func (s scramSecret) of(purpose, user string) []byte {
 	return h.Sum(nil)
 }
 
+// TaskKey returns the key that the ids of tasks of MCP are sealed with, 32 octets, the same
+// on every node. Prepare was called before.
+func (r *Registry) TaskKey(tx store.Tx) ([]byte, error) {
+	s, err := prepare(tx)
+	return s.of("mcp tasks", ""), err
+}
+
 // newSCRAM derives what the server stores of a password.
 func newSCRAM(tx store.Tx, agent, secret string) (*SCRAM, error) {
 	s, err := prepare(tx)
