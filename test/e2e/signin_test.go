@@ -61,7 +61,7 @@ func TestTheBridgeOnStdioSignsInWithABrowser(t *testing.T) {
 		t.Fatalf("%v\n%s", err, said)
 	}
 	tools, err := session.ListTools(t.Context(), nil)
-	if err != nil || !slices.Equal(names(tools.Tools), agentTools) {
+	if err != nil || !slices.Equal(names(tools.Tools), h.mcp(h.dev.AgentKey).tools()) {
 		t.Errorf("%v %v", tools, err)
 	}
 	sent, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email", Arguments: map[string]any{
