@@ -187,7 +187,7 @@ func TestAReceivedMailIsReadAsItsAgentNeedsIt(t *testing.T) {
 func TestTheThreadAboveAnAnswerNamesWhoGotItAndWhatProvesItsAuthor(t *testing.T) {
 	h := newFixture(t)
 	d := brought(with(adasMail, "Cc: Carl <carl@b.example>"))
-	d.Arrival.Auth.DMARC, d.Arrival.Auth.Identity = mail.Check{Result: "fail"}, mail.Check{Result: "pass"}
+	d.Arrival.Auth.DMARC, d.Arrival.Auth.Identity = mail.Check{Result: "fail"}, mail.Check{Result: "temperror"}
 	m := h.arrive(d)
 	first := h.replied(string(m.ID), `{"markdown":"Yes.","cc":["dan@b.example"],"bcc":["boss@c.example"]}`)
 	second := h.replied(string(m.ID), `{"markdown":"Again."}`)
@@ -196,7 +196,7 @@ func TestTheThreadAboveAnAnswerNamesWhoGotItAndWhatProvesItsAuthor(t *testing.T)
 		t.Fatalf("got %+v", v.Thread)
 	}
 	in, out := v.Thread[0], v.Thread[1]
-	want := &api.Authentication{SPF: "pass", DKIM: "pass", DMARC: "fail", ARC: "none", Identity: "pass"}
+	want := &api.Authentication{SPF: "pass", DKIM: "pass", DMARC: "fail", ARC: "none", Identity: "temperror"}
 	if !slices.Equal(in.Cc, []string{"carl@b.example"}) || len(in.Bcc) != 0 || !cmp.Equal(in.Authentication, want) {
 		t.Errorf("what came in: %+v, %+v", in, in.Authentication)
 	}

@@ -13,6 +13,8 @@ func (m *Mail) NoAnswer() string {
 		return "it has the null sender: nobody reads an answer"
 	case h.Auto != "" && h.Auto != "no":
 		return "a program wrote it (Auto-Submitted: " + h.Auto + ")"
+	case m.Arrival != nil && m.Arrival.Auth.Identity.Passed():
+		return "an agent of another installation wrote it, as its identity header proves"
 	case h.Bulk || h.ListID != "":
 		return "it came by a mailing list or in bulk; send a new mail to whom you mean"
 	case strings.EqualFold(h.From.Local(), "mailer-daemon"):

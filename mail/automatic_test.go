@@ -5,6 +5,10 @@ import (
 	"testing"
 )
 
+func identified(result string) *Arrival {
+	return &Arrival{Auth: Authentication{Identity: Check{Result: result}}}
+}
+
 func TestNoProgramAnswersWhatAProgramWrote(t *testing.T) {
 	ann := MustAddress("ann@b.test")
 	for _, tt := range []struct {
@@ -21,6 +25,9 @@ func TestNoProgramAnswersWhatAProgramWrote(t *testing.T) {
 		{"in bulk", func(m *Mail) { m.Header.Bulk = true }, "bulk"},
 		{"of a list", func(m *Mail) { m.Header.ListID = "dev.b.test" }, "list"},
 		{"a notice", func(m *Mail) { m.Notice = &Notice{} }, "notice"},
+		{"of an agent", func(m *Mail) { m.Arrival = identified("pass") }, "agent"},
+		{"of an agent who says no", func(m *Mail) { m.Arrival, m.Header.Auto = identified("pass"), "no" }, "agent"},
+		{"said to be of an agent", func(m *Mail) { m.Arrival = identified("fail") }, ""},
 		{"a mail system with a sender", func(m *Mail) { m.Header.From = MustAddress("MAILER-DAEMON@b.test") }, "mail system"},
 	} {
 		m := Mail{Direction: Incoming, Envelope: Envelope{From: ann}, Header: Header{From: ann}}

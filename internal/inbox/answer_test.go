@@ -133,3 +133,26 @@ func TestTheNewestMailOfARecipientIsLookedForAmongTwoHundred(t *testing.T) {
 		t.Errorf("the oldest of 201: %s", why)
 	}
 }
+
+// What may not be answered waits for no answer.
+func TestMailThatIsNotToBeAnsweredIsNotCalledUnanswered(t *testing.T) {
+	k := &talk{fixture: build(t)}
+	for name, c := range map[string]struct {
+		edit edit
+		want bool
+	}{
+		"of a person":  {func(*mail.Mail) {}, true},
+		"of a program": {auto, false},
+		"in bulk":      {func(m *mail.Mail) { m.Header.Bulk = true }, false},
+		"of an agent":  {func(m *mail.Mail) { m.Arrival.Auth.Identity = mail.Check{Result: "pass"} }, false},
+	} {
+		i := k.comes(from("ada@dest.test", "pass"), c.edit)
+		k.View(func(tx store.Tx) error {
+			thread, err := k.Inbox.Thread(tx, box, i.Thread)
+			if thread.Unanswered != c.want {
+				t.Errorf("%s: %t", name, thread.Unanswered)
+			}
+			return err
+		})
+	}
+}

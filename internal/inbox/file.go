@@ -16,14 +16,14 @@ type kind string
 const (
 	sent      kind = "sent"      // the mailbox sends it
 	person    kind = "person"    // a person wrote it, as far as its header says
-	automatic kind = "automatic" // a program did: a notice, a list, what RFC 3834 calls automatic
+	automatic kind = "automatic" // a program did, or nobody may answer: see mail.Mail.NoAnswer
 )
 
 func kindOf(m *mail.Mail) kind {
 	switch {
 	case m.Direction == mail.Outgoing:
 		return sent
-	case m.Notice != nil, m.Header.Auto != "" && m.Header.Auto != "no", m.Header.ListID != "", m.Envelope.From.IsZero():
+	case m.NoAnswer() != "":
 		return automatic
 	}
 	return person
