@@ -292,7 +292,7 @@ func TestErrorsOfTheAPISayWhatToDoNext(t *testing.T) {
 		body, after string
 		want        string
 	}{
-		{401, `{"error":"who?"}`, "", "the API key is not valid; ask your operator"},
+		{401, `{"error":"who?"}`, "", "the credential is not valid; ask your operator"},
 		{403, `{"error":"this key has no scope send","hint":"ask for one"}`, "", "this key has no scope send (ask for one)"},
 		{404, `{"error":"no such mailbox"}`, "", "no such mailbox"},
 		{409, `{"error":"it was sent already"}`, "", "it was sent already"},

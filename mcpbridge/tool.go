@@ -116,7 +116,7 @@ func explain(err error) string {
 	text := e.Error()
 	switch e.Status {
 	case http.StatusUnauthorized:
-		text = "the API key is not valid; ask your operator"
+		text = "the credential is not valid; ask your operator"
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		if !strings.HasSuffix(text, "try again later") {
 			text += "; try again later"

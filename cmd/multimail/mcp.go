@@ -37,17 +37,19 @@ func (m mcpCmd) Run(e *environment) error {
 		return usageError{errors.New("--sign-in is for a program without MULTIMAIL_API_KEY")}
 	}
 	c := api.New(base, key)
+	var caller api.Caller = c
 	if key == "" {
 		if err := m.signIn(e, c); err != nil {
 			return e.explainSignIn(err)
 		}
+		caller = signedIn{c}
 	}
 	if m.SignIn {
 		return nil
 	}
 	bridge, err := mcpbridge.New(api.Operations, mcpbridge.Tools(), version)
 	if err == nil {
-		err = bridge.Stdio(e.ctx, c, e.getenv("MULTIMAIL_MAILBOX_ID"), e.in, e.out)
+		err = bridge.Stdio(e.ctx, caller, e.getenv("MULTIMAIL_MAILBOX_ID"), e.in, e.out)
 	}
 	if e.ctx.Err() != nil {
 		return nil
@@ -93,6 +95,19 @@ func needsSignIn(err error) bool {
 	var refused *api.Error
 	return errors.Is(err, signin.ErrNobody) || errors.Is(err, signin.ErrOver) ||
 		errors.As(err, &refused) && refused.Status == http.StatusUnauthorized
+}
+
+// signedIn says to the agent what a person has to do when the sign-in is over.
+type signedIn struct{ api.Caller }
+
+// Do implements api.Caller.
+func (s signedIn) Do(ctx context.Context, op *api.Operation, in any) (any, error) {
+	out, err := s.Caller.Do(ctx, op, in)
+	if needsSignIn(err) {
+		err = &api.Error{Status: http.StatusUnauthorized, Message: "the sign-in is over", Hint: "a person has to run: " +
+			"multimail mcp --sign-in"}
+	}
+	return out, err
 }
 
 // explainSignIn is explain for a program that a person signs in for.

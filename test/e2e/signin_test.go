@@ -74,8 +74,8 @@ func TestTheBridgeOnStdioSignsInWithABrowser(t *testing.T) {
 	}
 	h.must("grant", "revoke", firstID(h.must("grant", "list")))
 	again, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "list_mailboxes", Arguments: map[string]any{}})
-	if err == nil && !again.IsError {
-		t.Error("the token is good after the grant has ended")
+	if err != nil || !again.IsError || !strings.Contains(encode(t, again.Content), "multimail mcp --sign-in") {
+		t.Errorf("after the grant has ended: %s %v", encode(t, again), err)
 	}
 	session.Close()
 	c, said = h.bridge(file, "--sign-in=false")
