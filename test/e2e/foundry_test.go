@@ -39,7 +39,8 @@ func TestAnAgentServiceGoesTheWholeWayFromTheURLAlone(t *testing.T) {
 
 	id := messageID(t, sent)
 	raw := "From: To <to@dest.test>\nTo: " + h.dev.Mailbox + "\nSubject: Re: Offer\n" +
-		"Date: Fri, 01 Jan 2100 02:00:00 +0000\nMessage-ID: <2@dest.test>\nIn-Reply-To: <" + id + ">\nReferences: <" + id + ">\n\nIs it valid?\n"
+		"Date: Fri, 01 Jan 2100 02:00:00 +0000\nMessage-ID: <2@dest.test>\nIn-Reply-To: <" + id + ">\n" +
+		"References: <" + id + ">\n\nIs it valid?\n"
 	must(t, command(t, "", nil, "swaks", "--server", "127.0.0.1", "--port", h.inboundPort(), "--from", "to@dest.test",
 		"--to", h.dev.Mailbox, "--data", write(t, "mail", raw)))
 	got := agent.call("wait_for_email", map[string]any{"timeout_seconds": 45,
