@@ -65,6 +65,9 @@ type Lease struct {
 	Until time.Time `json:"until"`
 }
 
+// System is the author of mail that this server writes to its operator.
+const System = "system:system"
+
 // World is the author of incoming mail that another server brought.
 const World = "world:world"
 

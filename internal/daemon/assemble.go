@@ -144,14 +144,15 @@ func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 	if err != nil {
 		return err
 	}
+	d.stamps = []delivery.Stamp{
+		sign.NewStamper(d.identity).Rewriting(rewrites), dkim.NewStamper(d.dkim).Rewriting(rewrites),
+		received{conf.SMTP.Hostname},
+	}
 	d.delivery, err = delivery.New(d.db, d.gate, d.ledger, nodes, d.relay, delivery.Options{
 		Node: d.node, Metrics: m, Log: d.o.Log, Trusted: c.Trusted,
 		Workers: q.Workers, Lease: time.Duration(q.Lease),
 		FirstRetry: time.Duration(q.FirstRetry), MaxRetry: time.Duration(q.MaxRetry),
-		Stamps: []delivery.Stamp{
-			sign.NewStamper(d.identity).Rewriting(rewrites), dkim.NewStamper(d.dkim).Rewriting(rewrites),
-			received{conf.SMTP.Hostname},
-		},
+		Stamps: d.stamps,
 	})
 	return err
 }

@@ -82,6 +82,7 @@ type Daemon struct {
 	filter   *spam.Filter
 	trainer  *spam.Trainer // nil: nothing is learnt
 	relay    *relay.Client
+	stamps   []delivery.Stamp // in the order they are made
 	resolver *resolver.Resolver
 	watcher  *zone.Watcher
 	document func(ctx context.Context, domain string) (fetch.Document, error) // that a domain serves

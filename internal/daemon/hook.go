@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/hook"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
@@ -22,8 +24,49 @@ func (d *Daemon) makeHooks(m *metrics.Metrics) error {
 	d.hooks, err = hook.New(hook.Options{Store: d.db, Audit: d.audit, Mail: d.ledger.Load,
 		Rights:   func(tx store.Tx, o hook.Owner) (hook.Rights, error) { return rightsOf(d.registry, tx, o) },
 		Resolver: d.resolver, Public: fetch.IsPublic, Allow: allow, Changed: d.reader.Changed,
-		Count: m.CountWebhook, Over: func(l mail.Limit) { m.CountLimit(string(l)) }, Log: d.o.Log})
+		Tell: d.tellDisabled, Count: m.CountWebhook, Over: func(l mail.Limit) { m.CountLimit(string(l)) }, Log: d.o.Log})
 	return err
+}
+
+// whyDisabled says to a person why a webhook was switched off.
+var whyDisabled = map[string]string{
+	"failing": "Every attempt failed for two and a half days.",
+	"gone":    "The target answered 410: it is gone for good.",
+	"owner":   "The credential of its owner has ended.",
+	"backlog": "2,000 deliveries wait for it.",
+}
+
+// tellDisabled mails the operator that a webhook was switched off.
+func (d *Daemon) tellDisabled(ctx context.Context, s hook.Subscription) error {
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
+	n := message.WebhookNotice{ID: s.ID, Host: s.Host(), Owner: s.Owner.String(), Why: whyDisabled[s.Why],
+		CreatedAt: s.CreatedAt}
+	domain := ""
+	err := d.db.View(ctx, func(tx store.Tx) error {
+		operator, err := d.registry.Operator(tx)
+		if err != nil {
+			return err
+		}
+		domains, err := d.registry.Domains(tx)
+		n.To, n.Now = operator.Oversight, tx.Now()
+		for _, of := range domains {
+			if domain == "" && of.MaySend(n.Now) {
+				domain = of.Name
+			}
+		}
+		return err
+	})
+	if err == nil && (n.To.IsZero() || domain == "") {
+		err = errors.New("there is no oversight address, or no domain that may send")
+	}
+	if err != nil {
+		return err
+	}
+	return d.tellOperator(ctx, domain, s.Ref, n.To, n.Now, func(from mail.Address) []byte {
+		n.From = from
+		return n.Render()
+	})
 }
 
 // rightsOf returns what the owner of a webhook may see now.

@@ -12,7 +12,7 @@
 // The files, in the order of the road: subscription.go says who listens; event.go turns
 // entries into events; follow.go reads the log; delivery.go keeps what is to be delivered;
 // run.go makes the attempts; body.go writes what is sent, sign.go signs it; send.go sends
-// it, and reaches nothing that it must not.
+// it, and reaches nothing that it must not. tell.go tells the operator what was switched off.
 package hook
 
 import (
@@ -51,6 +51,8 @@ type Options struct {
 	Changed func() <-chan struct{}
 	// Count is told the result of each attempt: delivered, failed, withdrawn or disabled.
 	Count func(result string)
+	// Tell tells the operator that a webhook is switched off; nil: nobody is told.
+	Tell func(ctx context.Context, s Subscription) error
 	// Over is told that a limit was reached.
 	Over func(mail.Limit)
 	// Jitter returns a number below n; nil: a random one.
@@ -124,14 +126,20 @@ func (system) Signed(r audit.Record) audit.Record { r.Actor = audit.System; retu
 
 // note writes the entry of a change of a subscription.
 func (h *Hooks) note(tx store.Tx, by Actor, k audit.Kind, s Subscription, facts map[string]string) error {
+	_, err := h.entry(tx, by, k, s, facts)
+	return err
+}
+
+func (h *Hooks) entry(
+	tx store.Tx, by Actor, k audit.Kind, s Subscription, facts map[string]string,
+) (audit.Ref, error) {
 	r := audit.Record{Kind: k, Facts: map[string]string{"webhook": s.ID, "format": string(s.Format),
 		"events": words(s.Events)},
 		Private: map[string]string{"url": s.URL, "mailbox": s.Mailbox.String(), "owner": s.Owner.String()}}
 	for name, v := range facts {
 		r.Facts[name] = v
 	}
-	_, err := h.o.Audit.Append(tx, by.Signed(r))
-	return err
+	return h.o.Audit.Append(tx, by.Signed(r))
 }
 
 // update runs fn in a transaction, and ends with ctx.

@@ -36,6 +36,9 @@ func (h *Hooks) Run(ctx context.Context) {
 		if err == nil {
 			err = h.start(ctx, turn, &attempts)
 		}
+		if err == nil {
+			err = h.tell(ctx, &attempts)
+		}
 		if err != nil && ctx.Err() == nil {
 			h.o.Log.Error("webhooks", "err", err)
 		}

@@ -63,6 +63,9 @@ type Subscription struct {
 	FailingAt time.Time    `json:"failing_at,omitzero"`  // first failure since the last success
 	EndedAt   time.Time    `json:"disabled_at,omitzero"` // it was switched off
 	Why       string       `json:"why,omitempty"`        // it was: a word of the log
+	Ref       string       `json:"ref,omitempty"`        // hash of the entry that it was, hex
+	TellAt    time.Time    `json:"tell_at,omitzero"`     // when the operator is told so next
+	Tells     int          `json:"tells,omitempty"`      // how often it was tried
 	Pending   int          `json:"pending,omitempty"`    // deliveries that are not over
 	Done      int          `json:"done,omitempty"`       // those that are, and still listed
 }
@@ -208,12 +211,14 @@ func (h *Hooks) Rotate(tx store.Tx, by Actor, id string) (Subscription, error) {
 // disable switches a subscription off, and says so in the log. Its deliveries stay where
 // they are, and are not attempted.
 func (h *Hooks) disable(tx store.Tx, s *Subscription, why string) error {
-	s.EndedAt, s.Why = tx.Now(), why
+	s.EndedAt, s.Why, s.TellAt = tx.Now(), why, tx.Now()
 	tx.AfterCommit(func() {
 		h.o.Count("disabled")
 		h.o.Log.Warn("webhook disabled", "webhook", s.ID, "why", why)
 	})
-	return h.note(tx, system{}, audit.WebhookDisable, *s, map[string]string{"why": why})
+	ref, err := h.entry(tx, system{}, audit.WebhookDisable, *s, map[string]string{"why": why})
+	s.Ref = ref.String()
+	return err
 }
 
 var errNoWebhook = mail.ErrNotFound.Errorf("no such webhook")
@@ -259,6 +264,9 @@ func newSecret() string {
 	rand.Read(b)
 	return secretPrefix + base64.StdEncoding.EncodeToString(b)
 }
+
+// Host returns the host of its URL, with the port.
+func (s Subscription) Host() string { return host(s.URL) }
 
 // host returns the host and port of a URL that check has passed.
 func host(address string) string {

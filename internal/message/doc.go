@@ -55,6 +55,8 @@
 // cssbackground.go read. csslook.go judges letters by it, csspaint.go colours and
 // cssplace.go where they stand.
 //
+// The operator is told of a webhook that was switched off by hooknotice.go.
+//
 // A delivery status notification is written, and read back, by notice.go. What other
 // servers report, such notifications and complaints, is read by report.go, and what it
 // means by meaning.go.
