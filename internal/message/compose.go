@@ -25,6 +25,11 @@ type Draft struct {
 	InReplyTo, References string // message ids, with or without brackets
 	Answer                bool   // it answers a mail: auto-replied and not auto-generated (RFC 3834, section 5)
 	Attachments           []Attachment
+
+	// What the draft keeps of an earlier message: its Body, which stands in the place of Markdown,
+	// Signature and Attachments, or its Files alone, before Attachments. Both nil: nothing.
+	Body  []byte
+	Files [][]byte
 }
 
 // Attachment is a file of a draft.
@@ -105,16 +110,19 @@ func addressWords(list []mail.Address) []string {
 
 // body appends the MIME fields of the message, the empty line, and the parts.
 func (d Draft) body(head []byte) ([]byte, error) {
+	if d.Body != nil {
+		return append(head, d.Body...), nil
+	}
 	page, err := renderMarkdown(unixLines(d.Markdown))
 	if err != nil {
 		return nil, fmt.Errorf("message: render markdown: %w", err)
 	}
 	plain, page := sign(unixLines(d.Markdown), page, unixLines(d.Signature))
 	text := [][]byte{textPart("text/plain", plain), textPart("text/html", htmlFrame(page))}
-	if len(d.Attachments) == 0 {
+	if len(d.Attachments)+len(d.Files) == 0 {
 		return multipart(head, "alternative", text), nil
 	}
-	parts := [][]byte{multipart(nil, "alternative", text)}
+	parts := append([][]byte{multipart(nil, "alternative", text)}, d.Files...)
 	for _, a := range d.Attachments {
 		p, err := a.part()
 		if err != nil {
