@@ -125,14 +125,14 @@ const (
 const anyPrivate = "ip credential person trace"
 
 var declarations = [...]declaration{
-	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", "",
+	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", "replaces",
 		"mailbox rcpts subject issuer tenant client blueprint shape"},
 	{MailReceive, "mail came in for a mailbox: held, quarantined, or received at once", decided,
 		"about action upgraded door hop spf dkim dmarc arc identity verdict", "mailbox from subject"},
 	{MailHold, "ready before, held again", decided, "doubt", ""},
 	{MailApprove, "an approver approved it", decided, "", "reason"},
 	{MailReject, "an approver rejected it", decided, "", "reason"},
-	{MailCancel, "withdrawn", decided, "", ""},
+	{MailCancel, "withdrawn", decided, "replaced_by", ""},
 	{MailExpire, "nobody decided in time", decided, "", ""},
 	{MailClaim, "a worker attempts it", decided, "", ""},
 	{MailRetry, "the attempt is over, a recipient is still pending", decided, attempt, "rcpt#"},

@@ -32,6 +32,9 @@ type Submission struct {
 	NotBefore time.Time     // scheduled for then; zero: at once
 	Timing    mail.Timing   // of scheduled mail: when an approver is asked
 
+	// Replaces is a scheduled mail of the same agent, which is cancelled once this one is in.
+	Replaces mail.ID
+
 	Codes Codes // of this door, for the audit log
 
 	// IdempotencyKey joins repeated requests of one mailbox for 24 hours;
@@ -141,7 +144,9 @@ func (g *Gate) submit(ctx context.Context, p registry.Principal, s Submission) (
 		if box, err = g.admit(tx, p, s.Mailbox); err != nil {
 			return err
 		}
-		ours, err = g.reg.Domains(tx)
+		if err = g.replaceable(tx, p, s); err == nil {
+			ours, err = g.reg.Domains(tx)
+		}
 		return err
 	})
 	if err != nil || r.Replay {
@@ -239,7 +244,7 @@ func (g *Gate) read(
 		Mailbox: box.Address, Agent: p.Agent, AgentRef: p.AgentRef, Author: p.ID(), Identity: p.Identity(),
 		Door: s.Door, Encrypted: s.TLS,
 		Header: header, More: more, Size: int64(len(msg.Raw)), BodyHash: msg.BodyHash, TextHash: msg.TextHash,
-		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, HoldFor: g.reg.Hold(box),
+		SubmittedAt: now.UTC(), NotBefore: s.NotBefore, Replaces: s.Replaces, HoldFor: g.reg.Hold(box),
 	}, msg.Raw, nil
 }
 
@@ -263,6 +268,9 @@ func addressed(by []mail.Rcpt, box registry.Mailbox) []mail.Rcpt {
 func (g *Gate) put(
 	tx store.Tx, p registry.Principal, s Submission, box registry.Mailbox, m *mail.Mail, staged store.Staged,
 ) error {
+	if err := g.replace(tx, p, s, m.ID); err != nil {
+		return err
+	}
 	facts, err := g.Facts(tx, m)
 	if err != nil {
 		return err
@@ -284,9 +292,13 @@ func (g *Gate) put(
 		private["blueprint"], private["shape"] = i.Blueprint, i.Shape
 	}
 	by := p.Signed(audit.Record{Private: private})
+	extra := map[string]string{"door": s.Door, "agent": m.Agent}
+	if s.Replaces != "" {
+		extra["replaces"] = string(s.Replaces)
+	}
 	out, err := g.enter(tx, m, staged, queue.Change{
 		Event: step.Submit, Facts: facts, Actor: by.Actor, Private: by.Private,
-		Extra: map[string]string{"door": s.Door, "agent": m.Agent},
+		Extra: extra,
 		Apply: func(m *mail.Mail, ref audit.Ref) {
 			m.SubmitRef = ref.String()
 			if m.State == mail.Held {

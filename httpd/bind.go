@@ -55,6 +55,7 @@ func (s *Server) bindings() []binding {
 			bind(api.SendEmail, s.send),
 			bind(api.CheckInbox, s.emails),
 			bind(api.ReadEmail, s.email),
+			bind(api.EditScheduled, s.edit),
 			bind(api.CancelMessage, s.cancel),
 			bindWriter(api.GetAttachment, s.attachment),
 			bind(api.DownloadAttachment, s.download),

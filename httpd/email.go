@@ -62,7 +62,8 @@ func (s *Server) ownMail(ctx context.Context, c caller, m *mail.Mail) (out api.E
 	e := api.Email{
 		Summary: summaryOf(m, s.o.Now()), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
 		Text: seen.Text, TextCut: seen.Cut, Digest: string(m.Digest), Rev: m.Rev, Size: m.Size,
-		Recipients: recipientsOf(m, true), SendAt: m.NotBefore, Attempts: m.Attempts, FinishedAt: m.FinishedAt,
+		Recipients: recipientsOf(m, true), SendAt: m.NotBefore, Replaces: string(m.Replaces),
+		ReplacedBy: string(m.ReplacedBy), Attempts: m.Attempts, FinishedAt: m.FinishedAt,
 	}
 	e.ThreadID, e.Tags = s.threadOf(ctx, m), s.tagsOf(ctx, m)
 	for _, f := range seen.Files {

@@ -77,6 +77,8 @@ var asked = map[string]questions{
 	"update_email": {queries: []string{""},
 		bodies: []string{`{"status":"archived"}`, `{"status":"deleted"}`, `{"status":"unread"}`}},
 
+	"edit_scheduled_email": {queries: []string{""}, bodies: []string{`{"subject":"x"}`}, late: true,
+		tool: []string{`{"email_id":"LAST","subject":"x"}`, `{"email_id":"DARK","subject":"x"}`}},
 	"cancel_message": {queries: []string{""}, tool: []string{`{"email_id":"LAST"}`, `{"email_id":"DARK"}`}, late: true},
 	"manage_spam_status": {queries: []string{""}, late: true,
 		tool: []string{`{"email_id":"LAST","action":"report"}`, `{"email_id":"DARK","action":"report"}`,

@@ -54,6 +54,8 @@ var rights = []struct {
 		"401 403 202 404 403 403 403 403 403"},
 	{"POST /v1/mailboxes/{id}/emails/{email}/cancel", "/v1/mailboxes/bot@a.example/emails/{held}/cancel", "",
 		"401 403 200 404 403 403 403 403 403"},
+	{"PATCH /v1/mailboxes/{id}/emails/{email}/schedule", "/v1/mailboxes/bot@a.example/emails/{scheduled}/schedule",
+		`{"subject":"Another"}`, "401 403 200 404 403 403 403 403 403"},
 	{"PATCH /v1/mailboxes/{id}/emails/{email}", "/v1/mailboxes/bot@a.example/emails/{notice}", `{"status":"archived"}`,
 		"401 403 200 404 403 403 403 403 403"},
 	{"GET /v1/mailboxes/{id}/threads/{thread}", "/v1/mailboxes/bot@a.example/threads/{held}", "",
@@ -219,14 +221,9 @@ var rights = []struct {
 func (h *fixture) fill(n int, parts ...string) []string {
 	h.t.Helper()
 	has := func(s string) bool { return strings.Contains(strings.Join(parts, " "), s) }
-	with := []string{"{n}", fmt.Sprint(n), "{+notice}", "", "{+gated}", "", "{+frozen}", "", "{+kept}", "", "{+spare}", ""}
-	if has("{held}") {
-		r := h.held()
-		with = append(with, "{held}", r.ID, "{digest}", r.Digest)
-	}
-	if has("{ready}") {
-		with = append(with, "{ready}", h.approved().ID)
-	}
+	with := h.outgoing(has)
+	with = append(with, "{n}", fmt.Sprint(n),
+		"{+notice}", "", "{+gated}", "", "{+frozen}", "", "{+kept}", "", "{+spare}", "")
 	if has("{notice}") || has("{+notice}") {
 		_, id := h.rejected()
 		with = append(with, "{notice}", id)
@@ -281,6 +278,22 @@ func (h *fixture) spare(tx store.Tx, n int) error {
 	box := mail.MustAddress(fmt.Sprintf("spare%d@a.example", n))
 	_, err := h.Registry.AddMailbox(tx, registry.Socket(0, false), box, []string{"bot"})
 	return err
+}
+
+// outgoing sends the mail that a row names.
+func (h *fixture) outgoing(has func(string) bool) (with []string) {
+	h.t.Helper()
+	if has("{held}") {
+		r := h.held()
+		with = append(with, "{held}", r.ID, "{digest}", r.Digest)
+	}
+	if has("{ready}") {
+		with = append(with, "{ready}", h.approved().ID)
+	}
+	if has("{scheduled}") {
+		with = append(with, "{scheduled}", h.scheduled("").ID)
+	}
+	return with
 }
 
 // incoming brings the mail of the world that a row names.

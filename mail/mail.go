@@ -48,10 +48,12 @@ type Mail struct {
 	SubmitRef string     `json:"submit_ref"`        // hash of the submission's audit entry, hex
 
 	SubmittedAt time.Time     `json:"submitted_at"`
-	ExpiresAt   time.Time     `json:"expires_at,omitzero"`  // of the hold (invariant 6: the first clock)
-	HoldFor     time.Duration `json:"hold_for"`             // how long a hold lasts, nanoseconds
-	NotBefore   time.Time     `json:"not_before,omitzero"`  // scheduled mail
-	ReleasedAt  time.Time     `json:"released_at,omitzero"` // start of the retry lifetime (invariant 6: the second clock)
+	ExpiresAt   time.Time     `json:"expires_at,omitzero"`   // of the hold (invariant 6: the first clock)
+	HoldFor     time.Duration `json:"hold_for"`              // how long a hold lasts, nanoseconds
+	NotBefore   time.Time     `json:"not_before,omitzero"`   // scheduled mail
+	Replaces    ID            `json:"replaces,omitempty"`    // the scheduled mail in whose place it stands
+	ReplacedBy  ID            `json:"replaced_by,omitempty"` // the mail in the place of this one
+	ReleasedAt  time.Time     `json:"released_at,omitzero"`  // start of the retry lifetime (invariant 6: the second clock)
 	NextAttempt time.Time     `json:"next_attempt,omitzero"`
 	Attempts    int           `json:"attempts,omitempty"`
 	Lease       Lease         `json:"lease,omitzero"`

@@ -80,6 +80,9 @@ func TestEachToolOfMailboxesMakesItsRequests(t *testing.T) {
 				`{"oversight_mode":"read_only","signature_block":"Bot"}`},
 		{"create mailbox", "create_mailbox", `{"address_local_part":"new","display_name":"N"}`, `{"id":"new@a.example"}`,
 			`POST /v1/mailboxes {"address_local_part":"new","display_name":"N"}`},
+		{"edit", "edit_scheduled_email", `{"email_id":"01X","cc":[],"send_at":"2030-01-02T03:04:05Z"}`,
+			`{"id":"01Y","replaces":"01X"}`,
+			"PATCH " + mails + `/01X/schedule {"send_at":"2030-01-02T03:04:05Z","cc":[]}`},
 		{"delete mailbox", "delete_mailbox", `{"mailbox_id":"bot@a.example"}`, `{"status":"deleted"}`,
 			"DELETE /v1/mailboxes/bot@a.example"},
 	})

@@ -35,6 +35,7 @@ func Tools() []Tool {
 		Render(api.SearchContacts, plain[api.ContactQuery, api.Contacts]),
 		Render(api.AddContact, plain[api.NewContact, api.Contact]),
 		Render(api.DeleteContact, plain[api.ContactRef, api.Deleted]),
+		Render(api.EditScheduled, edited),
 		Render(api.CancelMessage, plain[api.EmailRef, api.Receipt]),
 		Render(api.DownloadAttachment, downloaded),
 		Render(api.WaitForEmail, waited),
@@ -59,6 +60,12 @@ func plain[In, Out any](_ In, out Out) *Answer { return &Answer{Data: out} }
 func sentNew(in api.SendRequest, r api.Receipt) *Answer { return sent(in.Mailbox, r) }
 
 func sentAnswer(in api.ReplyRequest, r api.Receipt) *Answer { return sent(in.Mailbox, r) }
+
+func edited(in api.EditRequest, r api.Edited) *Answer {
+	a := sent(in.Mailbox, r.Receipt)
+	a.Data = r
+	return a
+}
 
 func sent(mailbox string, r api.Receipt) *Answer {
 	a := &Answer{Data: r, Warnings: len(r.Warnings) > 0, Links: []*mcp.ResourceLink{link(mailbox, r.ID)}}

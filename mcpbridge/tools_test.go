@@ -22,9 +22,11 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 	const (
 		read = "check_inbox configure_mailbox download_attachment get_account get_tags get_thread get_usage list_mailboxes " +
 			"list_spam read_email search_contacts update_mailbox wait_for_email"
-		send = "add_contact cancel_message configure_mailbox delete_tag manage_spam_status reply_email send_email set_tags " +
+		send = "add_contact cancel_message configure_mailbox delete_tag edit_scheduled_email " +
+			"manage_spam_status reply_email send_email set_tags " +
 			"update_mailbox"
-		all = "add_contact cancel_message check_inbox configure_mailbox delete_tag download_attachment get_account " +
+		all = "add_contact cancel_message check_inbox configure_mailbox delete_tag download_attachment " +
+			"edit_scheduled_email get_account " +
 			"get_tags get_thread get_usage list_mailboxes list_spam manage_spam_status read_email reply_email search_contacts " +
 			"send_email set_tags update_mailbox wait_for_email"
 	)
@@ -106,8 +108,9 @@ var requestOf = map[string]string{
 	"remove_suppression": "DELETE /v1/suppression/a@b.example",
 	"configure_mailbox":  "PATCH /v1/mailboxes/bot@a.example/configure",
 	"update_mailbox":     "PATCH /v1/mailboxes/bot@a.example", "create_mailbox": "POST /v1/mailboxes",
-	"delete_mailbox": "DELETE /v1/mailboxes/bot@a.example",
-	"create_webhook": "POST /v1/webhooks", "list_webhooks": "GET /v1/webhooks",
+	"edit_scheduled_email": "PATCH " + mails + "/01X/schedule",
+	"delete_mailbox":       "DELETE /v1/mailboxes/bot@a.example",
+	"create_webhook":       "POST /v1/webhooks", "list_webhooks": "GET /v1/webhooks",
 	"delete_webhook": "DELETE /v1/webhooks/01W",
 }
 
@@ -126,9 +129,10 @@ var argsOf = map[string]string{"send_email": letter, "read_email": `{"email_id":
 	"add_contact": `{"name":"Ada","email":"ada@b.example"}`, "delete_contact": `{"contact_id":"01C"}`,
 	"list_suppression": `{}`, "remove_suppression": `{"email_address":"a@b.example"}`,
 	"configure_mailbox": `{}`, "update_mailbox": `{}`, "create_mailbox": `{"address_local_part":"new"}`,
-	"delete_mailbox": `{"mailbox_id":"bot@a.example"}`,
-	"create_webhook": `{"url":"https://x.test/","events":["message.sent"]}`,
-	"list_webhooks":  `{}`, "delete_webhook": `{"webhook_id":"01W"}`}
+	"edit_scheduled_email": `{"email_id":"01X","subject":"s"}`,
+	"delete_mailbox":       `{"mailbox_id":"bot@a.example"}`,
+	"create_webhook":       `{"url":"https://x.test/","events":["message.sent"]}`,
+	"list_webhooks":        `{}`, "delete_webhook": `{"webhook_id":"01W"}`}
 
 // Clients check the data of a tool against its schema, and drop the answer
 // where it does not fit.
@@ -214,7 +218,7 @@ func portable(t *testing.T, at string, schema map[string]any) {
 func TestRequiredArgumentsAreThoseWithoutWhichACallMeansNothing(t *testing.T) {
 	want := map[string]string{
 		"send_email": "markdown subject to", "read_email": "email_id",
-		"cancel_message": "email_id", "decide_email": "action email_id",
+		"cancel_message": "email_id", "edit_scheduled_email": "email_id", "decide_email": "action email_id",
 		"get_thread": "thread_id", "get_tags": "email_id", "set_tags": "email_id tags", "delete_tag": "email_id key",
 		"add_contact": "email name", "delete_contact": "contact_id",
 		"remove_suppression": "email_address",

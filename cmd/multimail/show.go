@@ -103,6 +103,9 @@ func printReview(w io.Writer, r api.Review, all bool) error {
 	if !r.SendAt.IsZero() {
 		p.field("Send at", short(r.SendAt))
 	}
+	if r.Replaces != "" {
+		p.field("Replaces", r.Replaces+", a scheduled mail that its author has edited")
+	}
 	p.options(r.Options, all)
 	for _, rc := range r.Recipients {
 		p.recipient(rc)

@@ -88,6 +88,8 @@ var requests = map[string]struct {
 	"add_contact": {NewContact{Name: "Ada", Email: "a@y.example", Tags: []string{"t"}, Mailbox: "a@x.example"},
 		"POST", "/v1/contacts", `{"name":"Ada","email":"a@y.example","tags":["t"],"mailbox_id":"a@x.example"}`},
 	"delete_contact": {ContactRef{"C"}, "DELETE", "/v1/contacts/C", ""},
+	"edit_scheduled_email": {EditRequest{email, Edit{Subject: &mode, Cc: []string{}}},
+		"PATCH", "/v1/mailboxes/a@x.example/emails/I/schedule", `{"cc":[],"subject":"gated_all"}`},
 	"cancel_message": {email, "POST", "/v1/mailboxes/a@x.example/emails/I/cancel", ""},
 	"get_attachment": {AttachmentRef{email, "a b.pdf"},
 		"GET", "/v1/mailboxes/a@x.example/emails/I/attachments/a%20b.pdf", ""},

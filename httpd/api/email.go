@@ -49,6 +49,22 @@ type Receipt struct {
 	Warnings []string `json:"warnings,omitempty" doc:"what to consider first" untrusted:"1"`
 }
 
+// Edit is what becomes of a scheduled mail; nil leaves a value as it is.
+type Edit struct {
+	SendAt   *string  `json:"send_at,omitempty" doc:"not before this time, ISO 8601 in UTC ending in Z"`
+	To       []string `json:"to,omitzero" doc:"addresses in To"`
+	Cc       []string `json:"cc,omitzero" doc:"addresses in Cc; []: nobody"`
+	Bcc      []string `json:"bcc,omitzero" doc:"further recipients, shown to nobody but the approver; []: nobody"`
+	Subject  *string  `json:"subject,omitempty" doc:"another subject"`
+	Markdown *string  `json:"markdown,omitempty" doc:"the text; attachments stay"`
+}
+
+// Edited is the mail that stands in the place of an edited one.
+type Edited struct {
+	Receipt
+	Replaces string `json:"replaces" doc:"id of the mail that it replaces, which is cancelled"`
+}
+
 // Summary is a mail of a mailbox in a list: one it sends, or one that it has received,
 // from the world or as a notice about its own mail.
 type Summary struct {
@@ -105,6 +121,8 @@ type Email struct {
 	Recipients    []Recipient       `json:"recipients,omitempty"`
 	Decision      *Decision         `json:"decision,omitempty"`
 	SendAt        time.Time         `json:"send_at,omitzero"`
+	Replaces      string            `json:"replaces,omitempty" doc:"the scheduled mail that it is an edit of"`
+	ReplacedBy    string            `json:"replaced_by,omitempty" doc:"the mail that is an edit of this one"`
 	ApprovedAt    time.Time         `json:"approved_at,omitzero"`
 	Tags          map[string]string `json:"tags,omitempty" untrusted:"1"`
 	ApprovedBy    string            `json:"approved_by,omitempty" doc:"'human' or 'reviewer'; agents do not learn who"`

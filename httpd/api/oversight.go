@@ -38,6 +38,7 @@ type Pending struct {
 	SubmittedAt time.Time `json:"submitted_at"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	SendAt      time.Time `json:"send_at,omitzero"`
+	Replaces    string    `json:"replaces,omitempty" doc:"the scheduled mail that it is an edit of"`
 	Status      string    `json:"status"`
 	Damaged     bool      `json:"damaged,omitempty" doc:"its record cannot be read; nothing else but ID is known"`
 }

@@ -52,6 +52,12 @@ type SendRequest struct {
 	Draft
 }
 
+// EditRequest is an edit of a scheduled mail.
+type EditRequest struct {
+	EmailRef
+	Edit
+}
+
 // ReplyRequest is an answer to a mail of a mailbox.
 type ReplyRequest struct {
 	EmailRef

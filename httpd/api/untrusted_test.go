@@ -25,7 +25,8 @@ var ours = map[string]string{
 	"Done":           "Status",
 	"Download":       "DownloadURL Note Warning",
 	"Earlier":        "ID Direction From To Cc Bcc Status",
-	"Email":          "Cc Bcc ReplyTo Digest ApprovedBy",
+	"Email":          "Cc Bcc ReplyTo Digest Replaces ReplacedBy ApprovedBy",
+	"Edited":         "Replaces",
 	"EmailFacts":     "Text", // always empty
 	"Emails":         "Cursor SinceID",
 	"Field":          "Part",
@@ -35,9 +36,10 @@ var ours = map[string]string{
 	"Link":           "Why",
 	"Mailbox": "ID Address DisplayName OversightMode OversightAddress AgentRef Agents " +
 		"AutoCC AutoBCC SignatureBlock DefaultGateTiming",
-	"Options":      "Body Ret HoldFor",
-	"Part":         "Path SHA256 Why",
-	"Pending":      "ID Digest Mailbox MailboxID Direction Agent AgentRef Door Mode From WaitsFor To Cc Bcc Status",
+	"Options": "Body Ret HoldFor",
+	"Part":    "Path SHA256 Why",
+	"Pending": "ID Digest Mailbox MailboxID Direction Agent AgentRef Door Mode From WaitsFor To Cc Bcc " +
+		"Replaces Status",
 	"PendingFacts": "Cursor",
 	"Receipt":      "ID Status ThreadID Message Digest",
 	"Recipient":    "Address Notify Status Enhanced Remote",

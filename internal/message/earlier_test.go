@@ -29,7 +29,8 @@ func TestADraftKeepsWhatItDoesNotChangeOfTheEarlierMessageToTheOctet(t *testing.
 	file := message.Attachment{Name: "zahlen «1».csv", Type: "text/csv; charset=latin1", Data: []byte("a;b\r\n\xe4")}
 	for name, files := range map[string][]message.Attachment{"no file": nil, "two files": {file, {Data: []byte("x")}}} {
 		t.Run(name, func(t *testing.T) {
-			d := message.Draft{From: bot, To: []mail.Address{ada}, Subject: "Grüße \u202e=?x?=", Markdown: "Hello *you*\n\n-- \nme",
+			d := message.Draft{From: bot, To: []mail.Address{ada}, Subject: "Grüße \u202e=?x?=",
+				Markdown:  "Hello *you*\n\n-- \nme",
 				InReplyTo: "<1@b.example>", References: "<0@b.example> <1@b.example>", Attachments: files}
 			raw := composed(t, d)
 			e, err := message.ReadEarlier(raw)
