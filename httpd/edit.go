@@ -24,7 +24,7 @@ func (s *Server) edit(ctx context.Context, c caller, in api.EditRequest) (out ap
 		return out, err
 	}
 	if old.Direction != mail.Outgoing {
-		return out, invalid("only a mail that the mailbox sends is edited")
+		return out, mail.ErrStale.Errorf("only a mail that the mailbox sends is edited")
 	}
 	sub, err := s.revision(ctx, c, old, in.Edit)
 	if err != nil {

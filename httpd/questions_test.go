@@ -54,7 +54,7 @@ var asked = map[string]questions{
 	"download_attachment": {queries: []string{"?json=1"},
 		tool: []string{`{"email_id":"MAIL","filename":"plan.pdf"}`}},
 	"get_usage": {queries: []string{"", "?from=2026-01-02T03:04:00Z&to=2026-01-02T09:00:00Z"},
-		tool: []string{`{}`, `{"period":"summary"}`}},
+		tool: []string{`{}`, `{"period":"summary"}`, `{"period":"daily"}`}},
 	"search_contacts": {queries: []string{"?q=carol", "?q=", "?q=dave"}, tool: []string{`{}`, `{"query":"carol"}`}},
 	"list_spam": {queries: []string{"", "?status=spam_quarantined", "?status=spam_flagged&limit=1", "?cursor=DARK"},
 		tool: []string{`{}`, `{"status":"spam_quarantined"}`, `{"cursor":"DARK"}`}},
@@ -310,8 +310,9 @@ func (s *story) write(as string, ending bool) {
 }
 
 // unanswered are operations whose questions here have no answer but a refusal: there is no
-// such host, entry or key.
-var unanswered = []string{"get_mta_sts", "remove_allowlist_entry", "revoke_api_key", "end_grant"}
+// such host, entry, key or scheduled mail.
+var unanswered = []string{"get_mta_sts", "remove_allowlist_entry", "revoke_api_key", "end_grant",
+	"edit_scheduled_email", "the tool edit_scheduled_email"}
 
 // answered demands that every operation was answered at least once: what is refused in
 // both runs compares nothing.

@@ -120,7 +120,8 @@ func (h *fixture) operation(r *http.Request, body string) (found *api.Operation,
 // changes nothing.
 func TestEveryOperationThatChangesSomethingIsGuarded(t *testing.T) {
 	own := []string{"POST /v1/send", "POST /v1/mailboxes/{id}/send", "POST /v1/mailboxes/{id}/emails/{email}/cancel",
-		"PATCH /v1/mailboxes/{id}/emails/{email}", "PUT /v1/mailboxes/{id}/emails/{email}/tags",
+		"PATCH /v1/mailboxes/{id}/emails/{email}", "PATCH /v1/mailboxes/{id}/emails/{email}/schedule",
+		"PUT /v1/mailboxes/{id}/emails/{email}/tags",
 		"DELETE /v1/mailboxes/{id}/emails/{email}/tags/{key}", "POST /v1/contacts",
 		"POST /v1/mailboxes/{id}/reply/{email}", "POST /v1/emails/{email}/report-spam",
 		"POST /v1/audit-log/verify", "POST /v1/verify"}

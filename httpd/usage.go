@@ -1,7 +1,10 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -32,7 +35,7 @@ func (s *Server) usage(ctx context.Context, c caller, in api.UsageQuery) (out ap
 	if err != nil {
 		return out, err
 	}
-	u := api.Usage{From: from.UTC(), To: to.UTC()}
+	u := counts{Usage: api.Usage{From: from.UTC(), To: to.UTC(), Breakdown: in.Breakdown}, days: map[api.Daily]int{}}
 	left := maxUsageScan
 	err = s.work(ctx, c, func() error {
 		for _, box := range boxes {
@@ -46,7 +49,37 @@ func (s *Server) usage(ctx context.Context, c caller, in api.UsageQuery) (out ap
 		u.Partial = true
 		s.o.Metrics.Limits.WithLabelValues(string(mail.LimitUsageScan)).Inc()
 	}
-	return u, err
+	if in.Breakdown != "" {
+		u.Data = u.daily()
+	}
+	return u.Usage, err
+}
+
+// counts is what was counted, in all and by day and event: a key has no count.
+type counts struct {
+	api.Usage
+	days map[api.Daily]int
+}
+
+// add counts n events of a mail.
+func (u *counts) add(sum *int, event string, m *mail.Mail, n int) {
+	if n > 0 {
+		*sum += n
+		u.days[api.Daily{Date: m.SubmittedAt.UTC().Format(time.DateOnly), EventType: event}] += n
+	}
+}
+
+// daily lists the days in their order.
+func (u *counts) daily() []api.Daily {
+	list := make([]api.Daily, 0, len(u.days))
+	for day, n := range u.days {
+		day.Count = n
+		list = append(list, day)
+	}
+	slices.SortFunc(list, func(a, b api.Daily) int {
+		return cmp.Or(strings.Compare(a.Date, b.Date), strings.Compare(a.EventType, b.EventType))
+	})
+	return list
 }
 
 // reach returns every mailbox the principal's credential reaches.
@@ -66,7 +99,7 @@ func (s *Server) reach(ctx context.Context, c caller) (boxes []mail.Address, err
 
 // count adds one mailbox to u, walking back from the end of the span. left is
 // how many more mails and notices the request may read; 0 ends it.
-func (s *Server) count(ctx context.Context, box mail.Address, u *api.Usage, left *int) error {
+func (s *Server) count(ctx context.Context, box mail.Address, u *counts, left *int) error {
 	end := mail.NewID(u.To)
 	err := walk(end, left, func(before mail.ID, n int) ([]queue.Listed, error) {
 		return s.o.Queue.ByMailbox(ctx, box, mail.Outgoing, before, n)
@@ -77,9 +110,9 @@ func (s *Server) count(ctx context.Context, box mail.Address, u *api.Usage, left
 			return l.ID, false
 		default:
 			if m.State == mail.Sent {
-				u.EmailsSent++
+				u.add(&u.EmailsSent, "emails_sent", m, 1)
 			}
-			u.OversightActions += len(m.Decisions)
+			u.add(&u.OversightActions, "oversight_actions", m, len(m.Decisions))
 		}
 		return l.ID, true
 	})
@@ -94,7 +127,7 @@ func (s *Server) count(ctx context.Context, box mail.Address, u *api.Usage, left
 		case m.SubmittedAt.Before(u.From):
 			return l.ID, false
 		default:
-			u.EmailsReceived++
+			u.add(&u.EmailsReceived, "emails_received", m, 1)
 		}
 		return l.ID, true
 	})

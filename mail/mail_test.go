@@ -75,7 +75,7 @@ func TestMailKeepsEveryFieldThroughJSON(t *testing.T) {
 		Release: &Release{Mode: GatedSend, Basis: Approved, By: "reviewer", At: at, Ref: "00", Operator: "Op",
 			AgentRef: "r", Verified: true, Capabilities: []string{"send"}},
 		HoldFor: time.Hour, SubmittedAt: at, ExpiresAt: at, NotBefore: at, ReleasedAt: at, NextAttempt: at, Attempts: 4,
-		Lease: Lease{Node: "n", Token: 7, Until: at}, FinishedAt: at,
+		Replaces: "01A", ReplacedBy: "01B", Lease: Lease{Node: "n", Token: 7, Until: at}, FinishedAt: at,
 	}
 	for i := range reflect.TypeFor[Mail]().NumField() {
 		if reflect.ValueOf(m).Field(i).IsZero() {

@@ -55,6 +55,7 @@ func TestEachToolMakesItsRequestsWithTheKeyOfItsCaller(t *testing.T) {
 		{"wait", "wait_for_email", `{"filter":{"sender":"a","subject_contains":"b"}}`, `{"found":false,"emails":[]}`,
 			"GET /v1/mailboxes/bot@a.example/wait?sender=a&subject_contains=b&timeout_seconds=30"},
 		{"usage", "get_usage", `{"period":"summary"}`, `{"emails_sent":1}`, "GET /v1/usage"},
+		{"usage by day", "get_usage", `{"period":"daily"}`, `{"emails_sent":1}`, "GET /v1/usage?breakdown=daily"},
 		{"pending", "list_pending", `{"cursor":"c"}`, `{"emails":[]}`, "GET /v1/oversight/pending?cursor=c&limit=20"},
 		{"pending spam", "list_pending", `{"spam":true}`, `{"emails":[]}`, "GET /v1/oversight/pending?limit=20&spam=1"},
 		{"decide", "decide_email", `{"email_id":"01X","action":"approve","digest":"sha256:x","reason":"fine"}`,
@@ -83,6 +84,8 @@ func TestEachToolOfMailboxesMakesItsRequests(t *testing.T) {
 		{"edit", "edit_scheduled_email", `{"email_id":"01X","cc":[],"send_at":"2030-01-02T03:04:05Z"}`,
 			`{"id":"01Y","replaces":"01X"}`,
 			"PATCH " + mails + `/01X/schedule {"send_at":"2030-01-02T03:04:05Z","cc":[]}`},
+		{"update account", "update_account", `{"oversight_email":"o@a.example"}`, `{"name":"Example"}`,
+			`PATCH /v1/account {"oversight_email":"o@a.example"}`},
 		{"delete mailbox", "delete_mailbox", `{"mailbox_id":"bot@a.example"}`, `{"status":"deleted"}`,
 			"DELETE /v1/mailboxes/bot@a.example"},
 	})
@@ -113,7 +116,7 @@ func TestNumbersOutOfBoundsAreRefusedAndTheAPIIsNotAsked(t *testing.T) {
 		{"read_email", `{"email_id":"01X","wait_seconds":46}`}, {"read_email", `{"email_id":"01X","wait_seconds":-1}`},
 		{"read_email", `{"email_id":"01X","wait_seconds":1.5}`}, {"wait_for_email", `{"timeout_seconds":4}`},
 		{"wait_for_email", `{"timeout_seconds":121}`}, {"list_pending", `{"limit":21}`}, {"list_pending", `{"limit":-1}`},
-		{"get_usage", `{"period":"daily"}`}, {"get_audit_log", `{"limit":101}`},
+		{"get_usage", `{"period":"weekly"}`}, {"get_audit_log", `{"limit":101}`},
 		{"list_suppression", `{"limit":101}`},
 	} {
 		if s := c.call(bad[0], bad[1]); !s.failed {

@@ -122,7 +122,7 @@ func TestAClientOverHTTPSeesOnlyTheToolsOfItsKey(t *testing.T) {
 	}
 	c := f.over(url, "mm_approver", nil)
 	if got := c.names(); got != "configure_mailbox decide_email delete_mailbox "+
-		"list_pending list_spam manage_spam_status remove_suppression update_mailbox" {
+		"list_pending list_spam manage_spam_status remove_suppression update_account update_mailbox" {
 		t.Errorf("an approver sees %s", got)
 	}
 	_, err := c.s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email",

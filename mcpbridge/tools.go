@@ -39,11 +39,12 @@ func Tools() []Tool {
 		Render(api.CancelMessage, plain[api.EmailRef, api.Receipt]),
 		Render(api.DownloadAttachment, downloaded),
 		Render(api.WaitForEmail, waited),
-		Render(api.GetUsage, plain[api.UsageQuery, api.Usage]),
+		Compose(api.GetUsage, used),
 		Render(api.ListSpam, plain[api.SpamQuery, api.SpamMails]),
 		Compose(api.ManageSpam, judged),
 		Compose(api.ListPending, pending),
 		Render(api.DecideEmail, plain[api.DecideRequest, api.Decided]),
+		Render(api.UpdateAccount, plain[api.AccountPatch, api.Account]),
 		Render(api.GetAccount, plain[api.None, api.Account]),
 		Render(api.GetAuditLog, logged),
 		Render(api.ListSuppression, plain[api.SuppressionQuery, api.Suppressions]),
@@ -99,6 +100,15 @@ func downloaded(_ api.AttachmentRef, d api.Download) *Answer {
 
 func waited(_ api.WaitQuery, w api.Waited) *Answer {
 	return &Answer{Data: w, Warnings: w.Found}
+}
+
+// used counts, with the counts of each day where they are asked for.
+func used(ctx context.Context, c api.Caller, in api.UsageQuery) (*Answer, error) {
+	if in.Period == "daily" {
+		in.Breakdown = "daily"
+	}
+	out, err := api.Call(ctx, c, api.GetUsage, in)
+	return &Answer{Data: out}, err
 }
 
 // judged says that a mail is unwanted, or takes that back.

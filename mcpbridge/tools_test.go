@@ -40,10 +40,10 @@ func TestAKeySeesTheToolsThatItCanCallAndNoOthers(t *testing.T) {
 		{"an agent that only sends", []string{"send"}, send},
 		{"an approver", []string{"oversight", "oversight_read"},
 			"configure_mailbox decide_email delete_mailbox list_pending list_spam manage_spam_status remove_suppression " +
-				"update_mailbox"},
+				"update_account update_mailbox"},
 		{"who may only read", []string{"oversight_read"}, "list_pending list_spam"},
 		{"an admin", []string{"admin"}, "configure_mailbox create_mailbox create_webhook delete_contact delete_mailbox " +
-			"delete_webhook get_audit_log list_suppression list_webhooks update_mailbox"},
+			"delete_webhook get_audit_log list_suppression list_webhooks update_account update_mailbox"},
 		{"nobody", nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,6 +109,7 @@ var requestOf = map[string]string{
 	"configure_mailbox":  "PATCH /v1/mailboxes/bot@a.example/configure",
 	"update_mailbox":     "PATCH /v1/mailboxes/bot@a.example", "create_mailbox": "POST /v1/mailboxes",
 	"edit_scheduled_email": "PATCH " + mails + "/01X/schedule",
+	"update_account":       "PATCH /v1/account",
 	"delete_mailbox":       "DELETE /v1/mailboxes/bot@a.example",
 	"create_webhook":       "POST /v1/webhooks", "list_webhooks": "GET /v1/webhooks",
 	"delete_webhook": "DELETE /v1/webhooks/01W",
@@ -130,6 +131,7 @@ var argsOf = map[string]string{"send_email": letter, "read_email": `{"email_id":
 	"list_suppression": `{}`, "remove_suppression": `{"email_address":"a@b.example"}`,
 	"configure_mailbox": `{}`, "update_mailbox": `{}`, "create_mailbox": `{"address_local_part":"new"}`,
 	"edit_scheduled_email": `{"email_id":"01X","subject":"s"}`,
+	"update_account":       `{"name":"N"}`,
 	"delete_mailbox":       `{"mailbox_id":"bot@a.example"}`,
 	"create_webhook":       `{"url":"https://x.test/","events":["message.sent"]}`,
 	"list_webhooks":        `{}`, "delete_webhook": `{"webhook_id":"01W"}`}

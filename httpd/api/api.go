@@ -100,4 +100,13 @@ type Usage struct {
 	EmailsReceived   int       `json:"emails_received" doc:"taken into the inbox"`
 	OversightActions int       `json:"oversight_actions" doc:"decisions over the mail submitted"`
 	Partial          bool      `json:"partial,omitempty" doc:"there is more mail than one request counts"`
+	Breakdown        string    `json:"breakdown,omitempty" doc:"daily: data has the counts of each day"`
+	Data             []Daily   `json:"data,omitempty" doc:"days on which something was counted, the earliest first"`
+}
+
+// Daily is one count of one day (UTC), that on which the mail was submitted or came in.
+type Daily struct {
+	Date      string `json:"date" doc:"such as 2026-01-31"`
+	EventType string `json:"event_type" doc:"emails_sent, emails_received or oversight_actions"`
+	Count     int    `json:"count"`
 }

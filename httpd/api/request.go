@@ -113,9 +113,11 @@ type WaitQuery struct {
 // UsageQuery chooses the span of time that is counted; zero times mean the last
 // 30 days.
 type UsageQuery struct {
-	From   time.Time `query:"from" doc:"begin of the span; left out: 30 days before its end" tool:"-"`
-	To     time.Time `query:"to" doc:"end of the span; left out: now" tool:"-"`
-	Period string    `tool:"period" doc:"summary" enum:"summary"`
+	From time.Time `query:"from" doc:"begin of the span; left out: 30 days before its end" tool:"-"`
+	To   time.Time `query:"to" doc:"end of the span; left out: now" tool:"-"`
+	// Breakdown asks for the counts of each day too.
+	Breakdown string `query:"breakdown" doc:"the counts of each day too" enum:"daily" tool:"-"`
+	Period    string `tool:"period" doc:"one count, or the counts of each day too" enum:"summary,daily"`
 }
 
 // SpamQuery chooses a page of mail that is taken for unwanted.

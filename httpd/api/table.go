@@ -151,7 +151,8 @@ var (
 		Heavy:   true,
 		Summary: "what the credential's mailboxes did",
 		Tool: &Tool{Title: "Get usage summary", ReadOnly: true, Idempotent: true,
-			Description: "Count what the mailboxes of this key sent and received in the last 30 days."}})
+			Description: "Count what the mailboxes of this key sent and received in the last 30 days, with period daily for " +
+				"each day too."}})
 )
 
 // Mail that nobody wants.

@@ -10,7 +10,8 @@
 //
 // The files, in the order in which a message passes them:
 //
-// A draft is written: compose.go, its header by fold.go and messageid.go, its
+// A draft is written: compose.go, what it keeps of an
+// earlier one by earlier.go, its header by fold.go and messageid.go, its
 // text by markdown.go. faithful.go and faithfulmarkup.go check that the page
 // says what is written. fromname.go and filename.go refuse names before they are
 // used. reply.go makes what an answer says of the mail that it answers.

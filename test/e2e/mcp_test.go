@@ -23,7 +23,7 @@ import (
 
 // agentTools are what a key sees that reads and sends, in their fixed order.
 var agentTools = strings.Fields(`add_contact cancel_message check_inbox configure_mailbox delete_tag
-	download_attachment get_account get_tags get_thread get_usage list_mailboxes list_spam
+	download_attachment edit_scheduled_email get_account get_tags get_thread get_usage list_mailboxes list_spam
 	manage_spam_status read_email reply_email search_contacts send_email
 	set_tags update_mailbox wait_for_email`)
 

@@ -66,7 +66,8 @@ func TestEveryToolAnswersTheOfficialClientsOverStdioAndHTTP(t *testing.T) {
 				"admin": strings.TrimSpace(h.must("key", "create", "admin", "ops", "--scope", "admin"))} {
 				s.clients[part] = way.open(t, at, key, way.stdio)
 			}
-			for i, c := range slices.Concat(readingCalls, filterCalls, answeringCalls, keepingCalls, spamCalls, sendingCalls) {
+			for i, c := range slices.Concat(readingCalls, filterCalls, answeringCalls, keepingCalls, spamCalls, sendingCalls,
+				mailboxCalls) {
 				if s.row(c); t.Failed() {
 					t.Fatalf("row %d: %s calls %s %s", i, c.as, c.tool, c.args)
 				}
