@@ -25,7 +25,10 @@ type look struct {
 	letters, words float64 // between them
 	symbols        bool    // the letters are those of a font of symbols
 	pre, nowrap    bool    // white space counts; lines do not break
-	left, from     float64 // where it begins; where its box does
+	left, right    float64 // what is beside it on both sides
+	from           float64 // where its box begins
+	wide           float64 // what it may be wide
+	outerSize      float64 // of letters around
 	fixed          bool    // it is in a table that does not grow with what is in it
 	box            *box    // the innermost one with a height
 	spans          spans   // of this element alone
@@ -39,13 +42,14 @@ type height struct{ px, part float64 }
 func (h height) of(size float64) float64 { return h.px + h.part*size }
 
 // spans are the distances that an element sets in pixels.
-type spans struct{ before, inner, after, height float64 }
+type spans struct{ before, inner, after, across, height float64 }
 
 // plainLook is that of text which nothing styles.
 func plainLook() look {
 	on := []colour{white}
 	ink := []shade{{black, 1}}
-	return look{fg: ink, outer: ink, bg: on, block: on, alpha: 1, size: normalSize, line: height{part: normalLine}}
+	return look{fg: ink, outer: ink, bg: on, block: on, alpha: 1, size: normalSize, outerSize: normalSize,
+		line: height{part: normalLine}, wide: screenWidth}
 }
 
 // What text is not read under, or beyond. Distances are in pixels.
@@ -59,7 +63,7 @@ const (
 	farAway    = 100  // to the left or upwards
 	farBeyond  = 3000 // to the right or down
 	mostShift  = 40   // to a side, for what may lie over something else
-	mostRise   = 12   // up or down
+	mostRise   = 5    // up or down
 	maxShades  = 16   // colours of one text that are judged
 )
 
@@ -76,7 +80,7 @@ func (l *look) hidden() string {
 		return "height of the lines"
 	case !l.inked():
 		return "colour"
-	case l.indent < -mostShift || l.indent > 4*farAway || l.left <= -farAway || l.left >= farBeyond:
+	case l.indent < -mostShift || l.indent > 4*farAway || l.left <= -farAway || l.left >= farBeyond || l.right >= farBeyond:
 		return "position"
 	case l.letters <= -l.size/4 || l.words <= -l.size/2 || l.letters > 3*l.size || l.words > 10*l.size:
 		return "space between letters"
@@ -125,7 +129,7 @@ func (c *cascade) styleOf(e *tagged, around []*tagged, own string) (s style, eno
 	s = style{}
 	enough = c.matching(e, around, func(r *cssRule, sure bool) {
 		for _, d := range r.decls {
-			s.put(d, r.selector.weight<<16+r.order, sure)
+			s.put(d, r.selector.weight.value()<<weightOrder+r.order, sure)
 		}
 	})
 	if own != "" {
@@ -159,12 +163,11 @@ func (l *look) apply(s style) {
 
 // text judges what styles letters.
 func (l *look) text(s style) {
-	around := l.size
 	least := -1.0
 	s.each("font-size", func(v string) {
-		px, ok := around, true
-		if v != "" {
-			px, ok = fontPixels(v, around)
+		px, ok := l.size, true
+		if v != "" && v != "revert" && v != "revert-layer" {
+			px, ok = fontPixels(v, l.outerSize)
 		}
 		if !ok {
 			l.unread("font-size")

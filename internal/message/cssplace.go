@@ -103,6 +103,10 @@ func (l *look) span(side string, px float64) {
 	switch side {
 	case "left":
 		l.left += px
+		l.spans.across += px
+	case "right":
+		l.right += max(px, 0)
+		l.spans.across += px
 	case "top":
 		l.spans.before += max(px, 0)
 	case "bottom":
@@ -115,7 +119,8 @@ type box struct {
 	outer   *box
 	clips   bool
 	bounded bool    // it has a height
-	room    float64 // of that height which is left
+	said    bool    // there is text in it
+	room    float64 // of its height that is left
 	width   float64 // of lines that break
 	wide    float64 // of lines that do not
 	left    float64 // where it begins
@@ -130,17 +135,17 @@ func (b *box) use(px func(width float64) float64) {
 	}
 }
 
-// fits says why a text that begins at left is not seen in a box, or "". runsOut is set when
-// it goes on outside.
-func (b *box) fits(l *look, width float64) (why string, runsOut bool) {
+// fits says why a text is not seen in a box, or "". line is the length of its line so far, and
+// word that of its longest word. runsOut is set when it goes on outside.
+func (b *box) fits(l *look, line, word float64) (why string, runsOut bool) {
 	for ; b != nil; b = b.outer {
-		full := b.bounded && b.room < 0
-		switch {
-		case full && !b.clips:
-			runsOut = true
-		case full, b.clips && l.nowrap && width > b.wide, b.clips && l.left-b.left > b.wide-leastWide/2:
+		b.said = true
+		across := l.nowrap && line > b.wide || word > b.wide || l.left-b.left > b.wide-leastWide/2
+		down := b.bounded && b.room < 0
+		if b.clips && (across || down) {
 			return "size of the box", false
 		}
+		runsOut = runsOut || across || down
 	}
 	return "", runsOut
 }
@@ -154,45 +159,59 @@ func (l *look) room(s style) {
 	for _, name := range []string{"overflow-x", "overflow-y"} {
 		clips = clips || s.may(name, func(v string) bool { return v != "visible" && v != "initial" && v != "unset" })
 	}
-	high, low := l.bound(s, "height"), l.floor(s, "height")
-	wide, narrow := l.bound(s, "width"), l.floor(s, "width")
+	high, low := l.bound(s, "height", "max-height"), l.floor(s, "height")
+	wide, narrow := l.bound(s, "width", "max-width"), l.floor(s, "width")
 	l.spans.height = max(high, low)
+	if l.most(s, "height", "min-height") > farBeyond || l.most(s, "width", "min-width") > farBeyond {
+		l.lose("size of the box")
+	}
 	l.fixed = l.fixed || s.may("table-layout", func(v string) bool { return v != "auto" && v != "initial" })
 	if growing[l.tag] && s["display"] == nil {
 		if l.fixed && wide >= 0 && wide < leastWide {
 			l.lose("size of the box")
 		}
-		high, wide = -1, -1
+		high, wide = -1, l.bound(s, "max-width")
 	}
 	if high >= 0 {
 		high = max(high, low)
 	}
+	l.wide = max(l.wide-max(l.spans.across, 0), 0)
 	if wide >= 0 {
 		wide = max(wide, narrow)
+		l.wide = wide
 	}
-	if clips && (high >= 0 && high < leastBox || wide >= 0 && wide < leastWide) {
+	if clips && (high >= 0 && high < leastBox || l.wide < leastWide) {
 		l.lose("size of the box")
 	}
-	if high < 0 && !clips {
+	if high < 0 && wide < 0 && !clips {
 		return
 	}
-	b := &box{outer: l.box, clips: clips, bounded: high >= 0, room: high - l.spans.inner, left: l.from}
-	b.width, b.wide = wide, wide
+	l.box = &box{outer: l.box, clips: clips, bounded: high >= 0, room: high - l.spans.inner, left: l.from,
+		width: max(wide, 1), wide: l.wide}
 	if wide < 0 {
-		b.width, b.wide = unknownWidth, screenWidth
+		l.box.width = max(min(unknownWidth, l.wide), 1)
 	}
-	b.width = max(b.width, 1)
-	l.box = b
+}
+
+// most returns the largest size that one of the properties may give.
+func (l *look) most(s style, names ...string) (px float64) {
+	for _, name := range names {
+		s.each(name, func(v string) {
+			n, _ := reach(v, l.size, screenWidth)
+			px = max(px, n)
+		})
+	}
+	return px
 }
 
 // growing are the parts of a table: what they set is the least height.
 var growing = set("table caption tbody thead tfoot tr td th")
 
-// bound returns the least height or width that an element may be kept to, -1 if it grows
-// with what is in it.
-func (l *look) bound(s style, side string) (least float64) {
+// bound returns the least height or width that properties may keep an element to, -1 if it
+// grows with what is in it.
+func (l *look) bound(s style, names ...string) (least float64) {
 	least = -1
-	for _, name := range []string{side, "max-" + side} {
+	for _, name := range names {
 		s.each(name, func(v string) {
 			n, unit, _ := splitValue(v)
 			px, ok := length(v, l.size)

@@ -26,10 +26,10 @@ var anyValue = set("accent-color align-content align-items align-self anchor-nam
 	"page-break-inside paint-order perspective-origin place-content place-items place-self pointer-events " +
 	"print-color-adjust quotes resize ruby-align ruby-position scroll-behavior scroll-margin scroll-padding " +
 	"scroll-snap-align scroll-snap-type scrollbar-color scrollbar-gutter scrollbar-width shape-rendering " +
-	"speak speak-as src stroke stroke-width supported-color-schemes tab-size tap-highlight-color text-align " +
+	"speak speak-as src stroke stroke-width supported-color-schemes tap-highlight-color text-align " +
 	"text-align-last text-anchor text-decoration-color text-decoration-line text-decoration-skip " +
 	"text-decoration-skip-ink text-decoration-style text-emphasis text-justify text-overflow text-rendering " +
-	"text-transform text-underline-offset text-underline-position text-wrap text-wrap-mode text-wrap-style " +
+	"text-transform text-underline-offset text-underline-position text-wrap-style " +
 	"touch-action touch-callout transform-origin transition transition-delay transition-duration " +
 	"transition-property transition-timing-function unicode-range user-drag user-modify user-select widows " +
 	"will-change word-break word-wrap")
@@ -65,6 +65,7 @@ var plainWords = func() map[string]map[string]bool {
 	put("unicode-bidi", "normal embed isolate plaintext initial")
 	put("writing-mode", "horizontal-tb lr-tb lr initial")
 	put("text-orientation", "mixed")
+	put("text-wrap text-wrap-mode", "wrap balance pretty stable auto initial")
 	put("white-space-collapse", "collapse preserve preserve-breaks initial")
 	put("vertical-align", "baseline top middle bottom text-top text-bottom sub super inherit initial unset 0 0px 100%")
 	put("content", `""`)
@@ -97,6 +98,10 @@ var bounded = func() map[string]func(string) bool {
 	put("border border-width border-top border-right border-bottom border-left border-top-width border-right-width "+
 		"border-bottom-width border-left-width border-block border-inline border-block-start border-block-end "+
 		"border-inline-start border-inline-end", upTo(50))
+	put("tab-size", func(v string) bool {
+		n, unit, ok := splitValue(v)
+		return ok && unit == "" && n >= 0 && n <= 16
+	})
 	put("outline outline-width", upTo(3))
 	put("text-decoration text-decoration-thickness", upTo(2)) // a line through text lies over it
 	put("text-stroke text-stroke-width", upTo(0))
@@ -194,6 +199,9 @@ var sideNames = func() map[string]string {
 	for side, flow := range map[string]string{"left": "inline-start", "right": "inline-end", "top": "block-start",
 		"bottom": "block-end"} {
 		out["margin-"+flow], out["padding-"+flow], out["inset-"+flow] = "margin-"+side, "padding-"+side, side
+	}
+	for old, side := range map[string]string{"start": "left", "end": "right", "before": "top", "after": "bottom"} {
+		out["margin-"+old], out["padding-"+old] = "margin-"+side, "padding-"+side
 	}
 	return out
 }()

@@ -13,7 +13,15 @@ type selector struct {
 	unsure    bool // some of it is not judged: it may style less than this says
 	generated bool // it styles what is added before or behind the text of an element
 	never     bool // it styles nothing of the page as it stands
-	weight    int  // specificity
+	weight    weight
+}
+
+// weight is a specificity (Selectors 4, section 17): ids, conditions, names of elements.
+type weight [3]int
+
+// value orders weights as browsers do, which count up to 255 of each.
+func (w weight) value() int {
+	return min(w[0], 255)<<16 | min(w[1], 255)<<8 | min(w[2], 255)
 }
 
 // compound is what one element must have.
@@ -150,14 +158,14 @@ func (p *selectorParser) simple(t cssToken) {
 		p.unknown()
 	case t.isIdent():
 		p.current.tag = lowerASCII(name)
-		p.out.weight++
+		p.out.weight[2]++
 	case t.isDelim("*") && !was:
 	case t.kind == css.HashToken && startsName(name[1:]):
 		p.current.id = name[1:]
-		p.out.weight += 1 << 16
+		p.out.weight[0]++
 	case t.isDelim(".") && next.isIdent():
 		p.current.classes = append(p.current.classes, unescapeCSS(next.text))
-		p.out.weight += 1 << 8
+		p.out.weight[1]++
 		p.tokens = rest[1:]
 	case t.kind == css.LeftBracketToken:
 		var inside []cssToken
@@ -184,7 +192,7 @@ func (p *selectorParser) unknown() { p.out.unsure, p.valid = true, false }
 
 // attribute reads the inside of brackets.
 func (p *selectorParser) attribute(tokens []cssToken) {
-	p.out.weight += 1 << 8
+	p.out.weight[1]++
 	var words []cssToken
 	for _, t := range tokens {
 		if !t.isBlank() {
@@ -243,7 +251,7 @@ func (p *selectorParser) pseudo(rest []cssToken) {
 		return
 	}
 	p.tokens = rest[1:]
-	p.out.weight += 1 << 8
+	p.out.weight[1]++
 	if rest[0].kind == css.FunctionToken { // what is inside is not judged
 		_, p.tokens = cutBlock(rest)
 		p.unknown()

@@ -22,8 +22,9 @@ type weighed struct {
 
 // Weights of declarations: below them is that of the selector.
 const (
-	weightInline    = 1 << 40
-	weightImportant = 1 << 41
+	weightOrder     = 20 // bits for the place of a rule
+	weightInline    = 1 << 48
+	weightImportant = 1 << 49
 	maxUnsure       = 6 // values of one property that are judged
 )
 
@@ -41,8 +42,11 @@ func (s style) put(d declaration, weight int, sure bool) {
 	if d.important {
 		weight += weightImportant
 	}
-	for _, p := range longhands(declaration{name: propertyName(d.name), value: d.value}) {
-		s.set(p.name, p.value, weight, sure && !d.unsure && !p.unsure)
+	name := propertyName(d.name)
+	// Whether a program knows another name, and for which side, depends on it and on the text.
+	sure = sure && !d.unsure && name == d.name
+	for _, p := range longhands(declaration{name: name, value: d.value}) {
+		s.set(p.name, p.value, weight, sure && !p.unsure)
 	}
 }
 
@@ -109,9 +113,9 @@ func longhands(d declaration) []declaration {
 		return quirks(sides(d.value, "top", "right", "bottom", "left"))
 	case "margin-inline", "padding-inline", "margin-block", "padding-block":
 		kind, axis, _ := strings.Cut(d.name, "-")
-		return quirks(axes(d.value, axis, kind+"-"))
+		return axes(d.value, axis, kind+"-")
 	case "inset-inline", "inset-block":
-		return quirks(axes(d.value, strings.TrimPrefix(d.name, "inset-"), ""))
+		return axes(d.value, strings.TrimPrefix(d.name, "inset-"), "")
 	case "overflow":
 		words := splitWords(d.value)
 		if len(words) > 2 {
@@ -168,14 +172,15 @@ func sizesOf(v string, most int, padding bool) []string {
 	return w
 }
 
-// axes gives one or two values to two sides.
+// axes gives one or two values to two sides: those in text from left to right.
 func axes(v, axis, prefix string) []declaration {
 	w := sizesOf(v, 2, prefix == "padding-")
 	names := [2]string{"left", "right"}
 	if axis == "block" {
 		names = [2]string{"top", "bottom"}
 	}
-	return []declaration{{name: prefix + names[0], value: w[0]}, {name: prefix + names[1], value: w[len(w)-1]}}
+	return []declaration{{name: prefix + names[0], value: w[0], unsure: true},
+		{name: prefix + names[1], value: w[len(w)-1], unsure: true}}
 }
 
 // quirks finds the values that depend on the kind of the page.

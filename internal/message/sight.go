@@ -2,6 +2,7 @@ package message
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 
@@ -22,6 +23,7 @@ type sight struct {
 	words   int       // characters of words that were met
 	gap     float64   // pixels since the last text that is seen
 	fresh   bool      // the next text begins a line
+	line    float64   // length in pixels of the line so far
 	seen    int       // texts that were seen
 	tooMuch bool      // more styling than is judged
 	deep    bool      // it was cut where it is nested too deeply
@@ -133,21 +135,22 @@ func (s *sight) text(text string, e *seen) {
 
 // fill takes the room of a text, and says why it is not seen where it then stands.
 func (s *sight) fill(text string, l *look) (why string) {
-	width := float64(len([]rune(text))) * l.size / 2
-	line := max(l.line.of(l.size), l.size)
+	width, word := l.widths(text)
+	high := max(l.line.of(l.size), l.size)
 	lines := 0.0
 	if s.fresh {
-		lines = 1
+		lines, s.line, s.fresh = 1, 0, false
 	}
-	if l.nowrap {
+	if l.pre && l.nowrap {
 		lines += float64(strings.Count(text, "\n"))
+		s.line = 0
 	}
-	l.box.use(func(room float64) float64 { return max(lines, width/room) * line })
-	s.fresh = false
+	s.line += width
+	l.box.use(func(room float64) float64 { return max(lines, width/room) * high })
 	if s.gap > farBeyond {
 		return "position"
 	}
-	why, runsOut := l.box.fits(l, width)
+	why, runsOut := l.box.fits(l, s.line, word)
 	if runsOut {
 		s.sheet.covers("text that does not fit its box")
 	}
@@ -156,6 +159,26 @@ func (s *sight) fill(text string, l *look) (why string) {
 		s.seen++
 	}
 	return why
+}
+
+// breaks reports whether a line may end at r.
+func breaks(r rune) bool { return strings.ContainsRune(" \t\n\r\f/?&-\u00ad\u200b", r) || r >= 0x2e80 }
+
+// widths returns about how wide a text is in one line, and its longest word.
+func (l *look) widths(text string) (width, word float64) {
+	letter := l.size/2 + max(l.letters, 0)
+	for _, w := range strings.FieldsFunc(text, breaks) {
+		n := float64(utf8.RuneCountInString(w))
+		width += (n + 1) * letter
+		word = max(word, n*letter)
+	}
+	if l.pre { // white space counts
+		width = 0
+		for line := range strings.SplitSeq(text, "\n") {
+			width = max(width, float64(utf8.RuneCountInString(line))*letter)
+		}
+	}
+	return width, word
 }
 
 // drop notes that text was hidden, if it says anything.
@@ -253,6 +276,9 @@ func (s *sight) descend(n *html.Node, e, parent *seen) {
 	}
 	s.down(&parent.look, e.look.spans.after)
 	s.fresh = s.fresh || block
+	if b := e.look.box; b != parent.look.box && b.bounded && b.room < 0 && b.said {
+		s.sheet.covers("text that does not fit its box")
+	}
 }
 
 // down counts a distance in which nothing stands.

@@ -16,7 +16,7 @@ var neverSeen = map[string]string{
 // paint sets how e looks. enough is false when that costs too much.
 func (s *sight) paint(e, parent *seen) (enough bool) {
 	l := &e.look
-	l.tag, l.cover, l.spans, l.floats = e.tag, "", spans{}, false
+	l.tag, l.cover, l.spans, l.floats, l.outerSize = e.tag, "", spans{}, false, parent.look.size
 	if e.tag == "summary" && parent.tag == "details" && !parent.opened {
 		*l = parent.outer
 		l.tag, parent.opened = e.tag, true
@@ -34,6 +34,9 @@ func (s *sight) paint(e, parent *seen) (enough bool) {
 	l.outer = l.fg
 	s.markup(e)
 	l.apply(style)
+	if (e.tag == "col" || e.tag == "colgroup") && l.hidden() != parent.look.hidden() {
+		l.covers("a column that is hidden")
+	}
 	return enough
 }
 
@@ -43,6 +46,8 @@ func (s *sight) attributes(e *seen) {
 	if why := neverSeen[e.tag]; why != "" {
 		if _, opened := e.attrs["open"]; e.tag != "dialog" || !opened {
 			l.lose(why)
+		} else {
+			l.covers("a dialog")
 		}
 	}
 	for _, name := range []string{"hidden", "popover"} {
@@ -98,9 +103,10 @@ func (s *sight) markup(e *seen) {
 	if c, ok := legacyShade(e.attrs["bgcolor"]); ok && (growing[e.tag] || e.tag == "body") {
 		l.bg = []colour{c.colour}
 	}
-	for _, name := range []string{"cellpadding", "cellspacing"} {
-		if n, _, ok := splitValue(strings.TrimSpace(e.attrs[name])); ok && e.tag == "table" && n > farAway {
-			l.lose("space in a table")
+	for name, most := range map[string]float64{"cellpadding": farAway, "cellspacing": farAway, "width": farBeyond,
+		"height": farBeyond} {
+		if n, unit, ok := splitValue(strings.TrimSpace(e.attrs[name])); ok && growing[e.tag] && unit != "%" && n > most {
+			l.lose("size of the box")
 		}
 	}
 }
