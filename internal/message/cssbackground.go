@@ -32,7 +32,7 @@ func backgroundShorthand(v string) (colour, image string) {
 			colours++
 		case w == "none":
 			images++
-		case strings.HasPrefix(w, "url("):
+		case w == "url()" || w == `url("")`: // what is in the page itself is painted
 			images++
 		case isGradient(w):
 			image = w
@@ -51,31 +51,52 @@ func backgroundShorthand(v string) (colour, image string) {
 // backgroundPlace reads where and how often an image is painted. full says that it fills
 // its box.
 func backgroundPlace(words []string) (full, ok bool) {
-	count := func(of map[string]bool, most int) bool {
-		n := len(words)
-		words = slices.DeleteFunc(words, func(w string) bool { return of[w] })
-		return n-len(words) <= most
+	var position []string
+	size, sized, full, last := "", false, true, ""
+	counts := map[string]int{}
+	for _, w := range words {
+		kind := "position"
+		switch {
+		case repeatWords[w] || w == "repeat-x" || w == "repeat-y":
+			kind = "repeat"
+			full = full && repeatWords[w]
+		case attachedWords[w]:
+			kind = "attachment"
+		case boxWords[w]:
+			kind = "box"
+		}
+		if counts[kind]++; counts[kind] > 1 && last != kind && kind != "box" { // its words stand side by side
+			return false, false
+		}
+		if (w == "repeat-x" || w == "repeat-y") && counts[kind] > 1 {
+			return false, false
+		}
+		last = kind
+		if kind != "position" {
+			continue
+		}
+		if sized { // a further word of the size
+			size += " " + w
+			continue
+		}
+		at, after, cut := strings.Cut(w, "/")
+		position = append(position, at)
+		size, sized = after, cut
 	}
-	n := len(words)
-	across := slices.ContainsFunc(words, func(w string) bool { return w == "repeat-x" || w == "repeat-y" })
-	words = slices.DeleteFunc(words, func(w string) bool { return w == "repeat-x" || w == "repeat-y" })
-	if n-len(words) > 1 || !count(repeatWords, 2) || !count(attachedWords, 1) || !count(boxWords, 2) {
+	if counts["repeat"] > 2 || counts["attachment"] > 1 || counts["box"] > 2 || sized && size == "" {
 		return false, false
 	}
-	size := ""
-	for i, w := range words {
-		if at, after, ok := strings.Cut(w, "/"); ok {
-			size = strings.Join(append([]string{after}, words[i+1:]...), " ")
-			words = append(words[:i:i], at)
-			break
-		}
+	if slices.Contains(words, "repeat-x") || slices.Contains(words, "repeat-y") {
+		ok = counts["repeat"] == 1
+	} else {
+		ok = true
 	}
-	full = !across && (size == "" || size == "cover" || size == "100%" || size == "100% 100%" || size == "auto")
-	for _, w := range words {
+	full = full && (size == "" || size == "cover" || size == "100%" || size == "100% 100%" || size == "auto")
+	for _, w := range position {
 		n, _, isNumber := splitValue(w)
 		full = full && (!isNumber || n == 0)
 	}
-	return full, isPosition(words) && isBackgroundSize(size)
+	return full, ok && isPosition(position) && isBackgroundSize(size)
 }
 
 // isPosition reports whether at most two words are a position.
@@ -119,14 +140,14 @@ func gradientStops(v string) (out []shade, ok bool) {
 	for i, stop := range splitOutside(list, ',') {
 		words := splitWords(stop)
 		c, isColour := parseShade(words[0])
-		if !isColour && i == 0 && isDirection(words) {
+		if !isColour && i == 0 && isDirection(words, strings.HasPrefix(v, "linear")) {
 			continue
 		}
 		if !isColour || len(words) > 3 {
 			return nil, false
 		}
 		for _, w := range words[1:] {
-			if n, _, isNumber := splitValue(w); !isNumber || n < 0 {
+			if n, isPlace := reach(w, normalSize, screenWidth); !isPlace || n < 0 {
 				return nil, false
 			}
 		}
@@ -136,15 +157,16 @@ func gradientStops(v string) (out []shade, ok bool) {
 }
 
 // isDirection reports whether words say how a gradient lies.
-func isDirection(words []string) bool {
-	_, unit, isNumber := splitValue(words[0])
-	switch {
-	case len(words) == 1:
-		return isNumber && (unit == "deg" || unit == "turn") || words[0] == "circle" || words[0] == "ellipse"
-	case words[0] == "to":
-		return isPosition(words[1:])
-	case words[0] == "circle" || words[0] == "ellipse":
-		return words[1] == "at" && isPosition(words[2:])
+func isDirection(words []string, linear bool) bool {
+	if linear && len(words) == 1 {
+		_, unit, isNumber := splitValue(words[0])
+		return isNumber && (unit == "deg" || unit == "turn")
 	}
-	return false
+	if linear {
+		return words[0] == "to" && !slices.Contains(words, "center") && isPosition(words[1:])
+	}
+	if words[0] != "circle" && words[0] != "ellipse" {
+		return false
+	}
+	return len(words) == 1 || len(words) > 2 && words[1] == "at" && isPosition(words[2:])
 }

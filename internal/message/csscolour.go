@@ -46,7 +46,10 @@ func parseShade(v string) (shade, bool) {
 	args := strings.Split(list, ",")
 	if len(args) == 1 {
 		before, alpha, slash := strings.Cut(list, "/")
-		if args = strings.Split(before, " "); slash && len(args) == 3 {
+		if args = strings.Split(before, " "); len(args) != 3 {
+			return shade{}, false
+		}
+		if slash {
 			args = append(args, alpha)
 		}
 	}

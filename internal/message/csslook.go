@@ -17,6 +17,7 @@ type look struct {
 	bg        []colour // behind letters
 	block     []colour // behind blocks in this one, where it is none itself
 	below     []colour // behind what floats out of the blocks around
+	beside    []colour // behind the caption of a table
 	alpha     float64  // of all elements around together
 
 	size           float64 // of letters in pixels
@@ -31,6 +32,11 @@ type look struct {
 	outerSize      float64 // of letters around
 	fixed          bool    // it is in a table that does not grow with what is in it
 	box            *box    // the innermost one with a height
+	boxes          int     // boxes around
+	flex, inFlex   bool    // what is inside shares the room of this element; this one does
+	rise           float64 // by which elements around are moved up or down
+	spills         bool    // it paints beyond its lines
+	inkSize        float64 // of letters of the inline element that has painted behind these; 0: none
 	spans          spans   // of this element alone
 	tag            string  // of this element
 	floats         bool    // an attribute lets this element float
@@ -55,6 +61,7 @@ func plainLook() look {
 // What text is not read under, or beyond. Distances are in pixels.
 const (
 	normalLine = 1.2  // height of a line as a part of the size of letters
+	leastLine  = 0.75 // height of a line as a part of the size of letters
 	leastSize  = 5    // of letters
 	mostSize   = 400  // of letters
 	leastBox   = 5    // height of a box that shows only what is in it
@@ -62,7 +69,8 @@ const (
 	leastAlpha = 0.15 // of text, or of a box
 	farAway    = 100  // to the left or upwards
 	farBeyond  = 3000 // to the right or down
-	mostShift  = 40   // to a side, for what may lie over something else
+	mostShift  = 20   // to a side, for what may lie over something else
+	mostSpace  = 900  // beside text
 	mostRise   = 5    // up or down
 	maxShades  = 16   // colours of one text that are judged
 )
@@ -76,11 +84,11 @@ func (l *look) hidden() string {
 		return "visibility"
 	case l.size < leastSize || l.size > mostSize:
 		return "size"
-	case l.line.of(l.size) < l.size/2 || l.line.of(l.size) > max(10*normalSize, 4*l.size):
+	case l.line.of(l.size) < l.size*leastLine || l.line.of(l.size) > max(10*normalSize, 4*l.size):
 		return "height of the lines"
 	case !l.inked():
 		return "colour"
-	case l.indent < -mostShift || l.indent > 4*farAway || l.left <= -farAway || l.left >= farBeyond || l.right >= farBeyond:
+	case l.indent > 4*farAway || l.left+min(l.indent, 0) < -mostShift || l.left > mostSpace || l.right > mostSpace:
 		return "position"
 	case l.letters <= -l.size/4 || l.words <= -l.size/2 || l.letters > 3*l.size || l.words > 10*l.size:
 		return "space between letters"
@@ -140,6 +148,9 @@ func (c *cascade) styleOf(e *tagged, around []*tagged, own string) (s style, eno
 	return s, enough
 }
 
+// flexWords are the values of display whose elements share out their room.
+var flexWords = set("flex inline-flex grid inline-grid box inline-box")
+
 // apply changes l, which was inherited, by the style of an element.
 func (l *look) apply(s style) {
 	s.each(notJudged, func(name string) {
@@ -154,11 +165,16 @@ func (l *look) apply(s style) {
 		}
 	})
 	l.from = l.left
+	l.inFlex, l.flex = l.flex, s.may("display", func(v string) bool { return flexWords[v] })
+	l.spills = s.may(bordered, func(string) bool { return l.inline(s) })
 	l.text(s)
 	l.paint(s)
 	l.drawn(s)
 	l.place(s)
 	l.room(s)
+	if l.inline(s) && (l.spills || s["background-color"] != nil && l.line.of(l.size) < l.size) {
+		l.covers("an element that is painted beyond its line")
+	}
 }
 
 // text judges what styles letters.
@@ -202,14 +218,24 @@ func (l *look) text(s style) {
 	})
 	s.each("font-family", func(v string) {
 		if v != "" && v != "inherit" && v != "unset" {
-			first, _, _ := strings.Cut(v, ",")
-			l.symbols = symbolFonts[strings.TrimSpace(first)]
+			l.symbols = hasSymbols(v)
 		}
 	})
 }
 
-// symbolFonts are those of every office whose letters are pictures.
-var symbolFonts = set("wingdings webdings symbol marlett dingbats")
+// symbolFonts begin the names of those of every office whose letters are pictures.
+var symbolFonts = []string{"wingdings", "webdings", "symbol", "marlett", "zapf", "dingbats", "mt-extra", "bookshelf-symbol"}
+
+// hasSymbols reports whether one of a list of fonts has pictures for letters.
+func hasSymbols(v string) bool {
+	for _, one := range strings.Split(v, ",") {
+		one = strings.ReplaceAll(strings.Trim(one, `" `), " ", "-")
+		if slices.ContainsFunc(symbolFonts, func(f string) bool { return strings.HasPrefix(one, f) }) {
+			return true
+		}
+	}
+	return false
+}
 
 // unseenBy judges visibility.
 func (l *look) unseenBy(s style) {

@@ -32,18 +32,19 @@ func mediaMatches(list string) (matches, sure bool) {
 // queryMatches judges one media query: parts joined by "and".
 func queryMatches(q string) (matches, sure bool) {
 	sure = true
+	only := false // which stands before a type alone
 	for i, part := range strings.Split(strings.TrimSpace(q), " and ") {
 		if i == 0 {
-			part = strings.TrimPrefix(part, "only ")
+			part, only = strings.CutPrefix(part, "only ")
 			if is, ok := mediaTypes[part]; ok {
-				if !is {
+				if only = false; !is {
 					return false, true
 				}
 				continue
 			}
 		}
 		yes, certain := featureMatches(part)
-		if !yes {
+		if certain = certain && !only; !yes {
 			return false, true
 		}
 		sure = sure && certain

@@ -17,7 +17,7 @@ var holdingWords = set("inline-block table inline-table table-cell table-caption
 // paint judges the colours of letters and of what is behind them.
 func (l *look) paint(s style) {
 	inline, outside := l.inline(s), l.outside(s)
-	around := l.fg
+	around, before := l.fg, l.bg
 	l.fg = l.shades(s, "color", l.fg, func(v string) ([]shade, bool) {
 		switch v {
 		case "inherit", "unset", "currentcolor":
@@ -38,6 +38,7 @@ func (l *look) paint(s style) {
 		return []shade{c}, ok
 	})
 	l.background(s)
+	l.fitInk(s, before)
 	if len(l.bg) > maxShades || len(l.fg) > maxShades {
 		l.lose("more colours than are judged")
 		l.bg, l.fg = l.bg[:1], l.fg[:1]
@@ -66,6 +67,18 @@ func (l *look) begin(s style) {
 	}
 	if l.outside(s) {
 		l.bg = unite(l.bg, l.below...)
+	}
+}
+
+// fitInk judges letters that are higher than what is painted behind them in their line.
+func (l *look) fitInk(s style, before []colour) {
+	switch {
+	case !l.inline(s):
+		l.inkSize = 0
+	case !slices.Equal(before, l.bg):
+		l.inkSize = l.size
+	case l.inkSize > 0 && l.size > 1.3*l.inkSize:
+		l.bg = unite(l.bg, l.block...)
 	}
 }
 

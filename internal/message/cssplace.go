@@ -1,5 +1,7 @@
 package message
 
+import "strings"
+
 // place judges where an element is drawn.
 func (l *look) place(s style) {
 	s.each("position", func(v string) {
@@ -49,11 +51,17 @@ func (l *look) offsets(s style, beyond float64) {
 				l.covers(side)
 			case px <= -farAway || px >= beyond:
 				l.lose("position")
-			case px > most || px < -most:
-				l.covers("an element that is placed")
 			}
-			if side == "left" && ok {
+			switch side {
+			case "left":
 				l.left += px
+			case "right":
+				l.left -= px
+			default:
+				l.rise += max(px, -px)
+			}
+			if px > most || px < -most || l.rise > mostRise {
+				l.covers("an element that is placed")
 			}
 		})
 	}
@@ -70,7 +78,7 @@ func (l *look) margin(s style, side string) {
 		case !ok:
 			l.unread("margin-" + side)
 			l.covers("margin-" + side)
-		case px <= -farAway || px >= farBeyond:
+		case px <= -farAway || px >= farBeyond || across && px > leastWindow/2:
 			l.lose("position")
 		}
 		if px < -mostRise && !across || px < -mostShift {
@@ -89,8 +97,10 @@ func (l *look) padding(s style, side string) {
 			return
 		case !ok || px < 0:
 			l.unread("padding-" + side)
-		case px >= farBeyond:
+		case px >= farBeyond || (side == "left" || side == "right") && px > leastWindow/2:
 			l.lose("position")
+		case (side == "top" || side == "bottom") && px > mostRise && l.inline(s):
+			l.spills = true
 		}
 		if l.span(side, px); side == "top" {
 			l.spans.inner += px
@@ -116,14 +126,16 @@ func (l *look) span(side string, px float64) {
 
 // box is an element that cuts what does not fit, or has a height that it may run out of.
 type box struct {
-	outer   *box
-	clips   bool
-	bounded bool    // it has a height
-	said    bool    // there is text in it
-	room    float64 // of its height that is left
-	width   float64 // of lines that break
-	wide    float64 // of lines that do not
-	left    float64 // where it begins
+	outer    *box
+	clips    bool
+	bounded  bool    // it has a height
+	said     bool    // there is text in it
+	squeezed bool    // what stands beside it may take its room
+	high     float64 // its height
+	room     float64 // of that which is left
+	width    float64 // of lines that break
+	wide     float64 // of lines that do not
+	left     float64 // where it begins
 }
 
 // use takes a height from a box and from those around it.
@@ -145,7 +157,8 @@ func (b *box) fits(l *look, line, word float64) (why string, runsOut bool) {
 		if b.clips && (across || down) {
 			return "size of the box", false
 		}
-		runsOut = runsOut || across || down
+		tight := b.bounded || l.nowrap || b.squeezed || b.wide < unknownWidth
+		runsOut = runsOut || across || down || b.clips && tight
 	}
 	return "", runsOut
 }
@@ -162,8 +175,15 @@ func (l *look) room(s style) {
 	high, low := l.bound(s, "height", "max-height"), l.floor(s, "height")
 	wide, narrow := l.bound(s, "width", "max-width"), l.floor(s, "width")
 	l.spans.height = max(high, low)
-	if l.most(s, "height", "min-height") > farBeyond || l.most(s, "width", "min-width") > farBeyond {
+	broad := l.most(s, "width", "min-width")
+	if l.most(s, "height", "min-height") > farBeyond || broad > leastWindow {
 		l.lose("size of the box")
+		l.covers("an element that is larger than the window")
+	}
+	for b := l.box; b != nil; b = b.outer {
+		if b.clips && broad > b.wide {
+			l.covers("text that does not fit its box")
+		}
 	}
 	l.fixed = l.fixed || s.may("table-layout", func(v string) bool { return v != "auto" && v != "initial" })
 	if growing[l.tag] && s["display"] == nil {
@@ -175,7 +195,13 @@ func (l *look) room(s style) {
 	if high >= 0 {
 		high = max(high, low)
 	}
-	l.wide = max(l.wide-max(l.spans.across, 0), 0)
+	part := 1.0
+	s.each("width", func(v string) {
+		if n, unit, ok := splitValue(v); ok && unit == "%" && n >= 0 {
+			part = min(part, n/100)
+		}
+	})
+	l.wide = part * max(l.wide-max(l.spans.across, 0), 0)
 	if wide >= 0 {
 		wide = max(wide, narrow)
 		l.wide = wide
@@ -186,8 +212,9 @@ func (l *look) room(s style) {
 	if high < 0 && wide < 0 && !clips {
 		return
 	}
-	l.box = &box{outer: l.box, clips: clips, bounded: high >= 0, room: high - l.spans.inner, left: l.from,
-		width: max(wide, 1), wide: l.wide}
+	l.boxes++
+	l.box = &box{outer: l.box, clips: clips, bounded: high >= 0, high: high, room: high - l.spans.inner, left: l.from,
+		width: max(wide, 1), wide: l.wide, squeezed: l.inFlex || l.fixed}
 	if wide < 0 {
 		l.box.width = max(min(unknownWidth, l.wide), 1)
 	}
@@ -197,7 +224,7 @@ func (l *look) room(s style) {
 func (l *look) most(s style, names ...string) (px float64) {
 	for _, name := range names {
 		s.each(name, func(v string) {
-			n, _ := reach(v, l.size, screenWidth)
+			n, _ := reach(v, l.size, leastWindow)
 			px = max(px, n)
 		})
 	}
@@ -218,6 +245,8 @@ func (l *look) bound(s style, names ...string) (least float64) {
 			switch {
 			case v == "" || v == "auto" || v == "none" || cssWide[v] && v != "inherit" || sizeWords[v]:
 				return
+			case unit == "%" && l.box != nil && l.box.bounded && strings.HasSuffix(name, "height"):
+				px, ok = n/100*l.box.high, true
 			case unit == "%" && n >= leastPart: // of what grows
 				return
 			case unit == "vw" || unit == "vh" || unit == "vmin" || unit == "vmax":

@@ -29,7 +29,7 @@ var anyValue = set("accent-color align-content align-items align-self anchor-nam
 	"speak speak-as src stroke stroke-width supported-color-schemes tap-highlight-color text-align " +
 	"text-align-last text-anchor text-decoration-color text-decoration-line text-decoration-skip " +
 	"text-decoration-skip-ink text-decoration-style text-emphasis text-justify text-overflow text-rendering " +
-	"text-transform text-underline-offset text-underline-position text-wrap-style " +
+	"text-transform text-underline-position text-wrap-style " +
 	"touch-action touch-callout transform-origin transition transition-delay transition-duration " +
 	"transition-property transition-timing-function unicode-range user-drag user-modify user-select widows " +
 	"will-change word-break word-wrap")
@@ -87,22 +87,23 @@ var bounded = func() map[string]func(string) bool {
 		"flex": flexes, "filter": func(v string) bool { // of a browser that is gone
 			return strings.HasPrefix(v, "progid:") || strings.HasPrefix(v, "alpha(")
 		},
-		"text-shadow": shadows, "box-shadow": shadows,
+		"box-shadow":  func(v string) bool { return shadows(v, 4, 15) },
+		"text-shadow": func(v string) bool { return shadows(v, 1, 2) },
 	}
 	put := func(names string, f func(string) bool) {
 		for _, n := range strings.Fields(names) {
 			out[n] = f
 		}
 	}
-	put("gap row-gap column-gap grid-gap border-spacing outline-offset", upTo(50))
-	put("border border-width border-top border-right border-bottom border-left border-top-width border-right-width "+
-		"border-bottom-width border-left-width border-block border-inline border-block-start border-block-end "+
-		"border-inline-start border-inline-end", upTo(50))
+	put("gap row-gap column-gap grid-gap border-spacing outline-offset text-underline-offset", upTo(50))
+	for name := range borders {
+		out[name] = upTo(mostRise)
+	}
 	put("tab-size", func(v string) bool {
 		n, unit, ok := splitValue(v)
 		return ok && unit == "" && n >= 0 && n <= 16
 	})
-	put("outline outline-width", upTo(3))
+	put("outline outline-width", upTo(0))                     // they lie over all of the page
 	put("text-decoration text-decoration-thickness", upTo(2)) // a line through text lies over it
 	put("text-stroke text-stroke-width", upTo(0))
 	return out
@@ -143,16 +144,16 @@ func flexes(v string) bool {
 	return true
 }
 
-// shadows allows shadows that stay near to what has them, or are faint: they hide nothing
-// else.
-func shadows(v string) bool {
+// shadows allows shadows that stay near to what has them, by pixels, or are faint: they hide
+// nothing.
+func shadows(v string, nearShadow, softShadow float64) bool {
 	list := splitOutside(v, ',')
 	for _, one := range list {
 		at, near, faint := 0, true, false
 		for _, w := range splitWords(one) {
 			if _, _, isNumber := splitValue(w); !isNumber {
 				c, colour := parseShade(w)
-				if !colour && w != "inset" {
+				if !colour {
 					return false
 				}
 				faint = faint || colour && c.alpha <= faintShadow
@@ -175,12 +176,17 @@ func shadows(v string) bool {
 	return len(list) <= 2
 }
 
-// Shadows that hide nothing: lengths in pixels, and an opacity.
-const (
-	nearShadow  = 4.0
-	softShadow  = 15.0
-	faintShadow = 0.35
-)
+// faintShadow is the opacity of a shadow that hides nothing.
+const faintShadow = 0.35
+
+// borders are the properties of borders that have a width. Those of what stands in a line
+// are painted over the lines around.
+var borders = set("border border-width border-top border-right border-bottom border-left border-top-width " +
+	"border-right-width border-bottom-width border-left-width border-block border-inline border-block-start " +
+	"border-block-end border-inline-start border-inline-end")
+
+// mostBorder is the broadest border that is judged, in pixels.
+const mostBorder = 50
 
 // judged are the properties that a look keeps, with those that stand for them.
 var judged = set("display visibility opacity color text-fill-color background-color background-image background-size " +

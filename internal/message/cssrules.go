@@ -53,6 +53,7 @@ type cascade struct {
 	count  int
 	octets int    // of the sheets
 	work   int    // steps of matching that are left
+	named  bool   // the sheet is for elements of some namespace
 	cover  string // what in the sheets may put something over the text of the page
 }
 
@@ -67,6 +68,7 @@ func (c *cascade) add(source string, unsure bool) {
 		c.work = -1
 		return
 	}
+	c.named = false
 	c.list(cssTokens(source), 0, unsure)
 }
 
@@ -106,6 +108,9 @@ func (c *cascade) atRule(tokens []cssToken, inside []selector, depth int, unsure
 	end := scan(tokens, css.LeftBraceToken, css.SemicolonToken)
 	head := tokens[:end]
 	if end == len(tokens) || tokens[end].kind == css.SemicolonToken {
+		if name == "@namespace" {
+			c.named = true
+		}
 		if name == "@import" && !onlyFonts(importTarget(head)) {
 			c.covers("a style sheet elsewhere")
 		}
@@ -116,8 +121,8 @@ func (c *cascade) atRule(tokens []cssToken, inside []selector, depth int, unsure
 	case ruleless[name]:
 		return after
 	case name == "@font-face":
-		if slices.ContainsFunc(body, func(t cssToken) bool { return strings.Contains(lowerASCII(t.text), "data:") }) {
-			c.covers("a font in the page")
+		if !plainFont(body) {
+			c.covers("a font of the page")
 		}
 		return after
 	case name == "@media":
@@ -138,6 +143,23 @@ func (c *cascade) atRule(tokens []cssToken, inside []selector, depth int, unsure
 		c.list(body, depth+1, unsure)
 	}
 	return after
+}
+
+// fontDescriptors are those of @font-face that change no letter.
+var fontDescriptors = set("font-family font-style font-weight font-display font-stretch src unicode-range")
+
+// plainFont reports whether a font of a page comes from elsewhere: such a one is not fetched.
+func plainFont(body []cssToken) bool {
+	var c cascade
+	for _, d := range c.contents(body, nil, maxNest) {
+		symbols := d.name == "src" && slices.ContainsFunc(body, func(t cssToken) bool {
+			return t.kind != css.URLToken && hasSymbols(lowerASCII(fontName(cutQuotes(t.text))))
+		})
+		if !fontDescriptors[d.name] && propertyName(d.name) != "" || symbols || strings.Contains(d.value, "data") {
+			return false
+		}
+	}
+	return true
 }
 
 // covers notes what may put something over the text.
@@ -212,7 +234,7 @@ func (c *cascade) add1(selectors []selector, decls []declaration, unsure bool) {
 			continue
 		}
 		c.count++
-		c.rules[s.key()] = append(c.rules[s.key()], &cssRule{s, decls, c.count, unsure || s.unsure})
+		c.rules[s.key()] = append(c.rules[s.key()], &cssRule{s, decls, c.count, unsure || s.unsure || c.named})
 	}
 }
 

@@ -84,6 +84,7 @@ type selectorParser struct {
 	current compound
 	full    bool // current holds something
 	element bool // what was read last is a pseudo-element
+	joined  bool // what was read last joins compounds
 	valid   bool // every program knows all of it
 	wrong   bool // no program does
 }
@@ -128,6 +129,11 @@ func (p *selectorParser) combinator() {
 		return
 	}
 	t := p.tokens[0]
+	combines := t.isDelim(">") || t.isDelim("+") || t.isDelim("~")
+	if combines && (!p.full && len(p.out.parts) == 0 || p.joined) { // it joins nothing, outside of rules in rules
+		p.unknown()
+	}
+	p.joined = combines
 	switch {
 	case t.isDelim(">"):
 		p.end()
@@ -152,7 +158,7 @@ func (p *selectorParser) simple(t cssToken) {
 	}
 	name := unescapeCSS(t.text)
 	was := p.full
-	p.tokens, p.full = rest, true
+	p.tokens, p.full, p.joined = rest, true, false
 	switch {
 	case t.isIdent() && was, p.element: // a name behind a comment, a condition on what is no element
 		p.unknown()
@@ -281,6 +287,8 @@ func (p *selectorParser) pseudo(rest []cssToken) {
 type tagged struct {
 	tag, id string
 	classes []string
+	exact   map[string]bool // the classes, as they are and in lower case
+	loose   map[string]bool
 	attrs   map[string]string
 }
 
@@ -328,22 +336,19 @@ func htmlWords(s string) []string {
 
 func same(a, b string, exact bool) bool { return a == b || !exact && lowerASCII(a) == lowerASCII(b) }
 
-// fits reports whether an element has what c asks for.
-func (c compound) fits(e *tagged, exact bool) bool {
+// fits reports whether an element has what c asks for. steps counts what it looked at.
+func (c compound) fits(e *tagged, exact bool, steps *int) bool {
+	*steps++
 	if c.tag != "" && c.tag != e.tag || c.id != "" && !same(c.id, e.id, exact) {
 		return false
 	}
 	for _, want := range c.classes {
-		found := false
-		for _, has := range e.classes {
-			found = found || same(want, has, exact)
-		}
-		if !found {
+		if *steps++; exact && !e.exact[want] || !exact && !e.loose[lowerASCII(want)] {
 			return false
 		}
 	}
 	for _, a := range c.attrs {
-		if !a.holds(e, exact) {
+		if *steps += 1 + len(e.attrs[a.name])/octetsOfAStep; !a.holds(e, exact) {
 			return false
 		}
 	}
@@ -354,11 +359,10 @@ func (c compound) fits(e *tagged, exact bool) bool {
 // pages take capital letters for others: sure says whether the page matters not.
 // steps counts what it looked at.
 func (s selector) matches(e *tagged, around []*tagged, steps *int) (yes, sure bool) {
-	*steps++
-	if !s.parts[0].fits(e, false) || !s.around(1, around, false, steps) {
+	if !s.parts[0].fits(e, false, steps) || !s.around(1, around, false, steps) {
 		return false, true
 	}
-	return true, s.parts[0].fits(e, true) && s.around(1, around, true, steps)
+	return true, s.parts[0].fits(e, true, steps) && s.around(1, around, true, steps)
 }
 
 // around reports whether the parts from n on stand around an element, whose
@@ -371,7 +375,7 @@ func (s selector) around(n int, ancestors []*tagged, exact bool, steps *int) boo
 		if *steps++; *steps > maxSteps {
 			return !exact // it may, and that is not sure
 		}
-		if s.parts[n].fits(ancestors[at], exact) && s.around(n+1, ancestors[:at], exact, steps) {
+		if s.parts[n].fits(ancestors[at], exact, steps) && s.around(n+1, ancestors[:at], exact, steps) {
 			return true
 		}
 		if s.parts[n].child {
@@ -381,8 +385,12 @@ func (s selector) around(n int, ancestors []*tagged, exact bool, steps *int) boo
 	return false
 }
 
-// maxSteps is how many steps the matching of one selector may take.
-const maxSteps = 10_000
+// maxSteps is how many steps the matching of one selector may take, and octetsOfAStep how
+// many octets of an attribute are compared in one.
+const (
+	maxSteps      = 10_000
+	octetsOfAStep = 4
+)
 
 // matching calls use for the rules that style e. enough is false when matching has
 // taken more steps than the page may cost.

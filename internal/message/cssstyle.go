@@ -32,6 +32,7 @@ const (
 const (
 	notJudged = "?" // a property whose value may hide what is inside, or something else
 	notKnown  = "??"
+	bordered  = "???" // it has a border that is broad
 )
 
 // put adds a declaration.
@@ -128,6 +129,8 @@ func longhands(d declaration) []declaration {
 		}
 	}
 	switch {
+	case borders[d.name] && upTo(mostBorder)(d.value):
+		return []declaration{one(bordered, d.name)}
 	case judged[d.name]:
 		return quirks([]declaration{d})
 	case plainWords[d.name] != nil || bounded[d.name] != nil || d.name == "all":

@@ -105,12 +105,16 @@ func writeValue(tokens []cssToken, named bool) string {
 			continue
 		case t.kind == css.BadStringToken, t.kind == css.BadURLToken, t.kind == css.UnicodeRangeToken:
 			return notUnderstood
+		case t.kind == css.StringToken && strings.HasPrefix(lowerASCII(cutQuotes(t.text)), "data:"):
+			text = "data"
 		case t.kind == css.StringToken:
 			if text = `""`; named {
-				text = strings.ReplaceAll(cutQuotes(t.text), " ", "-")
+				text = `"` + fontName(cutQuotes(t.text)) + `"`
 			}
 		case t.kind == css.URLToken:
-			text = "url()"
+			if text = "url()"; strings.Contains(lowerASCII(t.text), "data:") {
+				text = "url(data)"
+			}
 		case strings.Contains(text, `\`):
 			return notUnderstood
 		}
@@ -125,6 +129,16 @@ func writeValue(tokens []cssToken, named bool) string {
 		b.WriteString(lowerASCII(text))
 	}
 	return b.String()
+}
+
+// fontName writes the name of a font with its letters, digits and dashes alone.
+func fontName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x80 && (isLetter(byte(r)) || r >= '0' && r <= '9') {
+			return r
+		}
+		return '-'
+	}, s)
 }
 
 // splitWords splits a value at the blanks that stand in no parentheses.

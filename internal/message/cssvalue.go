@@ -76,8 +76,24 @@ func fontPixels(v string, around float64) (px float64, ok bool) {
 	return px, ok && px >= 0
 }
 
-// fontStyles are the words in front of the size of the shorthand font.
-var fontStyles = set("normal italic oblique bold bolder lighter small-caps 100 200 300 400 500 600 700 800 900")
+// fontStyles are the words in front of the size of the shorthand font, with their kinds.
+var fontStyles = map[string]string{"normal": "normal", "italic": "style", "oblique": "style", "small-caps": "variant",
+	"bold": "weight", "bolder": "weight", "lighter": "weight", "100": "weight", "200": "weight", "300": "weight",
+	"400": "weight", "500": "weight", "600": "weight", "700": "weight", "800": "weight", "900": "weight"}
+
+// families is a list of names of fonts: each a string, or names with blanks between.
+var families = regexp.MustCompile(`^(?:"[^"]*"|[a-z_-][a-z0-9_-]*(?: [a-z_-][a-z0-9_-]*)*)` +
+	`(?:,(?:"[^"]*"|[a-z_-][a-z0-9_-]*(?: [a-z_-][a-z0-9_-]*)*))*$`)
+
+// isFamilies reports whether v is a list of names of fonts.
+func isFamilies(v string) bool {
+	for _, one := range strings.Split(v, ",") {
+		if cssWide[one] || one == "default" {
+			return false
+		}
+	}
+	return families.MatchString(v)
+}
 
 // systemFonts are the words that stand for a whole font.
 var systemFonts = set("caption icon menu message-box small-caption status-bar")
@@ -91,10 +107,15 @@ func fontShorthand(v string) (size, line, family string, ok bool) {
 		return "small", "normal", "initial", true
 	}
 	words := splitWords(v)
-	for len(words) > 0 && fontStyles[words[0]] {
-		words = words[1:]
+	kinds, before := map[string]bool{}, len(words)
+	for len(words) > 0 && fontStyles[words[0]] != "" {
+		kind := fontStyles[words[0]]
+		if kinds[kind] && kind != "normal" {
+			return "", "", "", false
+		}
+		kinds[kind], words = true, words[1:]
 	}
-	if len(words) < 2 {
+	if len(words) < 2 || before-len(words) > 4 || !isFamilies(strings.Join(words[1:], " ")) {
 		return "", "", "", false
 	}
 	size, line, found := strings.Cut(words[0], "/")

@@ -50,8 +50,8 @@ func TestNewslettersAreReadWhole(t *testing.T) {
 	}
 }
 
-// TestEachOfTheseIsDroppedOrMarked reads the pages that attackers have tried: each shows a
-// good word and hides an evil one.
+// TestEachOfTheseIsDroppedOrMarked reads the pages that attackers have tried: almost each hides
+// an evil word; those that only come near to it are marked as well.
 func TestEachOfTheseIsDroppedOrMarked(t *testing.T) {
 	b, err := os.ReadFile("testdata/hidden.json")
 	if err != nil {
@@ -62,7 +62,11 @@ func TestEachOfTheseIsDroppedOrMarked(t *testing.T) {
 		t.Fatal(err, len(pages))
 	}
 	for _, p := range pages {
-		r := readHTML("<!doctype html><html><body><div>good</div>" + p.Page + "</body></html>")
+		page := p.Page
+		if !strings.HasPrefix(p.Name, "second ") { // those are whole pages
+			page = "<!doctype html><html><body><div>good</div>" + page + "</body></html>"
+		}
+		r := readHTML(page)
 		if !r.HiddenText {
 			t.Errorf("%s: not marked: %q", p.Name, r.Text)
 		}

@@ -17,6 +17,8 @@ type sight struct {
 	sheet   cascade
 	around  []*tagged // elements that are open
 	links   []shade   // colours of links
+	ink     []shade   // colours of letters of the body
+	quirks  bool      // it is read as old pages are
 	hidden  string    // why the first text was dropped, "" if none was
 	pixels  int       // remote images that nobody sees
 	remote  int       // what a mail program would fetch
@@ -48,6 +50,7 @@ func readPage(source string) *sight {
 		s.drop("more styling than is judged", "x")
 		return s
 	}
+	s.quirks = isQuirky(root)
 	s.sheets(root, false)
 	top := seen{tagged: &tagged{attrs: map[string]string{}}, look: plainLook()}
 	s.inside(root, &top)
@@ -55,6 +58,26 @@ func readPage(source string) *sight {
 		s.drop("text that browsers leave out", "x")
 	}
 	return s
+}
+
+// isQuirky reports whether browsers read a page as old ones (HTML, section 13.2.6.4.1).
+func isQuirky(root *html.Node) bool {
+	for n := root.FirstChild; n != nil; n = n.NextSibling {
+		if n.Type != html.DoctypeNode {
+			continue
+		}
+		public, system := "", ""
+		for _, a := range n.Attr {
+			if a.Key == "public" {
+				public = lowerASCII(a.Val)
+			} else {
+				system = a.Val
+			}
+		}
+		return n.Data != "html" || public != "" && !strings.Contains(public, "xhtml 1.") &&
+			(!strings.Contains(public, "html 4.01") || system == "")
+	}
+	return true
 }
 
 // What the styles of a page may cost, in steps of matching them.
@@ -84,7 +107,8 @@ func (s *sight) styleSheet(n *html.Node, unsure bool) {
 		}
 		unsure = unsure || !sure
 	}
-	if kind := lowerASCII(e.attrs["type"]); kind != "" && kind != "text/css" {
+	_, titled := e.attrs["title"] // of several sheets with titles, one counts
+	if kind := lowerASCII(e.attrs["type"]); kind != "" && kind != "text/css" || titled {
 		unsure = true
 	}
 	var b strings.Builder
@@ -123,7 +147,7 @@ func (s *sight) text(text string, e *seen) {
 	if why == "" && s.tooMuch {
 		why = "more styling than is judged"
 	}
-	if why == "" && strings.TrimSpace(text) != "" {
+	if why == "" && (l.pre || strings.Trim(text, " \t\n\r\f") != "") {
 		why = s.fill(text, l)
 	}
 	if why != "" {
@@ -135,15 +159,20 @@ func (s *sight) text(text string, e *seen) {
 
 // fill takes the room of a text, and says why it is not seen where it then stands.
 func (s *sight) fill(text string, l *look) (why string) {
+	s.sheet.work -= l.boxes
+	s.tooMuch = s.tooMuch || s.sheet.work < 0
 	width, word := l.widths(text)
 	high := max(l.line.of(l.size), l.size)
 	lines := 0.0
 	if s.fresh {
 		lines, s.line, s.fresh = 1, 0, false
 	}
-	if l.pre && l.nowrap {
+	if l.pre {
 		lines += float64(strings.Count(text, "\n"))
 		s.line = 0
+		if first := strings.IndexFunc(text, isWord); first > 0 {
+			s.gap += float64(strings.Count(text[:first], "\n")) * high
+		}
 	}
 	s.line += width
 	l.box.use(func(room float64) float64 { return max(lines, width/room) * high })
@@ -154,7 +183,9 @@ func (s *sight) fill(text string, l *look) (why string) {
 	if runsOut {
 		s.sheet.covers("text that does not fit its box")
 	}
-	if why == "" && strings.ContainsFunc(text, isWord) {
+	if !strings.ContainsFunc(text, isWord) {
+		s.gap += lines * high
+	} else if why == "" {
 		s.gap = 0
 		s.seen++
 	}
@@ -237,7 +268,7 @@ func (s *sight) element(n *html.Node, parent *seen) {
 		s.down(&parent.look, parent.look.line.of(parent.look.size))
 	case n.Data == "hr":
 		s.out.rule()
-		s.down(&parent.look, normalSize)
+		s.down(&parent.look, normalSize+s.attrHigh(&e))
 	case n.Data == "img":
 		s.image(&e, visible)
 	case n.Data == "meta" || n.Data == "link" || n.Data == "template":
@@ -258,6 +289,9 @@ func (s *sight) descend(n *html.Node, e, parent *seen) {
 	block := blocks[n.Data] || otherBlocks[n.Data]
 	s.fresh = s.fresh || block
 	s.down(&parent.look, e.look.spans.before)
+	if neverSeen[n.Data] != "" { // it takes room all the same
+		s.down(&parent.look, max(s.attrHigh(e), replacedHigh))
+	}
 	room, texts := 0.0, s.seen
 	if parent.look.box != nil {
 		room = parent.look.box.room
@@ -281,6 +315,19 @@ func (s *sight) descend(n *html.Node, e, parent *seen) {
 	}
 }
 
+// attrHigh is the height that attributes give to what is no text, in pixels.
+func (s *sight) attrHigh(e *seen) (px float64) {
+	for _, name := range []string{"height", "size", "rows"} {
+		if n, unit, ok := splitValue(strings.TrimSpace(e.attrs[name])); ok && unit != "%" {
+			if name == "rows" {
+				n *= normalSize
+			}
+			px = max(px, n)
+		}
+	}
+	return px
+}
+
 // down counts a distance in which nothing stands.
 func (s *sight) down(l *look, px float64) {
 	s.gap += px
@@ -296,8 +343,15 @@ func taggedOf(n *html.Node) *tagged {
 	}
 	e.id = e.attrs["id"]
 	e.classes = htmlWords(e.attrs["class"])
+	e.exact, e.loose = make(map[string]bool, len(e.classes)), make(map[string]bool, len(e.classes))
+	for _, c := range e.classes {
+		e.exact[c], e.loose[lowerASCII(c)] = true, true
+	}
 	return e
 }
+
+// replacedHigh is about the height of what stands for a frame, a drawing or a field, in pixels.
+const replacedHigh = 20
 
 // image writes what stands for an image: its description, where there is room for it, and
 // for one in the mail itself where it is found.
@@ -313,8 +367,9 @@ func (s *sight) image(e *seen, visible bool) {
 	alt = cutText(alt, maxAlt)
 	src := strings.TrimSpace(e.attrs["src"])
 	id, inMail := strings.CutPrefix(lowerASCII(src), "cid:")
+	shown := strings.HasPrefix(lowerASCII(src), "data:") // it is there, so nobody sees its description
 	switch {
-	case !visible || e.isPixel() || !inMail && !e.holds(alt):
+	case !visible || e.isPixel() || shown || !inMail && !e.holds(alt):
 		if len(alt) > shortAlt {
 			s.drop("the description of an image that is not seen", alt)
 		}

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,8 @@ func (s *sight) paint(e, parent *seen) (enough bool) {
 	if e.outer = *l; e.tag == "details" {
 		if _, opened := e.attrs["open"]; !opened {
 			l.lose("details that are closed")
+		} else if _, named := e.attrs["name"]; named {
+			l.covers("details of which one is open")
 		}
 	}
 	s.attributes(e)
@@ -34,6 +37,15 @@ func (s *sight) paint(e, parent *seen) (enough bool) {
 	l.outer = l.fg
 	s.markup(e)
 	l.apply(style)
+	switch {
+	case e.tag == "body":
+		s.ink = l.fg
+	case e.tag == "html" && l.size < normalSize-2: // rem is a part of it
+		l.covers("a small size of all letters")
+	}
+	if s.stretched(e) {
+		l.lose("size of the box")
+	}
 	if (e.tag == "col" || e.tag == "colgroup") && l.hidden() != parent.look.hidden() {
 		l.covers("a column that is hidden")
 	}
@@ -49,6 +61,9 @@ func (s *sight) attributes(e *seen) {
 		} else {
 			l.covers("a dialog")
 		}
+	}
+	if strings.HasPrefix(lowerASCII(strings.TrimSpace(e.attrs["background"])), "data:") {
+		l.unread("background")
 	}
 	for _, name := range []string{"hidden", "popover"} {
 		if _, ok := e.attrs[name]; ok {
@@ -81,12 +96,26 @@ func (s *sight) markup(e *seen) {
 		if _, ok := e.attrs["href"]; ok {
 			l.fg = s.links
 		}
+	case "nobr":
+		l.nowrap = true
+	case "caption":
+		l.bg = unite(l.bg, l.beside...)
 	case "table":
-		l.pre, l.nowrap = false, false
+		l.pre, l.beside = false, l.bg
+		if s.quirks { // it has the colour of the body there
+			l.fg = slices.Concat(l.fg, s.ink)
+		}
+	case "option":
+		if _, ok := e.attrs["label"]; ok {
+			l.lose("a form")
+		}
 	case "mark":
 		l.fg, l.bg = []shade{{black, 1}}, []colour{{255, 255, 0}}
 	case "button":
 		l.fg, l.bg = []shade{{black, 1}}, []colour{{239, 239, 239}}
+		if _, ok := e.attrs["disabled"]; ok {
+			l.fg = []shade{{colour{16, 16, 16}, 0.3}}
+		}
 	case "body":
 		s.body(e)
 	case "font":
@@ -103,12 +132,18 @@ func (s *sight) markup(e *seen) {
 	if c, ok := legacyShade(e.attrs["bgcolor"]); ok && (growing[e.tag] || e.tag == "body") {
 		l.bg = []colour{c.colour}
 	}
-	for name, most := range map[string]float64{"cellpadding": farAway, "cellspacing": farAway, "width": farBeyond,
+}
+
+// stretched reports whether attributes make a table so large that text in it may be out of
+// sight.
+func (s *sight) stretched(e *seen) bool {
+	for name, most := range map[string]float64{"cellpadding": farAway, "cellspacing": farAway, "width": leastWindow,
 		"height": farBeyond} {
 		if n, unit, ok := splitValue(strings.TrimSpace(e.attrs[name])); ok && growing[e.tag] && unit != "%" && n > most {
-			l.lose("size of the box")
+			return true
 		}
 	}
+	return false
 }
 
 // body takes the colours of the page.
@@ -128,7 +163,10 @@ func (s *sight) body(e *seen) {
 func (s *sight) head(e *seen) {
 	name := lowerASCII(strings.TrimSpace(e.attrs["name"]))
 	_, shadow := e.attrs["shadowrootmode"]
+	equiv := lowerASCII(strings.TrimSpace(e.attrs["http-equiv"]))
 	switch {
+	case e.tag == "meta" && (equiv == "content-security-policy" || equiv == "refresh"):
+		s.sheet.covers("a page that goes elsewhere, or keeps styles from counting")
 	case shadow:
 		s.sheet.covers("a shadow tree")
 	case e.tag == "meta" && (name == "color-scheme" || name == "supported-color-schemes"):
