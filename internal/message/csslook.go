@@ -224,7 +224,8 @@ func (l *look) text(s style) {
 }
 
 // symbolFonts begin the names of those of every office whose letters are pictures.
-var symbolFonts = []string{"wingdings", "webdings", "symbol", "marlett", "zapf", "dingbats", "mt-extra", "bookshelf-symbol"}
+var symbolFonts = []string{"wingdings", "webdings", "symbol", "marlett", "zapf", "dingbats", "mt-extra",
+	"bookshelf-symbol"}
 
 // hasSymbols reports whether one of a list of fonts has pictures for letters.
 func hasSymbols(v string) bool {
