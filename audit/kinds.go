@@ -91,6 +91,10 @@ const (
 	WebhookRemove     Kind = "webhook.remove"
 	WebhookDisable    Kind = "webhook.disable"
 	WebhookResend     Kind = "webhook.resend"
+	CodeRequest       Kind = "code.request"
+	CodeRedeem        Kind = "code.redeem"
+	CodeRefuse        Kind = "code.refuse"
+	CodeVoid          Kind = "code.void"
 
 	SigningKeyAdd    Kind = "signing_key.add"
 	SigningKeyRotate Kind = "signing_key.rotate"
@@ -119,10 +123,10 @@ const (
 )
 
 // anyPrivate are the private fields of every kind: from where it was asked, the
-// id of the credential that asked, the person whose token it was, and the trace that the
-// client named. The id of an
+// id of the credential that asked, the person whose token it was, who asked for what an
+// operator let pass by a code, and the trace that the client named. The id of an
 // actor that is a person is written by Append.
-const anyPrivate = "ip credential person trace"
+const anyPrivate = "ip credential person requester trace"
 
 var declarations = [...]declaration{
 	{MailSubmit, "a door brought it: held, or ready at once", decided + " door agent", "replaces",
@@ -214,6 +218,13 @@ var declarations = [...]declaration{
 	{WebhookRemove, "a webhook was deleted", "webhook format events", "", "url mailbox owner"},
 	{WebhookDisable, "a webhook was switched off by the daemon", "webhook format events why", "", "url mailbox owner"},
 	{WebhookResend, "somebody had an event sent to a webhook again", "webhook format events", "", "url mailbox owner"},
+	{CodeRequest, "an agent asked for what needs a code, and the operator was mailed one", "operation request sum", "",
+		"mailbox"},
+	{CodeRedeem, "an agent presented the code: its request is carried out as the operator", "operation request sum", "",
+		"mailbox"},
+	{CodeRefuse, "a code was wrong, or for another request", "operation request sum why wrong", "", "mailbox"},
+	{CodeVoid, "a request waits for its code no longer: a newer one came, or too many wrong codes",
+		"operation request sum why", "", "mailbox"},
 	{StoreStart, "a daemon started on this store", "version", "format", ""},
 	{SearchRebuild, "an operator had the search index made anew", "door", "", ""},
 }

@@ -78,7 +78,7 @@ func (g *Gate) putNotice(tx store.Tx, n message.Notice) error {
 	}
 	in := &mail.Mail{
 		ID: n.ID, Direction: mail.Incoming, Notice: &mail.Notice{About: m.ID, Action: n.Action},
-		Mailbox: m.Mailbox, Agent: m.Agent, Author: "system:system", SubmittedAt: n.Now.UTC(), Size: int64(len(raw)),
+		Mailbox: m.Mailbox, Agent: m.Agent, Author: mail.System, SubmittedAt: n.Now.UTC(), Size: int64(len(raw)),
 		Envelope: mail.Envelope{Rcpts: []mail.Rcpt{{Addr: m.Mailbox, Standing: mail.Delivered}}},
 		Header: mail.Header{From: n.From(), To: []mail.Address{m.Mailbox}, Subject: n.Subject(),
 			MessageID: n.MessageID()},

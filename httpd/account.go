@@ -167,6 +167,12 @@ func (s *Server) addKey(ctx context.Context, c caller, in api.NewKey) (out api.K
 	if err != nil {
 		return out, err
 	}
+	if in.Kind == "" {
+		in.Kind = string(registry.KindAgent)
+	}
+	if in.Owner == "" && c.Kind != registry.KindOperator {
+		return out, invalid("owner is needed: whom the key speaks for")
+	}
 	q := registry.KeyRequest{Name: in.Name, Kind: registry.Kind(in.Kind), Owner: in.Owner,
 		Scopes: scopes(in.Scopes), Mailboxes: boxes}
 	var v api.KeySecret

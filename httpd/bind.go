@@ -95,13 +95,16 @@ func (s *Server) bindings() []binding {
 		})
 }
 
-// answerBindings ties what is done with mail of others: answering it, and calling it spam.
+// answerBindings ties what is done with mail of others, answering it and calling it spam,
+// and what an agent asks of its operator.
 func (s *Server) answerBindings() []binding {
 	return []binding{
 		bind(api.ReplyEmail, s.reply),
 		bind(api.ListSpam, s.spam),
 		bind(api.ManageSpam, s.reportSpam),
 		bind(api.ClearSpam, s.clearSpam),
+		bind(api.RequestUpgrade, s.requestUpgrade),
+		bind(api.ApplyUpgrade, s.applyUpgrade),
 	}
 }
 

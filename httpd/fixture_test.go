@@ -20,6 +20,7 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/bounce"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/systemtest"
@@ -44,9 +45,11 @@ type fixture struct {
 	logs  *bytes.Buffer
 
 	s, dev *Server
-	keys   map[string]string // by principal
-	ids    map[string]string // of their keys
-	tokens tokens            // what tokens say, by their text
+	codes  []message.CodeNotice // that were mailed
+	unsent error                // what the next hop says of them; nil: it takes them
+	keys   map[string]string    // by principal
+	ids    map[string]string    // of their keys
+	tokens tokens               // what tokens say, by their text
 
 	filter func(context.Context, *mail.Mail, []byte) (mail.Spam, error) // nil: everything is clean
 	words  Search                                                       // nil: there is no index
@@ -154,6 +157,10 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 		MaxPerSource: 100, RequestsPerMinute: 1200, Search: h.words,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}
 	o.OAuth, o.Webhooks = h.oauth(), oneWebhook{}
+	o.SendCode = func(_ context.Context, _, _ string, n message.CodeNotice) error {
+		h.codes = append(h.codes, n)
+		return h.unsent
+	}
 	if h.s, err = New(o); err != nil {
 		t.Fatal(err)
 	}

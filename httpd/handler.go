@@ -68,13 +68,17 @@ func (s *Server) answer(variants []binding, w http.ResponseWriter, r *http.Reque
 	}
 	read := func(hold *throttle.Hold) (any, error) { return s.decode(b.op, w, r, query, hold) }
 	var out any
-	err = s.perform(r.Context(), b.op, c, read, func(ctx context.Context, in any) error {
+	pending, err := s.perform(r.Context(), b.op, c, read, func(ctx context.Context, c caller, in any) (err error) {
 		if b.write != nil {
 			return b.write(ctx, c, in, w, r.WithContext(ctx))
 		}
 		out, err = b.call(ctx, c, in)
 		return err
 	})
+	if err == nil && pending != nil {
+		writeJSON(w, http.StatusAccepted, pending)
+		return nil
+	}
 	if err == nil && b.call != nil { // a slow reader holds nothing that others wait for
 		writeJSON(w, statusFor(b.op, out), out)
 	}
@@ -106,26 +110,28 @@ func statusFor(op *api.Operation, out any) int {
 
 // perform carries out an operation for an authenticated caller, whatever way it
 // came in: the audit entry of a refusal, the scope check and the limits stand
-// here and nowhere else. read makes the request, do answers it.
+// here and nowhere else. read makes the request, do answers it. What waits for a code of
+// the operator has not been done.
 func (s *Server) perform(
-	ctx context.Context, op *api.Operation, c caller,
-	read func(*throttle.Hold) (any, error), do func(context.Context, any) error,
-) error {
+	ctx context.Context, op *api.Operation, c caller, read func(*throttle.Hold) (any, error), do task,
+) (pending *api.PendingApproval, err error) {
 	if op.Audit == "" {
 		return s.admit(ctx, op, c, read, do)
 	}
 	guarded := gate.Restricted{Op: op.Audit, Door: c.door, Refused: refused}
-	return s.o.Gate.Guard(ctx, c.Principal, guarded, func(ctx context.Context) error {
-		return s.admit(ctx, op, c, read, do)
+	err = s.o.Gate.Guard(ctx, c.Principal, guarded, func(ctx context.Context) (err error) {
+		pending, err = s.admit(ctx, op, c, read, do)
+		return err
 	})
+	return pending, err
 }
 
 func (s *Server) admit(
-	ctx context.Context, op *api.Operation, c caller,
-	read func(*throttle.Hold) (any, error), do func(context.Context, any) error,
-) error {
-	if err := s.permit(ctx, op, c); err != nil {
-		return err
+	ctx context.Context, op *api.Operation, c caller, read func(*throttle.Hold) (any, error), do task,
+) (*api.PendingApproval, error) {
+	denied := s.permit(ctx, op, c)
+	if denied != nil && !c.mayAsk(op) {
+		return nil, denied
 	}
 	hold := s.o.Messages.Hold(c.ID())
 	defer hold.Release()
@@ -134,26 +140,29 @@ func (s *Server) admit(
 		if op.Submits {
 			s.noteDraft(ctx, c, err)
 		}
-		return err
+		return nil, err
 	}
-	if op.Waiting(in) {
-		leave, err := s.waiters.enter(c.Principal)
-		if err != nil {
-			return err
-		}
-		var p *parked
-		defer func() {
-			if p == nil {
-				leave()
-			}
-		}()
-		err = do(ctx, in)
-		if errors.As(err, &p) {
-			p.op, p.leave = op, leave
-		}
-		return err
+	if c.mayAsk(op) {
+		return s.withCode(ctx, op, c, in, denied, do)
 	}
-	return do(ctx, in)
+	if !op.Waiting(in) {
+		return nil, do(ctx, c, in)
+	}
+	leave, err := s.waiters.enter(c.Principal)
+	if err != nil {
+		return nil, err
+	}
+	var p *parked
+	defer func() {
+		if p == nil {
+			leave()
+		}
+	}()
+	err = do(ctx, c, in)
+	if errors.As(err, &p) {
+		p.op, p.leave = op, leave
+	}
+	return nil, err
 }
 
 // refused reads an error as the refusal of an operation: whatever the client
@@ -172,7 +181,7 @@ func (s *Server) permit(ctx context.Context, op *api.Operation, c caller) error 
 	if op.Public || op.Allows(func(scope string) bool { return c.Has(registry.Scope(scope)) }) {
 		return nil
 	}
-	need := strings.Join(op.Scopes, " or ")
+	need := strings.Join(op.Reach(), " or ")
 	// Who only reads leaves no entry, and a guarded operation leaves its own.
 	if op.Method != http.MethodGet && op.Audit == "" {
 		s.o.Gate.NoteRefusal(ctx, c.Principal, audit.Record{Kind: audit.AuthFail,
@@ -186,14 +195,15 @@ func (s *Server) permit(ctx context.Context, op *api.Operation, c caller) error 
 // that it has included: a client asks for all of them at once. None when no scope would do.
 func stepUp(p registry.Principal, op *api.Operation) (out []string) {
 	kind := p.Kind.Scopes()
-	i := slices.IndexFunc(op.Scopes, func(s string) bool { return slices.Contains(kind, registry.Scope(s)) })
+	reach := op.Reach()
+	i := slices.IndexFunc(reach, func(s string) bool { return slices.Contains(kind, registry.Scope(s)) })
 	if i < 0 {
 		return nil
 	}
 	for _, s := range p.Scopes {
 		out = append(out, string(s))
 	}
-	return append(out, op.Scopes[i])
+	return append(out, reach[i])
 }
 
 // reaches returns the address of a mailbox if the caller's credential reaches it.

@@ -29,6 +29,7 @@ import (
 	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/message"
 	"github.com/multimail/multimail/internal/metrics"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
@@ -123,6 +124,10 @@ type Options struct {
 	Published func(ctx context.Context) sign.Lookup
 	// MCP makes the handler of /mcp from what dials this server in-process; nil means that there is none.
 	MCP func(dial func(key string) api.Caller) http.Handler
+	// SendCode mails a code to the operator, at once and once: its bytes are kept nowhere.
+	// From is an address of the domain; ref is the entry that it was asked for under. Nil:
+	// nothing can be had by a code.
+	SendCode func(ctx context.Context, domain, ref string, n message.CodeNotice) error
 	// OAuth is how clients get tokens; nil: they have API keys, or know themselves.
 	OAuth *OAuth
 	// Webhooks keeps what is told to URLs; nil: nothing is.

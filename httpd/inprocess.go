@@ -40,6 +40,9 @@ func (i inProcess) Do(ctx context.Context, op *api.Operation, in any) (any, erro
 	if gone := ctx.Err(); gone != nil {
 		return nil, gone
 	}
+	if waits := (*api.PendingApproval)(nil); errors.As(err, &waits) {
+		return nil, waits
+	}
 	if err != nil {
 		status, said, after := i.s.explain(op.Method, op.Route(), err)
 		said.Status, said.RetryAfter = status, time.Duration(after)*time.Second
@@ -79,10 +82,13 @@ func (i inProcess) do(ctx context.Context, op *api.Operation, in any) (out any, 
 		in, err := op.Complete(in)
 		return in, faultOf(err)
 	}
-	err = i.s.perform(ctx, op, c, read, func(ctx context.Context, in any) error {
+	pending, err := i.s.perform(ctx, op, c, read, func(ctx context.Context, c caller, in any) (err error) {
 		out, err = b.call(ctx, c, in)
 		return err
 	})
+	if err == nil && pending != nil {
+		return nil, pending
+	}
 	if p := (*parked)(nil); errors.As(err, &p) {
 		return i.s.sit(ctx, p)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 )
@@ -26,7 +27,8 @@ var asked = map[string]questions{
 	"get_health": simple, "get_signing_key": simple, "get_jwks": simple, "get_mta_sts": simple, "get_swagger": simple,
 	"get_swagger_mcp": simple, "get_docs": simple,
 	"get_verify_page": simple, "whoami": simple, "get_file": simple, "get_attachment": simple,
-	"get_attachment_url": simple, "get_mailbox": simple, "list_allowlist": simple,
+	"get_attachment_url": simple, "get_mailbox": simple,
+	"list_allowlist": {queries: []string{""}, tool: []string{`{}`}},
 	"list_mailboxes": {queries: []string{""}, tool: []string{`{}`}},
 	"get_account":    {queries: []string{""}, tool: []string{`{}`}},
 	"wait_for_email": {
@@ -79,16 +81,32 @@ var asked = map[string]questions{
 
 	"edit_scheduled_email": {queries: []string{""}, bodies: []string{`{"subject":"x"}`}, late: true,
 		tool: []string{`{"email_id":"LAST","subject":"x"}`, `{"email_id":"DARK","subject":"x"}`}},
+	// By a code: what an agent asks for is not looked at until its operator has said yes.
+	"clear_spam_status": {queries: []string{""}, bodies: []string{`{"digest":"` + strings.Repeat("0", 64) + `"}`,
+		`{"digest":"` + strings.Repeat("0", 64) + `","approval_code":"AAA-AAA-AAAA"}`}},
+	"create_mailbox": {queries: []string{""}, bodies: []string{`{"address":"new@a.example","agents":["bot"]}`},
+		tool: []string{`{"address_local_part":"new","agents":["bot"]}`}},
+	"add_allowlist_entry": {queries: []string{""}, bodies: []string{`{"pattern":"carol@c.example"}`},
+		tool: []string{`{"pattern":"*@c.example"}`}},
+	"update_account": {queries: []string{""}, bodies: []string{`{"name":"Another"}`}, tool: []string{`{"name":"Other"}`}},
+	"create_api_key": {queries: []string{""}, bodies: []string{`{"name":"n","scopes":["read"]}`},
+		tool: []string{`{"name":"n","scopes":["send"]}`}},
+	"remove_suppression": {queries: []string{""}, tool: []string{`{"email_address":"carol@c.example"}`}},
+	"delete_contact":     {queries: []string{""}, tool: []string{`{"contact_id":"nothing"}`}},
+	"manage_upgrade": {queries: []string{""}, bodies: []string{`{"target_mode":"autonomous"}`},
+		tool: []string{`{"action":"request","target_mode":"monitored"}`, `{"action":"apply","code":"AAA-AAA-AAAA"}`}},
+	"apply_upgrade": {queries: []string{""}, bodies: []string{`{"code":"AAA-AAA-AAAA"}`}},
+
 	"cancel_message": {queries: []string{""}, tool: []string{`{"email_id":"LAST"}`, `{"email_id":"DARK"}`}, late: true},
 	"manage_spam_status": {queries: []string{""}, late: true,
 		tool: []string{`{"email_id":"LAST","action":"report"}`, `{"email_id":"DARK","action":"report"}`,
 			`{"email_id":"DARK","action":"clear","digest":"` + strings.Repeat("0", 64) + `"}`}},
-	"remove_allowlist_entry": {queries: []string{""}, late: true},
+	"remove_allowlist_entry": {queries: []string{""}, tool: []string{`{"entry_id":"nothing"}`}, late: true},
 	"update_mailbox": {queries: []string{""}, bodies: []string{`{"oversight_mode":"gated_all"}`}, late: true,
 		tool: []string{`{"oversight_mode":"gated_all"}`}},
 	"configure_mailbox": {queries: []string{""}, bodies: []string{`{"scheduling_enabled":false}`}, late: true,
 		tool: []string{`{}`}},
-	"revoke_api_key": {queries: []string{""}, late: true},
+	"revoke_api_key": {queries: []string{""}, tool: []string{`{"key_id":"nothing"}`}, late: true},
 	"end_grant":      {queries: []string{""}, late: true},
 	"start_freeze":   {queries: []string{""}, bodies: []string{`{"scope":"mailbox:` + bot + `"}`}, late: true},
 }
@@ -249,7 +267,8 @@ func (s *story) operations(as string) (stages [4][]*api.Operation, refused []*ap
 	s.Helper()
 	held := s.scopes(as)
 	for _, op := range api.Operations.Operations() {
-		if !op.Public && !op.Allows(func(scope string) bool { return slices.Contains(held, scope) }) {
+		if reach := op.Reach(); !op.Public && len(reach) > 0 &&
+			!slices.ContainsFunc(reach, func(scope string) bool { return slices.Contains(held, scope) }) {
 			refused = append(refused, op)
 			continue
 		}
@@ -293,6 +312,9 @@ func (s *story) write(as string, ending bool) {
 		list = stages[3]
 	}
 	for _, op := range list {
+		if op.Tier == api.TierCode || op == api.RequestUpgrade.Operation {
+			s.pass(time.Hour) // or no more codes are sent
+		}
 		if op.Tool != nil { // first: over REST it may be frozen
 			s.askTool(as, op, asked[op.Name])
 		}
@@ -310,9 +332,10 @@ func (s *story) write(as string, ending bool) {
 }
 
 // unanswered are operations whose questions here have no answer but a refusal: there is no
-// such host, entry, key or scheduled mail.
+// such host, entry, key, code or scheduled mail.
 var unanswered = []string{"get_mta_sts", "remove_allowlist_entry", "revoke_api_key", "end_grant",
-	"edit_scheduled_email", "the tool edit_scheduled_email"}
+	"edit_scheduled_email", "the tool edit_scheduled_email",
+	"apply_upgrade", "the tool remove_allowlist_entry", "the tool revoke_api_key"}
 
 // answered demands that every operation was answered at least once: what is refused in
 // both runs compares nothing.

@@ -54,8 +54,8 @@ func TestAnEarlierNameNeedsTheScopeOfItsTool(t *testing.T) {
 	for call, status := range map[string]int{
 		`{"name":"schedule_email","arguments":{"send_at":"x"}}`:            http.StatusForbidden,
 		`{"name":"tag_email","arguments":{"action":"set","email_id":"1"}}`: http.StatusForbidden,
-		`{"name":"manage_suppression","arguments":{"action":"check"}}`:     http.StatusOK, // unknown to an agent
-		`{"name":"manage_contacts","arguments":{"action":"delete"}}`:       http.StatusOK,
+		`{"name":"manage_suppression","arguments":{"action":"check"}}`:     http.StatusOK,        // unknown to an agent
+		`{"name":"manage_contacts","arguments":{"action":"delete"}}`:       http.StatusForbidden, // by a code
 	} {
 		w := directly(t.Context(), d, "POST", "reader", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":`+call+`}`)
 		if w.Code != status || status == 200 && !strings.Contains(w.Body.String(), "unknown tool") {

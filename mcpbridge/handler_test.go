@@ -121,8 +121,9 @@ func TestAClientOverHTTPSeesOnlyTheToolsOfItsKey(t *testing.T) {
 		t.Errorf("an agent sees %s", got)
 	}
 	c := f.over(url, "mm_approver", nil)
-	if got := c.names(); got != "configure_mailbox decide_email delete_mailbox "+
-		"list_pending list_spam manage_spam_status remove_suppression update_account update_mailbox" {
+	if got := c.names(); got != "add_allowlist_entry configure_mailbox create_api_key decide_email delete_mailbox "+
+		"list_allowlist list_api_keys list_pending list_spam manage_spam_status remove_allowlist_entry "+
+		"remove_suppression revoke_api_key update_account update_mailbox" {
 		t.Errorf("an approver sees %s", got)
 	}
 	_, err := c.s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_email",

@@ -64,6 +64,9 @@ func (t Tool) handle(
 		return failed(err.Error()), nil
 	}
 	a, err := t.call(ctx, s.c, in)
+	if waits := (*api.PendingApproval)(nil); errors.As(err, &waits) {
+		a, err = &Answer{Data: *waits, Notes: []string{waits.Message}}, nil
+	}
 	if err != nil {
 		return failed(explain(err)), nil
 	}

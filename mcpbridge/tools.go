@@ -52,6 +52,13 @@ func Tools() []Tool {
 		Render(api.ListWebhooks, plain[api.None, api.Webhooks]),
 		Render(api.DeleteWebhook, plain[api.WebhookRef, api.Done]),
 		Render(api.RemoveSuppression, plain[api.SuppressionRef, api.Done]),
+		Render(api.ListAllowlist, plain[api.MailboxRef, api.Allowlist]),
+		Render(api.AddAllowlistEntry, plain[api.NewAllowRequest, api.AllowEntry]),
+		Render(api.RemoveAllowlistEntry, plain[api.AllowRef, api.Done]),
+		Render(api.ListAPIKeys, plain[api.None, api.Keys]),
+		Render(api.CreateAPIKey, plain[api.NewKey, api.KeySecret]),
+		Render(api.RevokeAPIKey, plain[api.KeyRef, api.Done]),
+		Compose(api.RequestUpgrade, upgraded),
 	}
 }
 
@@ -111,10 +118,21 @@ func used(ctx context.Context, c api.Caller, in api.UsageQuery) (*Answer, error)
 	return &Answer{Data: out}, err
 }
 
+// upgraded asks for a looser mode, or applies what was asked for.
+func upgraded(ctx context.Context, c api.Caller, in api.UpgradeRequest) (*Answer, error) {
+	if in.Action == "apply" {
+		out, err := api.Call(ctx, c, api.ApplyUpgrade, api.UpgradeCode{MailboxRef: in.MailboxRef, Code: in.Code})
+		return &Answer{Data: out}, err
+	}
+	out, err := api.Call(ctx, c, api.RequestUpgrade, in)
+	return &Answer{Data: out}, err
+}
+
 // judged says that a mail is unwanted, or takes that back.
 func judged(ctx context.Context, c api.Caller, in api.SpamReport) (*Answer, error) {
 	if in.Action == "clear" {
-		out, err := api.Call(ctx, c, api.ClearSpam, api.SpamRelease{ID: in.ID, Digest: in.Digest})
+		out, err := api.Call(ctx, c, api.ClearSpam, api.SpamRelease{ID: in.ID, Digest: in.Digest,
+			Approval: api.Approval{ApprovalCode: in.Code}})
 		return &Answer{Data: out}, err
 	}
 	out, err := api.Call(ctx, c, api.ManageSpam, api.SpamReport{ID: in.ID})

@@ -31,7 +31,7 @@ type Claims struct {
 	// AgentRef is the agent's name at its identity provider, or the first 16
 	// octets of an HMAC of it, in base64url.
 	AgentRef         string   `json:"agent_ref,omitempty"`
-	AIGenerated      bool     `json:"ai_generated"` // written by an AI agent: always true
+	AIGenerated      bool     `json:"ai_generated"` // written by an AI agent; false for mail of the system itself
 	Approval         Approval `json:"approval"`
 	BodyHash         string   `json:"bh"`                // of the body, as in DKIM (relaxed, SHA-256)
 	Capabilities     []string `json:"capabilities"`      // sorted: read, reply, schedule, send
@@ -87,7 +87,7 @@ func newClaims(m *mail.Mail, b binding) (Claims, error) {
 	caps := append([]string{}, r.Capabilities...)
 	slices.Sort(caps)
 	return Claims{
-		AgentRef: r.AgentRef, AIGenerated: true,
+		AgentRef: r.AgentRef, AIGenerated: m.Author != mail.System,
 		Approval: Approval{At: at.Unix(), By: r.By, Ref: encode(ref[:short])},
 		BodyHash: b.bodyHash, Capabilities: slices.Compact(caps),
 		IssuedAt: r.At.Unix(), Issuer: "https://" + b.from.Domain(), ID: string(m.ID),

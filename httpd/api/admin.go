@@ -50,11 +50,12 @@ type Keys struct {
 
 // NewKey asks for a key.
 type NewKey struct {
-	Name      string   `json:"name,omitempty" doc:"a label"`
-	Kind      string   `json:"kind" doc:"agent, approver or admin"`
-	Owner     string   `json:"owner" doc:"whom it speaks for"`
-	Scopes    []string `json:"scopes,omitempty" doc:"those of its kind; left out: read, for an agent"`
+	Name      string   `json:"name,omitempty" doc:"a label" tool:"name,required"`
+	Kind      string   `json:"kind,omitempty" doc:"agent, approver or admin; left out: agent"`
+	Owner     string   `json:"owner,omitempty" doc:"whom it speaks for; left out: the agent that asks"`
+	Scopes    []string `json:"scopes,omitempty" doc:"of its kind; left out: read, for an agent" tool:"scopes,required"`
 	Mailboxes []string `json:"mailboxes,omitempty" doc:"the only ones; left out: all of the owner"`
+	Approval
 }
 
 // KeySecret is a new key with its secret, shown this once.

@@ -90,6 +90,7 @@ type Account struct {
 type AccountPatch struct {
 	Name           *string `json:"name,omitempty" doc:"of the operator"`
 	OversightEmail *string `json:"oversight_email,omitempty" doc:"gets copies of monitored mail"`
+	Approval
 }
 
 // Usage counts what the credential's mailboxes did in a span of time.

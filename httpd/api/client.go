@@ -116,11 +116,28 @@ func (c *Client) open(ctx context.Context, op *Operation, in any) (io.ReadCloser
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
+	if op.Tier == TierCode && resp.StatusCode == http.StatusAccepted {
+		defer resp.Body.Close()
+		return nil, pending(resp)
+	}
 	if resp.StatusCode >= 200 && resp.StatusCode <= 299 || slices.Contains(op.Also, resp.StatusCode) {
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
 	return nil, refusal(resp)
+}
+
+// pending reads an answer that says that a code is needed.
+func pending(resp *http.Response) error {
+	p := &PendingApproval{}
+	b, err := readAll(resp.Body)
+	if err == nil {
+		err = json.Unmarshal(b, p)
+	}
+	if err != nil {
+		return fmt.Errorf("api: read answer: %w", err)
+	}
+	return p
 }
 
 // refusal reads an answer that is not a success.

@@ -176,6 +176,15 @@ type SpamStatus struct {
 	UserLabel string `json:"user_label" doc:"spam or not_spam"`
 }
 
+// SpamOutcome is the data of the tool: a SpamStatus, or that a code is needed.
+type SpamOutcome struct {
+	ID        string    `json:"id,omitempty"`
+	Status    string    `json:"status"`
+	UserLabel string    `json:"user_label,omitempty" doc:"spam or not_spam"`
+	Message   string    `json:"message,omitempty" doc:"what to do next"`
+	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"until then the code is good"`
+}
+
 // File is an attachment as a list names it.
 type File struct {
 	Name        string `json:"name" untrusted:"1"`

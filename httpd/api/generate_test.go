@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,7 +19,8 @@ func TestWhatIsWrittenFromTheTableIsUpToDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, got := range map[string][]byte{"swagger.json": doc, "../../docs/api.md": Operations.Reference()} {
+	for path, got := range map[string][]byte{"swagger.json": doc, "../../docs/api.md": Operations.Reference(),
+		"../../docs/codes.md": codesPage(t)} {
 		if *update {
 			if err := os.WriteFile(path, got, 0o644); err != nil {
 				t.Fatal(err)
@@ -33,4 +35,20 @@ func TestWhatIsWrittenFromTheTableIsUpToDate(t *testing.T) {
 				cmp.Diff(string(want), string(got)))
 		}
 	}
+}
+
+// codesPage is docs/codes.md with the table of operations in its place.
+func codesPage(t *testing.T) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/codes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "<!-- codes: written by `go generate ./httpd/api` -->\n", "<!-- end -->"
+	before, rest, ok := strings.Cut(string(b), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatal("the page has no place for the table")
+	}
+	return []byte(before + begin + Operations.CodeTable() + end + after)
 }

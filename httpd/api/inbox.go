@@ -66,6 +66,7 @@ type ContactQuery struct {
 // ContactRef names a contact.
 type ContactRef struct {
 	ID string `path:"id" json:"-" doc:"id of the contact" tool:"contact_id"`
+	ApprovalHeader
 }
 
 // Contact is somebody whose address a mailbox keeps.

@@ -43,6 +43,7 @@ type NewMailbox struct {
 	DisplayName  string   `json:"display_name,omitempty" doc:"the name in From"`
 	Mode         string   `json:"oversight_mode,omitempty" doc:"ignored: a mailbox starts in gated_send" tool:"-"`
 	AIDisclosure *bool    `json:"ai_disclosure,omitempty" doc:"true alone is taken" tool:"-"`
+	Approval
 }
 
 // MailboxPatch names what shall change; nil leaves a value as it is.

@@ -106,7 +106,7 @@ func argumentOf(tag reflect.StructTag, m member) argument {
 	parts := strings.Split(tag.Get("tool"), ",")
 	a := argument{name: m.name, required: m.required, min: m.min, max: m.max}
 	switch {
-	case parts[0] == "-", m.place == inHeader:
+	case parts[0] == "-", m.place == inHeader && parts[0] == "":
 		return argument{}
 	case parts[0] != "":
 		a.name = parts[0]

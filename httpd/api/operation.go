@@ -26,16 +26,6 @@ const (
 	Stream Kind = "stream" // octets, as many as there are
 )
 
-// Tier says which confirmation of the operator an operation needs besides its
-// scope. No operation asks for a code yet.
-type Tier string
-
-const (
-	TierNone   Tier = ""
-	TierMedium Tier = "medium" // a code, or a session of the operator
-	TierHigh   Tier = "high"   // a code for each call
-)
-
 // Operation is one entry of the table, without its Go types.
 type Operation struct {
 	Name         string // "send_email": operationId of Swagger, and name of the tool
@@ -44,8 +34,8 @@ type Operation struct {
 
 	Public bool     // no credential is asked for
 	Scopes []string // one of them suffices; none: any credential, the registry judges the rest
-	Tier   Tier
-	Audit  string // what the audit log calls it when it is refused; "": nothing is logged
+	Tier   Tier     // by the table in tier.go
+	Audit  string   // what the audit log calls it when it is refused; "": nothing is logged
 
 	Kind    Kind
 	Media   string // media type of a raw or a stream answer
@@ -92,6 +82,7 @@ func Add[In, Out any](t *Table, o Operation) Op[In, Out] {
 	if o.Status == 0 {
 		o.Status = 200
 	}
+	o.Tier = tiers[o.Name]
 	if err := t.check(&o); err != nil {
 		panic(fmt.Sprintf("api: %s: %v", o.Name, err))
 	}
@@ -125,6 +116,9 @@ func (t *Table) check(o *Operation) error {
 		return fmt.Errorf("the request type is no struct")
 	}
 	o.members = members(o.in)
+	if err := o.checkTier(); err != nil {
+		return err
+	}
 	return o.checkMembers()
 }
 
@@ -165,7 +159,7 @@ func (o *Operation) ToolScopes() []string {
 	if o.Tool.Scopes != nil {
 		return o.Tool.Scopes
 	}
-	return o.Scopes
+	return o.Reach()
 }
 
 // pathNames returns the names in braces of the path.

@@ -57,6 +57,9 @@ func scopesOf(o *Operation) string {
 	case len(o.Scopes) == 0:
 		return "any credential"
 	}
+	if o.Tier == TierCode {
+		return strings.Join(o.Scopes, ", ") + "; send with a code"
+	}
 	return strings.Join(o.Scopes, ", ")
 }
 
@@ -87,6 +90,10 @@ func (o *Operation) reference(b *strings.Builder, types map[string]reflect.Type)
 		statuses = append(statuses, strconv.Itoa(s))
 	}
 	fmt.Fprintf(b, "\nAnswers %s: %s\n", strings.Join(statuses, " or "), answer)
+	if o.Tier == TierCode {
+		fmt.Fprintf(b, "\nAn agent whose credential may send gets it by a code of the operator; without one it is answered "+
+			"202: %s\n", typeName(reflect.TypeFor[PendingApproval](), types))
+	}
 }
 
 func emphasis(name string, required bool) string {
@@ -144,4 +151,21 @@ func referenceOf(b *strings.Builder, t reflect.Type) {
 	for _, f := range jsonFields(t) {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", emphasis(f.name, f.required), typeName(f.typ, map[string]reflect.Type{}), f.doc)
 	}
+}
+
+// CodeTable lists the operations that an agent may have with a code, as a table of a page.
+func (t *Table) CodeTable() string {
+	var b strings.Builder
+	b.WriteString("| operation | request | at once with | tool |\n|---|---|---|---|\n")
+	for _, op := range t.list {
+		if op.Tier != TierCode {
+			continue
+		}
+		tool := ""
+		if op.Tool != nil {
+			tool = "yes"
+		}
+		fmt.Fprintf(&b, "| [`%s`](api.md#%s) | `%s` | %s | %s |\n", op.Name, op.Name, op, strings.Join(op.Scopes, ", "), tool)
+	}
+	return b.String()
 }

@@ -36,13 +36,13 @@ type NameRef struct {
 
 // KeyRef names an API key.
 type KeyRef struct {
-	ID string `path:"id" json:"-" doc:"id of the key"`
+	ID string `path:"id" json:"-" doc:"id of the key" tool:"key_id"`
 }
 
 // AllowRef names an entry of an allowlist.
 type AllowRef struct {
 	MailboxRef
-	Entry string `path:"entry" json:"-" doc:"id of the entry"`
+	Entry string `path:"entry" json:"-" doc:"id of the entry" tool:"entry_id"`
 }
 
 // SendRequest is a draft for one mailbox.
@@ -133,6 +133,7 @@ type SpamReport struct {
 	ID     string `path:"email" json:"-" doc:"id of the mail" tool:"email_id"`
 	Action string `tool:"action,required" doc:"what to say of it" enum:"report,clear"`
 	Digest string `tool:"digest" doc:"to clear: the digest that list_spam showed"`
+	Code   string `tool:"approval_code" doc:"to clear, for an agent: the operator's code"`
 }
 
 // SpamRelease calls a mail clean, and lets it into its mailbox if it is in quarantine.
@@ -140,6 +141,7 @@ type SpamRelease struct {
 	ID     string `path:"email" json:"-" doc:"id of the mail"`
 	Digest string `json:"digest" doc:"what was shown of it"`
 	Reason string `json:"reason,omitempty" doc:"goes to the audit log"`
+	Approval
 }
 
 // PendingQuery chooses a page of held mail.
@@ -173,18 +175,21 @@ type ExportQuery struct {
 type NewAllowRequest struct {
 	MailboxRef
 	NewAllowEntry
+	Approval
 }
 
 // MailboxRequest changes a mailbox.
 type MailboxRequest struct {
 	MailboxRef
 	MailboxPatch
+	Approval
 }
 
 // SetupRequest goes through the settings of a mailbox.
 type SetupRequest struct {
 	MailboxRef
 	MailboxSetup
+	Approval
 }
 
 // MailboxName names a mailbox that nobody may take for another.

@@ -156,5 +156,14 @@ func (o *Operation) ToolOutput() *Schema {
 	if o.Tool.Answer != nil {
 		t = reflect.TypeOf(o.Tool.Answer)
 	}
-	return schemas{}.object(t)
+	s := schemas{}.object(t)
+	if o.Tier == TierCode { // or that it waits for a code
+		for name, p := range (schemas{}).object(reflect.TypeFor[PendingApproval]()).Properties {
+			if s.Properties[name] == nil {
+				s.Properties[name] = p
+			}
+		}
+		s.Required = nil
+	}
+	return s
 }

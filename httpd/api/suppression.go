@@ -28,4 +28,5 @@ type Suppression struct {
 // SuppressionRef names an address on the list.
 type SuppressionRef struct {
 	Address string `path:"address" json:"-" doc:"the address" tool:"email_address"`
+	ApprovalHeader
 }

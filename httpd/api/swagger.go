@@ -175,6 +175,11 @@ func (o *Operation) swagger(g schemas) *swaggerOp {
 	for _, status := range append([]int{o.Status}, o.Also...) {
 		s.Responses[strconv.Itoa(status)] = swaggerResponse{"The answer.", answer, examples}
 	}
+	if o.Tier == TierCode {
+		pending := reflect.TypeFor[PendingApproval]()
+		s.Responses["202"] = swaggerResponse{"Nothing is done yet: the operator got a code by mail.", g.of(pending),
+			map[string]any{"application/json": exampleOf("", pending)}}
+	}
 	failure := reflect.TypeFor[Error]()
 	s.Responses["default"] = swaggerResponse{"An error.", g.of(failure),
 		map[string]any{"application/json": exampleOf("", failure)}}
@@ -212,9 +217,16 @@ func (o *Operation) needs() string {
 	case len(o.Scopes) == 0:
 		return "Needs any credential."
 	case len(o.Scopes) == 1:
-		return "Needs the scope " + o.Scopes[0] + "."
+		return "Needs the scope " + o.Scopes[0] + o.orCode() + "."
 	}
-	return "Needs one of the scopes " + strings.Join(o.Scopes, ", ") + "."
+	return "Needs one of the scopes " + strings.Join(o.Scopes, ", ") + o.orCode() + "."
+}
+
+func (o *Operation) orCode() string {
+	if o.Tier == TierCode {
+		return ", or send and a code of the operator"
+	}
+	return ""
 }
 
 func (m member) parameter() swaggerParameter {

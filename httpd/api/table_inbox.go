@@ -50,5 +50,5 @@ var (
 		Audit:   "contact.delete",
 		Summary: "remove a contact",
 		Tool: &Tool{Title: "Delete contact", Destructive: true, Idempotent: true,
-			Description: "Remove a contact."}})
+			Description: "Remove a contact." + byCode}})
 )

@@ -14,6 +14,7 @@ import (
 // untrusted, and the bridge marks it.
 var ours = map[string]string{
 	"Account":        "Name OversightEmail",
+	"AllowEntry":     "ID Pattern Note", // of who loosens
 	"Actor":          "Kind ID",
 	"Arrived":        "Sender Client Hop",
 	"AuditEntry":     "ID Hash Kind Mail Digest Facts Leaf",
@@ -34,6 +35,8 @@ var ours = map[string]string{
 	"File":           "SHA256",
 	"Identified":     "Issuer Tenant Agent Client Blueprint Shape Person",
 	"Judged":         "Verdict Filter Label",
+	"Key":            "ID Name Kind Owner Scopes Mailboxes Prefix CreatedBy",
+	"KeySecret":      "Secret",
 	"Link":           "Why",
 	"Mailbox": "ID Address DisplayName OversightMode OversightAddress AgentRef Agents " +
 		"AutoCC AutoBCC SignatureBlock DefaultGateTiming",
@@ -48,11 +51,12 @@ var ours = map[string]string{
 	"Segment":      "Kind Part Note",
 	"SpamMail":     "Digest Label",
 	"SpamMails":    "Cursor",
-	"SpamStatus":   "ID Status UserLabel",
+	"SpamOutcome":  "ID Status UserLabel Message",
 	"Summary": "ID MailboxID ThreadID Direction From To Status BounceType About SpamVerdict Action JoinedBy " +
 		"NewParticipants",
 	"Suppression":  "ID EmailAddress Reason MailboxID About Code",
 	"Suppressions": "Cursor",
+	"Upgrade":      "Status Message OversightMode TargetMode",
 	"Usage":        "Breakdown",
 	"Waited":       "SinceID",
 	"Thread":       "ThreadID Participants Cursor",

@@ -221,7 +221,7 @@ func (d *Daemon) makeServers(c *clock.Clock, m *metrics.Metrics) (err error) {
 		MaxPerSource: conf.HTTP.MaxPerSource, RequestsPerMinute: conf.HTTP.RequestsPerMinute,
 		AllowedHosts: conf.HTTP.AllowedHosts, MaxSize: int64(conf.SMTP.MaxSize),
 		Messages: messages, Logins: logins, DefaultDomain: domain, MCP: mcp, OAuth: granting,
-		Origin:    conf.HTTP.PublicURL,
+		Origin: conf.HTTP.PublicURL, SendCode: d.sendCode,
 		Webhooks:  webhooks{d.hooks, d.registry},
 		Published: Published{Document: keys.Document, Records: d.resolver}.Lookup,
 	})

@@ -56,7 +56,8 @@
 // cssbackground.go read. csslook.go judges letters by it, csspaint.go colours and
 // cssplace.go where they stand.
 //
-// The operator is told of a webhook that was switched off by hooknotice.go.
+// The operator is told of a webhook that was switched off by hooknotice.go, and the mail
+// that brings the operator a code is written by code.go.
 //
 // A delivery status notification is written, and read back, by notice.go. What other
 // servers report, such notifications and complaints, is read by report.go, and what it

@@ -18,6 +18,7 @@ const (
 	CredentialToken       CredentialKind = "token"       // a token of an issuer, by a binding
 	CredentialCertificate CredentialKind = "certificate" // a TLS client certificate
 	CredentialGrant       CredentialKind = "grant"       // a token of our own, of a grant
+	CredentialCode        CredentialKind = "code"        // a code of the operator, for one request
 )
 
 // Credential names what a principal was recognised by. ID is that of the record

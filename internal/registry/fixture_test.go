@@ -19,6 +19,7 @@ var (
 	second = mail.MustAddress("second@example.test") // used by demo
 	other  = mail.MustAddress("other@example.test")  // used by other
 	watch  = mail.MustAddress("watch@example.test")  // the operator's oversight address
+	third  = mail.MustAddress("third@dest.test")     // read by a person elsewhere
 	dev    = registry.Socket(1000, true)             // the socket of the dev mode
 	socket = registry.Socket(1000, false)            // the socket in production
 	all    = registry.FreezeScope{Kind: "all"}

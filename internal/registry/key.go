@@ -94,6 +94,9 @@ func (r *Registry) AddKey(tx store.Tx, actor Principal, q KeyRequest) (Key, stri
 // mayGive judges whether p may give somebody a credential with these rights, fills in
 // what q leaves open, and makes an approver or admin that is not here yet.
 func (r *Registry) mayGive(tx store.Tx, p Principal, q *KeyRequest) error {
+	if q.Owner == "" && p.redeemed != nil {
+		q.Owner = p.redeemed.requester.Name
+	}
 	if err := q.check(); err != nil {
 		return err
 	}
@@ -144,6 +147,9 @@ func (q *KeyRequest) check() error {
 
 // mayIssue judges whether p may make such a key.
 func (r *Registry) mayIssue(tx store.Tx, p Principal, q KeyRequest) error {
+	if p.redeemed != nil {
+		return p.mayIssueByCode(q)
+	}
 	if q.Kind != KindApprover {
 		return mayConfigureKey(p, q)
 	}

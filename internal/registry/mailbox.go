@@ -76,6 +76,9 @@ func (r *Registry) addMailbox(tx store.Tx, p Principal, addr mail.Address, agent
 	if slices.Contains(Reserved, strings.ToLower(addr.Local())) {
 		return Mailbox{}, in(ErrInvalid, "%s is for the operator; give the agent another address", addr)
 	}
+	if err := r.overseen(tx, addr); err != nil {
+		return Mailbox{}, err
+	}
 	m := Mailbox{Address: addr, Mode: mail.GatedSend, CreatedAt: tx.Now()}
 	for _, name := range agents {
 		if err := r.use(tx, &m, name); err != nil {
@@ -237,6 +240,11 @@ func (r *Registry) SetMailbox(
 	}
 	if err := r.mayPatch(p, before, m); err != nil {
 		return Mailbox{}, err
+	}
+	if m.Oversight != before.Oversight {
+		if err := r.notOurs(tx, m.Oversight, errOverseen(m.Oversight)); err != nil {
+			return Mailbox{}, err
+		}
 	}
 	named := m.DisplayName != before.DisplayName
 	moved := m.Oversight != before.Oversight

@@ -54,8 +54,8 @@ func TestAMailboxIsRefused(t *testing.T) {
 			mail.MustAddress("a@b.test"), []string{"demo"}, registry.ErrNotFound},
 		{"when its domain is below one of ours",
 			mail.MustAddress("a@b.example.test"), []string{"demo"}, registry.ErrNotFound},
-		{"when an agent is not here", watch, []string{"demo", "nobody"}, registry.ErrNotFound},
-		{"when an agent's name is a path", watch, []string{"demo/x"}, registry.ErrNotFound},
+		{"when an agent is not here", mail.MustAddress("new@example.test"), []string{"demo", "nobody"}, registry.ErrNotFound},
+		{"when an agent's name is a path", mail.MustAddress("new@example.test"), []string{"demo/x"}, registry.ErrNotFound},
 		{"when composing would refuse its address in From, for an @",
 			mail.MustAddress(`"a@b"@example.test`), []string{"demo"}, registry.ErrInvalid},
 		{"when composing would refuse its address in From, for a quote",
@@ -156,7 +156,7 @@ func TestGoingBackToADefaultCanBeLoosening(t *testing.T) {
 	if err := set(socket, registry.MailboxPatch{TTL: ptr(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := set(dev, registry.MailboxPatch{Oversight: &other}); err != nil {
+	if err := set(dev, registry.MailboxPatch{Oversight: &third}); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []registry.MailboxPatch{
@@ -218,11 +218,11 @@ func TestTheAgentIsNamedPlainlyUnlessTheMailboxSaysOtherwise(t *testing.T) {
 func TestCopiesGoToTheMailboxesAddressOrElseTheOperators(t *testing.T) {
 	h := open(t)
 	h.must(func(tx store.Tx) error {
-		return patch(registry.MailboxPatch{Oversight: &other})(h, tx, dev)
+		return patch(registry.MailboxPatch{Oversight: &third})(h, tx, dev)
 	})
 	h.must(func(tx store.Tx) error {
 		own, err := h.reg.Oversight(tx, box)
-		if err != nil || own != other {
+		if err != nil || own != third {
 			t.Errorf("its own: got %s, %v", own, err)
 		}
 		general, err := h.reg.Oversight(tx, second)

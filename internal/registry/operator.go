@@ -40,6 +40,11 @@ func (r *Registry) SetOperator(tx store.Tx, actor Principal, o Operator) error {
 		return in(ErrForbidden, "the name of the operator is set by an admin")
 	}
 	moved := before.Oversight != o.Oversight
+	if moved {
+		if err := r.notOurs(tx, o.Oversight, errOverseen(o.Oversight)); err != nil {
+			return err
+		}
+	}
 	if moved && !before.Oversight.IsZero() && !release(p) {
 		return errLoosen("another oversight address")
 	}

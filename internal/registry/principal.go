@@ -22,6 +22,9 @@ const (
 	KindApprover Kind = "approver"
 	KindAdmin    Kind = "admin"
 	KindSocket   Kind = "socket" // the local socket, guarded by the operating system
+	// KindOperator is the operator who has let an agent's request pass by a code: it is
+	// there while that request is carried out.
+	KindOperator Kind = "operator"
 )
 
 // Scope is one right of a credential. No scope implies another (invariant 4).
@@ -46,6 +49,8 @@ func (k Kind) Scopes() []Scope {
 		return []Scope{ScopeOversight, ScopeOversightRead}
 	case KindAdmin, KindSocket:
 		return []Scope{ScopeAdmin, ScopeRead, ScopeOversightRead}
+	case KindOperator:
+		return []Scope{ScopeAdmin, ScopeOversight, ScopeRead}
 	}
 	return nil
 }
@@ -73,6 +78,8 @@ type Principal struct {
 	// the audit log, since the client chose it.
 	Trace string
 
+	redeemed *redemption // of an operator: what its code is for
+
 	until time.Time // when a credential of kind certificate is out of date
 	token *Token    // what was presented, for a credential of kind token
 }
@@ -99,7 +106,7 @@ func (p Principal) Signed(r audit.Record) audit.Record {
 	r.Actor = audit.Actor{Kind: string(p.Kind), ID: p.ID()}
 	// What is empty is left out of the entry.
 	private := map[string]string{"ip": p.IP, "credential": p.Credential.ID, "person": p.person().String(),
-		"trace": p.Trace}
+		"requester": p.requesterID(), "trace": p.Trace}
 	maps.Copy(private, r.Private)
 	r.Private = private
 	return r
@@ -132,7 +139,7 @@ func (p Principal) limit() []Scope {
 // nothing about what p may do there: that is for Has.
 func (p Principal) Covers(addr mail.Address) bool {
 	switch p.Kind {
-	case KindAgent:
+	case KindAgent, KindOperator:
 		return contains(p.Mailboxes, addr)
 	case KindApprover, KindAdmin, KindSocket:
 		return len(p.Mailboxes) == 0 || contains(p.Mailboxes, addr)
@@ -140,9 +147,11 @@ func (p Principal) Covers(addr mail.Address) bool {
 	return false
 }
 
-// everywhere reports whether p's credential reaches every mailbox.
+// everywhere reports whether p's credential reaches every mailbox. For the operator of a
+// redeemed request it is whether p may change what is of no mailbox; which mailboxes it
+// may change says Covers.
 func (p Principal) everywhere() bool {
-	return p.Kind != KindAgent && len(p.Mailboxes) == 0
+	return p.Kind == KindOperator || p.Kind != KindAgent && len(p.Mailboxes) == 0
 }
 
 // contains reports whether list has addr, whatever the case of its letters.
@@ -179,6 +188,8 @@ func (r *Registry) current(tx store.Tx, p Principal) (Principal, error) {
 		return r.currentCertificate(tx, p)
 	case CredentialGrant:
 		return r.currentGrant(tx, p)
+	case CredentialCode:
+		return r.currentCode(tx, p)
 	}
 	return Principal{}, ErrCredentials
 }

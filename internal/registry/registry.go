@@ -64,9 +64,12 @@ const (
 	bindingKey     = "binding/"              // + binding id
 	boundKey       = "bound/"                // + hash of an id of an issuer: its binding
 	grantKey       = "grant/"                // + grant id
+	waitKey        = "code/wait/"            // + operation + "/" + principal + "/" + address
+	askedKey       = "code/asked/"           // + principal + "/" + address: when codes were asked for
 )
 
-var space = store.NewSpace("registry/", allowKey, freezeKey, credKey, bindingKey, boundKey, grantKey)
+var space = store.NewSpace("registry/", allowKey, freezeKey, credKey, bindingKey, boundKey, grantKey,
+	waitKey, askedKey)
 
 // Epoch returns the number of policy changes so far: modes, allowlists,
 // freezes, agents switched off or on, oversight addresses, hold times. Who acts

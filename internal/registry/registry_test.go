@@ -124,9 +124,9 @@ func TestTheFirstOversightAddressIsConfigurationAndTheNextIsNot(t *testing.T) {
 		{"a name", socket, registry.Operator{Name: "Example"}, nil},
 		{"the first address", socket, registry.Operator{Name: "Example", Oversight: watch}, nil},
 		{"another", socket,
-			registry.Operator{Name: "Example", Oversight: box}, registry.ErrForbidden},
+			registry.Operator{Name: "Example", Oversight: third}, registry.ErrForbidden},
 		{"none again", socket, registry.Operator{Name: "Example"}, registry.ErrForbidden},
-		{"another by who may", dev, registry.Operator{Name: "Example", Oversight: box}, nil},
+		{"another by who may", dev, registry.Operator{Name: "Example", Oversight: third}, nil},
 	} {
 		if err := set(step.by, step.o); !errors.Is(err, step.want) {
 			t.Errorf("%s: got %v, want %v", step.name, err, step.want)
@@ -164,7 +164,7 @@ func TestNoLeafOfTheLogNamesAPersonOrAnAddress(t *testing.T) {
 		return errors.Join(err,
 			h.reg.Freeze(tx, ann,
 				registry.FreezeScope{Kind: "mailbox", Name: box.Key()}, "a reason"),
-			patch(registry.MailboxPatch{Oversight: &other, DisplayName: nil})(h, tx, ann),
+			patch(registry.MailboxPatch{Oversight: &third, DisplayName: nil})(h, tx, ann),
 			patch(registry.MailboxPatch{DisplayName: ptr("A. Person")})(h, tx, socket),
 			mode(mail.ReadOnly)(h, tx, ann),
 			h.reg.NoteAuthFailure(tx, registry.RefusedLogin{Origin: registry.Origin{Door: "smtp", IP: ann.IP},

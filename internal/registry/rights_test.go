@@ -159,7 +159,7 @@ func settingOperations() []operation {
 			}},
 		{"move the oversight address", "AD", "operator.set", true, nil,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
-				return h.reg.SetOperator(tx, p, registry.Operator{Name: "Example", Oversight: box})
+				return h.reg.SetOperator(tx, p, registry.Operator{Name: "Example", Oversight: third})
 			}},
 		{"add a domain", "MSD", "domain.add", false, nil,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {

@@ -29,7 +29,7 @@ func settled(t testing.TB) *fixture {
 			return err
 		}
 		for _, do := range []func(*fixture, store.Tx, registry.Principal) error{
-			mode(mail.Monitored), patch(registry.MailboxPatch{Oversight: &other, DisplayName: ptr("Ünser Büro")}),
+			mode(mail.Monitored), patch(registry.MailboxPatch{Oversight: &third, DisplayName: ptr("Ünser Büro")}),
 			patch(registry.MailboxPatch{RefPolicy: ptr(mail.RefNone)}),
 			freeze("all"), freeze("agent:demo"), freeze("mailbox:other@example.test"), freeze("domain:example.test"),
 		} {

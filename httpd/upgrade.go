@@ -1,0 +1,98 @@
+package httpd
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/multimail/multimail/httpd/api"
+	"github.com/multimail/multimail/internal/registry"
+	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/mail"
+)
+
+// upgrade is a request for a looser mode. It is for the mode that was in force: a mailbox
+// that was tightened since does not jump over what it was tightened to.
+type upgrade struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// askedUpgrade names the request for a looser mode of a mailbox.
+func askedUpgrade(box mail.Address) registry.Asked {
+	return registry.Asked{Operation: api.RequestUpgrade.Name, Mailbox: box}
+}
+
+// currentMode returns the mode of a mailbox that a caller reaches.
+func (s *Server) currentMode(ctx context.Context, box mail.Address) (mode mail.Mode, err error) {
+	err = s.o.Store.View(ctx, func(tx store.Tx) error {
+		m, err := s.o.Registry.Mailbox(tx, box)
+		mode = m.Mode
+		return err
+	})
+	return mode, err
+}
+
+// requestUpgrade has a code mailed to the operator.
+func (s *Server) requestUpgrade(ctx context.Context, c caller, in api.UpgradeRequest) (out api.Upgrade, _ error) {
+	box, err := c.reaches(in.Mailbox)
+	if err != nil {
+		return out, err
+	}
+	mode, err := mail.ParseMode(in.TargetMode)
+	if err != nil {
+		return out, invalid("target_mode must be gated_all, gated_send, monitored or autonomous")
+	}
+	now, err := s.currentMode(ctx, box)
+	if err != nil {
+		return out, err
+	}
+	switch {
+	case mode == now:
+		return out, invalid("the mailbox is in %s already", now)
+	case mode < now:
+		return out, invalid("%s is stricter than %s; set it with PATCH /v1/mailboxes/{id}, without a code", mode, now)
+	}
+	a := askedUpgrade(box)
+	if a.Request, err = json.Marshal(upgrade{now.String(), mode.String()}); err != nil {
+		return out, err
+	}
+	q, err := s.askOperator(ctx, c, a, "loosen the oversight of the mailbox from "+now.String()+" to "+mode.String(),
+		[]api.Parameter{{Name: "target_mode", Value: mode.String()}})
+	if err != nil {
+		return out, err
+	}
+	return api.Upgrade{Status: api.UpgradeRequested, OversightMode: now.String(), TargetMode: mode.String(),
+		Message:   "Nothing has changed. The operator got a code by mail: apply it once you were given it.",
+		ExpiresAt: q.ExpiresAt}, nil
+}
+
+// applyUpgrade sets the mode that was asked for, as the operator.
+func (s *Server) applyUpgrade(ctx context.Context, c caller, in api.UpgradeCode) (out api.Upgrade, _ error) {
+	box, err := c.reaches(in.Mailbox)
+	if err != nil {
+		return out, err
+	}
+	as, q, err := s.redeem(ctx, c, askedUpgrade(box), in.Code)
+	if err != nil {
+		return out, err
+	}
+	var u upgrade
+	if err := json.Unmarshal(q.Request, &u); err != nil {
+		return out, err
+	}
+	mode, err := mail.ParseMode(u.To)
+	if err != nil {
+		return out, err
+	}
+	now, err := s.currentMode(ctx, box)
+	if err != nil {
+		return out, err
+	}
+	if now.String() != u.From {
+		return out, mail.ErrConflict.Errorf("the mode has changed since the code was asked for; ask again")
+	}
+	if _, err := s.o.Gate.SetMode(ctx, as.Principal, box, mode); err != nil {
+		return out, err
+	}
+	return api.Upgrade{Status: api.Upgraded, OversightMode: mode.String()}, nil
+}
