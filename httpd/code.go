@@ -103,7 +103,8 @@ func (s *Server) askOperator(ctx context.Context, c caller, a registry.Asked, wh
 		return err
 	})
 	if after > 0 {
-		return q, &refusal{status: http.StatusTooManyRequests, text: publicText(err), after: after}
+		return q, &refusal{status: http.StatusTooManyRequests, text: publicText(err), after: after,
+			limit: mail.LimitCodes}
 	}
 	if err != nil {
 		return q, err

@@ -58,6 +58,9 @@ const (
 	// gate: of one credential.
 	LimitSubmissionRate Limit = "submissions_per_key"
 
+	// internal/registry: of one agent and mailbox.
+	LimitCodes Limit = "codes_per_mailbox"
+
 	// httpd: of one source, connection and key.
 	LimitHTTPSource       Limit = "http_connections_per_source"
 	LimitRequestRate      Limit = "requests_per_key"

@@ -3,7 +3,6 @@ package registry
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -124,13 +123,12 @@ func (r *Registry) Await(tx store.Tx, actor Principal, a Asked, code string) (
 // countAsked counts a request, and reports in what time the next is allowed when this is
 // not.
 func (r *Registry) countAsked(tx store.Tx, p Principal, a Asked) (after time.Duration, err error) {
-	frozen, err := r.Frozen(tx, p.Agent, a.Mailbox)
-	if err == nil && frozen {
-		err = mail.ErrFrozen.Errorf("a freeze is in force; ask your operator")
+	if err := r.movable(tx, p, a); err != nil {
+		return 0, err
 	}
 	at := askedKey + p.ID() + "/" + a.Mailbox.Key()
-	times, _, rerr := get[[]time.Time](tx, at)
-	if err = errors.Join(err, rerr); err != nil {
+	times, _, err := get[[]time.Time](tx, at)
+	if err != nil {
 		return 0, err
 	}
 	now := tx.Now()
@@ -140,6 +138,15 @@ func (r *Registry) countAsked(tx store.Tx, p Principal, a Asked) (after time.Dur
 			"%d codes were asked for within an hour; wait, or ask your operator", CodesPerHour)
 	}
 	return 0, put(tx, at, append(times, now))
+}
+
+// movable fails while a freeze stands: nothing is loosened then.
+func (r *Registry) movable(tx store.Tx, p Principal, a Asked) error {
+	frozen, err := r.Frozen(tx, p.Agent, a.Mailbox)
+	if err == nil && frozen {
+		err = mail.ErrFrozen.Errorf("a freeze is in force; ask your operator")
+	}
+	return err
 }
 
 // Unsent voids a request whose code did not reach the operator.
@@ -223,6 +230,9 @@ func (r *Registry) Redeem(tx store.Tx, actor Principal, a Asked, code string) (
 	q CodeRequest, as Principal, verdict, err error,
 ) {
 	p, err := r.authorize(tx, actor, a.asks)
+	if err == nil {
+		err = r.movable(tx, p, a)
+	}
 	if err != nil {
 		return q, as, nil, err
 	}

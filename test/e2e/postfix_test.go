@@ -87,6 +87,7 @@ rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 discard unix - - n - - discard
+virtual unix - n n - - virtual
 smtp unix - - n - - smtp
 lmtp unix - - n - - lmtp
 scache unix - - n - 1 scache
