@@ -22,10 +22,11 @@ import (
 )
 
 // agentTools are what a key sees that reads and sends, in their fixed order.
-var agentTools = strings.Fields(`add_contact cancel_message check_inbox configure_mailbox delete_tag
-	download_attachment edit_scheduled_email get_account get_tags get_thread get_usage list_mailboxes list_spam
-	manage_spam_status read_email reply_email search_contacts send_email
-	set_tags update_mailbox wait_for_email`)
+var agentTools = strings.Fields(`add_allowlist_entry add_contact cancel_message check_inbox configure_mailbox
+	create_api_key create_mailbox delete_contact delete_tag download_attachment edit_scheduled_email get_account get_tags get_thread
+	get_usage list_allowlist list_mailboxes list_spam manage_spam_status manage_upgrade read_email
+	remove_allowlist_entry remove_suppression reply_email revoke_api_key search_contacts send_email
+	set_tags update_account update_mailbox wait_for_email`)
 
 // keyed carries a key, and tells when a request has been written.
 type keyed struct {
@@ -208,7 +209,9 @@ func TestMCPApproverSeesItsToolsAndApprovesByDigestOnly(t *testing.T) {
 	h := start(t)
 	agent, approver := h.mcp(h.dev.AgentKey), h.mcp(h.approverKey())
 	if got := approver.tools(); !slices.Equal(got, strings.Fields(
-		"decide_email list_pending list_spam manage_spam_status remove_suppression")) {
+		"add_allowlist_entry configure_mailbox create_api_key decide_email delete_mailbox list_allowlist list_api_keys "+
+			"list_pending list_spam manage_spam_status remove_allowlist_entry remove_suppression revoke_api_key "+
+			"update_account update_mailbox")) {
 		t.Errorf("an approver sees %v", got)
 	}
 	m, other := agent.held("decide over me", nil), agent.held("another", nil)
