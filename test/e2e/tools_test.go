@@ -67,7 +67,7 @@ func TestEveryToolAnswersTheOfficialClientsOverStdioAndHTTP(t *testing.T) {
 				s.clients[part] = way.open(t, at, key, way.stdio)
 			}
 			for i, c := range slices.Concat(readingCalls, filterCalls, answeringCalls, keepingCalls, spamCalls, sendingCalls,
-				mailboxCalls) {
+				mailboxCalls, codeCalls) {
 				if s.row(c); t.Failed() {
 					t.Fatalf("row %d: %s calls %s %s", i, c.as, c.tool, c.args)
 				}

@@ -18,10 +18,13 @@ const account = `{"name":"Example","oversight_email":"oversight@example.test"}`
 
 var mailboxCalls = []toolCall{
 	{as: "agent", tool: "configure_mailbox", args: `{}`, want: `{` + settings("$box", "true") + `}`},
-	{as: "agent", tool: "configure_mailbox", args: `{"auto_bcc":"eve@far.test"}`, refused: "loosens"},
+	{as: "agent", tool: "configure_mailbox", args: `{"auto_bcc":"eve@far.test"}`, want: waitsForCode,
+		notes: []string{"approval_code"}},
 	{as: "agent", tool: "update_mailbox", args: `{"oversight_mode":"gated_send"}`,
 		want: `{` + settings("$box", "true") + `}`},
-	{as: "agent", tool: "update_mailbox", args: `{"oversight_mode":"autonomous"}`, refused: "loosens"},
+	{as: "agent", tool: "manage_upgrade", args: `{"action":"request","target_mode":"autonomous"}`,
+		want: `{"status":"upgrade_requested","message":"@note","oversight_mode":"gated_send","target_mode":"autonomous",
+			"expires_at":"@time"}`},
 	{as: "admin", tool: "configure_mailbox", args: `{"mailbox_id":"$box"}`, want: `{` + settings("$box", "true") + `}`},
 	{as: "admin", tool: "update_mailbox", args: `{"mailbox_id":"$box","auto_cc":"eve@far.test"}`, refused: "loosens"},
 	{as: "approver", tool: "configure_mailbox", args: `{"mailbox_id":"$box"}`, want: `{` + settings("$box", "true") + `}`},
