@@ -52,6 +52,11 @@ func (s *Server) withCode(ctx context.Context, op *api.Operation, c caller, in a
 			return nil, err
 		}
 	}
+	if hooked, ok := in.(api.NewWebhook); ok {
+		if err := s.webhookCheck(ctx, c, hooked); err != nil {
+			return nil, err
+		}
+	}
 	q, err := s.askOperator(ctx, c, asked, op.Summary, op.Parameters(in))
 	if err != nil {
 		return nil, err

@@ -17,11 +17,13 @@ var byCodes = map[string]struct {
 	"create_mailbox":      {"POST", "/v1/mailboxes", `{"address":"new@a.example","agents":["bot"]}`, 201},
 	"update_mailbox":      {"PATCH", "/v1/mailboxes/" + bot, `{"oversight_mode":"monitored"}`, 200},
 	"configure_mailbox":   {"PATCH", "/v1/mailboxes/" + bot + "/configure", `{"signature_block":"Bot"}`, 200},
-	"create_api_key":      {"POST", "/v1/api-keys", `{"name":"n","scopes":["send"]}`, 201},
-	"update_account":      {"PATCH", "/v1/account", `{"name":"Another"}`, 200},
-	"remove_suppression":  {"DELETE", "/v1/suppression/nobody@b.example", "", 404}, // it is on no list
-	"delete_contact":      {"DELETE", "/v1/contacts/01HZZZZZZZZZZZZZZZZZZZZZZZ", "", 200},
-	"clear_spam_status":   {"POST", "/v1/emails/MAIL/not-spam", `{"digest":"DIGEST"}`, 200},
+	"create_webhook": {"POST", "/v1/webhooks",
+		`{"url":"https://hooks.invalid.test/x","events":["message.received"]}`, 201},
+	"create_api_key":     {"POST", "/v1/api-keys", `{"name":"n","scopes":["send"]}`, 201},
+	"update_account":     {"PATCH", "/v1/account", `{"name":"Another"}`, 200},
+	"remove_suppression": {"DELETE", "/v1/suppression/nobody@b.example", "", 404}, // it is on no list
+	"delete_contact":     {"DELETE", "/v1/contacts/01HZZZZZZZZZZZZZZZZZZZZZZZ", "", 200},
+	"clear_spam_status":  {"POST", "/v1/emails/MAIL/not-spam", `{"digest":"DIGEST"}`, 200},
 }
 
 // present repeats a request with its code.

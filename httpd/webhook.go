@@ -13,6 +13,8 @@ import (
 // Webhooks keeps what is told to URLs, and who may ask for it.
 type Webhooks interface {
 	Add(tx store.Tx, p registry.Principal, q api.NewWebhook) (api.WebhookSecret, error)
+	// Check refuses what nobody could own as owner.
+	Check(tx store.Tx, owner registry.Principal, q api.NewWebhook) error
 	List(tx store.Tx) ([]api.Webhook, error)
 	Get(tx store.Tx, id string) (api.Webhook, error)
 	Remove(tx store.Tx, p registry.Principal, id string) error
@@ -41,6 +43,15 @@ func (s *Server) webhookAdd(ctx context.Context, c caller, in api.NewWebhook) (o
 		return err
 	})
 	return out, err
+}
+
+// webhookCheck refuses a webhook that an agent asks a code for in vain.
+func (s *Server) webhookCheck(ctx context.Context, c caller, in api.NewWebhook) error {
+	w, err := s.hooks()
+	if err != nil {
+		return err
+	}
+	return s.o.Store.View(ctx, func(tx store.Tx) error { return w.Check(tx, c.Principal, in) })
 }
 
 func (s *Server) webhookList(ctx context.Context, _ caller, _ api.None) (out api.Webhooks, _ error) {

@@ -27,6 +27,13 @@ func (oneWebhook) Add(_ store.Tx, _ registry.Principal, q api.NewWebhook) (api.W
 	return api.WebhookSecret{Webhook: hooked, Secret: "whsec_" + q.URL}, nil
 }
 
+func (oneWebhook) Check(_ store.Tx, _ registry.Principal, q api.NewWebhook) error {
+	if q.URL == "" {
+		return mail.ErrInvalid.Errorf("no url")
+	}
+	return nil
+}
+
 func (oneWebhook) List(store.Tx) ([]api.Webhook, error) { return []api.Webhook{hooked}, nil }
 
 func (oneWebhook) Get(_ store.Tx, id string) (api.Webhook, error) {
@@ -79,4 +86,19 @@ func TestWithoutWebhooksNoneAreAdded(t *testing.T) {
 	h := newFixture(t)
 	h.s.o.Webhooks = nil
 	h.want(409, "admin", "POST", "/v1/webhooks", `{"url":"https://x.test/","events":["message.sent"]}`)
+}
+
+// What nobody could own is refused before the operator is mailed a code for it.
+func TestAnAgentGetsAWebhookByACode(t *testing.T) {
+	h := newFixture(t)
+	h.want(400, "sender", "POST", "/v1/webhooks", `{"url":"","events":["message.sent"]}`)
+	if len(h.codes) > 0 {
+		t.Errorf("%d codes were mailed for what cannot be", len(h.codes))
+	}
+	const asked = `{"url":"https://x.test/","events":["message.sent"]`
+	code := h.asksFor("sender", "POST", "/v1/webhooks", asked+"}")
+	h.want(409, "sender", "POST", "/v1/webhooks",
+		`{"url":"https://y.test/","events":["message.sent"],"approval_code":"`+code+`"}`)
+	h.want(201, "sender", "POST", "/v1/webhooks", asked+`,"approval_code":"`+code+`"}`)
+	h.want(403, "sender", "GET", "/v1/webhooks", "")
 }

@@ -30,6 +30,7 @@ var tiers = map[string]Tier{
 	"update_mailbox":      TierCode, // what of it loosens
 	"configure_mailbox":   TierCode,
 	"create_api_key":      TierCode,
+	"create_webhook":      TierCode,
 	"update_account":      TierCode,
 	"remove_suppression":  TierCode,
 	"delete_contact":      TierCode,

@@ -8,6 +8,7 @@ type NewWebhook struct {
 	Events  []string `json:"events" doc:"names such as message.received; all of them: docs/webhooks.md"`
 	Mailbox string   `json:"mailbox_id,omitempty" doc:"the only mailbox; left out: all that you reach"`
 	Format  string   `json:"format,omitempty" enum:"raw,slack,teams" doc:"raw, or a message for a chat; left out: raw"`
+	Approval
 }
 
 // Webhook is a URL that events are sent to.

@@ -91,23 +91,44 @@ type webhooks struct {
 	registry *registry.Registry
 }
 
-// Add implements httpd.Webhooks. Who may configure the installation may.
+// Add implements httpd.Webhooks. Who may configure the installation may; one that an agent
+// asked for with a code of the operator is told what the agent may see.
 func (w webhooks) Add(tx store.Tx, p registry.Principal, q api.NewWebhook) (out api.WebhookSecret, _ error) {
 	by, err := w.registry.Configures(tx, p)
 	if err != nil {
 		return out, err
 	}
-	r := hook.Request{URL: q.URL, Events: q.Events, Format: hook.Format(q.Format)}
-	if q.Mailbox != "" {
-		if r.Mailbox, err = mail.ParseAddress(q.Mailbox); err != nil {
-			return out, err
-		}
-		if _, err := w.registry.Mailbox(tx, r.Mailbox); err != nil {
-			return out, err
-		}
+	r, err := w.request(tx, q)
+	if err != nil {
+		return out, err
 	}
-	s, err := w.hooks.Add(tx, by, ownerOf(by), r)
+	owner := by
+	if asked, ok := by.Requester(); ok {
+		owner = asked
+	}
+	s, err := w.hooks.Add(tx, by, ownerOf(owner), r)
 	return api.WebhookSecret{Webhook: webhookOf(s), Secret: s.Secret}, err
+}
+
+// Check implements httpd.Webhooks.
+func (w webhooks) Check(tx store.Tx, owner registry.Principal, q api.NewWebhook) error {
+	r, err := w.request(tx, q)
+	if err != nil {
+		return err
+	}
+	return w.hooks.Check(tx, ownerOf(owner), r)
+}
+
+// request reads what a webhook shall be.
+func (w webhooks) request(tx store.Tx, q api.NewWebhook) (r hook.Request, err error) {
+	r = hook.Request{URL: q.URL, Events: q.Events, Format: hook.Format(q.Format)}
+	if q.Mailbox == "" {
+		return r, nil
+	}
+	if r.Mailbox, err = mail.ParseAddress(q.Mailbox); err == nil {
+		_, err = w.registry.Mailbox(tx, r.Mailbox)
+	}
+	return r, err
 }
 
 func ownerOf(p registry.Principal) hook.Owner {

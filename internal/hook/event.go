@@ -74,7 +74,8 @@ func (r Rights) sees(e Event, m *mail.Mail) bool {
 
 // policy are the kinds of entries that say that agents may do more or less.
 var policy = []audit.Kind{audit.ModeTighten, audit.ModeLoosen, audit.AllowAdd, audit.AllowRemove, audit.Freeze,
-	audit.Thaw, audit.AgentDisable, audit.AgentEnable, audit.OperatorSet, audit.MailboxSet}
+	audit.Thaw, audit.AgentDisable, audit.AgentEnable, audit.OperatorSet, audit.MailboxAdd, audit.MailboxSet,
+	audit.MailboxGrant, audit.MailboxDelete}
 
 // eventsOf returns the events of one entry.
 func eventsOf(r audit.Record) (out []Event) {

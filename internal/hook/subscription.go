@@ -92,44 +92,11 @@ type Request struct {
 // Add makes a subscription of an owner, and returns it with its secret. by is who asks,
 // which the caller has found to be allowed to.
 func (h *Hooks) Add(tx store.Tx, by Actor, o Owner, q Request) (Subscription, error) {
-	s := Subscription{ID: string(mail.NewID(tx.Now())), URL: q.URL, Mailbox: q.Mailbox, Format: q.Format,
-		Owner: o, Secret: newSecret(), CreatedAt: tx.Now()}
-	if s.Format == "" {
-		s.Format = Raw
-	}
-	rights, err := h.o.Rights(tx, o)
-	switch {
-	case errors.Is(err, ErrGone):
-		return s, mail.ErrForbidden.Errorf("this credential cannot own a webhook, because it ends with a session; " +
-			"use an API key")
-	case err != nil:
-		return s, err
-	}
-	if err := s.listen(q.Events, rights); err != nil {
-		return s, err
-	}
-	if err := h.o.Allow.check(q.URL); err != nil {
-		return s, err
-	}
-	all, err := h.List(tx)
+	s, active, err := h.fit(tx, o, q)
 	if err != nil {
 		return s, err
 	}
-	owned, active := 0, 0
-	for _, other := range all {
-		if other.Owner.Kind == o.Kind && other.Owner.Name == o.Name {
-			owned++
-		}
-		if other.Active() {
-			active++
-		}
-	}
-	if len(all) >= maxSubscriptions || owned >= maxOwned {
-		h.o.Over(mail.LimitWebhooks)
-		return s, mail.ErrConflict.Errorf("there are too many webhooks; delete one that nobody needs").
-			Over(mail.LimitWebhooks)
-	}
-	if active == 0 { // nobody has followed the log meanwhile
+	if !active { // nobody has followed the log meanwhile
 		if err := skip(tx); err != nil {
 			return s, err
 		}
@@ -138,6 +105,52 @@ func (h *Hooks) Add(tx store.Tx, by Actor, o Owner, q Request) (Subscription, er
 		return s, err
 	}
 	return s, h.note(tx, by, audit.WebhookAdd, s, nil)
+}
+
+// Check refuses what Add would refuse now.
+func (h *Hooks) Check(tx store.Tx, o Owner, q Request) error {
+	_, _, err := h.fit(tx, o, q)
+	return err
+}
+
+// fit makes a subscription that may be added, and reports whether there is an active one.
+func (h *Hooks) fit(tx store.Tx, o Owner, q Request) (s Subscription, active bool, err error) {
+	s = Subscription{ID: string(mail.NewID(tx.Now())), URL: q.URL, Mailbox: q.Mailbox, Format: q.Format,
+		Owner: o, Secret: newSecret(), CreatedAt: tx.Now()}
+	if s.Format == "" {
+		s.Format = Raw
+	}
+	rights, err := h.o.Rights(tx, o)
+	switch {
+	case errors.Is(err, ErrGone):
+		return s, false, mail.ErrForbidden.Errorf("this credential cannot own a webhook, because it ends with a " +
+			"session; use an API key")
+	case err != nil:
+		return s, false, err
+	}
+	if err := s.listen(q.Events, rights); err != nil {
+		return s, false, err
+	}
+	if err := h.o.Allow.check(q.URL); err != nil {
+		return s, false, err
+	}
+	all, err := h.List(tx)
+	if err != nil {
+		return s, false, err
+	}
+	owned := 0
+	for _, other := range all {
+		if other.Owner.Kind == o.Kind && other.Owner.Name == o.Name {
+			owned++
+		}
+		active = active || other.Active()
+	}
+	if len(all) >= maxSubscriptions || owned >= maxOwned {
+		h.o.Over(mail.LimitWebhooks)
+		return s, false, mail.ErrConflict.Errorf("there are too many webhooks; delete one that nobody needs").
+			Over(mail.LimitWebhooks)
+	}
+	return s, active, nil
 }
 
 // listen sets the events, which must be some that the owner may hear of.

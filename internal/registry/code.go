@@ -330,6 +330,15 @@ func (r *Registry) currentCode(tx store.Tx, p Principal) (Principal, error) {
 	return p.confirmed(requester), nil
 }
 
+// Requester returns who asked for the request that p carries out; ok is false where p asks
+// for itself.
+func (p Principal) Requester() (asked Principal, ok bool) {
+	if p.redeemed == nil {
+		return Principal{}, false
+	}
+	return p.redeemed.requester, true
+}
+
 // requesterID is the principal that a redeemed request was asked by, "" for any other.
 func (p Principal) requesterID() string {
 	if p.redeemed == nil {

@@ -310,8 +310,10 @@ var sendingCalls = []toolCall{
 			"subject":"‹Again›","rcpts":"‹gone@dest.test›","mailbox":"‹agent@example.test›","ip":"‹127.0.0.1›",
 			"credential":"@marked"}}],"cursor":"@note"}`},
 
-	{as: "agent", tool: "create_webhook", args: `{"url":"https://hooks.invalid.test/","events":["message.sent"]}`,
-		refused: "unknown tool"},
+	{as: "agent", tool: "create_webhook", args: `{"url":"https://127.0.0.2/x","events":["message.sent"]}`,
+		refused: "hooks.allow_targets"},
+	{as: "agent", tool: "create_webhook", args: `{"url":"https://hooks.invalid.test/","events":["policy.changed"]}`,
+		refused: "may not see"},
 	{as: "admin", tool: "create_webhook", args: `{"url":"https://127.0.0.2/x","events":["policy.changed"]}`,
 		refused: "hooks.allow_targets"},
 	{as: "admin", tool: "create_webhook", args: `{"url":"https://hooks.invalid.test/","events":["message.received"]}`,
