@@ -53,8 +53,12 @@ func TestPostfixBouncesAMailThatItTookAndTheAddressIsSuppressed(t *testing.T) {
 	if r := s.cli("suppress", "rm", "gone@gone.test"); r.code != 1 || !strings.Contains(r.err, "hint: ") {
 		t.Errorf("without an approver's key: exit %d %s%s", r.code, r.out, r.err)
 	}
-	if code, said := s.http("DELETE", "/v1/suppression/gone@gone.test", ""); code != 403 {
+	code, said := s.http("DELETE", "/v1/suppression/gone@gone.test", "")
+	if code != 202 || !strings.Contains(said, "pending_approval") {
 		t.Errorf("the agent takes it off: %d %s", code, said)
+	}
+	if code, said := s.http("POST", "/v1/send", draft); code != 403 {
+		t.Errorf("without the code of the operator REST says %d %s", code, said)
 	}
 	s.decides("suppress", "rm", "gone@gone.test")
 	if code, said := s.http("POST", "/v1/send", draft); code != 202 {
