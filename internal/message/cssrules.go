@@ -138,7 +138,7 @@ func (c *cascade) atRule(tokens []cssToken, inside []selector, depth int, unsure
 	case depth == maxNest: // what it hides would be shown
 		c.work = -1
 	case inside != nil:
-		c.add1(inside, c.contents(body, inside, depth+1), true)
+		c.addRules(inside, c.contents(body, inside, depth+1), true)
 	default:
 		c.list(body, depth+1, unsure)
 	}
@@ -180,7 +180,7 @@ func (c *cascade) rule(head, body []cssToken, depth int, unsure, nested bool) {
 	if len(selectors) == 0 {
 		return
 	}
-	c.add1(selectors, c.contents(body, selectors, depth), unsure || !sure || nested)
+	c.addRules(selectors, c.contents(body, selectors, depth), unsure || !sure || nested)
 }
 
 // contents reads the declarations of a block, and the rules in it, which style what
@@ -219,8 +219,8 @@ func (c *cascade) contents(tokens []cssToken, selectors []selector, depth int) (
 	}
 }
 
-// add1 adds a rule for each of its selectors.
-func (c *cascade) add1(selectors []selector, decls []declaration, unsure bool) {
+// addRules adds a rule for each of its selectors.
+func (c *cascade) addRules(selectors []selector, decls []declaration, unsure bool) {
 	decls = slices.DeleteFunc(decls, func(d declaration) bool { return isPlain(d) })
 	if len(decls) == 0 {
 		return

@@ -137,11 +137,9 @@ func (s *sight) inside(n *html.Node, e *seen) {
 
 // text takes text as it stands in e.
 func (s *sight) text(text string, e *seen) {
-	if e.silent {
-		s.words += countWords(text)
+	if s.words += countWords(text); e.silent {
 		return
 	}
-	s.words += countWords(text)
 	l := &e.look
 	why := l.hidden()
 	if why == "" && s.tooMuch {
