@@ -3,7 +3,6 @@ package hook
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -67,10 +66,7 @@ const (
 	whyBacklog = "backlog" // too much waits for it
 )
 
-func (d Delivery) due() string { return dueKey + d.Webhook + "/" + stamp(d.NextAt) + "/" + d.ID }
-
-// stamp writes a time so that it sorts.
-func stamp(t time.Time) string { return fmt.Sprintf("%016x", max(t.UnixMilli(), 0)) }
+func (d Delivery) due() string { return dueKey + d.Webhook + "/" + store.Stamp(d.NextAt) + "/" + d.ID }
 
 // queue has a new delivery attempted at once.
 func (h *Hooks) queue(tx store.Tx, s *Subscription, d Delivery) error {

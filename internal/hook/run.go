@@ -91,7 +91,7 @@ func (h *Hooks) start(ctx context.Context, turn int, attempts *sync.WaitGroup) e
 // startOf begins what is due for one subscription.
 func (h *Hooks) startOf(ctx context.Context, tx store.Tx, s Subscription, attempts *sync.WaitGroup) error {
 	r := store.Prefix(dueKey + s.ID + "/")
-	r.To = r.From + stamp(tx.Now().Add(time.Millisecond))
+	r.To = r.From + store.Stamp(tx.Now().Add(time.Millisecond))
 	target := host(s.URL)
 	return space.Scan(tx, r, func(key string, _ []byte) error {
 		id := last(key)
