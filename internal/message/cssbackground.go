@@ -55,22 +55,21 @@ func backgroundPlace(words []string) (full, ok bool) {
 	size, sized, full, last := "", false, true, ""
 	counts := map[string]int{}
 	for _, w := range words {
-		kind := "position"
+		kind, words := "position", 1
 		switch {
-		case repeatWords[w] || w == "repeat-x" || w == "repeat-y":
+		case w == "repeat-x" || w == "repeat-y": // each stands for two
+			kind, words, full = "repeat", 2, false
+		case repeatWords[w]:
 			kind = "repeat"
-			full = full && repeatWords[w]
 		case attachedWords[w]:
 			kind = "attachment"
 		case boxWords[w]:
 			kind = "box"
 		}
-		if counts[kind]++; counts[kind] > 1 && last != kind && kind != "box" { // its words stand side by side
+		if counts[kind] > 0 && last != kind && kind != "box" { // its words stand side by side
 			return false, false
 		}
-		if (w == "repeat-x" || w == "repeat-y") && counts[kind] > 1 {
-			return false, false
-		}
+		counts[kind] += words
 		last = kind
 		if kind != "position" {
 			continue
@@ -86,17 +85,12 @@ func backgroundPlace(words []string) (full, ok bool) {
 	if counts["repeat"] > 2 || counts["attachment"] > 1 || counts["box"] > 2 || sized && size == "" {
 		return false, false
 	}
-	if slices.Contains(words, "repeat-x") || slices.Contains(words, "repeat-y") {
-		ok = counts["repeat"] == 1
-	} else {
-		ok = true
-	}
 	full = full && (size == "" || size == "cover" || size == "100%" || size == "100% 100%" || size == "auto")
 	for _, w := range position {
 		n, _, isNumber := splitValue(w)
 		full = full && (!isNumber || n == 0)
 	}
-	return full, ok && isPosition(position) && isBackgroundSize(size)
+	return full, isPosition(position) && isBackgroundSize(size)
 }
 
 // isPosition reports whether at most two words are a position.
