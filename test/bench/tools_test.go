@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/multimail/multimail/internal/daemon"
 )
 
 // The versions of the protocol whose sessions and whose lone requests are measured.
@@ -42,9 +45,12 @@ type job struct {
 
 // BenchmarkTool makes calls of tools and the same requests over REST, in turns. "http" is a
 // tool over HTTP without a client's library, "sdk" the official one with a session, "stdio"
-// the same through the bridge in a process of its own. REST is a plain client of Go.
+// the same through the bridge in a process of its own. REST is a plain client of Go. "bare" is
+// "http" at a server of the official library that does nothing but answer: what the protocol
+// costs before anything of ours runs.
 func BenchmarkTool(b *testing.B) {
 	o := openOffice(b, 500)
+	bare := bareOffice(b)
 	program, box := build(b), "/v1/mailboxes/"+o.info.Mailbox
 	sent := 0
 	for _, j := range []job{
@@ -64,6 +70,7 @@ func BenchmarkTool(b *testing.B) {
 				{name: "sdk", call: session(b, j, &mcp.StreamableClientTransport{Endpoint: o.info.HTTP + "/mcp",
 					HTTPClient: &http.Client{Transport: withKey{o.info.AgentKey}}})},
 				{name: "stdio", call: session(b, j, &mcp.CommandTransport{Command: o.bridge(program)})},
+				{name: "bare", call: func() error { return bare.lone(j) }},
 			}
 			b.ResetTimer()
 			for i := range rounds {
@@ -123,6 +130,24 @@ func (o *office) lone(j job) error {
 	r.Header.Set("Mcp-Method", "tools/call")
 	r.Header.Set("Mcp-Name", j.tool)
 	return o.expect(r, o.info.AgentKey, `"structuredContent"`)
+}
+
+// bareOffice serves every tool of the benchmark with a constant answer of two KiB.
+func bareOffice(b *testing.B) *office {
+	b.Helper()
+	s := mcp.NewServer(&mcp.Implementation{Name: "bare", Version: "1"}, nil)
+	data := json.RawMessage(`{"id":"` + strings.Repeat("x", 1000) + `"}`)
+	for _, name := range []string{"read_email", "check_inbox", "send_email"} {
+		s.AddTool(&mcp.Tool{Name: name, InputSchema: json.RawMessage(`{"type":"object"}`)},
+			func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+				return &mcp.CallToolResult{StructuredContent: data,
+					Content: []mcp.Content{&mcp.TextContent{Text: string(data)}}}, nil
+			})
+	}
+	srv := httptest.NewServer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s },
+		&mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true}))
+	b.Cleanup(srv.Close)
+	return &office{info: daemon.DevInfo{HTTP: srv.URL}}
 }
 
 // message is a request with a message of MCP.
