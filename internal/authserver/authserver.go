@@ -48,7 +48,9 @@ type Options struct {
 	// Fetch gets a document of a client from a public HTTPS host; nil: no client publishes
 	// anything. It must not follow redirects, and bounds time and size.
 	Fetch func(ctx context.Context, url string) ([]byte, error)
-	Log   *slog.Logger // nil means slog.Default
+	// Inside reports whether Fetch reaches a host of the operator's own network; nil: none.
+	Inside func(host string) bool
+	Log    *slog.Logger // nil means slog.Default
 }
 
 // Server is the authorization server of one installation. It keeps its records in the

@@ -102,7 +102,7 @@ func (s *Server) AddClient(tx store.Tx, actor registry.Principal, q NewClient) (
 	}
 	c := Client{ID: "mmc_" + strings.ToLower(string(mail.NewID(tx.Now()))), Name: q.Name, Source: ByOperator,
 		Redirects: q.Redirects, Method: q.Method, Keys: q.Keys, KeysURI: q.KeysURI, CreatedAt: tx.Now()}
-	if err := c.check(); err != nil {
+	if err := s.check(c); err != nil {
 		return Client{}, "", mail.ErrInvalid.Errorf("%s", err.Description)
 	}
 	if q.Agent != "" {
@@ -134,7 +134,7 @@ func (s *Server) AddClient(tx store.Tx, actor registry.Principal, q NewClient) (
 }
 
 // check refuses a client that cannot be, wherever it comes from.
-func (c *Client) check() *Error {
+func (s *Server) check(c Client) *Error {
 	if len(c.Name) > maxName || strings.ContainsFunc(c.Name, func(r rune) bool { return !isShown(r) }) {
 		return refuse(InvalidMetadata, "a name has at most %d octets that print", maxName)
 	}
@@ -157,7 +157,7 @@ func (c *Client) check() *Error {
 			return refuse(InvalidMetadata, "%s", err)
 		}
 	}
-	if c.KeysURI != "" && !isDocumentURL(c.KeysURI) {
+	if c.KeysURI != "" && !s.isDocumentURL(c.KeysURI) {
 		return refuse(InvalidMetadata, "jwks_uri is an https URL with a path")
 	}
 	return nil
@@ -247,7 +247,7 @@ func (s *Server) client(tx store.Tx, id string) (c Client, err error) {
 // find returns the client of an id: one of the store, or one whose id is the URL of what it
 // publishes. It must not be called within a transaction.
 func (s *Server) find(ctx context.Context, id string) (c Client, err error) {
-	if isDocumentURL(id) {
+	if s.isDocumentURL(id) {
 		c, err = s.document(ctx, id)
 	} else {
 		err = s.o.Store.View(ctx, func(tx store.Tx) error {

@@ -373,6 +373,32 @@ func TestAClientIsWhatItsDocumentSays(t *testing.T) {
 	}
 }
 
+func TestAHostInsideMayHaveDocumentsAtAnyPort(t *testing.T) {
+	asked := 0
+	h := newHouse(t, func(o *authserver.Options) {
+		o.Inside = func(host string) bool { return host == "inside" || host == "10.1.0.1" || host == "::ffff:10.1.0.1" }
+		o.Fetch = func(_ context.Context, url string) ([]byte, error) {
+			asked++
+			return fmt.Appendf(nil, `{"client_id":%q,"redirect_uris":[%q]}`, url, callback), nil
+		}
+	})
+	taken := map[string]bool{
+		"https://inside:8443/c": true, "https://inside/c": true, "https://10.1.0.1:8443/c": true, "https://client.test/c": true,
+		"http://inside:8443/c": false, "https://client.test:8443/c": false, "https://outside/c": false,
+		"https://u@inside/c": false, "https://inside:8443/": false, "https://inside:8443/a/../c": false,
+		"https://INSIDE:8443/c": false, "https://[::ffff:10.1.0.1]:8443/c": false, "https://inside.evil.test:1/c": false,
+	}
+	for id, ok := range taken {
+		_, err := h.server.Begin(t.Context(), h.query("read", func(q url.Values) { q.Set("client_id", id) }))
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if asked != 4 {
+		t.Errorf("%d documents were fetched", asked)
+	}
+}
+
 func TestForgedAccessTokensAreRefused(t *testing.T) {
 	h := newHouse(t, nil)
 	got := h.tokens(anna, "read").Access

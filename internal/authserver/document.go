@@ -3,6 +3,7 @@ package authserver
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,14 +37,20 @@ type fetched struct {
 }
 
 // isDocumentURL reports whether a client id, or a jwks_uri, is the URL of a document: https,
-// a host with a dot, a path, and nothing that two readers could take differently.
-func isDocumentURL(id string) bool {
+// a host with a dot and no port, or one inside; a path, and nothing that two readers could
+// take differently.
+func (s *Server) isDocumentURL(id string) bool {
 	u, err := url.Parse(id)
 	if err != nil || len(id) > maxURI || u.Scheme != "https" || u.User != nil || u.Fragment != "" ||
-		u.RawQuery != "" || strings.ContainsAny(id, "?#\\ ") || u.Path == "" || u.Path == "/" || u.Port() != "" {
+		u.RawQuery != "" || strings.ContainsAny(id, "?#\\ ") || u.Path == "" || u.Path == "/" {
 		return false
 	}
-	return u.String() == id && strings.Contains(u.Hostname(), ".") && u.Host == strings.ToLower(u.Host) &&
+	inside := s.o.Inside != nil && s.o.Inside(u.Hostname())
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil && (a.Is4In6() || a.String() != u.Hostname()) {
+		return false // another spelling of an address
+	}
+	return u.String() == id && u.Host == strings.ToLower(u.Host) &&
+		(inside || u.Port() == "" && strings.Contains(u.Hostname(), ".")) &&
 		!slices.ContainsFunc(strings.Split(u.Path, "/"), func(p string) bool { return p == "." || p == ".." })
 }
 

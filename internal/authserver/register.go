@@ -62,7 +62,7 @@ func (s *Server) described(m Metadata) (Client, *Error) {
 	if _, e := readScopes(m.Scope); e != nil {
 		return c, refuse(InvalidMetadata, "%s", e.Description)
 	}
-	if e := c.check(); e != nil {
+	if e := s.check(c); e != nil {
 		return c, e
 	}
 	for _, r := range c.Redirects {

@@ -14,6 +14,7 @@ import (
 type OAuth struct {
 	Server          string       `toml:"server"`
 	ClientHosts     []string     `toml:"client_hosts"`
+	AllowTargets    []string     `toml:"allow_targets"`
 	AccessLifetime  Duration     `toml:"access_lifetime"`
 	RefreshLifetime Duration     `toml:"refresh_lifetime"`
 	Grants          []OAuthGrant `toml:"grant"`
@@ -49,6 +50,10 @@ var oauthSettings = []Setting{
 		"Hosts of the redirect URIs that a client may have which registers itself (RFC 7591) or publishes a " +
 			"metadata document, such as *.consent.azure-apim.net for Copilot Studio; loopback for programs on the " +
 			"machine of whoever signs in. Empty: every client is added by hand.", ""},
+	{"oauth.allow_targets", "hosts, addresses", `[]`,
+		"Host names, addresses, and ranges such as 10.1.0.0/16 that the id or jwks_uri of a client may name though they " +
+			"are not of the Internet, at any port, over https alone. Anybody can have such a host asked for an object " +
+			"of JSON, and sees only whether there was one. Empty: public hosts at port 443 alone.", ""},
 	{"oauth.access_lifetime", "", `"5m"`,
 		"How long an access token lasts; 10m at most. What it may do is read from its grant at each use.", ""},
 	{"oauth.refresh_lifetime", "", `"30d"`,

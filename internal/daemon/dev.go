@@ -160,7 +160,9 @@ func devConfig(o DevOptions) config.Config {
 	}
 	c.OAuth.Server, c.OAuth.ClientHosts = config.OAuthEmbedded, []string{authserver.HostLoopback}
 	c.HTTP.AllowedHosts = []string{"localhost", "127.0.0.1", "[::1]"}
-	c.Hooks.AllowTargets = []string{"localhost", "127.0.0.1", "::1"} // receivers that are being written
+	// Receivers of webhooks and clients of OAuth that are being written.
+	c.Hooks.AllowTargets = []string{"localhost", "127.0.0.1", "::1"}
+	c.OAuth.AllowTargets = c.Hooks.AllowTargets
 	// Load tests of one agent reach the usual rates.
 	c.HTTP.RequestsPerMinute, c.HTTP.SubmissionsPerMinute = 1_000_000, 1_000_000
 	c.Relay.TLS = "opportunistic"

@@ -10,6 +10,7 @@ import (
 	"github.com/multimail/multimail/httpd"
 	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/config"
+	"github.com/multimail/multimail/internal/hook"
 	"github.com/multimail/multimail/internal/oauth"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/secret"
@@ -37,9 +38,14 @@ func (d *Daemon) makeOAuth(
 		}
 		return out, issuers, nil
 	}
+	inside, err := hook.ParseTargets(conf.OAuth.AllowTargets)
+	if err != nil {
+		return nil, nil, fmt.Errorf("oauth.allow_targets: %w", err)
+	}
 	o := authserver.Options{Origin: conf.HTTP.PublicURL, Store: d.db, Registry: d.registry,
 		Hosts: conf.OAuth.ClientHosts, Access: time.Duration(conf.OAuth.AccessLifetime),
-		Refresh: time.Duration(conf.OAuth.RefreshLifetime), Fetch: fetch.New(d.resolver).JSON, Log: d.o.Log}
+		Refresh: time.Duration(conf.OAuth.RefreshLifetime), Log: d.o.Log,
+		Fetch: fetch.New(d.resolver).Inside(inside.Names).JSON, Inside: inside.Names}
 	for _, g := range conf.OAuth.Grants {
 		rule, err := ruleOf(g)
 		if err != nil {
@@ -47,7 +53,6 @@ func (d *Daemon) makeOAuth(
 		}
 		o.Rules = append(o.Rules, rule)
 	}
-	var err error
 	if d.granter, err = authserver.New(o); err != nil {
 		return nil, nil, err
 	}

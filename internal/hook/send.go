@@ -55,7 +55,7 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Targets are hosts and ranges of addresses that the configuration lets webhooks reach beyond
+// Targets are hosts and ranges of addresses that the configuration lets requests reach beyond
 // the Internet.
 type Targets struct {
 	hosts  []string
@@ -81,8 +81,8 @@ func ParseTargets(list []string) (t Targets, err error) {
 	return t, nil
 }
 
-// names reports whether a host of a URL is one that is listed.
-func (t Targets) names(host string) bool {
+// Names reports whether a host of a URL is one that is listed.
+func (t Targets) Names(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return slices.Contains(t.hosts, host) || err == nil && t.has(a)
 }
@@ -102,7 +102,7 @@ func (t Targets) check(address string) error {
 		u.Hostname() != strings.ToLower(u.Hostname()) {
 		return refused
 	}
-	if t.names(u.Hostname()) && (u.Scheme == "https" || u.Scheme == "http") {
+	if t.Names(u.Hostname()) && (u.Scheme == "https" || u.Scheme == "http") {
 		return nil
 	}
 	name, err := mail.ParseDomain(u.Hostname())

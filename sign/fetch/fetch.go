@@ -53,8 +53,9 @@ type Resolver interface {
 type Client struct {
 	resolver Resolver
 	allowed  func(netip.Addr) bool // IsPublic, but in tests
-	port     int                   // 443, but in tests
-	limit    time.Duration         // maxTime, but in tests
+	inside   func(host string) bool
+	port     int           // 443, but in tests
+	limit    time.Duration // maxTime, but in tests
 	http     *http.Client
 }
 
@@ -63,7 +64,8 @@ func New(r Resolver) *Client {
 	if r == nil {
 		r = net.DefaultResolver
 	}
-	c := &Client{resolver: r, allowed: IsPublic, port: 443, limit: maxTime}
+	c := &Client{resolver: r, allowed: IsPublic, port: 443, limit: maxTime,
+		inside: func(string) bool { return false }}
 	c.http = &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
@@ -76,6 +78,13 @@ func New(r Resolver) *Client {
 			MaxResponseHeaderBytes: maxHeader,
 		},
 	}
+	return c
+}
+
+// Inside lets [Client.JSON] fetch from hosts, as URLs name them, that are of the caller's own
+// network: at whatever address they have, and at any port.
+func (c *Client) Inside(names func(host string) bool) *Client {
+	c.inside = names
 	return c
 }
 
@@ -120,10 +129,11 @@ func (c *Client) get(ctx context.Context, domain string) (doc Document, err erro
 // publishes of itself: from the host of an https URL, by the same rules as a key document.
 func (c *Client) JSON(ctx context.Context, address string) ([]byte, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" {
+	if err != nil || u.Scheme != "https" || u.User != nil {
 		return nil, ErrDomain
 	}
-	if name, err := mail.ParseDomain(u.Hostname()); err != nil || name != u.Hostname() {
+	name, err := mail.ParseDomain(u.Hostname())
+	if !c.inside(u.Hostname()) && (err != nil || name != u.Hostname() || u.Port() != "") {
 		return nil, ErrDomain
 	}
 	doc, err := c.ask(ctx, address)
@@ -204,24 +214,35 @@ func maxAge(h http.Header) time.Duration {
 // dial resolves the host once, and connects to addresses that it has checked: a
 // second answer of the resolver could be another one (DNS rebinding).
 func (c *Client) dial(ctx context.Context, network, hostport string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(hostport)
+	host, port, err := net.SplitHostPort(hostport)
 	if err != nil {
 		return nil, err
 	}
-	found, err := c.resolver.LookupNetIP(ctx, "ip", host)
+	inside := c.inside(host)
+	if !inside {
+		port = strconv.Itoa(c.port)
+	}
+	found, err := c.addresses(ctx, host)
 	if err != nil {
 		return nil, err
 	}
 	err = errors.New("no public address")
 	for _, a := range found[:min(len(found), maxAddresses)] {
-		if a = a.Unmap(); !c.allowed(a) {
+		if a = a.Unmap(); !inside && !c.allowed(a) {
 			continue
 		}
 		d := net.Dialer{Timeout: maxDial}
 		var conn net.Conn
-		if conn, err = d.DialContext(ctx, network, netip.AddrPortFrom(a, uint16(c.port)).String()); err == nil {
+		if conn, err = d.DialContext(ctx, network, net.JoinHostPort(a.String(), port)); err == nil {
 			return conn, nil
 		}
 	}
 	return nil, err
+}
+
+func (c *Client) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	return c.resolver.LookupNetIP(ctx, "ip", host)
 }

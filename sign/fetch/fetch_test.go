@@ -330,3 +330,31 @@ func TestAnObjectIsFetchedByTheSameRules(t *testing.T) {
 		}
 	}
 }
+
+// A host that is listed is reached wherever it is; another name that leads to the same address
+// is not, nor is the listed one of any use for a key document.
+func TestOnlyAHostThatIsListedIsReachedInside(t *testing.T) {
+	ca := mailtest.NewCA(t)
+	s := newStranger(t, "127.0.0.1:0", ca.Server("inside.test", "outside.test", "127.0.0.1"),
+		func(w http.ResponseWriter, _ *http.Request) { serveJSON(w, document) })
+	r := &addresses{answers: [][]string{{"127.0.0.1"}, {"127.0.0.1"}, {"127.0.0.1"}}}
+	c := New(r).Inside(func(host string) bool { return host == "inside.test" || host == "127.0.0.1" })
+	c.http.Transport.(*http.Transport).TLSClientConfig.RootCAs = ca.Pool()
+	for host, want := range map[string]error{"inside.test": nil, "127.0.0.1": nil, "outside.test": ErrDomain,
+		"127.0.0.2": ErrDomain, "localhost": ErrDomain, "[::1]": ErrDomain} {
+		b, err := c.JSON(t.Context(), fmt.Sprintf("https://%s:%d/client", host, s.port))
+		if !errors.Is(err, want) || (err == nil) != (string(b) == document) {
+			t.Errorf("%s: %s %v, want %v", host, b, err, want)
+		}
+	}
+	if _, err := c.JSON(t.Context(), fmt.Sprintf("http://inside.test:%d/client", s.port)); !errors.Is(err, ErrDomain) {
+		t.Errorf("over http: %v", err)
+	}
+	c.port = s.port
+	if _, err := c.JSON(t.Context(), "https://outside.test/client"); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("another name of the address: %v", err)
+	}
+	if s.requests.Load() != 2 || r.asked.Load() != 2 {
+		t.Errorf("%d requests, %d look-ups", s.requests.Load(), r.asked.Load())
+	}
+}

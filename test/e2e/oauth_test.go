@@ -53,6 +53,7 @@ func param(t *testing.T, address, name string) string {
 type signedClient struct {
 	t     *testing.T
 	known *oauthex.ClientCredentials   // nil: it registers itself
+	id    string                       // URL of the document that says what it is; "": there is none
 	http  *http.Client                 // nil: http.DefaultClient
 	ask   func(start string) consented // what the person does
 	asked []url.Values                 // requests of authorization
@@ -63,7 +64,10 @@ func (c *signedClient) connect(ctx context.Context, base string) (*mcp.ClientSes
 	c.t.Helper()
 	conf := &auth.AuthorizationCodeHandlerConfig{RedirectURL: back, AuthorizationCodeFetcher: c.authorize,
 		PreregisteredClient: c.known, Client: c.http}
-	if c.known == nil {
+	switch {
+	case c.id != "":
+		conf.ClientIDMetadataDocumentConfig = &auth.ClientIDMetadataDocumentConfig{URL: c.id}
+	case c.known == nil:
 		conf.DynamicClientRegistrationConfig = &auth.DynamicClientRegistrationConfig{
 			Metadata: &oauthex.ClientRegistrationMetadata{RedirectURIs: []string{back}, ClientName: "go-sdk's client",
 				TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"}}}
@@ -154,6 +158,13 @@ func TestTheTypeScriptClientsSignInRefreshAndStepUp(t *testing.T) {
 	var clients []typeScript
 	decode(t, must(t, node(t, "oauth.mjs", "MCP_URL="+h.dev.HTTP+"/mcp", "KEY="+h.dev.AdminKey, "OFFER=as the agent "+
 		h.dev.Username)), &clients)
+	h.wentThrough(clients)
+}
+
+// wentThrough checks what the clients of oauth.mjs saw, and what is left of them.
+func (h *daemon) wentThrough(clients []typeScript) {
+	t := h.t
+	t.Helper()
 	if len(clients) != 3 {
 		t.Fatalf("%d clients", len(clients))
 	}

@@ -54,8 +54,8 @@ export const byIssuer = (person) => async (page) => {
 };
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { START, KEY, PERSON, OFFER, BACK, THROUGH, LINK, PROXY } = process.env;
+  const { START, KEY, PERSON, OFFER, BACK, WITHOUT, THROUGH, LINK, PROXY } = process.env;
   const signIn = LINK ? (page) => page.click("text=" + LINK) : PERSON ? byIssuer(PERSON) : byKey(KEY);
   console.log(JSON.stringify(await consent({ start: START, offer: OFFER, back: BACK, signIn, through: !!THROUGH,
-    proxy: PROXY })));
+    without: WITHOUT ? [WITHOUT] : [], proxy: PROXY })));
 }

@@ -1,17 +1,18 @@
 // The official TypeScript clients, 1.x and 2.x, get their own tokens from the URL alone:
-// registration, PKCE, a person's consent in Chromium, refresh, and step-up.
+// registration (or, with CLIENT_URL, a document that says what they are), PKCE, a person's consent in Chromium, refresh, and step-up.
 import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as HTTP1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { Client as Client2, StreamableHTTPClientTransport as HTTP2 } from "@modelcontextprotocol/client";
 import { byKey, consent } from "./consent.mjs";
 
-const { MCP_URL, KEY, OFFER } = process.env;
+const { MCP_URL, KEY, OFFER, CLIENT_URL } = process.env;
 const back = "http://127.0.0.1:1/callback"; // the browser is kept from asking it
 const mail = { to: ["to@dest.test"], subject: "", markdown: "Hello." };
 
 // Memory is what a program keeps of a sign-in.
 class Memory {
   constructor(name) { Object.assign(this, { name, asked: [], count: 0 }); }
+  get clientMetadataUrl() { return CLIENT_URL; }
   get redirectUrl() { return back; }
   get clientMetadata() {
     return { client_name: this.name, redirect_uris: [back], token_endpoint_auth_method: "none",
