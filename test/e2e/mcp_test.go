@@ -4,13 +4,9 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httptrace"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -323,75 +319,6 @@ func TestMCPRefusesAWrongKeyAndARevokedOne(t *testing.T) {
 			t.Errorf("%q: %d %v", auth, resp.StatusCode, resp.Header)
 		}
 	}
-}
-
-// door returns the address of a proxy that adds the key, for programs that
-// cannot. The Host header passes as it came: who is asked for is ours to judge.
-func (h *daemon) door(key string) string {
-	h.t.Helper()
-	target, err := url.Parse(h.dev.HTTP)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	srv := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Host = r.In.Host
-		r.Out.Header.Set("Authorization", "Bearer "+key)
-	}})
-	h.t.Cleanup(srv.Close)
-	return srv.URL
-}
-
-// Scenarios of the official conformance suite that need no tools of its own,
-// and those checks of them that do all the same and fail for want of these. One
-// more fails: the library answers prompts/list, emptily, though we declare none.
-var scenarios = map[string]map[string][]string{
-	"2025-11-25": {
-		"server-initialize": nil, "server-session-lifecycle": nil, "ping": nil, "tools-list": nil,
-		"dns-rebinding-protection": nil,
-	},
-	"2026-07-28": {
-		"tools-list": nil, "dns-rebinding-protection": nil, "caching": nil, "http-header-validation": nil,
-		"server-stateless": {
-			"sep-2575-http-server-no-independent-requests-on-stream", "sep-2575-missing-capability-http-400",
-			"sep-2575-server-declares-prompts-in-discover", "sep-2575-server-no-log-without-loglevel",
-			"sep-2575-server-rejects-undeclared-capability",
-		},
-	},
-}
-
-func TestMCPConformsInBothEras(t *testing.T) {
-	h := start(t)
-	door := h.door(h.dev.AgentKey)
-	for version, list := range scenarios {
-		for name, want := range list {
-			t.Run(version+" "+name, func(t *testing.T) {
-				r := peer(t, "conformance", "server", "--url", door+"/mcp", "--scenario", name, "--spec-version", version,
-					"--verbose")
-				if got := failures(t, r.out); !slices.Equal(got, want) || (r.code == 0) != (len(want) == 0) {
-					t.Errorf("exit %d, failed checks %v, want %v\n%s%s", r.code, got, want, r.out, r.err)
-				}
-			})
-		}
-	}
-}
-
-// failures returns the checks that failed. That there are checks at all is
-// checked too.
-func failures(t *testing.T, out string) (failed []string) {
-	t.Helper()
-	var checks []struct{ ID, Status string }
-	_, list, found := strings.Cut(out, "\n[")
-	if err := json.NewDecoder(strings.NewReader("[" + list)).Decode(&checks); !found || err != nil || len(checks) == 0 {
-		t.Fatalf("no checks in %s (%v)", out, err)
-	}
-	for _, c := range checks {
-		if c.Status == "FAILURE" {
-			failed = append(failed, c.ID)
-		}
-	}
-	slices.Sort(failed)
-	return slices.Compact(failed)
 }
 
 // auditEntry is what the log says of a mail, without what differs from mail to
