@@ -73,17 +73,34 @@ type latest struct {
 	at mail.ID // the last place
 }
 
+// fewPlaces is how many places are looked at together for the last mail that is shown. It is
+// nearly always the first of them, and each costs a record to read.
+const fewPlaces = 4
+
 func (s *Server) latest(ctx context.Context, box mail.Address) (l latest, err error) {
-	list, err := s.places(ctx, box, "", "", true, maxPage)
-	for i, p := range list {
-		if i == 0 {
-			l.at = p.At
+	err = s.o.Store.View(ctx, func(tx store.Tx) error {
+		l = latest{}
+		for before, n := mail.ID(""), 0; n < maxPage; n += fewPlaces {
+			list, err := s.o.Inbox.Between(tx, box, "", before, true, fewPlaces)
+			if err != nil {
+				return err
+			}
+			for _, p := range list {
+				if l.at == "" {
+					l.at = p.At
+				}
+				if p.Item != nil {
+					l.id = p.Item.ID
+					return nil
+				}
+				before = p.At
+			}
+			if len(list) < fewPlaces {
+				return nil
+			}
 		}
-		if p.Item != nil {
-			l.id = p.Item.ID
-			break
-		}
-	}
+		return nil
+	})
 	return l, err
 }
 

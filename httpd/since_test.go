@@ -113,6 +113,22 @@ func (h *fixture) letInAgain(id mail.ID) mail.ID {
 	return id
 }
 
+func TestTheLastMailIsFoundBelowManyThatWentAway(t *testing.T) {
+	for _, gone := range []int{1, fewPlaces - 1, fewPlaces, 3 * fewPlaces} {
+		h := newFixture(t)
+		arrive := func(i int) *mail.Mail {
+			return h.arrive(brought(with(adasMail, fmt.Sprint("Subject: number ", i), fmt.Sprintf("Message-ID: <%d@x>", i))))
+		}
+		shown := arrive(-1)
+		for i := range gone {
+			h.want(200, "sender", "POST", "/v1/emails/"+string(arrive(i).ID)+"/report-spam", "")
+		}
+		if got := h.poll("", "", map[string]int{}); got != string(shown.ID) {
+			t.Errorf("below %d: %q, want %s", gone, got, shown.ID)
+		}
+	}
+}
+
 func TestAWaitSinceAnIDFindsWhatWasLetInLate(t *testing.T) {
 	h := newFixture(t)
 	h.want(200, "dev", "PATCH", "/v1/mailboxes/"+bot, `{"oversight_mode":"gated_all"}`)
