@@ -159,9 +159,14 @@ func (b *Bridge) newServer(tools []Tool) (s *mcp.Server) {
 		b.addTasks(s)
 		s.AddReceivingMiddleware(b.serveTasks)
 	}
+	b.addMiddleware(s)
+	return s
+}
+
+// addMiddleware adds what every server has, whatever its tools are.
+func (b *Bridge) addMiddleware(s *mcp.Server) {
 	s.AddReceivingMiddleware(noteSessions, addMailboxes, renameCalls)
 	s.AddSendingMiddleware(b.watches.filter)
-	return s
 }
 
 // private says that an answer is for whoever asked, and for no other.
