@@ -21,6 +21,13 @@ const (
 	skew         = 30 * time.Second
 )
 
+// assertion are the claims of private_key_jwt. aud is the issuer as a text: an assertion that
+// lists it, even alone, was made for a server that takes more than its own name.
+type assertion struct {
+	jwt.RegisteredClaims
+	Audience string `json:"aud"`
+}
+
 // signing are the algorithms that a client may sign with.
 var signing = []string{"ES256", "ES384", "EdDSA", "RS256", "PS256"}
 
@@ -75,19 +82,14 @@ func (s *Server) asserted(ctx context.Context, c Client, p *Proof) bool {
 	if s.o.Store.View(ctx, func(tx store.Tx) error { now = tx.Now(); return nil }) != nil {
 		return false
 	}
-	set, err := s.keysOf(ctx, c)
-	if err != nil {
-		s.o.Log.Warn("client keys", "client", c.ID, "err", err)
-		return false
-	}
-	var claims jwt.RegisteredClaims
+	var claims assertion
 	parser := jwt.NewParser(jwt.WithValidMethods(signing), jwt.WithExpirationRequired(), jwt.WithLeeway(skew),
 		jwt.WithIssuer(c.ID), jwt.WithSubject(c.ID), jwt.WithStrictDecoding(),
 		jwt.WithTimeFunc(func() time.Time { return now }))
-	_, err = parser.ParseWithClaims(p.Assertion, &claims, func(t *jwt.Token) (any, error) {
-		return keyFor(set, t)
+	_, err := parser.ParseWithClaims(p.Assertion, &claims, func(t *jwt.Token) (any, error) {
+		return s.keyOf(ctx, c, t)
 	})
-	if err != nil || len(claims.Audience) != 1 || claims.Audience[0] != s.Issuer() || claims.ID == "" ||
+	if err != nil || claims.Audience != s.Issuer() || claims.ID == "" ||
 		claims.ExpiresAt.Sub(now) > maxLife+skew {
 		return false
 	}
@@ -104,6 +106,34 @@ func (s *Server) spend(tx store.Tx, c Client, p Proof) error {
 		refuse(InvalidClient, "the assertion was used already; its jti must be new"))
 }
 
+// keyOf is the key of a token among the public keys of a client.
+func (s *Server) keyOf(ctx context.Context, c Client, t *jwt.Token) (any, error) {
+	if c.KeysURI == "" {
+		set, err := readKeys(c.Keys)
+		if err != nil {
+			return nil, err
+		}
+		return keyFor(set, t)
+	}
+	var last error
+	for _, age := range []time.Duration{documentAge, keysAge} { // it may sign with a new key
+		body, e := s.get(ctx, c.KeysURI, maxKeys, age)
+		if e != nil {
+			return nil, e
+		}
+		set, err := readKeys(body)
+		if err != nil {
+			s.o.Log.Warn("client keys", "client", c.ID, "err", err)
+			return nil, err
+		}
+		key, err := keyFor(set, t)
+		if last = err; err == nil {
+			return key, nil
+		}
+	}
+	return nil, last
+}
+
 // keyFor is the key of a token: by its kid, or the only one.
 func keyFor(set jose.JSONWebKeySet, t *jwt.Token) (any, error) {
 	kid, _ := t.Header["kid"].(string)
@@ -118,19 +148,6 @@ func keyFor(set jose.JSONWebKeySet, t *jwt.Token) (any, error) {
 		return nil, errors.New("the key is for another algorithm")
 	}
 	return keys[0].Key, nil
-}
-
-// keysOf returns the public keys of a client.
-func (s *Server) keysOf(ctx context.Context, c Client) (jose.JSONWebKeySet, error) {
-	raw := c.Keys
-	if c.KeysURI != "" {
-		body, e := s.get(ctx, c.KeysURI, maxKeys)
-		if e != nil {
-			return jose.JSONWebKeySet{}, e
-		}
-		raw = body
-	}
-	return readKeys(raw)
 }
 
 // readKeys reads a JWK set of public keys.

@@ -17,7 +17,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/multimail/multimail/internal/authserver"
-	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 )
 
@@ -159,6 +158,7 @@ type signer struct {
 	*house
 	client authserver.Client
 	key    *ecdsa.PrivateKey
+	kid    string
 }
 
 func newSigner(t *testing.T) *signer {
@@ -170,7 +170,7 @@ func newSigner(t *testing.T) *signer {
 	set, _ := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1"}}})
 	c, _ := h.add(authserver.NewClient{Method: authserver.MethodSigned, Keys: set, Agent: "bot",
 		Scopes: scopes("read send")})
-	return &signer{h, c, key}
+	return &signer{h, c, key, "k1"}
 }
 
 // request is a request of the client, with an assertion that change makes another one.
@@ -183,7 +183,7 @@ func (s *signer) request(id string, change func(jwt.MapClaims)) authserver.Token
 		change(c)
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodES256, c)
-	token.Header["kid"] = "k1"
+	token.Header["kid"] = s.kid
 	signed, err := token.SignedString(s.key)
 	if err != nil {
 		s.Fatal(err)
@@ -204,6 +204,8 @@ func TestAClientActsForItselfAsTheAgentThatTheOperatorGaveIt(t *testing.T) {
 	for name, change := range map[string]func(jwt.MapClaims){
 		"for another":       func(c jwt.MapClaims) { c["aud"] = origin + "/oauth/token" },
 		"for several":       func(c jwt.MapClaims) { c["aud"] = []string{origin, "https://other.test"} },
+		"for a list of one": func(c jwt.MapClaims) { c["aud"] = []string{origin} },
+		"for no text":       func(c jwt.MapClaims) { c["aud"] = map[string]any{"": origin} },
 		"for nobody":        func(c jwt.MapClaims) { delete(c, "aud") },
 		"of another":        func(c jwt.MapClaims) { c["iss"] = "mmc_other" },
 		"about another":     func(c jwt.MapClaims) { c["sub"] = "mmc_other" },
@@ -396,42 +398,6 @@ func TestAHostInsideMayHaveDocumentsAtAnyPort(t *testing.T) {
 	}
 	if asked != 4 {
 		t.Errorf("%d documents were fetched", asked)
-	}
-}
-
-func TestForgedAccessTokensAreRefused(t *testing.T) {
-	h := newHouse(t, nil)
-	got := h.tokens(anna, "read").Access
-	parts := strings.Split(got, ".")
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	resign := func(change func(*jwt.Token, jwt.MapClaims)) string {
-		c := jwt.MapClaims{}
-		parsed, _, err := jwt.NewParser().ParseUnverified(got, c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		token := jwt.NewWithClaims(jwt.SigningMethodES256, c)
-		token.Header = parsed.Header
-		change(token, c)
-		s, err := token.SignedString(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	none := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"iss": origin})
-	unsigned, _ := none.SignedString(jwt.UnsafeAllowNoneSignatureType)
-	for name, bad := range map[string]string{
-		"another key":    resign(func(*jwt.Token, jwt.MapClaims) {}),
-		"no signature":   parts[0] + "." + parts[1] + ".",
-		"cut short":      got[:len(got)-1],
-		"none":           unsigned,
-		"another's word": "x.y.z",
-		"long":           got + strings.Repeat("x", 4096),
-	} {
-		if _, err := h.who(bad); !errors.Is(err, registry.ErrCredentials) {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 

@@ -20,7 +20,8 @@ import (
 const (
 	maxDocument   = 5 << 10 // octets
 	maxKeys       = 20 << 10
-	documentAge   = 5 * time.Minute // how long a document is believed
+	documentAge   = 5 * time.Minute  // how long a document is believed
+	keysAge       = 30 * time.Second // the same of keys among which one is missing
 	maxDocuments  = 256
 	maxClientKeys = 20
 )
@@ -54,8 +55,8 @@ func (s *Server) isDocumentURL(id string) bool {
 		!slices.ContainsFunc(strings.Split(u.Path, "/"), func(p string) bool { return p == "." || p == ".." })
 }
 
-// get fetches a document, or returns one that is not old.
-func (s *Server) get(ctx context.Context, address string, limit int) ([]byte, *Error) {
+// get fetches a document, or returns one that is younger than age.
+func (s *Server) get(ctx context.Context, address string, limit int, age time.Duration) ([]byte, *Error) {
 	if s.o.Fetch == nil {
 		return nil, refuse(InvalidClient, "clients that publish a document are not taken here")
 	}
@@ -66,7 +67,7 @@ func (s *Server) get(ctx context.Context, address string, limit int) ([]byte, *E
 	s.documents.mu.Lock()
 	had, ok := s.documents.kept[address]
 	s.documents.mu.Unlock()
-	if ok && now.Sub(had.at) < documentAge {
+	if ok && now.Sub(had.at) < age {
 		return had.body, nil
 	}
 	body, err := s.o.Fetch(ctx, address)
@@ -89,7 +90,7 @@ func (s *Server) document(ctx context.Context, id string) (Client, error) {
 	if len(s.o.Hosts) == 0 {
 		return Client{}, refuse(InvalidClient, "clients that publish a document are not taken here")
 	}
-	body, e := s.get(ctx, id, maxDocument)
+	body, e := s.get(ctx, id, maxDocument, documentAge)
 	if e != nil {
 		return Client{}, e
 	}
