@@ -1,6 +1,8 @@
 package authserver_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/url"
 	"slices"
@@ -115,36 +117,6 @@ func TestAnApproversGrantIsWorthWhatTheBindingIs(t *testing.T) {
 	}
 }
 
-func TestWhoGrantedCountsAsWhoSubmitted(t *testing.T) {
-	h := newHouse(t, nil)
-	since := h.clock.Now()
-	in, err := h.server.SignInAdmin(t.Context(), h.admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, ok, err := h.server.Session(t.Context(), in)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	got := h.must(h.redeem(h.code(h.begin("read send"), session)))
-	p, err := h.who(got.Access)
-	if err != nil || p.Identity().Person.ID != "admin:root" {
-		t.Fatalf("%+v %v", p.Identity(), err)
-	}
-	_, key, _ := h.AddKey(registry.KeyRequest{Kind: registry.KindApprover, Owner: "other", Scopes: scopes("oversight")})
-	_ = key
-	h.bind(anna, "anna")
-	for name, want := range map[string]bool{"anna": true, "other": false} {
-		h.View(func(tx store.Tx) error {
-			is, err := h.Registry.IsPerson(tx, registry.Principal{Kind: registry.KindApprover, Name: name}, anna, since)
-			if err != nil || is != want {
-				t.Errorf("%s: %t %v", name, is, err)
-			}
-			return nil
-		})
-	}
-}
-
 func TestAnAdminGrantsAgentsAndItself(t *testing.T) {
 	h := newHouse(t, nil)
 	in, err := h.server.SignInAdmin(t.Context(), h.admin)
@@ -172,15 +144,9 @@ func TestAConsentFormCountsOnceInItsSessionForWhatItShowed(t *testing.T) {
 	r := h.begin("read send")
 	offers, proof := h.offers(r, in)
 	answer := authserver.Answer{Offer: offers[0].Key(), Scopes: offers[0].Scopes, Proof: proof}
-	other := *r
-	other.Scopes = scopes("read")
 	for name, try := range map[string]func() error{
 		"another session": func() error {
 			_, err := h.server.Consent(t.Context(), r, h.signIn(anna), answer)
-			return err
-		},
-		"another request": func() error {
-			_, err := h.server.Consent(t.Context(), &other, in, answer)
 			return err
 		},
 		"no proof": func() error {
@@ -202,6 +168,38 @@ func TestAConsentFormCountsOnceInItsSessionForWhatItShowed(t *testing.T) {
 	answer.Proof = old
 	_, err = h.server.Consent(t.Context(), r, in, answer)
 	h.refused(err, authserver.InvalidRequest)
+}
+
+// What a form showed is what it grants: the same form for a request that differs in one
+// thing grants nothing.
+func TestAConsentFormIsBoundToEverythingThatWasAsked(t *testing.T) {
+	h := newHouse(t, nil)
+	in := h.signIn(anna)
+	otherClient, _ := h.add(authserver.NewClient{Name: "Other", Redirects: []string{callback, callback + "/2"},
+		Method: authserver.MethodNone})
+	h.client = otherClient
+	sum := sha256.Sum256([]byte(verifier + "2"))
+	set := func(name, value string) func(url.Values) { return func(q url.Values) { q.Set(name, value) } }
+	for name, change := range map[string]func(url.Values){
+		"client": set("client_id", h.other()), "redirect": set("redirect_uri", callback+"/2"), "scopes": set("scope", "read"),
+		"resource": set("resource", origin+"/v1"), "state": set("state", "s2"),
+		"challenge": set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:])),
+	} {
+		r := h.begin("read send")
+		offers, proof := h.offers(r, in)
+		answer := authserver.Answer{Offer: offers[0].Key(), Scopes: scopes("read"), Proof: proof}
+		other, err := h.server.Begin(t.Context(), h.query("read send", change))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		_, err = h.server.Consent(t.Context(), other, in, answer)
+		if e := authserver.AsError(err); e == nil || e.Code != authserver.InvalidRequest {
+			t.Errorf("another %s: %v", name, err)
+		}
+		if _, err := h.server.Consent(t.Context(), r, in, answer); err != nil {
+			t.Errorf("%s, the request that it was made for: %v", name, err)
+		}
+	}
 }
 
 func TestScopesCanBeLeftOutAndNotAdded(t *testing.T) {
@@ -271,6 +269,44 @@ func TestARefreshTokenThatIsUsedTwiceEndsItsFamily(t *testing.T) {
 	q.Refresh = second.Refresh
 	_, err = h.server.Token(t.Context(), q)
 	h.refused(err, authserver.InvalidGrant)
+}
+
+// A refresh token in the hands of another client was stolen, whether it is the newest or not.
+func TestARefreshTokenOfAnotherClientEndsItsFamily(t *testing.T) {
+	h := newHouse(t, nil)
+	by := func(client, token string) error {
+		_, err := h.server.Token(t.Context(), authserver.TokenRequest{Proof: authserver.Proof{ID: client},
+			GrantType: "refresh_token", Refresh: token})
+		return err
+	}
+	kept := h.tokens(anna, "read")
+	got := h.tokens(anna, "read")
+	h.refused(by(h.other(), got.Refresh), authserver.InvalidGrant)
+	h.ended(got, "replay")
+	h.refused(by(h.client.ID, got.Refresh), authserver.InvalidGrant)
+	if _, err := h.who(kept.Access); err != nil {
+		t.Errorf("another grant of the client ends too: %v", err)
+	}
+	if err := by(h.client.ID, kept.Refresh); err != nil {
+		t.Error(err)
+	}
+}
+
+// A request without a resource gets a token for /mcp.
+func TestARequestWithoutAResourceIsForMCP(t *testing.T) {
+	h := newHouse(t, nil)
+	r, err := h.server.Begin(t.Context(), h.query("read", func(q url.Values) { q.Del("resource") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := h.must(h.redeem(h.code(r, h.signIn(anna))))
+	if _, err := h.who(got.Access); err != nil {
+		t.Errorf("at /mcp: %v", err)
+	}
+	_, err = h.auth().ByToken(t.Context(), got.Access, registry.Origin{Door: "http", Resource: origin + "/v1"})
+	if !errors.Is(err, registry.ErrCredentials) {
+		t.Errorf("at /v1: %v", err)
+	}
 }
 
 // ended checks that tokens are worth nothing, and that the log says why.

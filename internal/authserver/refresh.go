@@ -33,16 +33,17 @@ func (s *Server) next(tx store.Tx, r refresh) (secret string, err error) {
 }
 
 // turn uses a refresh token up. One that was used before was stolen, by whoever comes first
-// or second: the grant ends (RFC 9700, section 4.14.2). stolen is as in redeem.
+// or second, and so was one that another client has: the grant ends (RFC 9700, section
+// 4.14.2). stolen is as in redeem.
 func (s *Server) turn(tx store.Tx, c Client, q TokenRequest) (g registry.Grant, r refresh, stolen bool, err error) {
 	bad := refuse(InvalidGrant, "the refresh token is not valid any more; sign in again")
 	ok, err := read(tx, refreshAt(q.Refresh), &r)
 	switch {
 	case err != nil:
 		return g, r, false, err
-	case !ok || r.Client != c.ID:
+	case !ok:
 		return g, r, false, bad
-	case r.Used:
+	case r.Used || r.Client != c.ID:
 		return g, r, true, s.o.Registry.EndGrantAs(tx, r.Grant, "replay")
 	case !tx.Now().Before(r.Until):
 		return g, r, false, bad

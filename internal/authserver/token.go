@@ -119,7 +119,8 @@ func outcome(err error, theft bool) error {
 	var refused *mail.Error
 	switch {
 	case err == nil && theft:
-		return refuse(InvalidGrant, "this was used already; everything that it has brought is revoked. Sign in again")
+		return refuse(InvalidGrant,
+			"this was used already, or by another client; everything that it has brought is revoked. Sign in again")
 	case AsError(err) != nil || err == nil:
 		return err
 	case errors.As(err, &refused) && refused.Kind != mail.ErrInternal && !refused.Temporary():
