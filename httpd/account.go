@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"slices"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
@@ -11,12 +12,20 @@ import (
 
 // account shows who answers for the installation.
 func (s *Server) account(ctx context.Context, _ caller, _ api.None) (api.Account, error) {
-	var o registry.Operator
-	err := s.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		o, err = s.o.Registry.Operator(tx)
+	var out api.Account
+	err := s.o.Store.View(ctx, func(tx store.Tx) error {
+		o, err := s.o.Registry.Operator(tx)
+		if err != nil {
+			return err
+		}
+		freezes, err := s.o.Registry.Freezes(tx)
+		out = api.Account{Name: o.Name, OversightEmail: o.Oversight.String()}
+		if slices.ContainsFunc(freezes, func(f registry.Freeze) bool { return f.Scope.Kind == registry.FreezeAll }) {
+			out.SendingDisabled, out.DisabledReason = true, "frozen"
+		}
 		return err
 	})
-	return api.Account{Name: o.Name, OversightEmail: o.Oversight.String()}, err
+	return out, err
 }
 
 func (s *Server) patchAccount(ctx context.Context, c caller, in api.AccountPatch) (out api.Account, _ error) {

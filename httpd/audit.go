@@ -55,11 +55,16 @@ func (s *Server) auditLog(ctx context.Context, _ caller, in api.AuditQuery) (out
 
 func entryOf(e audit.Entry) api.AuditEntry {
 	r := e.Record()
-	return api.AuditEntry{
+	v := api.AuditEntry{
 		ID: strconv.FormatUint(e.Seq(), 10), Hash: e.Hash.String(), Time: e.Time(), Kind: string(r.Kind),
 		Mail: r.Mail, Rev: r.Rev, Digest: r.Digest, Actor: api.Actor{Kind: r.Actor.Kind, ID: r.Actor.ID},
 		Facts: r.Facts, Private: r.Private, Leaf: e.Leaf, Damaged: e.Damaged,
+		Action: string(r.Kind), CreatedAt: e.Time(), ActorKeyID: r.Private["credential"],
 	}
+	if r.Mail != "" {
+		v.ResourceType, v.ResourceID = "email", r.Mail
+	}
+	return v
 }
 
 // auditExport streams the log. A stream that breaks off must not pass for

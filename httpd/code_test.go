@@ -244,7 +244,7 @@ func TestAnUpgradeIsAppliedWithItsCode(t *testing.T) {
 		h.want(400, "sender", "POST", at+"/request-upgrade", `{"target_mode":"`+bad+`"}`)
 	}
 	h.want(404, "sender", "POST", at+"/upgrade", `{"code":"AAA-AAA-AAAA"}`)
-	u := into[api.Upgrade](h, h.want(202, "sender", "POST", at+"/request-upgrade", `{"target_mode":"monitored"}`))
+	u := into[api.Upgrade](h, h.want(200, "sender", "POST", at+"/request-upgrade", `{"target_mode":"monitored"}`))
 	if u.Status != "upgrade_requested" || u.OversightMode != "gated_send" || len(h.codes) != 1 {
 		t.Fatalf("got %+v", u)
 	}
@@ -253,10 +253,10 @@ func TestAnUpgradeIsAppliedWithItsCode(t *testing.T) {
 	if u.Status != "upgraded" || u.OversightMode != "monitored" || h.kinds(2) != "mode.loosen code.redeem" {
 		t.Errorf("got %+v, entries %s", u, h.kinds(2))
 	}
-	h.want(202, "sender", "POST", at+"/request-upgrade", `{"target_mode":"autonomous"}`)
+	h.want(200, "sender", "POST", at+"/request-upgrade", `{"target_mode":"autonomous"}`)
 	h.want(200, "sender", "PATCH", at, `{"oversight_mode":"gated_all"}`)
 	h.want(409, "sender", "POST", at+"/upgrade", `{"code":"`+h.codes[1].Code+`"}`)
-	h.want(202, "sender", "POST", at+"/request-upgrade", `{"target_mode":"autonomous"}`)
+	h.want(200, "sender", "POST", at+"/request-upgrade", `{"target_mode":"autonomous"}`)
 	h.want(429, "sender", "POST", at+"/request-upgrade", `{"target_mode":"autonomous"}`)
 }
 

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,8 @@ func (s *Server) domains(ctx context.Context, _ caller, _ api.None) (api.Domains
 
 func (s *Server) domainOf(d registry.Domain) api.Domain {
 	now := s.o.Now()
-	out := api.Domain{Name: d.Name, Status: "unverified", Verified: d.Verified(now), Internal: d.Internal,
-		CreatedAt: d.CreatedAt, CheckedAt: d.CheckedAt,
+	out := api.Domain{ID: d.Name, Name: d.Name, Domain: d.Name, Status: "unverified",
+		Verified: d.Verified(now), Internal: d.Internal, CreatedAt: d.CreatedAt, CheckedAt: d.CheckedAt,
 		VerifiedAt: d.VerifiedAt, VerifiedUntil: d.VerifiedUntil(), FailedAt: d.FailedAt}
 	if out.BounceDomain = s.o.Gate.BounceDomain(d.Name); out.BounceDomain != "" {
 		out.ReturnPath = d.TakesBounces()
@@ -54,7 +55,10 @@ func (s *Server) domainOf(d registry.Domain) api.Domain {
 // addDomain makes the keys first: no domain is ever here without them, and no
 // mail waits at its release for a key to be made (invariant 7).
 func (s *Server) addDomain(ctx context.Context, c caller, in api.NewDomain) (out api.Domain, _ error) {
-	name, err := mail.ParseDomain(in.Name)
+	if in.Name != "" && in.Domain != "" && in.Name != in.Domain {
+		return out, invalid("domain and name differ; give one of them")
+	}
+	name, err := mail.ParseDomain(cmp.Or(in.Name, in.Domain))
 	if err != nil {
 		return out, err
 	}
@@ -139,7 +143,22 @@ func (s *Server) verifyDomain(ctx context.Context, _ caller, in api.NameRef) (ou
 		out.Records = append(out.Records, api.RecordCheck{
 			Record: recordOf(f.Record), Status: string(f.Status), Found: f.Found, Do: f.Do})
 	}
+	out.DKIM = published(report.Findings, zone.DKIM)
+	out.SPF, out.MX = published(report.Findings, zone.SPF), published(report.Findings, zone.MX)
 	return out, nil
+}
+
+// published reports whether there are records for a purpose, and the DNS has all of them.
+func published(all []zone.Finding, purpose zone.Purpose) (some bool) {
+	for _, f := range all {
+		if f.Purpose != purpose || f.Spare || f.Former {
+			continue
+		}
+		if some = true; f.Status != zone.Present {
+			return false
+		}
+	}
+	return some
 }
 
 func (s *Server) readDomain(ctx context.Context, name string) (d registry.Domain, err error) {

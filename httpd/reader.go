@@ -106,11 +106,11 @@ func (s *Server) setTags(ctx context.Context, c caller, in api.TagsRequest) (out
 	if err != nil {
 		return out, err
 	}
-	if len(in.Tags) == 0 {
+	if len(in.Tags) == 0 && !in.Replace {
 		return out, invalid("tags must name at least one tag")
 	}
 	err = s.o.Store.Update(ctx, func(tx store.Tx) (err error) {
-		out.Tags, err = s.o.Inbox.SetTags(tx, box, id, in.Tags)
+		out.Tags, err = s.o.Inbox.SetTags(tx, box, id, in.Tags, in.Replace)
 		return err
 	})
 	return out, ofReader(err)

@@ -124,7 +124,7 @@ var rights = []struct {
 		"401 200 200 404 403 200 200 200 200"},
 
 	{"POST /v1/mailboxes/{id}/request-upgrade", "/v1/mailboxes/bot@a.example/request-upgrade{+gated}",
-		`{"target_mode":"monitored"}`, "401 403 202 404 403 403 403 403 403"},
+		`{"target_mode":"monitored"}`, "401 403 200 404 403 403 403 403 403"},
 	{"POST /v1/mailboxes/{id}/upgrade", "/v1/mailboxes/bot@a.example/upgrade", `{"code":"ABC-DEF-GHJK"}`,
 		"401 403 404 404 403 403 403 403 403"},
 

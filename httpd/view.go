@@ -214,7 +214,8 @@ func pendingOf(m *mail.Mail, mode string, now time.Time) api.Pending {
 		Agent: m.Agent, AgentRef: m.AgentRef, Identity: identified(m.Identity), Door: m.Door, Mode: mode,
 		From: fromOf(m), To: addresses(m.Header.To), Cc: addresses(m.Header.Cc), Bcc: addresses(hidden(m)),
 		More: m.More, Size: m.Size, Attachments: m.Header.Attachments,
-		SubmittedAt: m.SubmittedAt, ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore, Replaces: string(m.Replaces),
+		SubmittedAt: m.SubmittedAt, ReceivedAt: m.SubmittedAt,
+		ExpiresAt: m.ExpiresAt, SendAt: m.NotBefore, Replaces: string(m.Replaces),
 		Status: statusWord(m, now), Recipients: firstRecipients(m), RecipientCount: len(m.Envelope.Rcpts),
 		Arrived: arrivedOf(m), Spam: judgedOf(m),
 	}

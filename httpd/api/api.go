@@ -84,6 +84,9 @@ func (h Health) HTTPStatus() int {
 type Account struct {
 	Name           string `json:"name" doc:"of the operator"`
 	OversightEmail string `json:"oversight_email,omitempty" doc:"gets copies of monitored mail"`
+
+	SendingDisabled bool   `json:"sending_disabled" doc:"everything is frozen: no mail leaves"`
+	DisabledReason  string `json:"sending_disabled_reason,omitempty" doc:"'frozen'"`
 }
 
 // AccountPatch names what shall change; nil leaves a value as it is.

@@ -3,7 +3,7 @@ package api
 import "time"
 
 // AuditEntry is one entry of the audit log. Its hash covers Leaf, to the octet;
-// the other fields repeat what Leaf says.
+// the other fields repeat what Leaf says, some under two names: Action is Kind, CreatedAt is Time.
 type AuditEntry struct {
 	ID      string            `json:"id" doc:"the sequence number in decimal"`
 	Hash    string            `json:"hash"`
@@ -16,7 +16,14 @@ type AuditEntry struct {
 	Facts   map[string]string `json:"facts,omitempty"`
 	Private map[string]string `json:"private,omitempty" doc:"personal data not erased yet" untrusted:"1"`
 	Leaf    string            `json:"leaf"`
-	Damaged bool              `json:"damaged,omitempty" doc:"it, or its private data, cannot be read"`
+
+	Action       string    `json:"action" doc:"the same as kind"`
+	CreatedAt    time.Time `json:"created_at" doc:"the same as time"`
+	ResourceType string    `json:"resource_type,omitempty" doc:"'email', of an entry about a mail"`
+	ResourceID   string    `json:"resource_id,omitempty" doc:"the same as mail"`
+	ActorKeyID   string    `json:"actor_key_id,omitempty" doc:"the credential that was used; gone once it is erased"`
+
+	Damaged bool `json:"damaged,omitempty" doc:"it, or its private data, cannot be read"`
 }
 
 // Actor is who did it. ID is empty once a person's name was erased.

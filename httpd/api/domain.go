@@ -7,7 +7,9 @@ import (
 
 // Domain is a sending domain.
 type Domain struct {
+	ID       string `json:"id" doc:"the same as name"`
 	Name     string `json:"name"`
+	Domain   string `json:"domain" doc:"the same as name"`
 	Status   string `json:"status" doc:"'verified', 'internal', 'assumed' (an upgrade), or 'unverified': nothing leaves"`
 	Verified bool   `json:"verified" doc:"the DNS shows that it is ours, as of the last 72 hours"`
 	Internal bool   `json:"internal" doc:"it sends without being verified, and its mail does not claim that it is"`
@@ -62,6 +64,10 @@ type RecordCheck struct {
 type DomainCheck struct {
 	Domain
 	Records []RecordCheck `json:"records"`
+
+	DKIM bool `json:"dkim_verified" doc:"the DNS has every DKIM record"`
+	SPF  bool `json:"spf_verified" doc:"the DNS has the SPF record"`
+	MX   bool `json:"mx_verified" doc:"the DNS has every MX record; false too where none is asked for"`
 }
 
 // Domains is a list of them.
@@ -69,7 +75,8 @@ type Domains struct {
 	Domains []Domain `json:"domains"`
 }
 
-// NewDomain asks for a domain.
+// NewDomain asks for a domain, under one of two names for the same.
 type NewDomain struct {
-	Name string `json:"name" doc:"of the domain"`
+	Name   string `json:"name,omitempty" doc:"of the domain"`
+	Domain string `json:"domain,omitempty" doc:"the same as name"`
 }

@@ -16,7 +16,8 @@ type Tags struct {
 // TagsRequest gives a mail tags.
 type TagsRequest struct {
 	EmailRef
-	Tags map[string]string `json:"tags" doc:"tags to add or to change; others stay"`
+	Tags    map[string]string `json:"tags" doc:"tags to add or to change; others stay"`
+	Replace bool              `query:"replace" json:"-" doc:"others go" tool:"-"`
 }
 
 // TagRef names a tag of a mail.

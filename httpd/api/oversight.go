@@ -36,6 +36,7 @@ type Pending struct {
 	Size        int64     `json:"size"`
 	Attachments int       `json:"attachments"`
 	SubmittedAt time.Time `json:"submitted_at"`
+	ReceivedAt  time.Time `json:"received_at" doc:"the same as submitted_at"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	SendAt      time.Time `json:"send_at,omitzero"`
 	Replaces    string    `json:"replaces,omitempty" doc:"the scheduled mail that it is an edit of"`

@@ -22,7 +22,7 @@ var (
 
 	SetTags = Add[TagsRequest, Tags](Operations, Operation{
 		Name: "set_tags", Method: "PUT", Path: "/v1/mailboxes/{id}/emails/{email}/tags", Scopes: oneOf(ScopeSend),
-		Summary: "add tags to a mail or change them; those that are not named stay",
+		Summary: "add tags to a mail or change them; those that are not named stay, or go with replace=true",
 		Tool: &Tool{Title: "Set email tags", Idempotent: true,
 			Description: "Add tags to a mail, or change their values; other tags stay. The answer has all of them."}})
 

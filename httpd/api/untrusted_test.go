@@ -13,11 +13,11 @@ import (
 // approvers and agents of this installation say. Every other text is declared
 // untrusted, and the bridge marks it.
 var ours = map[string]string{
-	"Account":        "Name OversightEmail",
+	"Account":        "Name OversightEmail DisabledReason",
 	"AllowEntry":     "ID Pattern Note", // of who loosens
 	"Actor":          "Kind ID",
 	"Arrived":        "Sender Client Hop",
-	"AuditEntry":     "ID Hash Kind Mail Digest Facts Leaf",
+	"AuditEntry":     "ID Hash Kind Mail Digest Facts Leaf Action ResourceType ResourceID ActorKeyID",
 	"AuditLog":       "Cursor",
 	"Authentication": "SPF DKIM DMARC ARC Identity",
 	"Contact":        "ID Email MailboxID",

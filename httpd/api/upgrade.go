@@ -35,7 +35,7 @@ type Upgrade struct {
 var (
 	RequestUpgrade = Add[UpgradeRequest, Upgrade](Operations, Operation{
 		Name: "manage_upgrade", Method: "POST", Path: "/v1/mailboxes/{id}/request-upgrade", Scopes: oneOf(ScopeSend),
-		Audit: "mode.request", Status: 202,
+		Audit:   "mode.request",
 		Summary: "ask for a looser mode: the operator gets a code by mail, and nothing else is done",
 		Tool: &Tool{Title: "Manage oversight upgrade",
 			Description: "Ask for a looser oversight mode with request and target_mode: a code is mailed to the operator. " +

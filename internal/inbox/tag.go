@@ -58,13 +58,19 @@ func tags(tx store.Tx, box mail.Address, id mail.ID) (map[string]string, error) 
 }
 
 // SetTags adds tags to a mail, or gives those it has another value, all or none, and
-// returns all that it has then.
+// returns all that it has then. With only it takes off every other tag.
 func (b *Inbox) SetTags(
-	tx store.Tx, box mail.Address, id mail.ID, set map[string]string,
+	tx store.Tx, box mail.Address, id mail.ID, set map[string]string, only bool,
 ) (map[string]string, error) {
 	out, err := b.Tags(tx, box, id)
 	if err != nil {
 		return nil, err
+	}
+	if only {
+		if err := clearTags(tx, box, id); err != nil {
+			return nil, err
+		}
+		clear(out)
 	}
 	for key, value := range set {
 		if strings.Trim(key, ".") == "" || !isText(key, MaxTagKey) || !isText(value, MaxTagValue) {

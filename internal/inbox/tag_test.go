@@ -16,7 +16,7 @@ import (
 func (f *fixture) setTags(id mail.ID, set map[string]string) (out map[string]string, err error) {
 	f.Helper()
 	err = f.DB.Update(ctx, func(tx store.Tx) (err error) {
-		out, err = f.Inbox.SetTags(tx, box, id, set)
+		out, err = f.Inbox.SetTags(tx, box, id, set, false)
 		return err
 	})
 	return out, err
@@ -47,6 +47,26 @@ func TestTagsAreMerged(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestTagsAreReplacedWhereThatIsAskedFor(t *testing.T) {
+	f := build(t)
+	id := f.post(box, 1)
+	for n, set := range []map[string]string{{"project": "a", "urgent": ""}, {"project": "b"}, {"topic": "c"}, {}} {
+		f.Update(func(tx store.Tx) error {
+			got, err := f.Inbox.SetTags(tx, box, id, set, true)
+			if err != nil || !maps.Equal(got, set) {
+				t.Errorf("%d: %v, %v", n, got, err)
+			}
+			return err
+		})
+		f.View(func(tx store.Tx) error {
+			if kept, err := f.Inbox.Tags(tx, box, id); err != nil || !maps.Equal(kept, set) {
+				t.Errorf("%d is kept as %v, %v", n, kept, err)
+			}
+			return nil
+		})
+	}
 }
 
 func TestATagOutOfItsBoundsChangesNothing(t *testing.T) {

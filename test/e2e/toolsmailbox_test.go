@@ -14,7 +14,7 @@ func settings(box, configured string) string {
 
 var someday = `"send_at":"` + time.Now().UTC().AddDate(0, 1, 0).Format("2006-01-02T15:04:05Z") + `"`
 
-const account = `{"name":"Example","oversight_email":"oversight@example.test"}`
+const account = `{"name":"Example","oversight_email":"oversight@example.test","sending_disabled":false}`
 
 var mailboxCalls = []toolCall{
 	{as: "agent", tool: "configure_mailbox", args: `{}`, want: `{` + settings("$box", "true") + `}`},

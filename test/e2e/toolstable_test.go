@@ -77,8 +77,7 @@ const (
 
 var readingCalls = []toolCall{
 	{as: "agent", tool: "list_mailboxes", args: `{}`, want: `{"mailboxes":[{` + settings("$box", "false") + `}]}`},
-	{as: "agent", tool: "get_account", args: `{}`,
-		want: `{"name":"Example","oversight_email":"oversight@example.test"}`},
+	{as: "agent", tool: "get_account", args: `{}`, want: account},
 	{as: "agent", tool: "check_inbox", args: `{}`, want: `{"emails":[]}`},
 	{as: "agent", tool: "check_inbox", args: `{}`, before: func(s *scene) {
 		s.comes("From: Bob <bob@far.test>\nMessage-ID: <b@far.test>\nSubject: Boats\n",
