@@ -48,8 +48,18 @@ func (g *Gate) DisableAgent(ctx context.Context, p registry.Principal, name stri
 func (g *Gate) SetMode(
 	ctx context.Context, p registry.Principal, box mail.Address, mode mail.Mode,
 ) (before mail.Mode, err error) {
+	return g.ChangeMode(ctx, p, box, mode, func(store.Tx, registry.Principal) error { return nil })
+}
+
+// ChangeMode is SetMode with what else becomes of the mailbox, in the same transaction and
+// before it. Its error gives up both.
+func (g *Gate) ChangeMode(ctx context.Context, p registry.Principal, box mail.Address, mode mail.Mode,
+	first func(store.Tx, registry.Principal) error) (before mail.Mode, err error) {
 	scope := covers(registry.FreezeScope{Kind: "mailbox", Name: box.String()})
 	_, err = g.tighten(ctx, p, "mailbox.mode", scope, func(tx store.Tx, p registry.Principal) (err error) {
+		if err := first(tx, p); err != nil {
+			return err
+		}
 		before, err = g.reg.SetMode(tx, p, box, mode)
 		return err
 	})

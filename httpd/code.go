@@ -84,7 +84,8 @@ func askedOf(op *api.Operation, c caller, in any) (a registry.Asked, err error) 
 	return a, err
 }
 
-// redeem takes a code, and returns who carries out the request that waited for it.
+// redeem takes a code, and returns who carries out the request that waited for it. The code is
+// spent in the transaction that does.
 func (s *Server) redeem(ctx context.Context, c caller, a registry.Asked, code string) (
 	as caller, q registry.CodeRequest, err error,
 ) {

@@ -10,15 +10,16 @@ import (
 	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
 
 // reached returns the mailboxes of a credential.
-func (s *Server) reached(tx store.Tx, c caller) (out []mail.Address, err error) {
+func (s *Server) reached(tx store.Tx, p registry.Principal) (out []mail.Address, err error) {
 	all, err := s.o.Registry.Mailboxes(tx)
 	for _, m := range all {
-		if c.Covers(m.Address) {
+		if p.Covers(m.Address) {
 			out = append(out, m.Address)
 		}
 	}
@@ -39,7 +40,7 @@ func (s *Server) contacts(ctx context.Context, c caller, in api.ContactQuery) (o
 	var found []inbox.Contact
 	err = s.o.Store.View(ctx, func(tx store.Tx) error {
 		found = nil
-		boxes, err := s.reached(tx, c)
+		boxes, err := s.reached(tx, c.Principal)
 		for _, box := range boxes {
 			if err != nil {
 				return err
@@ -110,7 +111,11 @@ func (s *Server) deleteContact(ctx context.Context, c caller, in api.ContactRef)
 	}
 	err = s.o.Store.Update(ctx, func(tx store.Tx) error {
 		out.Deleted = false
-		boxes, err := s.reached(tx, c)
+		p, err := s.o.Registry.Current(tx, c.Principal)
+		if err != nil {
+			return err
+		}
+		boxes, err := s.reached(tx, p)
 		if err != nil {
 			return err
 		}
@@ -121,7 +126,7 @@ func (s *Server) deleteContact(ctx context.Context, c caller, in api.ContactRef)
 			}
 			if err == nil {
 				out.Deleted = true
-				_, err = s.o.Audit.Append(tx, c.Signed(audit.Record{Kind: audit.ContactDelete,
+				_, err = s.o.Audit.Append(tx, p.Signed(audit.Record{Kind: audit.ContactDelete,
 					Private: map[string]string{"mailbox": box.String(), "address": gone.Address.String()}}))
 			}
 			return err

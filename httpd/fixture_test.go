@@ -44,6 +44,8 @@ type fixture struct {
 	d     *delivery.Delivery
 	logs  *bytes.Buffer
 
+	db store.Store // of the doors; DB, or one before it
+
 	s, dev *Server
 	codes  []message.CodeNotice // that were mailed
 	unsent error                // what the next hop says of them; nil: it takes them
@@ -141,6 +143,7 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 		logs: &bytes.Buffer{}}
 	h.System = systemtest.New(t, systemtest.Options{Now: clock.Now, Gate: gate.Options{
 		Filter: h.judge, Bounces: bounce.New("bounce")}})
+	h.db = h.DB
 	change(h)
 	var err error
 	h.d, err = delivery.New(h.DB, h.Gate, h.Ledger, h.Nodes, nextHop{h.clock},
@@ -150,13 +153,13 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 		t.Fatal(err)
 	}
 	h.populate()
-	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.DB,
+	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.db,
 		Auth: registry.NewAuthenticator(h.DB, h.Registry, h.tokens), Audit: h.Audit, Inbox: h.Inbox,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{}, Zones: &zones{}, Keys: signingKeys{},
 		MaxSize: 25 << 20, Messages: throttle.NewBytes(16 * 25 << 20), Logins: throttle.NewLogins(10, 10, h.clock.Now),
 		MaxPerSource: 100, RequestsPerMinute: 1200, Search: h.words,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}
-	o.OAuth, o.Webhooks = h.oauth(), oneWebhook{}
+	o.OAuth, o.Webhooks = h.oauth(), oneWebhook{h.Registry}
 	o.SendCode = func(_ context.Context, _, _ string, n message.CodeNotice) error {
 		h.codes = append(h.codes, n)
 		return h.unsent

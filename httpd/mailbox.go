@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -90,12 +89,7 @@ func (s *Server) mailboxOf(tx store.Tx, p registry.Principal, m registry.Mailbox
 	}, nil
 }
 
-// errTrial ends a transaction that shall leave nothing behind.
-var errTrial = errors.New("httpd: trial")
-
-// patchMailbox changes a mailbox. The mode is the gate's, the rest the
-// registry's, so they are two commits; a trial of both goes before, for a
-// patch to be done in whole or not at all.
+// patchMailbox changes a mailbox, in whole or not at all.
 func (s *Server) patchMailbox(ctx context.Context, c caller, in api.MailboxRequest) (out api.Mailbox, _ error) {
 	box, err := c.reaches(in.Mailbox)
 	if err != nil {
@@ -118,9 +112,12 @@ type mailboxChange struct {
 func (s *Server) changeMailbox(
 	ctx context.Context, c caller, box mail.Address, change mailboxChange,
 ) (out api.Mailbox, _ error) {
-	rest := func(tx store.Tx) error { return s.patchRest(tx, c.Principal, box, change.rest, change.agents) }
+	rest := func(tx store.Tx, p registry.Principal) error {
+		return s.patchRest(tx, p, box, change.rest, change.agents)
+	}
 	if change.mode == nil {
-		if err := s.o.Store.Update(ctx, rest); err != nil {
+		err := s.o.Store.Update(ctx, func(tx store.Tx) error { return rest(tx, c.Principal) })
+		if err != nil {
 			return out, err
 		}
 		return s.showMailbox(ctx, c, box)
@@ -130,39 +127,11 @@ func (s *Server) changeMailbox(
 		return out, invalid("oversight_mode must be " +
 			"read_only, gated_all, gated_send, monitored or autonomous")
 	}
-	// All of it is tried first. Then the mode comes last: a mailbox that becomes
-	// monitored copies to its new address from the first mail on.
-	err = s.trial(ctx, func(tx store.Tx) error {
-		if err := rest(tx); err != nil {
-			return err
-		}
-		_, err := s.o.Registry.SetMode(tx, c.Principal, box, mode)
-		return err
-	})
-	if err == nil {
-		err = s.o.Store.Update(ctx, rest)
-	}
-	if err == nil {
-		_, err = s.o.Gate.SetMode(ctx, c.Principal, box, mode)
-	}
-	if err != nil {
+	// The mode comes last: one of its conditions is the address of the overseer.
+	if _, err := s.o.Gate.ChangeMode(ctx, c.Principal, box, mode, rest); err != nil {
 		return out, err
 	}
 	return s.showMailbox(ctx, c, box)
-}
-
-// trial runs fn and leaves nothing of it.
-func (s *Server) trial(ctx context.Context, fn func(store.Tx) error) error {
-	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
-		if err := fn(tx); err != nil {
-			return err
-		}
-		return errTrial
-	})
-	if errors.Is(err, errTrial) {
-		return nil
-	}
-	return err
 }
 
 func (s *Server) patchRest(

@@ -84,14 +84,14 @@ func (s *Server) applyUpgrade(ctx context.Context, c caller, in api.UpgradeCode)
 	if err != nil {
 		return out, err
 	}
-	now, err := s.currentMode(ctx, box)
+	_, err = s.o.Gate.ChangeMode(ctx, as.Principal, box, mode, func(tx store.Tx, _ registry.Principal) error {
+		m, err := s.o.Registry.Mailbox(tx, box)
+		if err == nil && m.Mode.String() != u.From {
+			err = mail.ErrConflict.Errorf("the mode has changed since the code was asked for; ask again")
+		}
+		return err
+	})
 	if err != nil {
-		return out, err
-	}
-	if now.String() != u.From {
-		return out, mail.ErrConflict.Errorf("the mode has changed since the code was asked for; ask again")
-	}
-	if _, err := s.o.Gate.SetMode(ctx, as.Principal, box, mode); err != nil {
 		return out, err
 	}
 	return api.Upgrade{Status: api.Upgraded, OversightMode: mode.String()}, nil

@@ -12,7 +12,7 @@ import (
 )
 
 // oneWebhook stands in for webhooks: what they do is tested elsewhere.
-type oneWebhook struct{}
+type oneWebhook struct{ registry *registry.Registry }
 
 const webhookID = "01HZZZZZZZZZZZZZZZZZZZZZZW"
 
@@ -23,7 +23,10 @@ var (
 		Status: "delivered", Attempts: 1, Response: 204, CreatedAt: hooked.CreatedAt, HappenedAt: hooked.CreatedAt}
 )
 
-func (oneWebhook) Add(_ store.Tx, _ registry.Principal, q api.NewWebhook) (api.WebhookSecret, error) {
+func (w oneWebhook) Add(tx store.Tx, p registry.Principal, q api.NewWebhook) (api.WebhookSecret, error) {
+	if _, err := w.registry.Configures(tx, p); err != nil {
+		return api.WebhookSecret{}, err
+	}
 	return api.WebhookSecret{Webhook: hooked, Secret: "whsec_" + q.URL}, nil
 }
 

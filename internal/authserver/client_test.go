@@ -385,8 +385,9 @@ func TestAHostInsideMayHaveDocumentsAtAnyPort(t *testing.T) {
 		}
 	})
 	taken := map[string]bool{
-		"https://inside:8443/c": true, "https://inside/c": true, "https://10.1.0.1:8443/c": true, "https://client.test/c": true,
-		"http://inside:8443/c": false, "https://client.test:8443/c": false, "https://outside/c": false,
+		"https://inside:8443/c": true, "https://inside/c": true, "https://10.1.0.1:8443/c": true,
+		"https://client.test/c": true,
+		"http://inside:8443/c":  false, "https://client.test:8443/c": false, "https://outside/c": false,
 		"https://u@inside/c": false, "https://inside:8443/": false, "https://inside:8443/a/../c": false,
 		"https://INSIDE:8443/c": false, "https://[::ffff:10.1.0.1]:8443/c": false, "https://inside.evil.test:1/c": false,
 	}

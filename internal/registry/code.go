@@ -43,6 +43,7 @@ type CodeRequest struct {
 	To         mail.Address `json:"to"`              // who gets the code
 	Ref        string       `json:"ref"`             // hash of the entry, hex
 	Wrong      int          `json:"wrong,omitempty"` // tries
+	Spent      string       `json:"spent,omitempty"` // the redemption that carried it out
 }
 
 // Asked is a request that shall wait for a code.
@@ -164,7 +165,7 @@ func (r *Registry) voidWaiting(tx store.Tx, p Principal, a Asked, why string) er
 	if err != nil || !ok {
 		return err
 	}
-	if err := space.Delete(tx, a.key(p)); err != nil || !tx.Now().Before(q.ExpiresAt) {
+	if err := space.Delete(tx, a.key(p)); err != nil || q.Spent != "" || !tx.Now().Before(q.ExpiresAt) {
 		return err
 	}
 	return r.noteCode(tx, p, audit.CodeVoid, q, why)
@@ -224,6 +225,10 @@ func (r *Registry) overseen(tx store.Tx, addr mail.Address) error {
 // principal in whose name it is carried out: the operator, for this request and a short
 // time. asked.Request nil takes whatever waits.
 //
+// The code is not spent yet. It is when this principal is read again for the first time, in
+// the transaction that carries out the request: what comes to nothing there leaves the code
+// as it was, and of two redemptions one finds it spent.
+//
 // A wrong code is counted in the transaction, which must be committed then: verdict says
 // why the code was not taken, err that the transaction fails.
 func (r *Registry) Redeem(tx store.Tx, actor Principal, a Asked, code string) (
@@ -238,7 +243,7 @@ func (r *Registry) Redeem(tx store.Tx, actor Principal, a Asked, code string) (
 	}
 	q, ok, err := get[CodeRequest](tx, a.key(p))
 	now := tx.Now()
-	if err != nil || !ok || !now.Before(q.ExpiresAt) || q.Credential != p.Credential {
+	if err != nil || !ok || q.Spent != "" || !now.Before(q.ExpiresAt) || q.Credential != p.Credential {
 		return q, as, ErrNoCode, err
 	}
 	switch same := a.Request == nil || q.Sum.is(sha256.Sum256(a.Request)); {
@@ -249,13 +254,9 @@ func (r *Registry) Redeem(tx store.Tx, actor Principal, a Asked, code string) (
 		verdict, err = r.wrongCode(tx, p, a, q, ErrOtherCode, "request")
 		return q, as, verdict, err
 	}
-	if err := space.Delete(tx, a.key(p)); err != nil {
-		return q, as, nil, err
-	}
 	as = Principal{Kind: KindOperator, Name: "code", UID: -1, Credential: Credential{CredentialCode, q.ID}, IP: p.IP,
-		redeemed: &redemption{requester: p, request: q, until: now.Add(redeemedLife)}}
-	as = as.confirmed(p)
-	return q, as, nil, r.noteCode(tx, p, audit.CodeRedeem, q, "")
+		redeemed: &redemption{mark: rand.Text(), asked: a, requester: p, request: q, until: now.Add(redeemedLife)}}
+	return q, as.confirmed(p), nil, nil
 }
 
 // wrongCode counts a code that was not taken, or one for another request.
@@ -300,6 +301,8 @@ func (q CodeRequest) record(kind audit.Kind, why string) audit.Record {
 
 // redemption is a request whose code was presented, while it is carried out.
 type redemption struct {
+	mark      string // its own, to know it by
+	asked     Asked
 	requester Principal
 	request   CodeRequest
 	until     time.Time
@@ -312,8 +315,9 @@ func (as Principal) confirmed(requester Principal) Principal {
 	return as
 }
 
-// currentCode reads the operator of a redeemed request again. It is there for the time of
-// one call, and only while who asked could still ask.
+// currentCode reads the operator of a redeemed request again, and spends the code unless
+// this redemption has. It is there for the time of one call, and only while who asked could
+// still ask.
 func (r *Registry) currentCode(tx store.Tx, p Principal) (Principal, error) {
 	d := p.redeemed
 	if d == nil || p.Kind != KindOperator || p.Credential.ID != d.request.ID || !tx.Now().Before(d.until) {
@@ -323,11 +327,33 @@ func (r *Registry) currentCode(tx store.Tx, p Principal) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	asked := Asked{Mailbox: d.request.Mailbox}
-	if !asked.asks(requester) {
+	if !d.asked.asks(requester) {
 		return Principal{}, ErrCredentials
 	}
-	return p.confirmed(requester), nil
+	return p.confirmed(requester), r.spend(tx, d)
+}
+
+// spend marks the request of a redemption as carried out by it. It fails with ErrNoCode where
+// another one was first, or a newer request came in between.
+func (r *Registry) spend(tx store.Tx, d *redemption) error {
+	at := d.asked.key(d.requester)
+	q, ok, err := get[CodeRequest](tx, at)
+	switch {
+	case err != nil:
+		return err
+	case !ok || q.ID != d.request.ID || q.Spent != "" && q.Spent != d.mark:
+		return ErrNoCode
+	case q.Spent != "":
+		return nil // in this transaction, or an earlier one of the same request
+	}
+	if err := r.movable(tx, d.requester, d.asked); err != nil {
+		return err
+	}
+	q.Spent, q.Request = d.mark, nil
+	if err := put(tx, at, q); err != nil {
+		return err
+	}
+	return r.noteCode(tx, d.requester, audit.CodeRedeem, q, "")
 }
 
 // Requester returns who asked for the request that p carries out; ok is false where p asks

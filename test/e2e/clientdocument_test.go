@@ -180,9 +180,12 @@ func TestTheTypeScriptClientsWithADocumentSignInRefreshAndStepUp(t *testing.T) {
 	}
 }
 
-func TestADocumentThatIsNotOfTheClientOrIsOutOfReachIsRefused(t *testing.T) {
-	forever := make(chan struct{})
-	redirects := []string{"https://evil.test/callback"}
+// badDocuments are what the server of a client may answer that is no document of it. The last
+// ends with forever.
+func badDocuments(forever <-chan struct{}) map[string]http.HandlerFunc {
+	with := func(name string, value any) http.HandlerFunc {
+		return described(func(m map[string]any) { m[name] = value })
+	}
 	typed := func(typ string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			rec := httptest.NewRecorder()
@@ -191,43 +194,55 @@ func TestADocumentThatIsNotOfTheClientOrIsOutOfReachIsRefused(t *testing.T) {
 			_, _ = w.Write(rec.Body.Bytes())
 		}
 	}
-	paths := map[string]http.HandlerFunc{
-		"/good":       described(nil),
-		"/other":      described(func(m map[string]any) { m["client_id"] = "https://client.test/client.json" }),
-		"/none":       described(func(m map[string]any) { delete(m, "client_id") }),
-		"/large":      described(func(m map[string]any) { m["padding"] = strings.Repeat("x", 5<<10) }),
-		"/host":       described(func(m map[string]any) { m["redirect_uris"] = redirects }),
-		"/secret":     described(func(m map[string]any) { m["token_endpoint_auth_method"] = "client_secret_basic" }),
+	return map[string]http.HandlerFunc{
+		"/other":      with("client_id", "https://client.test/client.json"),
+		"/none":       with("client_id", nil),
+		"/large":      with("padding", strings.Repeat("x", 5<<10)),
+		"/host":       with("redirect_uris", []string{"https://evil.test/callback"}),
+		"/secret":     with("token_endpoint_auth_method", "client_secret_basic"),
 		"/page":       typed("text/html"),
 		"/text":       typed("text/plain"),
 		"/moved":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/good", http.StatusFound) },
-		"/cut":        func(w http.ResponseWriter, r *http.Request) { answerJSON(w, []string{r.Host}) },
-		"/slow":       func(http.ResponseWriter, *http.Request) { <-forever },
+		"/list":       func(w http.ResponseWriter, r *http.Request) { answerJSON(w, []string{r.Host}) },
 		"/a/../other": described(nil),
+		"/slow":       func(http.ResponseWriter, *http.Request) { <-forever },
 	}
+}
+
+// asks makes the authorization request of a client.
+func (h *daemon) asks(id string) (status int, page, location string) {
+	q := url.Values{"client_id": {id}, "response_type": {"code"}, "redirect_uri": {back}, "scope": {"read"},
+		"code_challenge_method": {"S256"}, "code_challenge": {strings.Repeat("A", 43)}}
+	once := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := once.Get(h.dev.HTTP + "/oauth/authorize?" + q.Encode())
+	if err != nil {
+		h.t.Error(err)
+		return 0, "", ""
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		h.t.Error(err)
+	}
+	return resp.StatusCode, string(b), resp.Header.Get("Location")
+}
+
+func TestADocumentThatIsNotOfTheClientOrIsOutOfReachIsRefused(t *testing.T) {
+	forever := make(chan struct{})
+	paths := badDocuments(forever)
+	paths["/good"] = described(nil)
 	p := publish(t, paths)
 	defer close(forever) // before the server waits for its handlers
 	h := start(t)
-	ask := func(id string) (status int, page string, location string) {
-		q := url.Values{"client_id": {id}, "response_type": {"code"}, "redirect_uri": {back}, "scope": {"read"},
-			"code_challenge_method": {"S256"}, "code_challenge": {strings.Repeat("A", 43)}}
-		once := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		resp, err := once.Get(h.dev.HTTP + "/oauth/authorize?" + q.Encode())
-		if err != nil {
-			t.Error(err)
-			return 0, "", ""
-		}
-		defer resp.Body.Close()
-		b, _ := io.ReadAll(resp.Body)
-		return resp.StatusCode, string(b), resp.Header.Get("Location")
-	}
-	if status, page, _ := ask(p.URL + "/good"); status != http.StatusOK || !strings.Contains(page, "A client with a document") {
+	if status, page, _ := h.asks(p.URL + "/good"); status != http.StatusOK ||
+		!strings.Contains(page, "A client with a document") {
 		t.Fatalf("a good document: %d %s", status, page)
 	}
 	port := p.URL[strings.LastIndexByte(p.URL, ':'):]
-	ids := []string{"https://127.0.0.2" + port + "/good", "https://10.0.0.1/good", "https://169.254.169.254/latest/meta-data",
-		"https://[::ffff:127.0.0.1]" + port + "/good", "https://2130706433" + port + "/good",
-		"http://127.0.0.1" + port + "/good", p.URL + "/good?x", p.URL + "/", p.URL + "/missing"}
+	ids := []string{"https://127.0.0.2" + port + "/good", "https://10.0.0.1/good",
+		"https://169.254.169.254/latest/meta-data", "https://[::ffff:127.0.0.1]" + port + "/good",
+		"https://2130706433" + port + "/good", "http://127.0.0.1" + port + "/good", p.URL + "/good?x", p.URL + "/",
+		p.URL + "/missing"}
 	for path := range paths {
 		if path != "/good" {
 			ids = append(ids, p.URL+path)
@@ -236,7 +251,7 @@ func TestADocumentThatIsNotOfTheClientOrIsOutOfReachIsRefused(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, id := range ids {
 		wg.Go(func() { // one of them takes ten seconds
-			status, page, location := ask(id)
+			status, page, location := h.asks(id)
 			if status != http.StatusBadRequest && status != http.StatusUnauthorized || location != "" ||
 				strings.Contains(page, "Sign in") {
 				t.Errorf("%s: %d %q\n%s", id, status, location, page)

@@ -5,6 +5,8 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -143,4 +146,69 @@ func (h *daemon) nowhere(code string) {
 			h.t.Errorf("the code stands in %s", name)
 		}
 	}
+}
+
+// codes returns the codes that were mailed for an operation, oldest first.
+func (h *daemon) codes(operation string) (list []string) {
+	h.t.Helper()
+	files, err := filepath.Glob(filepath.Join(h.dev.Captured, "*.eml"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if m := codeLine.FindStringSubmatch(string(b)); m != nil && strings.Contains(string(b), operation) {
+			list = append(list, m[1])
+		}
+	}
+	return list
+}
+
+// The daemon is killed while a code is presented. Afterwards what it is for has been done and the
+// code is spent, or neither.
+func TestACodeIsCarriedOutOnceThoughTheDaemonIsKilledMeanwhile(t *testing.T) {
+	h := start(t)
+	for i := range 3 { // as many as an agent gets in an hour
+		pattern := fmt.Sprintf("friend%d@far.test", i)
+		path, body := "/v1/mailboxes/"+h.dev.Mailbox+"/allowlist", `{"pattern":"`+pattern+`"`
+		if status, said := h.http("POST", path, body+"}"); status != http.StatusAccepted {
+			t.Fatalf("asked: %d %s", status, said)
+		}
+		codes := h.codes("add_allowlist_entry")
+		if len(codes) != i+1 {
+			t.Fatalf("%d codes", len(codes))
+		}
+		body += `,"approval_code":"` + codes[i] + `"}`
+		before := h.dev
+		presented := make(chan struct{})
+		go func() {
+			defer close(presented)
+			req, _ := http.NewRequest("POST", before.HTTP+path, strings.NewReader(body))
+			req.Header.Set("Authorization", "Bearer "+before.AgentKey)
+			req.Header.Set("Content-Type", "application/json")
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				resp.Body.Close()
+			}
+		}()
+		time.Sleep(time.Duration(rand.IntN(12)) * time.Millisecond)
+		h.kill(syscall.SIGKILL)
+		<-presented
+		h.run()
+		there := strings.Contains(h.must("allow", "list", h.dev.Mailbox, "--json"), pattern)
+		want := map[bool]int{true: http.StatusNotFound, false: http.StatusCreated}[there]
+		if status, said := h.http("POST", path, body); status != want {
+			t.Errorf("done: %t, and once more: %d %s", there, status, said)
+		}
+		log := h.must("audit", "export")
+		if n := strings.Count(log, `\"kind\":\"code.redeem\"`); n != i+1 {
+			t.Errorf("%d entries of redeeming, want %d", n, i+1)
+		}
+		if list := h.must("allow", "list", h.dev.Mailbox, "--json"); strings.Count(list, pattern) != 1 {
+			t.Errorf("the list is %s", list)
+		}
+	}
+	h.must("audit", "verify")
 }
