@@ -90,7 +90,11 @@ func (s *Server) grantList(ctx context.Context, _ caller, _ api.None) (out api.G
 		all, err := s.o.Registry.Grants(tx)
 		out.Grants = make([]api.Grant, 0, len(all))
 		for _, g := range all {
-			out.Grants = append(out.Grants, grantOf(g))
+			v := grantOf(g)
+			if v.IsActive, err = s.o.Registry.GrantIsActive(tx, g); err != nil {
+				return err
+			}
+			out.Grants = append(out.Grants, v)
 		}
 		return err
 	})
@@ -99,7 +103,7 @@ func (s *Server) grantList(ctx context.Context, _ caller, _ api.None) (out api.G
 
 func grantOf(g registry.Grant) api.Grant {
 	v := api.Grant{ID: g.ID, Kind: string(g.Kind), Owner: g.Owner, Client: g.Client, Person: g.Person.String(),
-		Scopes: texts(g.Scopes), Resource: g.Resource, IsActive: g.EndedAt.IsZero(), CreatedAt: g.CreatedAt,
+		Scopes: texts(g.Scopes), Resource: g.Resource, CreatedAt: g.CreatedAt,
 		EndedAt: g.EndedAt}
 	if len(g.Mailboxes) > 0 {
 		v.Mailboxes = addresses(slices.Clone(g.Mailboxes))

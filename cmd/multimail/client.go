@@ -146,7 +146,7 @@ type grantCmd struct {
 }
 
 type grantListCmd struct {
-	All bool `help:"Also those that have ended."`
+	All bool `help:"Also those that have ended or are void."`
 }
 
 func (g grantListCmd) Run(e *environment) error {
@@ -159,8 +159,11 @@ func (g grantListCmd) Run(e *environment) error {
 		return shown
 	}, "ID\tACTS AS\tMAILBOXES\tSCOPES\tCLIENT\tGRANTED BY\tFOR\tSTATE\tCREATED", func(x api.Grant) []string {
 		state, by, boxes := "active", x.Person, joined(x.Mailboxes)
-		if !x.IsActive {
+		switch {
+		case !x.EndedAt.IsZero():
 			state = "ended"
+		case !x.IsActive: // who granted could not do so any more
+			state = "void"
 		}
 		if by == "" {
 			by = "operator"

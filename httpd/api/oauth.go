@@ -58,7 +58,7 @@ type Grant struct {
 	Scopes    []string  `json:"scopes"`
 	Mailboxes []string  `json:"mailboxes,omitempty" doc:"the only ones; empty: all of the owner's"`
 	Resource  string    `json:"resource" doc:"what its tokens are for"`
-	IsActive  bool      `json:"is_active"`
+	IsActive  bool      `json:"is_active" doc:"false: it has ended, or who granted could not do so any more"`
 	CreatedAt time.Time `json:"created_at"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 }

@@ -92,7 +92,9 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Server{o: o}, nil
+	s := &Server{o: o}
+	o.Registry.JudgeGrants(s.ruled)
+	return s, nil
 }
 
 // Issuer is the identifier of this server (RFC 8414, section 2).

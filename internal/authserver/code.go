@@ -21,7 +21,6 @@ type code struct {
 	Challenge string                `json:"challenge"`
 	Grant     registry.GrantRequest `json:"grant"`
 	Person    mail.Person           `json:"person,omitzero"`
-	Roles     []string              `json:"roles,omitempty"`
 	Admin     *Admin                `json:"admin,omitempty"`
 	Until     time.Time             `json:"until"`
 	Made      string                `json:"made,omitempty"` // id of the grant, once it was redeemed
@@ -39,30 +38,31 @@ func codeAt(secret string) string {
 func (s *Server) keep(tx store.Tx, secret string, r *Request, in SignedIn, o Offer) error {
 	return put(tx, codeAt(secret), code{Client: r.Client.ID, Redirect: r.Redirect, Asked: r.Asked, Challenge: r.Challenge,
 		Grant: registry.GrantRequest{Kind: o.Kind, Owner: o.Owner, Client: r.Client.ID, Scopes: o.Scopes,
-			Mailboxes: o.Mailboxes, Resource: r.Resource},
-		Person: in.Person, Roles: in.Roles, Admin: in.Admin, Until: tx.Now().Add(codeLife)})
+			Mailboxes: o.Mailboxes, Resource: r.Resource, Roles: in.Roles},
+		Person: in.Person, Admin: in.Admin, Until: tx.Now().Add(codeLife)})
 }
 
 // redeem makes the grant of a code. A code that is presented twice was stolen: what the
 // first use has brought ends (RFC 6749, section 10.5). stolen tells that of another refusal,
 // since it must be stored.
-func (s *Server) redeem(tx store.Tx, c Client, q TokenRequest) (g registry.Grant, of code, stolen bool, err error) {
+func (s *Server) redeem(tx store.Tx, c Client, q TokenRequest) (g registry.Grant, stolen bool, err error) {
+	var of code
 	bad := refuse(InvalidGrant, "the code is not valid, or not for this client, redirect URI and verifier")
 	ok, err := read(tx, codeAt(q.Code), &of)
 	switch {
 	case err != nil:
-		return g, of, false, err
+		return g, false, err
 	case !ok || of.Client != c.ID:
-		return g, of, false, bad
+		return g, false, bad
 	case of.Made != "":
-		return g, of, true, s.o.Registry.EndGrantAs(tx, of.Made, "replay")
+		return g, true, s.o.Registry.EndGrantAs(tx, of.Made, "replay")
 	case !tx.Now().Before(of.Until) || !proves(q.Verifier, of.Challenge):
-		return g, of, false, bad
+		return g, false, bad
 	case q.Redirect != of.Redirect && (of.Asked || q.Redirect != ""):
-		return g, of, false, bad
+		return g, false, bad
 	}
 	if r, ok := s.resource(q.Resource); q.Resource != "" && (!ok || r != of.Grant.Resource) {
-		return g, of, false, refuse(InvalidTarget, "the code is for %s", of.Grant.Resource)
+		return g, false, refuse(InvalidTarget, "the code is for %s", of.Grant.Resource)
 	}
 	if of.Admin != nil {
 		g, err = s.o.Registry.Grant(tx, of.Admin.principal(), of.Grant, false)
@@ -70,13 +70,13 @@ func (s *Server) redeem(tx store.Tx, c Client, q TokenRequest) (g registry.Grant
 		g, err = s.o.Registry.GrantAsPerson(tx, of.Person, of.Grant)
 	}
 	if err != nil {
-		return g, of, false, err
+		return g, false, err
 	}
 	if err := s.trim(tx, g); err != nil {
-		return g, of, false, err
+		return g, false, err
 	}
 	of.Made = g.ID
-	return g, of, false, put(tx, codeAt(q.Code), of)
+	return g, false, put(tx, codeAt(q.Code), of)
 }
 
 // maxGrants are the grants of one person to one client, for one principal and resource, that

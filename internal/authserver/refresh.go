@@ -15,8 +15,6 @@ type refresh struct {
 	Grant  string           `json:"grant"`
 	Client string           `json:"client"`
 	Scopes []registry.Scope `json:"scopes"`
-	Person mail.Person      `json:"person,omitzero"`
-	Roles  []string         `json:"roles,omitempty"` // as the person had when signing in
 	Until  time.Time        `json:"until"`
 	Used   bool             `json:"used,omitempty"`
 }
@@ -54,7 +52,7 @@ func (s *Server) turn(tx store.Tx, c Client, q TokenRequest) (g registry.Grant, 
 	if asked, ok := s.resource(q.Resource); q.Resource != "" && (!ok || asked != g.Resource) {
 		return g, r, false, refuse(InvalidTarget, "the grant is for %s", g.Resource)
 	}
-	if !g.EndedAt.IsZero() || !s.ruled(g, r) {
+	if !g.EndedAt.IsZero() {
 		return g, r, false, bad
 	}
 	if err := s.o.Registry.StillGrants(tx, g); err != nil {
@@ -73,13 +71,16 @@ func within(some, allowed []mail.Address) bool {
 	return !slices.ContainsFunc(some, func(a mail.Address) bool { return !slices.Contains(allowed, a) })
 }
 
-// ruled reports whether the configuration still lets the person grant this.
-func (s *Server) ruled(g registry.Grant, r refresh) bool {
-	if g.Kind != registry.KindAgent || g.Person.IsZero() || g.Person.Issuer == registry.LocalIssuer {
-		return true // an admin, or an approver's binding, which is read at each use
+// ruled reports whether the configuration lets a person grant this at a time. What rests on a
+// role is good for as long as a refresh token that is not used: only a sign-in tells whether the
+// person still has the role.
+func (s *Server) ruled(g registry.Grant, now time.Time) bool {
+	roles := g.Roles
+	if !now.Before(g.CreatedAt.Add(s.o.Refresh)) {
+		roles = nil
 	}
 	return slices.ContainsFunc(s.o.Rules, func(rule Rule) bool {
-		return rule.names(r.Person, r.Roles) && slices.Contains(rule.Agents, g.Owner) &&
+		return rule.names(g.Person, roles) && slices.Contains(rule.Agents, g.Owner) &&
 			len(both(g.Scopes, rule.Scopes)) == len(g.Scopes) && within(g.Mailboxes, rule.Mailboxes)
 	})
 }

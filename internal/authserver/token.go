@@ -65,11 +65,11 @@ func (s *Server) Token(ctx context.Context, q TokenRequest) (out Tokens, err err
 	switch q.GrantType {
 	case typeCode:
 		give = func(tx store.Tx) (g registry.Grant, scopes []registry.Scope, next string, err error) {
-			g, of, stolen, err := s.redeem(tx, c, q)
+			g, stolen, err := s.redeem(tx, c, q)
 			if theft = stolen; err != nil || stolen {
 				return g, nil, "", err
 			}
-			next, err = s.next(tx, refresh{Grant: g.ID, Client: c.ID, Scopes: g.Scopes, Person: of.Person, Roles: of.Roles})
+			next, err = s.next(tx, refresh{Grant: g.ID, Client: c.ID, Scopes: g.Scopes})
 			return g, g.Scopes, next, err
 		}
 	case typeRefresh:

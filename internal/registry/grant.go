@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/multimail/multimail/audit"
@@ -19,7 +21,11 @@ type Grant struct {
 	Client string `json:"client"` // id of the OAuth client
 	// Person granted it: one that an issuer has signed in or, with the issuer LocalIssuer,
 	// the principal of a credential. Zero for what an admin gave a client of its own.
-	Person    mail.Person    `json:"person,omitzero"`
+	Person mail.Person `json:"person,omitzero"`
+	Roles  []string    `json:"roles,omitempty"` // of the person at the issuer, when signing in
+	// By is the credential by which a principal of ours granted: the grant ends with it. Zero
+	// where a person of an issuer granted, and for what an admin gave a client of its own.
+	By        Credential     `json:"by,omitzero"`
 	Binding   string         `json:"binding,omitempty"` // by which the person is the approver
 	Scopes    []Scope        `json:"scopes"`
 	Mailboxes []mail.Address `json:"mailboxes,omitempty"` // the only ones; nil: all of the owner's
@@ -42,6 +48,7 @@ type GrantRequest struct {
 	Scopes    []Scope
 	Mailboxes []mail.Address
 	Resource  string
+	Roles     []string // of the person who grants, at the issuer
 }
 
 // maxClient bounds the id of a client, which may be a URL.
@@ -65,7 +72,7 @@ func (r *Registry) GrantAsPerson(tx store.Tx, who mail.Person, q GrantRequest) (
 	case q.Kind == KindAgent && is:
 		return Grant{}, in(ErrForbidden, "an approver grants nothing of an agent")
 	case q.Kind == KindAgent:
-		return r.addGrant(tx, by, q, who, "")
+		return r.addGrant(tx, by, q, Grant{Person: who, Roles: q.Roles})
 	case q.Kind != KindApprover || !is || bound.Owner != q.Owner:
 		return Grant{}, in(ErrForbidden, "a person grants for an agent, or as the approver that the person is")
 	case len(both(q.Scopes, bound.Scopes)) != len(q.Scopes):
@@ -73,7 +80,7 @@ func (r *Registry) GrantAsPerson(tx store.Tx, who mail.Person, q GrantRequest) (
 	case bound.Mailboxes != nil && q.Mailboxes == nil:
 		q.Mailboxes = bound.Mailboxes
 	}
-	return r.addGrant(tx, by, q, who, bound.ID)
+	return r.addGrant(tx, by, q, Grant{Person: who, Binding: bound.ID})
 }
 
 // Grant makes a grant for a principal of the registry: an admin, for an agent or for
@@ -90,16 +97,15 @@ func (r *Registry) Grant(tx store.Tx, actor Principal, q GrantRequest, own bool)
 	case slices.ContainsFunc(q.Scopes, func(s Scope) bool { return !p.Has(s) }):
 		return Grant{}, in(ErrForbidden, "your own credential holds only %s", words(p.Scopes))
 	}
-	who := mail.Person{Issuer: LocalIssuer, ID: p.ID()}
+	of := Grant{Person: mail.Person{Issuer: LocalIssuer, ID: p.ID()}, By: p.Credential}
 	if own {
-		who = mail.Person{}
+		of = Grant{}
 	}
-	return r.addGrant(tx, p, q, who, "")
+	return r.addGrant(tx, p, q, of)
 }
 
-func (r *Registry) addGrant(
-	tx store.Tx, by Principal, q GrantRequest, who mail.Person, binding string,
-) (Grant, error) {
+// addGrant makes a grant; of says who granted, and by what.
+func (r *Registry) addGrant(tx store.Tx, by Principal, q GrantRequest, of Grant) (Grant, error) {
 	k := KeyRequest{Kind: q.Kind, Owner: q.Owner, Scopes: q.Scopes, Mailboxes: q.Mailboxes}
 	if err := k.check(); err != nil {
 		return Grant{}, err
@@ -114,9 +120,10 @@ func (r *Registry) addGrant(
 		return Grant{}, err
 	}
 	now := tx.Now()
-	g := Grant{ID: string(mail.NewID(now)), Kind: q.Kind, Owner: q.Owner, Client: q.Client, Person: who,
-		Binding: binding, Scopes: k.Scopes, Mailboxes: q.Mailboxes, Resource: q.Resource,
-		CreatedAt: now, CreatedBy: by.ID()}
+	g := of
+	g.ID, g.CreatedAt, g.CreatedBy = string(mail.NewID(now)), now, by.ID()
+	g.Kind, g.Owner, g.Client, g.Resource = q.Kind, q.Owner, q.Client, q.Resource
+	g.Scopes, g.Mailboxes = k.Scopes, q.Mailboxes
 	if err := put(tx, grantKey+g.ID, g); err != nil {
 		return Grant{}, err
 	}
@@ -225,32 +232,74 @@ func (r *Registry) ofGrant(tx store.Tx, t Token) (Principal, error) {
 	return p, nil
 }
 
-// StillGrants reports ErrCredentials when the one who granted could not do so now: a
-// person who became an approver grants no agent's rights any more, and an approver's
-// grant is worth what the binding is.
+// JudgeGrants has judge say whether the configuration lets the person of a grant give it for an
+// agent at a time. Without a judge nobody does. It is called before the first use.
+func (r *Registry) JudgeGrants(judge func(g Grant, now time.Time) bool) { r.judge = judge }
+
+// StillGrants reports ErrCredentials when the one who granted could not do so now. An admin
+// needs the credential that it granted with, and the scopes it had; an approver the binding;
+// a person who grants for an agent the leave of the configuration, and is no approver. What an
+// admin gave a client of its own is the operator's, as an API key is: it stays until it is ended.
 func (r *Registry) StillGrants(tx store.Tx, g Grant) error {
-	if g.Kind == KindApprover {
-		b, ok, err := get[Binding](tx, bindingKey+g.Binding)
-		if err == nil && (!ok || !b.EndedAt.IsZero() || len(both(g.Scopes, b.Scopes)) != len(g.Scopes)) {
-			err = ErrCredentials
-		}
-		return err
+	good, err := false, error(nil)
+	switch {
+	case g.Person.IsZero():
+		good = g.Kind == KindAgent
+	case g.Person.Issuer == LocalIssuer:
+		good, err = r.localStillGrants(tx, g)
+	case g.Kind == KindApprover:
+		var b Binding
+		b, good, err = get[Binding](tx, bindingKey+g.Binding)
+		good = good && b.EndedAt.IsZero() && len(both(g.Scopes, b.Scopes)) == len(g.Scopes)
+	case g.Kind == KindAgent && r.judge != nil && r.judge(g, tx.Now()):
+		_, good, err = r.ApproverOf(tx, g.Person)
+		good = !good
 	}
-	if g.Person.IsZero() || g.Person.Issuer == LocalIssuer {
-		return nil
-	}
-	_, is, err := r.ApproverOf(tx, g.Person)
-	if err == nil && is {
+	if err == nil && !good {
 		err = ErrCredentials
 	}
 	return err
+}
+
+// localStillGrants reports whether a principal of ours could still give what it has granted,
+// with the credential that it granted with.
+func (r *Registry) localStillGrants(tx store.Tx, g Grant) (bool, error) {
+	kind, name, _ := strings.Cut(g.Person.ID, ":")
+	p, err := r.Current(tx, Principal{Kind: Kind(kind), Name: name, Credential: g.By, UID: -1})
+	if errors.Is(err, ErrCredentials) {
+		return false, nil
+	}
+	switch {
+	case err != nil || !configure(p):
+		return false, err
+	case g.Kind == KindAgent:
+		return true, nil
+	}
+	return p.Kind == KindAdmin && g.Kind == KindAdmin && p.Name == g.Owner &&
+		len(both(g.Scopes, p.Scopes)) == len(g.Scopes), nil
+}
+
+// GrantIsActive reports whether the tokens of a grant are worth anything now.
+func (r *Registry) GrantIsActive(tx store.Tx, g Grant) (bool, error) {
+	if !g.EndedAt.IsZero() {
+		return false, nil
+	}
+	err := r.StillGrants(tx, g)
+	if err == nil {
+		_, err = r.holder(tx, g.Kind, g.Owner, g.Mailboxes, Credential{CredentialGrant, g.ID})
+	}
+	if errors.Is(err, ErrCredentials) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // details are what an audit entry says of g. Persons, and clients that a person may
 // have named, are private.
 func (g Grant) details() (facts, private details) {
 	facts = details{"kind": string(g.Kind), "scopes": words(g.Scopes)}
-	private = details{"grant": g.ID, "client": g.Client, "granted_by": g.Person.String(), "resource": g.Resource}
+	private = details{"grant": g.ID, "client": g.Client, "granted_by": g.Person.String(), "resource": g.Resource,
+		"granted_with": g.By.ID}
 	if g.Kind == KindAgent {
 		facts["agent"] = g.Owner
 	} else {

@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"time"
@@ -127,6 +128,170 @@ func TestGrantsThatCannotBeAreRefused(t *testing.T) {
 		if !errors.Is(err, registry.ErrForbidden) {
 			t.Errorf("%q: %v", nobody, err)
 		}
+	}
+}
+
+// lost are the ways in which an admin who granted loses the right to. What it granted with is a
+// key, and a key has no end but to be revoked.
+var lost = map[string]func(h *fixture, with string, records map[string][]byte){
+	"revoked": func(h *fixture, with string, _ map[string][]byte) {
+		h.must(func(tx store.Tx) error { return h.reg.RevokeKey(tx, dev, with) })
+	},
+	"gone": func(_ *fixture, with string, records map[string][]byte) { delete(records, "key/"+with) },
+	"narrowed": func(_ *fixture, with string, records map[string][]byte) {
+		records["key/"+with] = bytes.Replace(records["key/"+with], []byte(`"admin","oversight_read"`),
+			[]byte(`"oversight_read"`), 1)
+	},
+	"of another": func(_ *fixture, with string, records map[string][]byte) {
+		records["key/"+with] = bytes.Replace(records["key/"+with], []byte(`"owner":"max"`), []byte(`"owner":"moe"`), 1)
+	},
+}
+
+func TestWhatAnAdminGrantedEndsWithTheKeyItWasGrantedWith(t *testing.T) {
+	for name, lose := range lost {
+		t.Run(name, func(t *testing.T) {
+			h := open(t)
+			max := h.holder("admin", "max", nil, "admin", "read", "oversight_read")
+			h.holder("admin", "max", nil, "admin", "read", "oversight_read") // another key of max is no help
+			grants := map[string]registry.Grant{}
+			h.must(func(tx store.Tx) (err error) {
+				own := registry.GrantRequest{Kind: "admin", Owner: "max", Client: "mmc_1", Resource: "https://m.test/v1",
+					Scopes: scopes("admin", "read")}
+				if grants["agent"], err = h.reg.Grant(tx, max, forBot, false); err == nil {
+					grants["admin"], err = h.reg.Grant(tx, max, own, false)
+				}
+				return err
+			})
+			var open []registry.Principal
+			for kind, g := range grants {
+				p, err := h.byToken(ofGrant(g, nil))
+				if err != nil || !h.active(g) {
+					t.Fatalf("%s: %v", kind, err)
+				}
+				open = append(open, p)
+			}
+			key := h.keyBy(open, "made")
+			if name == "revoked" {
+				lose(h, max.Credential.ID, nil)
+			} else {
+				h.db.Edit(func(records map[string][]byte) { lose(h, max.Credential.ID, records) })
+			}
+			for kind, g := range grants {
+				if _, err := h.byToken(ofGrant(g, nil)); !errors.Is(err, registry.ErrCredentials) || h.active(g) {
+					t.Errorf("the token of %s is good: %v", kind, err)
+				}
+			}
+			for _, p := range open {
+				if _, err := h.current(p); !errors.Is(err, registry.ErrCredentials) {
+					t.Errorf("a session of %s is open: %v", p.ID(), err)
+				}
+				h.must(func(tx store.Tx) error {
+					if _, err := h.reg.Lasting(tx, p); !errors.Is(err, registry.ErrCredentials) {
+						t.Errorf("a webhook of %s goes on: %v", p.ID(), err)
+					}
+					return nil
+				})
+			}
+			if _, err := h.byKey(key); err != nil {
+				t.Errorf("a key that was made with the grant is gone: %v", err)
+			}
+		})
+	}
+}
+
+// active reports whether a grant is shown as active.
+func (h *fixture) active(g registry.Grant) (is bool) {
+	h.t.Helper()
+	h.must(func(tx store.Tx) (err error) { is, err = h.reg.GrantIsActive(tx, g); return err })
+	return is
+}
+
+// keyBy makes an admin's key with the grant of an admin, and checks that the log names the grant.
+func (h *fixture) keyBy(of []registry.Principal, owner string) (secret string) {
+	h.t.Helper()
+	for _, p := range of {
+		if p.Kind != registry.KindAdmin {
+			continue
+		}
+		_, made, err := h.key(p, registry.KeyRequest{Kind: "admin", Owner: owner, Scopes: scopes("admin")})
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		all := h.entries()
+		if last := all[len(all)-1].Record(); last.Kind != "key.create" || last.Private["credential"] != p.Credential.ID {
+			h.t.Errorf("%+v does not name the grant", last)
+		}
+		secret = made
+	}
+	return secret
+}
+
+// A person grants for an agent while the configuration lets it, and the judge says.
+func TestAPersonsGrantForAnAgentIsJudgedAtEachUse(t *testing.T) {
+	h := open(t)
+	person := mail.Person{Issuer: "corp", Tenant: "t1", ID: "person-2"}
+	q := forBot
+	q.Roles = []string{"Mail.Agents"}
+	var g registry.Grant
+	h.must(func(tx store.Tx) (err error) { g, err = h.reg.GrantAsPerson(tx, person, q); return err })
+	if _, err := h.byToken(ofGrant(g, nil)); !errors.Is(err, registry.ErrCredentials) || h.active(g) {
+		t.Errorf("without a judge: %v", err)
+	}
+	yes := true
+	h.reg.JudgeGrants(func(asked registry.Grant, now time.Time) bool {
+		return yes && asked.ID == g.ID && asked.Person == person && asked.Roles[0] == "Mail.Agents" && !now.IsZero()
+	})
+	p, err := h.byToken(ofGrant(g, nil))
+	if err != nil || !h.active(g) {
+		t.Fatal(err)
+	}
+	yes = false
+	if _, err := h.current(p); !errors.Is(err, registry.ErrCredentials) || h.active(g) {
+		t.Errorf("against the judge: %v", err)
+	}
+	h.must(func(tx store.Tx) error {
+		if _, err := h.reg.Lasting(tx, p); !errors.Is(err, registry.ErrCredentials) {
+			t.Errorf("a webhook goes on: %v", err)
+		}
+		return nil
+	})
+}
+
+func TestAnApproversGrantIsShownAsWhatTheBindingIs(t *testing.T) {
+	h := open(t)
+	h.holder("approver", "first", nil, "oversight")
+	person := mail.Person{Issuer: "corp", Tenant: "t1", ID: "person-2"}
+	var b registry.Binding
+	var g registry.Grant
+	h.must(func(tx store.Tx) (err error) {
+		b, err = h.reg.Bind(tx, dev, registry.BindingRequest{Kind: "approver", Owner: "ann", Issuer: "corp", Tenant: "t1",
+			Object: "person-2", Scopes: scopes("oversight")})
+		if err == nil {
+			g, err = h.reg.GrantAsPerson(tx, person, registry.GrantRequest{Kind: "approver", Owner: "ann", Client: "mmc_1",
+				Resource: "https://m.test/mcp", Scopes: scopes("oversight")})
+		}
+		return err
+	})
+	if !h.active(g) {
+		t.Error("it is not active")
+	}
+	h.must(func(tx store.Tx) error { return h.reg.Unbind(tx, dev, b.ID) })
+	if _, err := h.byToken(ofGrant(g, nil)); !errors.Is(err, registry.ErrCredentials) || h.active(g) {
+		t.Errorf("the approver is unbound: %v", err)
+	}
+}
+
+func TestAGrantOfADisabledAgentOrOneThatHasEndedIsNotShownAsActive(t *testing.T) {
+	h := open(t)
+	g, ended := h.grant(forBot), h.grant(forBot)
+	h.must(func(tx store.Tx) error { return h.reg.EndGrantAs(tx, ended.ID, "client") })
+	h.must(func(tx store.Tx) (err error) { ended, err = h.reg.GrantByID(tx, ended.ID); return err })
+	if !h.active(g) || h.active(ended) {
+		t.Error("the one that has ended is active, or the other one is not")
+	}
+	h.must(func(tx store.Tx) error { return h.reg.DisableAgent(tx, dev, "demo") })
+	if h.active(g) {
+		t.Error("the agent is disabled")
 	}
 }
 

@@ -30,8 +30,9 @@ import (
 // Registry reads and writes the records of this package. It holds no state of
 // its own: two of them on one store are one.
 type Registry struct {
-	log  *audit.Log
-	hold time.Duration // of a mailbox that does not say
+	log   *audit.Log
+	hold  time.Duration               // of a mailbox that does not say
+	judge func(Grant, time.Time) bool // see JudgeGrants
 }
 
 // New returns a Registry that writes its audit entries to log. A mailbox that

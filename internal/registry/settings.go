@@ -62,8 +62,8 @@ func stated(e audit.Record) map[string]string {
 	case audit.BindingEnd:
 		out["binding "+e.Private["binding"]] = "ended"
 	case audit.GrantAdd:
-		out["grant "+e.Private["grant"]] = fmt.Sprintf("%s to %s by %q for %s", describeKey(e),
-			e.Private["client"], e.Private["granted_by"], e.Private["resource"])
+		out["grant "+e.Private["grant"]] = fmt.Sprintf("%s to %s by %q with %q for %s", describeKey(e),
+			e.Private["client"], e.Private["granted_by"], e.Private["granted_with"], e.Private["resource"])
 	case audit.GrantEnd:
 		out["grant "+e.Private["grant"]] = "ended"
 	case audit.CertificateAdd:
