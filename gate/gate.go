@@ -43,6 +43,8 @@ type Options struct {
 
 	RetryLifetime time.Duration // of attempts, from the release
 
+	WarmUp bool // the mail of a new domain has few recipients a day at first
+
 	SubmissionsPerMinute int              // of one credential
 	Now                  func() time.Time // of SubmissionsPerMinute; nil means time.Now
 
@@ -149,6 +151,8 @@ var (
 	errRcpts  = mail.ReasonRecipients.Errorf("too many recipients; send to fewer at a time").Over(mail.LimitRecipients)
 	errRate   = mail.ErrRateLimited.Errorf("too many mails with this credential; " +
 		"try again in a minute").Over(mail.LimitSubmissionRate)
+	errWarmUp = mail.ReasonWarmUp.Errorf("the sending domain is new, and this mail has more recipients than its mail " +
+		"may still have on that day; send to fewer, or later").Over(mail.LimitWarmUp)
 	errNoRcpt = mail.ReasonNoRecipient.Errorf("no valid recipients")
 	errKept   = mail.ReasonKept.Errorf("a legal hold is in force: nothing of this mailbox is erased")
 	errSelf   = mail.ReasonSelf.Errorf("who submits a mail can never decide over it")

@@ -192,7 +192,11 @@ func (g *Gate) fitsNow(ctx context.Context, m *mail.Mail, size int64) error {
 		if err != nil {
 			return err
 		}
-		return g.fits(tx, m, facts)
+		if err := g.fits(tx, m, facts); err != nil {
+			return err
+		}
+		_, err = g.warming(tx, m)
+		return err
 	})
 	if err != nil {
 		return err
@@ -282,6 +286,9 @@ func (g *Gate) put(
 		return err
 	}
 	if err := g.fits(tx, m, facts); err != nil {
+		return err
+	}
+	if err := g.warm(tx, m); err != nil {
 		return err
 	}
 	facts.Deferred = s.Timing == mail.ScheduleFirst && tx.Now().Before(m.NotBefore)

@@ -46,6 +46,7 @@ var (
 		mail.ReasonKept:            http.StatusForbidden,
 		mail.ReasonSuppressed:      http.StatusForbidden,
 		mail.ReasonNoAnswer:        http.StatusConflict,
+		mail.ReasonWarmUp:          http.StatusTooManyRequests,
 	}
 	// kindText is what is said of an error that is a kind alone.
 	kindText = map[mail.Kind]string{

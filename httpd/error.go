@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/multimail/multimail/gate"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/authserver"
 	"github.com/multimail/multimail/internal/registry"
@@ -78,6 +79,9 @@ func bodyError(err error) error {
 	return refuse(http.StatusBadRequest, "the body could not be read")
 }
 
+// warmUpHint goes with a mail that is refused because its sending domain is new.
+const warmUpHint = "a day ends at midnight UTC; a mail that is scheduled counts on the day on which it leaves"
+
 // translate is the one place where an error becomes a status and words.
 func translate(err error) (int, api.Error) {
 	var own *refusal
@@ -87,7 +91,11 @@ func translate(err error) (int, api.Error) {
 	case errors.As(err, &own):
 		return own.status, api.Error{Message: own.text, Code: own.code(), Hint: own.hint}
 	case errors.As(err, &e) && e.Kind != mail.ErrInternal:
-		return statusOf(e), api.Error{Message: e.Public, Code: e.Word()}
+		body := api.Error{Message: e.Public, Code: e.Word()}
+		if w := new(gate.WarmUp); errors.As(err, &w) {
+			body.Stage, body.Sent, body.Limit, body.Hint = w.Stage, &w.Sent, w.Limit, warmUpHint
+		}
+		return statusOf(e), body
 	case errors.As(err, &kind) && kindText[kind] != "":
 		return kindStatus[kind], api.Error{Message: kindText[kind], Code: kind.String()}
 	case errors.Is(err, store.ErrNotFound):
@@ -137,10 +145,13 @@ func (s *Server) explain(method, route string, err error) (status int, body api.
 	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		after = retryAfter
 	}
+	if w := new(gate.WarmUp); errors.As(err, &w) {
+		after = seconds(w.Wait)
+	}
 	own := new(refusal)
 	if errors.As(err, &own) {
 		if own.after > 0 {
-			after = int(math.Ceil(own.after.Seconds()))
+			after = seconds(own.after)
 		}
 		if own.limit != "" {
 			s.o.Metrics.Limits.WithLabelValues(string(own.limit)).Inc()
@@ -153,6 +164,9 @@ func (s *Server) explain(method, route string, err error) (status int, body api.
 	}
 	return status, body, after
 }
+
+// seconds rounds up, for Retry-After.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // leave answers an unknown peer without waiting for the rest of the request: the
 // server would read on before it sends the answer, for as long as any body may take.

@@ -155,6 +155,7 @@ const (
 	ReasonKept            Reason = "kept"            // a legal hold forbids it
 	ReasonSuppressed      Reason = "suppressed"      // a recipient is on the suppression list of the mailbox
 	ReasonNoAnswer        Reason = "no_answer"       // it answers a mail that no program may answer
+	ReasonWarmUp          Reason = "warm_up"         // the sending domain is new, and its day is used up
 )
 
 // reasons gives each reason its kind.
@@ -181,6 +182,7 @@ var reasons = map[Reason]Kind{
 	ReasonKept:            ErrForbidden,
 	ReasonSuppressed:      ErrForbidden,
 	ReasonNoAnswer:        ErrForbidden,
+	ReasonWarmUp:          ErrRateLimited,
 }
 
 // Reasons returns every reason with its kind.

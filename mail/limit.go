@@ -58,6 +58,9 @@ const (
 	// gate: of one credential.
 	LimitSubmissionRate Limit = "submissions_per_key"
 
+	// gate: of one sending domain.
+	LimitWarmUp Limit = "warm_up"
+
 	// internal/registry: of one agent and mailbox.
 	LimitCodes Limit = "codes_per_mailbox"
 

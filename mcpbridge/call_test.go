@@ -303,6 +303,8 @@ func TestErrorsOfTheAPISayWhatToDoNext(t *testing.T) {
 		{404, `{"error":"no such mailbox"}`, "", "no such mailbox"},
 		{409, `{"error":"it was sent already"}`, "", "it was sent already"},
 		{429, `{"error":"too many"}`, "90", "too many; try again later, not before 1m30s"},
+		{429, `{"error":"the domain is new","hint":"wait","warmup_stage":1,"daily_sent":0,"daily_limit":50}`, "3600",
+			"the domain is new (warm-up stage 1: 0 of 50 recipients), not before 1h0m0s (wait)"},
 		{503, `{"error":"frozen"}`, "10", "frozen; try again later, not before 10s"},
 		{503, `{"error":"frozen"}`, "", "frozen; try again later"},
 		{500, `{"error":"internal error","ref":"ABC"}`, "", "internal error (ref ABC)"},

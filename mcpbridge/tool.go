@@ -121,7 +121,9 @@ func explain(err error) string {
 	case http.StatusUnauthorized:
 		text = "the credential is not valid; ask your operator"
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		if !strings.HasSuffix(text, "try again later") {
+		if e.Stage > 0 && e.Sent != nil { // what lasts until a day is over, and is no fault of the pace
+			text += fmt.Sprintf(" (warm-up stage %d: %d of %d recipients)", e.Stage, *e.Sent, e.Limit)
+		} else if !strings.HasSuffix(text, "try again later") {
 			text += "; try again later"
 		}
 		if e.RetryAfter > 0 {

@@ -54,6 +54,7 @@ var (
 		mail.ReasonKept:            {550, smtp.EnhancedCode{5, 7, 1}},
 		mail.ReasonSuppressed:      {550, smtp.EnhancedCode{5, 7, 1}},
 		mail.ReasonNoAnswer:        {550, smtp.EnhancedCode{5, 7, 1}},
+		mail.ReasonWarmUp:          {451, smtp.EnhancedCode{4, 7, 1}},
 	}
 )
 

@@ -57,6 +57,11 @@ type Error struct {
 	Hint       string        `json:"hint,omitempty" doc:"what to do about it"`
 	Ref        string        `json:"ref,omitempty" doc:"finds the cause in the server's log"`
 	RetryAfter time.Duration `json:"-"` // zero: the server named no time
+
+	// Of a mail that is refused because its sending domain is new (docs/errors.md).
+	Stage int  `json:"warmup_stage,omitempty" doc:"how far the warm-up of the sending domain is, from 1"`
+	Sent  *int `json:"daily_sent,omitempty" doc:"recipients that its mail has on that day so far"`
+	Limit int  `json:"daily_limit,omitempty" doc:"how many it may have"`
 }
 
 func (e *Error) Error() string {

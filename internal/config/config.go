@@ -155,6 +155,7 @@ type Queue struct {
 	HeldCount    int      `toml:"held_count"`
 	BacklogSize  Size     `toml:"backlog_size"`
 	BacklogCount int      `toml:"backlog_count"`
+	WarmUp       bool     `toml:"warmup"`
 }
 
 // Inbox is what a mailbox may keep of incoming mail.

@@ -250,6 +250,10 @@ var Settings = append([]Setting{
 		"What one mailbox may have waiting to be sent, scheduled mail included; " +
 			"a mail beyond it is answered 452 or 507.", ""},
 	{"queue.backlog_count", "mails", `10000`, "The same, counted.", ""},
+	{"queue.warmup", "", `false`,
+		"Mail of a sending domain may have 50 recipients a day for its first ten days here, then 500, then 5,000, and any " +
+			"number after 30 days; a mail beyond it is answered 451 or 429. For a domain or an address that " +
+			"servers of the world do not know yet.", ""},
 
 	{"inbox.quota_size", "octets", `"2GB"`,
 		"What one mailbox may keep of incoming mail, held and quarantined mail included; another server that brings " +

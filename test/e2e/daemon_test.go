@@ -315,8 +315,8 @@ func (h *daemon) envelopeTo(id string) []string {
 	return to
 }
 
-// http makes an API request with the agent's key.
-func (h *daemon) http(method, path, body string) (int, string) {
+// request is an API request with the agent's key.
+func (h *daemon) request(method, path, body string) *http.Request {
 	h.t.Helper()
 	req, err := http.NewRequest(method, h.dev.HTTP+path, strings.NewReader(body))
 	if err != nil {
@@ -326,7 +326,13 @@ func (h *daemon) http(method, path, body string) (int, string) {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	return req
+}
+
+// http makes one.
+func (h *daemon) http(method, path, body string) (int, string) {
+	h.t.Helper()
+	resp, err := http.DefaultClient.Do(h.request(method, path, body))
 	if err != nil {
 		h.t.Fatal(err)
 	}
