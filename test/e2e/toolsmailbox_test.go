@@ -41,4 +41,35 @@ var mailboxCalls = []toolCall{
 		want: held("later")},
 	{as: "agent", tool: "edit_scheduled_email", args: `{"email_id":"$later","subject":"Never"}`,
 		refused: "scheduled for later"},
+	// An edit voids the approval: another mail is held, which the old one does not let go.
+	{as: "approver", tool: "decide_email", args: `{"email_id":"$later","action":"approve","digest":"$laterdigest"}`,
+		want: `{"id":"$later","status":"approved","state":"ready"}`},
+	{as: "agent", tool: "edit_scheduled_email", args: `{"email_id":"$later","to":["eve@far.test"]}`, want: edited,
+		after: func(s *scene) {
+			if s.vars["edited"] == s.vars["later"] || s.vars["editeddigest"] == s.vars["laterdigest"] {
+				s.Errorf("after the edit: %v", s.vars)
+			}
+			s.is("later", "cancelled")
+			s.is("edited", "held")
+		}},
+	{as: "approver", tool: "decide_email", args: `{"email_id":"$later","action":"approve","digest":"$laterdigest"}`,
+		refused: "cancelled"},
+	{as: "approver", tool: "decide_email", args: `{"email_id":"$edited","action":"approve","digest":"$laterdigest"}`,
+		refused: "digest does not match"},
+	{as: "agent", tool: "edit_scheduled_email", args: `{"email_id":"$later","subject":"Never"}`, refused: "replaced by"},
+	{as: "approver", tool: "decide_email", args: `{"email_id":"$edited","action":"approve","digest":"$editeddigest"}`,
+		want: `{"id":"$edited","status":"approved","state":"ready"}`},
+	{as: "agent", tool: "cancel_message", args: `{"email_id":"$edited"}`,
+		want: `{"id":"$edited","status":"cancelled","thread_id":"$edited"}`},
+}
+
+const edited = `{"id":"$edited","status":"pending_send_approval","thread_id":"$edited","digest":"$editeddigest",
+	"message":"@note","replaces":"$later"}`
+
+// is fails unless a mail stands in a state.
+func (s *scene) is(name, state string) {
+	s.Helper()
+	if got := s.h.state(s.vars[name]); got != state {
+		s.Errorf("%s is %s, want %s", name, got, state)
+	}
 }
