@@ -2,6 +2,7 @@ package mcpbridge
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -24,6 +25,21 @@ type Watcher interface {
 	// Watch returns a channel that is closed when a mail changes next, or, with no email, when
 	// a mailbox receives its next mail. stop gives it up.
 	Watch(mailbox, email string) (changed <-chan struct{}, stop func())
+}
+
+// errNoNotices says that a caller does not say when something may have changed.
+var errNoNotices = fault(jsonrpc.CodeInvalidRequest, "there are no notifications here; use wait_for_email")
+
+// watch waits for a change of a resource with a caller that says so.
+func watch(ctx context.Context, c api.Caller, r resource) (changed <-chan struct{}, stop func(), err error) {
+	switch w := c.(type) {
+	case Watcher:
+		changed, stop = w.Watch(r.mailbox, r.id)
+		return changed, stop, nil
+	case *Remote:
+		return w.Watch(ctx, r.mailbox, r.id)
+	}
+	return nil, nil, errNoNotices
 }
 
 // watched is a subscription.
@@ -56,11 +72,10 @@ func (b *Bridge) subscribe(ctx context.Context, q *mcp.SubscribeRequest, server 
 	if !ok || r.kind == "thread" || r.attachment != "" {
 		return mcp.ResourceNotFoundError(q.Params.URI)
 	}
-	source, ok := of.c.(Watcher)
-	if !ok {
-		return fault(jsonrpc.CodeInvalidRequest, "there are no notifications on this transport; use wait_for_email")
+	moved, stop, err := watch(ctx, of.c, r) // before the look, so that nothing is missed
+	if err != nil {
+		return cannotWatch(q.Params.URI, err)
 	}
-	moved, stop := source.Watch(r.mailbox, r.id) // before the look, so that nothing is missed
 	begun := false
 	defer func() {
 		if !begun {
@@ -96,11 +111,26 @@ func (b *Bridge) subscribe(ctx context.Context, q *mcp.SubscribeRequest, server 
 		defer b.watches.remove(w)
 		for b.woken(life, moved, stop) {
 			c := b.sessions.latest(w.session.ID(), of).c
-			moved, stop = c.(Watcher).Watch(r.mailbox, r.id)
+			if moved, stop, err = watch(life, c, r); err != nil {
+				return // it is gone, or the credential is
+			}
 			b.notify(life, w, look, c, server)
 		}
 	}()
 	return nil
+}
+
+// cannotWatch is what a client is told of a resource that cannot be watched. What the other
+// server answered is its own words about the same resource.
+func cannotWatch(uri string, err error) error {
+	var answered *jsonrpc.Error
+	switch {
+	case errors.As(err, &answered) && answered.Code == mcp.CodeResourceNotFound:
+		return mcp.ResourceNotFoundError(uri)
+	case errors.As(err, &answered) && answered.Code == jsonrpc.CodeInvalidRequest:
+		return fault(answered.Code, "%s", answered.Message)
+	}
+	return fault(jsonrpc.CodeInternalError, "the mail server tells of no changes at this time; try again later")
 }
 
 func (b *Bridge) unsubscribe(_ context.Context, q *mcp.UnsubscribeRequest) error {

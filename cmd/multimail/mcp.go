@@ -37,12 +37,14 @@ func (m mcpCmd) Run(e *environment) error {
 		return usageError{errors.New("--sign-in is for a program without MULTIMAIL_API_KEY")}
 	}
 	c := api.New(base, key)
-	var caller api.Caller = c
+	remote := mcpbridge.NewRemote(c, c)
+	defer remote.Close()
+	var caller api.Caller = remote
 	if key == "" {
 		if err := m.signIn(e, c); err != nil {
 			return e.explainSignIn(err)
 		}
-		caller = signedIn{c}
+		caller = signedIn{c} // without notifications: its token is for the API, and not for /mcp
 	}
 	if m.SignIn {
 		return nil
