@@ -65,6 +65,7 @@ const (
 	MailboxGrant      Kind = "mailbox.grant"
 	MailboxDelete     Kind = "mailbox.delete"
 	KeyCreate         Kind = "key.create"
+	KeySet            Kind = "key.set"
 	KeyRevoke         Kind = "key.revoke"
 	BindingAdd        Kind = "binding.add"
 	BindingEnd        Kind = "binding.end"
@@ -180,6 +181,7 @@ var declarations = [...]declaration{
 	{MailboxGrant, "one more agent may use a mailbox", "agent mode", "", "mailbox"},
 	{MailboxDelete, "a mailbox ended; its address is not given out again", "agents", "epoch", "mailbox"},
 	{KeyCreate, "an API key was made", "kind scopes", "agent", "label key owner mailboxes"},
+	{KeySet, "an API key has another label, or fewer scopes", "kind scopes", "agent", "label key owner mailboxes"},
 	{KeyRevoke, "an API key was revoked", "kind scopes", "agent", "label key owner mailboxes"},
 	{BindingAdd, "an identity of an issuer was bound to an agent or approver", "kind scopes issuer", "agent",
 		"binding tenant object client account owner mailboxes"},
@@ -223,7 +225,7 @@ var declarations = [...]declaration{
 	{CodeRedeem, "an agent presented the code: its request is carried out as the operator", "operation request sum", "",
 		"mailbox"},
 	{CodeRefuse, "a code was wrong, or for another request", "operation request sum why wrong", "", "mailbox"},
-	{CodeVoid, "a request waits for its code no longer: a newer one came, or too many wrong codes",
+	{CodeVoid, "a request waits for its code no longer: a newer one came, too many wrong codes, or its time is over",
 		"operation request sum why", "", "mailbox"},
 	{StoreStart, "a daemon started on this store", "version", "format", ""},
 	{SearchRebuild, "an operator had the search index made anew", "door", "", ""},

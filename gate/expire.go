@@ -28,6 +28,9 @@ func (g *Gate) Run(ctx context.Context) error {
 			if err := g.Retain(ctx); err != nil && ctx.Err() == nil {
 				g.o.Log.Error("retain", "err", err)
 			}
+			if err := g.ExpireCodes(ctx); err != nil && ctx.Err() == nil {
+				g.o.Log.Error("expire", "err", err)
+			}
 		}
 		g.sweepRefusals(ctx, false)
 		if n%3600 == 0 {
@@ -68,6 +71,23 @@ func (g *Gate) Expire(ctx context.Context) error {
 		}
 	}
 	return g.holdWaiting(ctx)
+}
+
+// ExpireCodes voids what waits for a code of the operator whose time is over, unless the
+// clock is in doubt.
+func (g *Gate) ExpireCodes(ctx context.Context) error {
+	if !g.o.Trusted() {
+		return nil
+	}
+	some := false
+	err := g.db.View(ctx, func(tx store.Tx) (err error) {
+		some, err = g.reg.ExpiredCodes(tx)
+		return err
+	})
+	if err != nil || !some {
+		return err
+	}
+	return g.db.Update(ctx, g.reg.ExpireCodes)
 }
 
 func (g *Gate) expire(tx store.Tx, id mail.ID) error {

@@ -225,6 +225,20 @@ func texts(scopes []registry.Scope) []string {
 	return out
 }
 
+// patchKey renames a key or takes scopes from it, from its next use on.
+func (s *Server) patchKey(ctx context.Context, c caller, in api.KeyPatch) (out api.Key, _ error) {
+	patch := registry.KeyPatch{Name: in.Name}
+	if in.Scopes != nil {
+		patch.Scopes = append([]registry.Scope{}, scopes(in.Scopes)...)
+	}
+	err := s.o.Store.Update(ctx, func(tx store.Tx) error {
+		k, err := s.o.Registry.SetKey(tx, c.Principal, in.ID, patch)
+		out = keyOf(k)
+		return err
+	})
+	return out, err
+}
+
 // revokeKey ends a key at its next use.
 func (s *Server) revokeKey(ctx context.Context, c caller, in api.KeyRef) (out api.Done, _ error) {
 	err := s.o.Store.Update(ctx, func(tx store.Tx) error {

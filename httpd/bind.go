@@ -160,6 +160,7 @@ func (s *Server) administration() []binding {
 		bind(api.Redeliver, s.redeliver),
 		bind(api.ListAPIKeys, s.keys),
 		bind(api.CreateAPIKey, s.addKey),
+		bind(api.UpdateAPIKey, s.patchKey),
 		bind(api.RevokeAPIKey, s.revokeKey),
 	}
 }

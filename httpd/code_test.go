@@ -116,7 +116,7 @@ var codeRefusals = []struct {
 	{"after a newer one", func(h *fixture, _ *string) {
 		h.asksFor("sender", "POST", allowPath, `{"pattern":"`+wished+`"}`)
 	}, "sender", func(code string) string { return approvedBy(wished, code) }, 403,
-		"policy.refuse code.refuse code.request"},
+		"policy.refuse code.refuse code.request code.void code.request"},
 	{"after five wrong ones", func(h *fixture, _ *string) {
 		for range 5 {
 			h.want(403, "sender", "POST", allowPath, approvedBy(wished, "AAA-AAA-AAAA"))
@@ -126,7 +126,7 @@ var codeRefusals = []struct {
 		}
 	}, "sender", func(code string) string { return approvedBy(wished, code) }, 404, "policy.refuse"},
 	{"a day later", func(h *fixture, _ *string) { h.clock.Forward(24 * time.Hour) }, "sender",
-		func(code string) string { return approvedBy(wished, code) }, 404, "policy.refuse"},
+		func(code string) string { return approvedBy(wished, code) }, 404, "policy.refuse code.void code.request"},
 	{"from another key of the same agent", func(h *fixture, _ *string) {
 		k := into[api.KeySecret](h, h.want(201, "admin", "POST", "/v1/api-keys",
 			`{"owner":"bot","scopes":["read","send"]}`))
@@ -163,6 +163,49 @@ func TestACodeIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A request that nobody comes back to ends in the log all the same, by whoever looks first:
+// the agent that asks anew, or the sweep.
+func TestTheEndOfTheTimeOfACodeIsInTheLog(t *testing.T) {
+	voids := func(h *fixture, actor string) {
+		h.t.Helper()
+		var found []string
+		for _, e := range h.entries() {
+			if e.Kind == audit.CodeVoid {
+				found = append(found, e.Actor.Kind+" "+e.Facts["why"]+" "+e.Facts["operation"]+" "+e.Private["mailbox"])
+			}
+		}
+		if want := actor + " expired add_allowlist_entry " + bot; len(found) != 1 || found[0] != want {
+			h.t.Errorf("the entries are %q, want %q", found, want)
+		}
+	}
+	t.Run("asked for again", func(t *testing.T) {
+		h := newFixture(t)
+		h.asksFor("sender", "POST", allowPath, `{"pattern":"ada@b.example"}`)
+		h.clock.Forward(24 * time.Hour)
+		h.asksFor("sender", "POST", allowPath, `{"pattern":"ada@b.example"}`)
+		voids(h, "agent")
+	})
+	t.Run("swept", func(t *testing.T) {
+		h := newFixture(t)
+		code := h.asksFor("sender", "POST", allowPath, `{"pattern":"ada@b.example"}`)
+		h.clock.Forward(24*time.Hour - time.Minute)
+		sweep := func() {
+			if err := h.Gate.ExpireCodes(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweep()
+		if h.kinds(1) != "code.request" {
+			t.Errorf("too early: %s", h.kinds(1))
+		}
+		h.clock.Forward(time.Minute)
+		sweep()
+		sweep()
+		voids(h, "system")
+		h.want(404, "sender", "POST", allowPath, approvedBy("ada@b.example", code))
+	})
 }
 
 func TestACodeThatCannotBeMailedIsNotAskedFor(t *testing.T) {

@@ -109,6 +109,7 @@ var asked = map[string]questions{
 		tool: []string{`{"oversight_mode":"gated_all"}`}},
 	"configure_mailbox": {queries: []string{""}, bodies: []string{`{"scheduling_enabled":false}`}, late: true,
 		tool: []string{`{}`}},
+	"update_api_key": {queries: []string{""}, bodies: []string{`{"name":"n"}`, `{"scopes":["read"]}`}, late: true},
 	"revoke_api_key": {queries: []string{""}, tool: []string{`{"key_id":"nothing"}`}, late: true},
 	"end_grant":      {queries: []string{""}, late: true},
 	"start_freeze":   {queries: []string{""}, bodies: []string{`{"scope":"mailbox:` + bot + `"}`}, late: true},
@@ -336,7 +337,7 @@ func (s *story) write(as string, ending bool) {
 
 // unanswered are operations whose questions here have no answer but a refusal: there is no
 // such host, entry, key, code or scheduled mail.
-var unanswered = []string{"get_mta_sts", "remove_allowlist_entry", "revoke_api_key", "end_grant",
+var unanswered = []string{"get_mta_sts", "remove_allowlist_entry", "revoke_api_key", "update_api_key", "end_grant",
 	"edit_scheduled_email", "the tool edit_scheduled_email",
 	"apply_upgrade", "the tool remove_allowlist_entry", "the tool revoke_api_key"}
 

@@ -58,6 +58,13 @@ type NewKey struct {
 	Approval
 }
 
+// KeyPatch names what shall change of a key; what is left out stays.
+type KeyPatch struct {
+	KeyRef
+	Name   *string  `json:"name,omitempty" doc:"another label"`
+	Scopes []string `json:"scopes,omitzero" doc:"some of those that it has; the others go"`
+}
+
 // KeySecret is a new key with its secret, shown this once.
 type KeySecret struct {
 	Key

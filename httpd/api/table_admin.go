@@ -101,6 +101,11 @@ var (
 			Description: "Make an API key; its secret is shown this once. No key both sends and decides. An agent gets " +
 				"keys of its own alone." + byCode}})
 
+	UpdateAPIKey = Add[KeyPatch, Key](Operations, Operation{
+		Name: "update_api_key", Method: "PATCH", Path: "/v1/api-keys/{id}",
+		Audit:   "key.set",
+		Summary: "rename a key, or take scopes from it; everyone may take from their own. More scopes are a new key"})
+
 	RevokeAPIKey = Add[KeyRef, Done](Operations, Operation{
 		Name: "revoke_api_key", Method: "DELETE", Path: "/v1/api-keys/{id}",
 		Audit:   "key.revoke",

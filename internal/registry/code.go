@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,10 +166,53 @@ func (r *Registry) voidWaiting(tx store.Tx, p Principal, a Asked, why string) er
 	if err != nil || !ok {
 		return err
 	}
-	if err := space.Delete(tx, a.key(p)); err != nil || q.Spent != "" || !tx.Now().Before(q.ExpiresAt) {
+	if err := space.Delete(tx, a.key(p)); err != nil || q.Spent != "" {
 		return err
 	}
+	if !tx.Now().Before(q.ExpiresAt) {
+		why = voidExpired
+	}
 	return r.noteCode(tx, p, audit.CodeVoid, q, why)
+}
+
+// voidExpired is the reason of an entry.
+const voidExpired = "expired"
+
+// ExpiredCodes reports whether there are requests whose time is over.
+func (r *Registry) ExpiredCodes(tx store.Tx) (some bool, err error) {
+	err = each(tx, waitKey, func(at string, q CodeRequest) (string, error) {
+		some = some || !tx.Now().Before(q.ExpiresAt)
+		return at, nil
+	})
+	return some, err
+}
+
+// ExpireCodes voids the requests whose time is over, and forgets those that were carried out.
+func (r *Registry) ExpireCodes(tx store.Tx) error {
+	over := map[string]CodeRequest{}
+	err := each(tx, waitKey, func(at string, q CodeRequest) (string, error) {
+		if !tx.Now().Before(q.ExpiresAt) {
+			over[waitKey+at] = q
+		}
+		return at, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(over)) {
+		if err := space.Delete(tx, key); err != nil {
+			return err
+		}
+		if over[key].Spent != "" {
+			continue
+		}
+		e := over[key].record(audit.CodeVoid, voidExpired)
+		e.Actor = audit.System
+		if _, err := r.log.Append(tx, e); err != nil {
+			return fmt.Errorf("registry: record %s: %w", e.Kind, err)
+		}
+	}
+	return nil
 }
 
 // overseer returns the address that gets the codes of a mailbox: one that no agent reads.
@@ -243,7 +287,10 @@ func (r *Registry) Redeem(tx store.Tx, actor Principal, a Asked, code string) (
 	}
 	q, ok, err := get[CodeRequest](tx, a.key(p))
 	now := tx.Now()
-	if err != nil || !ok || q.Spent != "" || !now.Before(q.ExpiresAt) || q.Credential != p.Credential {
+	if err == nil && ok && !now.Before(q.ExpiresAt) {
+		return q, as, ErrNoCode, r.voidWaiting(tx, p, a, voidExpired)
+	}
+	if err != nil || !ok || q.Spent != "" || q.Credential != p.Credential {
 		return q, as, ErrNoCode, err
 	}
 	switch same := a.Request == nil || q.Sum.is(sha256.Sum256(a.Request)); {

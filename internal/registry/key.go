@@ -268,6 +268,82 @@ func (r *Registry) RevokeKey(tx store.Tx, actor Principal, id string) error {
 	return r.note(tx, p, audit.KeyRevoke, facts, private)
 }
 
+// KeyPatch names what changes of a key; nil leaves a value as it is.
+type KeyPatch struct {
+	Name   *string
+	Scopes []Scope // some of those that it has
+}
+
+// SetKey renames a key, or takes scopes from it, which is in force at its next use. Who may
+// revoke a key may take scopes from it, its holder too; who may make one like it renames it.
+// No key gets a scope that it did not have: that is a new key.
+func (r *Registry) SetKey(tx store.Tx, actor Principal, id string, patch KeyPatch) (Key, error) {
+	own := func(p Principal) bool { return p.Credential == Credential{CredentialKey, id} }
+	p, err := r.authorize(tx, actor, either(stop, own))
+	if err != nil {
+		return Key{}, err
+	}
+	k, err := r.keyInForce(tx, id)
+	if err != nil {
+		return Key{}, err
+	}
+	before := k
+	if patch.Name != nil {
+		if k.Kind == KindApprover && !release(p) || k.Kind != KindApprover && !configure(p) {
+			return Key{}, in(ErrForbidden, "a key is renamed by who may make one like it")
+		}
+		if err := checkText("name of the key", *patch.Name, 200); err != nil {
+			return Key{}, err
+		}
+		if k.Name = *patch.Name; k.Name == "" {
+			k.Name = k.Owner
+		}
+	}
+	if patch.Scopes != nil {
+		if k.Scopes, err = fewer(k.Scopes, patch.Scopes); err != nil {
+			return Key{}, err
+		}
+	}
+	if before.decidesEverywhere() && !k.decidesEverywhere() {
+		if err := r.keepsApprover(tx, p, before); err != nil {
+			return Key{}, err
+		}
+	}
+	if k.Name == before.Name && slices.Equal(k.Scopes, before.Scopes) {
+		return k, nil
+	}
+	if err := put(tx, credKey+id, k); err != nil {
+		return Key{}, err
+	}
+	facts, private := k.details()
+	return k, r.note(tx, p, audit.KeySet, facts, private)
+}
+
+// keyInForce returns a key that is not revoked.
+func (r *Registry) keyInForce(tx store.Tx, id string) (Key, error) {
+	if _, err := mail.ParseID(id); err != nil {
+		return Key{}, in(ErrNotFound, "no such key")
+	}
+	k, ok, err := get[Key](tx, credKey+id)
+	if err == nil && (!ok || !k.RevokedAt.IsZero()) {
+		err = in(ErrNotFound, "no such key")
+	}
+	return k, err
+}
+
+// fewer returns the scopes that are asked for, which must be some of those held.
+func fewer(held, asked []Scope) ([]Scope, error) {
+	if len(asked) == 0 {
+		return nil, in(ErrInvalid, "the key needs scopes; revoke it to end it")
+	}
+	for _, s := range asked {
+		if !slices.Contains(held, s) {
+			return nil, in(ErrForbidden, "a key gets no scope that it does not have; make a new key")
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(asked))), nil
+}
+
 // decidesEverywhere reports whether the holder of k can decide over every mail
 // and make keys for other approvers.
 func (k Key) decidesEverywhere() bool {

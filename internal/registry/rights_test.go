@@ -309,6 +309,11 @@ func credentialOperations() []operation {
 		{"make an approver of one mailbox", "ABD", "key.create", false, nil,
 			issue(registry.KeyRequest{
 				Kind: "approver", Owner: "new", Scopes: scopes("oversight"), Mailboxes: only})},
+		{"take a scope from a key of the agent other", "XAMSD", "key.set", false, nil, setKey("other", registry.KeyPatch{
+			Scopes: scopes("read")})},
+		{"rename a key of the agent other", "MSD", "key.set", false, nil, setKey("other", registry.KeyPatch{
+			Name: ptr("label")})},
+		{"rename an approver's key", "AD", "key.set", false, nil, setKey("ann", registry.KeyPatch{Name: ptr("label")})},
 		{"revoke a key of the agent other", "XAMSD", "key.revoke", false, nil,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				keys, err := h.reg.Keys(tx)
@@ -319,6 +324,22 @@ func credentialOperations() []operation {
 				}
 				return errors.Join(err, errors.New("other has no key"))
 			}},
+	}
+}
+
+// setKey changes the first key of an owner.
+func setKey(owner string, patch registry.KeyPatch) func(*fixture, store.Tx, registry.Principal) error {
+	return func(h *fixture, tx store.Tx, p registry.Principal) error {
+		keys, err := h.reg.Keys(tx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(keys, func(k registry.Key) bool { return k.Owner == owner })
+		if i < 0 {
+			return errors.New(owner + " has no key")
+		}
+		_, err = h.reg.SetKey(tx, p, keys[i].ID, patch)
+		return err
 	}
 }
 

@@ -53,7 +53,7 @@ func stated(e audit.Record) map[string]string {
 		out["disabled agent "+agent] = present
 	case audit.AgentEnable:
 		out["disabled agent "+agent] = ""
-	case audit.KeyCreate:
+	case audit.KeyCreate, audit.KeySet:
 		out["key "+e.Private["key"]] = describeKey(e)
 	case audit.KeyRevoke:
 		out["key "+e.Private["key"]] = "revoked"
