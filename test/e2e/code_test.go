@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/multimail/multimail/internal/hook"
 )
 
 // keepsMail makes Postfix put every mail into one Maildir, and returns its directory.
@@ -76,7 +78,8 @@ func (h *daemon) elicited(asked *[]string) *mcpClient {
 func TestAnAgentGetsWhatItsOperatorGivesACodeFor(t *testing.T) {
 	settings, dir := keepsMail(t)
 	p := startPostfix(t, settings)
-	h := start(t, "--next-hop", p.addr)
+	h, r := start(t, "--next-hop", p.addr), startReceiver(t)
+	h.webhook(r, "/all", "--event", strings.Join(hook.EventNames(), ","))
 	var asked []string
 	c := h.elicited(&asked)
 	args := map[string]any{"pattern": "*@friend.test", "note": "they know us"}
@@ -118,6 +121,20 @@ func TestAnAgentGetsWhatItsOperatorGivesACodeFor(t *testing.T) {
 	}
 	if len(asked) > 0 {
 		t.Errorf("the client was asked for %q", asked)
+	}
+	told := func() (all string) {
+		for _, one := range r.got("/all") {
+			all += string(one.Raw)
+		}
+		return all
+	}
+	h.until("what webhooks are told", func() bool {
+		all := told()
+		return strings.Contains(all, "allow.add") && strings.Contains(all, "message.sent") &&
+			strings.Contains(all, "oversight.pending")
+	})
+	if all := told(); strings.Contains(all, code[1]) || strings.Contains(all, strings.ReplaceAll(code[1], "-", "")) {
+		t.Errorf("the code stands in what webhooks are told: %s", all)
 	}
 	h.nowhere(code[1])
 }
