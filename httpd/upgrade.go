@@ -10,14 +10,14 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// upgrade is a request for a looser mode. It is for the mode that was in force: a mailbox
+// upgrade is a request for a mode that does not tighten. It is for the mode that was in force: a mailbox
 // that was tightened since does not jump over what it was tightened to.
 type upgrade struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 }
 
-// askedUpgrade names the request for a looser mode of a mailbox.
+// askedUpgrade names the request for another mode of a mailbox.
 func askedUpgrade(box mail.Address) registry.Asked {
 	return registry.Asked{Operation: api.RequestUpgrade.Name, Mailbox: box}
 }
@@ -49,14 +49,14 @@ func (s *Server) requestUpgrade(ctx context.Context, c caller, in api.UpgradeReq
 	switch {
 	case mode == now:
 		return out, invalid("the mailbox is in %s already", now)
-	case mode < now:
-		return out, invalid("%s is stricter than %s; set it with PATCH /v1/mailboxes/{id}, without a code", mode, now)
+	case now.TightensTo(mode):
+		return out, invalid("from %s to %s tightens; set it with PATCH /v1/mailboxes/{id}, without a code", now, mode)
 	}
 	a := askedUpgrade(box)
 	if a.Request, err = json.Marshal(upgrade{now.String(), mode.String()}); err != nil {
 		return out, err
 	}
-	q, err := s.askOperator(ctx, c, a, "loosen the oversight of the mailbox from "+now.String()+" to "+mode.String(),
+	q, err := s.askOperator(ctx, c, a, "change the oversight of the mailbox from "+now.String()+" to "+mode.String(),
 		[]api.Parameter{{Name: "target_mode", Value: mode.String()}})
 	if err != nil {
 		return out, err

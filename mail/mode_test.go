@@ -5,15 +5,28 @@ import (
 	"testing"
 )
 
-func TestModesAreOrderedByAutonomy(t *testing.T) {
+func TestModesKeepTheirNamesAndNumbers(t *testing.T) {
 	want := []string{"read_only", "gated_all", "gated_send", "monitored", "autonomous"}
 	for i, m := range Modes {
 		if m.String() != want[i] || int(m) != i {
 			t.Errorf("mode %d is %s, want %s", i, m, want[i])
 		}
 	}
-	if !(ReadOnly < GatedAll && GatedAll < GatedSend && GatedSend < Monitored && Monitored < Autonomous) {
-		t.Error("the order is not that of autonomy")
+}
+
+// TestAModeTightensToThoseThatOverseeNoKindOfMailLess has the reason for each pair.
+func TestWhichChangeOfModeTightens(t *testing.T) {
+	want := map[string]bool{
+		"autonomous monitored": true, "autonomous gated_send": true, "autonomous gated_all": true,
+		"autonomous read_only": true, "monitored gated_all": true, "monitored read_only": true,
+		"gated_send gated_all": true, "gated_send read_only": true,
+	}
+	for _, from := range append(Modes[:], Mode(9)) {
+		for _, to := range append(Modes[:], Mode(9)) {
+			if pair := from.String() + " " + to.String(); from.TightensTo(to) != want[pair] {
+				t.Errorf("%s: tightens is %t", pair, !want[pair])
+			}
+		}
 	}
 }
 

@@ -25,8 +25,8 @@ var (
 		Audit:   "mailbox.set",
 		Summary: "change a mailbox, in whole or not at all; agents may tighten, only approvers loosen",
 		Tool: &Tool{Title: "Update mailbox settings", Idempotent: true,
-			Description: "Change settings of a mailbox. A stricter oversight mode is in force at once; a looser one, and " +
-				"whom every mail is copied to, need the operator." + byCode}})
+			Description: "Change settings of a mailbox. An oversight mode that oversees no mail less is in force at once; " +
+				"another one, and whom every mail is copied to, need the operator." + byCode}})
 
 	ConfigureMailbox = Add[SetupRequest, Mailbox](Operations, Operation{
 		Name: "configure_mailbox", Method: "PATCH", Path: "/v1/mailboxes/{id}/configure", Scopes: actors,
@@ -34,8 +34,8 @@ var (
 		Summary: "go through the settings of a mailbox once, and say that it was done; rights are those of update_mailbox",
 		Tool: &Tool{Title: "Configure mailbox settings", Destructive: true, Idempotent: true,
 			Description: "Go through the settings of a mailbox on its first use; without arguments it only says that the " +
-				"user is content with them. Ask the user before. A looser oversight mode, and whom every mail is copied to, " +
-				"need the operator." + byCode}})
+				"user is content with them. Ask the user before. An oversight mode that oversees some mail less, and whom every " +
+				"mail is copied to, need the operator." + byCode}})
 
 	DeleteMailbox = Add[MailboxName, Done](Operations, Operation{
 		Name: "delete_mailbox", Method: "DELETE", Path: "/v1/mailboxes/{id}", Scopes: managers,

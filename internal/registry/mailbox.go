@@ -201,7 +201,13 @@ func (r *Registry) GrantMailbox(
 	if err != nil {
 		return err
 	}
-	open := m.Mode > mail.GatedSend || m.Mode == mail.GatedSend && len(entries) > 0
+	open := true // mail leaves that nobody decided over
+	switch m.Mode {
+	case mail.ReadOnly, mail.GatedAll:
+		open = false
+	case mail.GatedSend:
+		open = len(entries) > 0
+	}
 	switch {
 	case open && !loosen(addr)(p):
 		return errLoosen("another agent on a mailbox that is not fully gated")
@@ -341,8 +347,8 @@ func (r *Registry) mayPatch(p Principal, before, after Mailbox) error {
 	return r.mayKeep(p, before, after)
 }
 
-// SetMode changes the oversight mode and returns the one before. Down the
-// order of autonomy anyone of the mailbox may go, up only who may loosen.
+// SetMode changes the oversight mode and returns the one before. What tightens is for
+// anyone of the mailbox, every other change for who may loosen ([mail.Mode.TightensTo]).
 // Setting the mode that is in force changes and records nothing.
 func (r *Registry) SetMode(
 	tx store.Tx, actor Principal, addr mail.Address, mode mail.Mode,
@@ -359,10 +365,10 @@ func (r *Registry) SetMode(
 		return m.Mode, err
 	}
 	before, kind := m.Mode, audit.ModeTighten
-	if mode > before {
+	if !before.TightensTo(mode) {
 		kind = audit.ModeLoosen
 		if !loosen(addr)(p) {
-			return before, errLoosen(mode.String())
+			return before, errLoosen("to go from " + before.String() + " to " + mode.String())
 		}
 	}
 	m.Mode = mode

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -74,9 +75,9 @@ func TestAMailboxIsRefused(t *testing.T) {
 	}
 }
 
-// Every pair of modes: down is for the mailbox's agent, up is not, and the
-// name of the entry tells the direction.
-func TestTheOrderOfModesDecidesWhoMayChangeThem(t *testing.T) {
+// Every pair of modes: what tightens is for the mailbox's agent and for an admin, what does
+// not is for an approver, and the kind of the entry tells which it was.
+func TestWhoMayChangeAModeFollowsFromWhetherItTightens(t *testing.T) {
 	base := open(t)
 	agent := base.holder("agent", "demo", nil, "send")
 	approver := base.holder("approver", "ann", nil, "oversight")
@@ -89,7 +90,7 @@ func TestTheOrderOfModesDecidesWhoMayChangeThem(t *testing.T) {
 				}
 				n, epoch := len(h.entries()), h.epoch()
 				err := h.setMode(p, box, to)
-				may := to <= from || p.Kind == "approver"
+				may := to == from || from.TightensTo(to) || p.Kind == "approver"
 				if may != (err == nil) || !may && !errors.Is(err, registry.ErrForbidden) {
 					t.Errorf("%s from %s to %s: %v", p.ID(), from, to, err)
 				}
@@ -103,6 +104,10 @@ func TestTheOrderOfModesDecidesWhoMayChangeThem(t *testing.T) {
 				changed := may && from != to
 				if len(h.entries()) > n != changed || h.epoch() > epoch != changed {
 					t.Errorf("%s from %s to %s: wrongly recorded", p.ID(), from, to)
+				}
+				kind := map[bool]audit.Kind{true: audit.ModeTighten, false: audit.ModeLoosen}[from.TightensTo(to)]
+				if e := h.entries(); changed && e[len(e)-1].Record().Kind != kind {
+					t.Errorf("%s from %s to %s: recorded as %s", p.ID(), from, to, e[len(e)-1].Record().Kind)
 				}
 			}
 		}
