@@ -19,7 +19,7 @@ func (s *Server) account(ctx context.Context, _ caller, _ api.None) (api.Account
 			return err
 		}
 		freezes, err := s.o.Registry.Freezes(tx)
-		out = api.Account{Name: o.Name, OversightEmail: o.Oversight.String()}
+		out = api.Account{Name: o.Name, OversightEmail: o.Oversight.String(), Postal: o.Postal}
 		if slices.ContainsFunc(freezes, func(f registry.Freeze) bool { return f.Scope.Kind == registry.FreezeAll }) {
 			out.SendingDisabled, out.DisabledReason = true, "frozen"
 		}
@@ -46,6 +46,9 @@ func (s *Server) patchAccount(ctx context.Context, c caller, in api.AccountPatch
 		}
 		if in.OversightEmail != nil {
 			o.Oversight = address
+		}
+		if in.Postal != nil {
+			o.Postal = *in.Postal
 		}
 		if err := s.o.Registry.SetOperator(tx, c.Principal, o); err != nil {
 			return err

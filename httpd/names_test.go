@@ -1,8 +1,11 @@
 package httpd
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/zone"
 )
@@ -112,6 +115,35 @@ func TestTagsAreReplacedByQuery(t *testing.T) {
 		h.want(c.want, "sender", "PUT", at+c.query, c.body)
 		if got := into[api.Tags](h, h.want(200, "reader", "GET", at, "")); len(got.Tags) != c.left {
 			t.Errorf("%s %s leaves %v", c.query, c.body, got.Tags)
+		}
+	}
+}
+
+// The postal address of the operator is shown to every credential, set by an admin alone, and taken
+// away by an empty one.
+func TestTheAccountHasThePostalAddressOfTheOperator(t *testing.T) {
+	h := newFixture(t)
+	for _, c := range []struct {
+		as, body string
+		status   int
+		want     string
+	}{
+		{"admin", `{"physical_address":"1 Harbour Road, Kiel"}`, 200, "1 Harbour Road, Kiel"},
+		{"admin", `{"name":"Another"}`, 200, "1 Harbour Road, Kiel"},
+		{"approver", `{"physical_address":"2 Harbour Road, Kiel"}`, 403, "1 Harbour Road, Kiel"},
+		{"sender", `{"physical_address":"2 Harbour Road, Kiel"}`, 202, "1 Harbour Road, Kiel"},
+		{"admin", `{"physical_address":"1 Harbour Road\nKiel"}`, 400, "1 Harbour Road, Kiel"},
+		{"admin", `{"physical_address":"` + strings.Repeat("x", 2001) + `"}`, 400, "1 Harbour Road, Kiel"},
+		{"admin", `{"physical_address":""}`, 200, ""},
+	} {
+		h.want(c.status, c.as, "PATCH", "/v1/account", c.body)
+		if a := into[api.Account](h, h.want(200, "reader", "GET", "/v1/account", "")); a.Postal != c.want {
+			t.Errorf("after %.60s of the %s: %+v", c.body, c.as, a)
+		}
+	}
+	for _, e := range h.of(audit.OperatorSet) {
+		if strings.Contains(fmt.Sprint(e.Facts), "Harbour") {
+			t.Errorf("an entry shows the address for ever: %+v", e)
 		}
 	}
 }

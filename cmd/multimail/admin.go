@@ -48,14 +48,20 @@ func printList[Item any](e *environment, items []Item, head string, row func(Ite
 type operatorCmd struct {
 	Name      *string `help:"Name of the accountable organisation." placeholder:"TEXT"`
 	Oversight *string `help:"Address that gets copies of monitored mail." placeholder:"ADDR"`
+	Postal    *string `help:"Postal address, on one line; empty for none." name:"physical-address" placeholder:"TEXT"`
 }
 
 func (o operatorCmd) Run(e *environment) error {
-	text := func(a api.Account) error { return e.line("%s, oversight address %s", a.Name, a.OversightEmail) }
-	if o.Name == nil && o.Oversight == nil {
+	text := func(a api.Account) error {
+		if a.Postal != "" {
+			a.Name += ", " + a.Postal
+		}
+		return e.line("%s, oversight address %s", a.Name, a.OversightEmail)
+	}
+	if o.Name == nil && o.Oversight == nil && o.Postal == nil {
 		return show(e, api.GetAccount, api.None{}, text)
 	}
-	return show(e, api.UpdateAccount, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight}, text)
+	return show(e, api.UpdateAccount, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight, Postal: o.Postal}, text)
 }
 
 type agentCmd struct {

@@ -89,6 +89,7 @@ func (h Health) HTTPStatus() int {
 type Account struct {
 	Name           string `json:"name" doc:"of the operator"`
 	OversightEmail string `json:"oversight_email,omitempty" doc:"gets copies of monitored mail"`
+	Postal         string `json:"physical_address,omitempty" doc:"postal address of the operator; no mail bears it"`
 
 	SendingDisabled bool   `json:"sending_disabled" doc:"everything is frozen: no mail leaves"`
 	DisabledReason  string `json:"sending_disabled_reason,omitempty" doc:"'frozen'"`
@@ -98,6 +99,7 @@ type Account struct {
 type AccountPatch struct {
 	Name           *string `json:"name,omitempty" doc:"of the operator"`
 	OversightEmail *string `json:"oversight_email,omitempty" doc:"gets copies of monitored mail"`
+	Postal         *string `json:"physical_address,omitempty" doc:"postal address on one line; empty: none"`
 	Approval
 }
 

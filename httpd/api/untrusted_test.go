@@ -13,7 +13,7 @@ import (
 // approvers and agents of this installation say. Every other text is declared
 // untrusted, and the bridge marks it.
 var ours = map[string]string{
-	"Account":        "Name OversightEmail DisabledReason",
+	"Account":        "Name OversightEmail Postal DisabledReason",
 	"AllowEntry":     "ID Pattern Note", // of who loosens
 	"Actor":          "Kind ID",
 	"Arrived":        "Sender Client Hop",

@@ -9,7 +9,8 @@ import (
 // Operator is the accountable organisation that runs this installation.
 type Operator struct {
 	Name      string       `json:"name"`
-	Oversight mail.Address `json:"oversight"` // where copies of monitored mail go
+	Oversight mail.Address `json:"oversight"`        // where copies of monitored mail go
+	Postal    string       `json:"postal,omitempty"` // address on one line, for whoever asks
 }
 
 // Operator returns the operator, the zero Operator while none is set.
@@ -18,8 +19,8 @@ func (r *Registry) Operator(tx store.Tx) (Operator, error) {
 	return o, err
 }
 
-// SetOperator names the operator. The name is for admins; the first oversight
-// address too, but moving one that is set takes the copies away from whoever
+// SetOperator names the operator. The name and the postal address are for admins; the first
+// oversight address too, but moving one that is set takes the copies away from whoever
 // reads them and is loosening.
 func (r *Registry) SetOperator(tx store.Tx, actor Principal, o Operator) error {
 	p, err := r.authorize(tx, actor, either(configure, release))
@@ -29,6 +30,9 @@ func (r *Registry) SetOperator(tx store.Tx, actor Principal, o Operator) error {
 	if err := checkText("name of the operator", o.Name, 128); err != nil {
 		return err
 	}
+	if err := checkText("postal address of the operator", o.Postal, 2000); err != nil {
+		return err
+	}
 	if o.Name == "" {
 		return in(ErrInvalid, "the operator needs a name")
 	}
@@ -36,8 +40,8 @@ func (r *Registry) SetOperator(tx store.Tx, actor Principal, o Operator) error {
 	if err != nil || before == o {
 		return err
 	}
-	if before.Name != o.Name && !configure(p) {
-		return in(ErrForbidden, "the name of the operator is set by an admin")
+	if (before.Name != o.Name || before.Postal != o.Postal) && !configure(p) {
+		return in(ErrForbidden, "the name and the postal address of the operator are set by an admin")
 	}
 	moved := before.Oversight != o.Oversight
 	if moved {
@@ -53,7 +57,7 @@ func (r *Registry) SetOperator(tx store.Tx, actor Principal, o Operator) error {
 	}
 	return r.policy(tx, p, audit.OperatorSet, details{
 		"operator": o.Name, "oversight": changed(moved),
-	}, details{"oversight": o.Oversight.String()})
+	}, details{"oversight": o.Oversight.String(), "physical_address": o.Postal})
 }
 
 // Oversight returns the address that gets copies of monitored mail from the
