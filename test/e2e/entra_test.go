@@ -153,7 +153,30 @@ func (e *entra) token(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e.t.Error(err)
 	}
-	answerJSON(w, map[string]any{"token_type": "Bearer", "expires_in": 3600, "access_token": "opaque", "id_token": raw})
+	answerJSON(w, map[string]any{"token_type": "Bearer", "expires_in": 3600, "access_token": e.access(q), "id_token": raw})
+}
+
+// access is the access token of a request: of an agent that acts for the person, where a scope
+// of our registration was asked for, and otherwise nothing that anybody here can read.
+func (e *entra) access(q url.Values) string {
+	var scopes []string
+	for word := range strings.FieldsSeq(q.Get("scope")) {
+		if ours, ok := strings.CutPrefix(word, "api://multimail/"); ok {
+			scopes = append(scopes, ours)
+		}
+	}
+	if len(scopes) == 0 {
+		return "opaque"
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"iss": entraBase + "/v2.0", "aud": "api://multimail",
+		"ver": "2.0", "tid": entraTenant, "oid": entraUser, "azp": q.Get("client_id"), "idtyp": "user", "xms_act_fct": "11",
+		"scp": strings.Join(scopes, " "), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()})
+	token.Header["kid"] = "k"
+	raw, err := token.SignedString(e.key)
+	if err != nil {
+		e.t.Error(err)
+	}
+	return raw
 }
 
 // serve starts a server that reaches the stand-in, with settings in TOML.

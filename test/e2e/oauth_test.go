@@ -77,7 +77,7 @@ func (c *signedClient) connect(ctx context.Context, base string) (*mcp.ClientSes
 		c.t.Fatal(err)
 	}
 	return mcp.NewClient(&mcp.Implementation{Name: "go", Version: "1"}, nil).Connect(ctx,
-		&mcp.StreamableClientTransport{Endpoint: base + "/mcp", OAuthHandler: handler}, nil)
+		&mcp.StreamableClientTransport{Endpoint: base + "/mcp", OAuthHandler: handler, HTTPClient: c.http}, nil)
 }
 
 func (c *signedClient) authorize(_ context.Context, a *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {

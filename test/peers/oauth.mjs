@@ -1,11 +1,14 @@
 // The official TypeScript clients, 1.x and 2.x, get their own tokens from the URL alone:
 // registration (or, with CLIENT_URL, a document that says what they are), PKCE, a person's consent in Chromium, refresh, and step-up.
+// With PERSON that person signs in at people.mjs: READ and SEND are the scopes there, and BIND
+// is a command that a client's id is added to, as its object and as its client.
+import { execFileSync } from "node:child_process";
 import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as HTTP1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { Client as Client2, StreamableHTTPClientTransport as HTTP2 } from "@modelcontextprotocol/client";
-import { byKey, consent } from "./consent.mjs";
+import { byIssuer, byKey, consent } from "./consent.mjs";
 
-const { MCP_URL, KEY, OFFER, CLIENT_URL } = process.env;
+const { MCP_URL, KEY, OFFER, CLIENT_URL, PERSON, BIND, READ = "read", SEND = "send" } = process.env;
 const back = "http://127.0.0.1:1/callback"; // the browser is kept from asking it
 const mail = { to: ["to@dest.test"], subject: "", markdown: "Hello." };
 
@@ -20,7 +23,12 @@ class Memory {
   }
   state() { return `state-${this.name}-${++this.count}`; }
   clientInformation() { return this.client; }
-  saveClientInformation(c) { this.client = c; }
+  saveClientInformation(c) {
+    this.client = c;
+    if (!BIND) return;
+    const [command, ...args] = JSON.parse(BIND);
+    execFileSync(command, [...args, "--object", c.client_id, "--client", c.client_id]);
+  }
   tokens() { return this.kept; }
   saveTokens(t) { this.kept = t; }
   redirectToAuthorization(url) { this.asked.push(url); }
@@ -42,7 +50,10 @@ async function run(name, newClient, newTransport, finish) {
   let transport = newTransport(memory), client = newClient();
   const answered = async (without) => {
     const start = memory.asked.at(-1);
-    const got = await consent({ start: String(start), offer: OFFER, back, without, signIn: byKey(KEY) });
+    const narrow = new URL(start);
+    if (PERSON && without.length > 0) narrow.searchParams.set("scope", READ); // it offers no choice
+    const got = await consent({ start: String(narrow), offer: OFFER, back, without,
+      signIn: PERSON ? byIssuer(PERSON) : byKey(KEY) });
     const q = new URL(got.back).searchParams;
     out.states = [...(out.states ?? []), q.get("state") === start.searchParams.get("state")];
     out.iss = q.get("iss");
@@ -57,8 +68,9 @@ async function run(name, newClient, newTransport, finish) {
 
   // Without a token: a 401 that leads to the page. The person leaves "send" out.
   out.first = await refusedWith(() => client.connect(transport));
+  if (memory.asked.length === 0) throw new Error(out.first);
   out.asked = Object.fromEntries(memory.asked[0].searchParams);
-  await answered(["send"]);
+  await answered([SEND]);
   out.scope = memory.kept.scope;
   await connect();
   out.read = (await client.callTool({ name: "list_mailboxes", arguments: {} })).isError !== true;
@@ -83,6 +95,10 @@ async function run(name, newClient, newTransport, finish) {
   out.sent = (await send(`oauth ${name}`)).structuredContent.status;
   out.consents = memory.asked.length;
 
+  if (PERSON) {
+    await client.close();
+    return out;
+  }
   // A refresh token that was used before ends everything.
   const stale = memory.kept.refresh_token;
   memory.kept = { ...memory.kept, access_token: memory.kept.access_token.slice(0, -8) + "AAAAAAAA" };

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { generateKeyPairSync } from "node:crypto";
 import Provider from "oidc-provider";
 
-const { ISSUER, PEOPLE, CLIENTS, RESOURCE } = process.env;
+const { ISSUER, PEOPLE, CLIENTS, RESOURCE, TTL = "300" } = process.env; // TTL: of access tokens, in seconds
 const people = JSON.parse(PEOPLE); // name -> claims
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const jwk = { ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: "one" };
@@ -17,18 +17,19 @@ const provider = new Provider(ISSUER, {
   pkce: { required: () => true },
   conformIdTokenClaims: false,
   claims: { openid: ["sub", "roles"], profile: ["name"] },
-  scopes: ["openid", "offline_access", "profile"],
+  scopes: ["openid", "offline_access", "profile", "mail.read", "mail.send"], // clients register with theirs
   findAccount: (ctx, id) => people[id] && { accountId: id, claims: () => ({ sub: id, ...people[id] }) },
   issueRefreshToken: (ctx, client) => client.grantTypeAllowed("refresh_token"),
   features: {
     devInteractions: { enabled: true },
+    registration: { enabled: true },
     rpInitiatedLogout: { enabled: false },
     resourceIndicators: {
       enabled: true,
       useGrantedResource: () => true,
       getResourceServerInfo: (ctx, resource) => {
         if (resource !== RESOURCE) throw new Error("no such resource");
-        return { audience: resource, scope: "mail.read mail.send", accessTokenFormat: "jwt", accessTokenTTL: 300,
+        return { audience: resource, scope: "mail.read mail.send", accessTokenFormat: "jwt", accessTokenTTL: Number(TTL),
           jwt: { sign: { alg: "RS256" } } };
       },
     },
