@@ -158,7 +158,9 @@ func (s *Server) keys(ctx context.Context, _ caller, _ api.None) (api.Keys, erro
 	})
 	list := api.Keys{Keys: []api.Key{}}
 	for _, k := range all {
-		list.Keys = append(list.Keys, keyOf(k))
+		v := keyOf(k)
+		v.Sessions, v.SessionsSince, v.SessionsUsed = s.sessionsOf(registry.CredentialKey, k.ID)
+		list.Keys = append(list.Keys, v)
 	}
 	return list, err
 }
@@ -250,5 +252,6 @@ func (s *Server) revokeKey(ctx context.Context, c caller, in api.KeyRef) (out ap
 	if err != nil {
 		return out, err
 	}
+	s.endSessions(registry.CredentialKey, in.ID)
 	return api.Done{Status: "revoked"}, nil
 }

@@ -124,6 +124,8 @@ type Options struct {
 	Published func(ctx context.Context) sign.Lookup
 	// MCP makes the handler of /mcp from what dials this server in-process; nil means that there is none.
 	MCP func(dial func(key string) api.Caller) http.Handler
+	// Sessions are those of clients of MCP; nil means that there are none.
+	Sessions Sessions
 	// SendCode mails a code to the operator, at once and once: its bytes are kept nowhere.
 	// From is an address of the domain; ref is the entry that it was asked for under. Nil:
 	// nothing can be had by a code.

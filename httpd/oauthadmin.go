@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/authserver"
@@ -85,6 +86,30 @@ func (s *Server) clientRemove(ctx context.Context, c caller, in api.OAuthClientR
 	return api.Done{Status: "removed"}, nil
 }
 
+// Sessions are the sessions of clients of MCP, by the credential that opened them, as whoami
+// names it: "grant:" or "key:" and an id.
+type Sessions interface {
+	// Open says how many there are, when the oldest began, and when one was last used.
+	Open(credential string) (n int, since, used time.Time)
+	// End ends them at once, with their streams.
+	End(credential string)
+}
+
+// sessionsOf are the sessions that a credential has on this node.
+func (s *Server) sessionsOf(kind registry.CredentialKind, id string) (n int, since, used time.Time) {
+	if s.o.Sessions == nil {
+		return 0, since, used
+	}
+	return s.o.Sessions.Open(string(kind) + ":" + id)
+}
+
+// endSessions ends those of a credential that is worth nothing any more.
+func (s *Server) endSessions(kind registry.CredentialKind, id string) {
+	if s.o.Sessions != nil {
+		s.o.Sessions.End(string(kind) + ":" + id)
+	}
+}
+
 func (s *Server) grantList(ctx context.Context, _ caller, _ api.None) (out api.Grants, _ error) {
 	err := s.o.Store.View(ctx, func(tx store.Tx) error {
 		all, err := s.o.Registry.Grants(tx)
@@ -94,6 +119,7 @@ func (s *Server) grantList(ctx context.Context, _ caller, _ api.None) (out api.G
 			if v.IsActive, err = s.o.Registry.GrantIsActive(tx, g); err != nil {
 				return err
 			}
+			v.Sessions, v.SessionsSince, v.SessionsUsed = s.sessionsOf(registry.CredentialGrant, g.ID)
 			out.Grants = append(out.Grants, v)
 		}
 		return err
@@ -116,5 +142,6 @@ func (s *Server) grantEnd(ctx context.Context, c caller, in api.GrantRef) (out a
 	if err != nil {
 		return out, err
 	}
+	s.endSessions(registry.CredentialGrant, in.ID)
 	return api.Done{Status: "ended"}, nil
 }

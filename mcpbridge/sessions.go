@@ -58,18 +58,29 @@ type owner struct {
 type sessions struct {
 	counts counts
 
-	mu   sync.Mutex
-	open map[string]keptSession // by id
+	mu      sync.Mutex
+	open    map[string]keptSession // by id
+	last    int                    // number of the newest stream
+	streams map[int]openStream
+}
+
+// openStream is a stream of events that waits for more.
+type openStream struct {
+	credential string
+	end        context.CancelFunc
 }
 
 // keptSession is a session, and the newest of the requests in it that were authenticated.
 type keptSession struct {
 	owner
-	now *session
+	now         *session
+	since, used time.Time
+	end         func() error
 }
 
 func newSessions() *sessions {
-	return &sessions{counts: counts{each: maxSessions, all: maxAllSessions}, open: map[string]keptSession{}}
+	return &sessions{counts: counts{each: maxSessions, all: maxAllSessions}, open: map[string]keptSession{},
+		streams: map[int]openStream{}}
 }
 
 // owns reports whether a session is there and belongs to an owner: who asks for a session of
@@ -86,8 +97,62 @@ func (s *sessions) renew(id string, now *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if of, ok := s.open[id]; ok {
-		of.now = now
+		of.now, of.used = now, time.Now()
 		s.open[id] = of
+	}
+}
+
+// stream notes a stream, until left is called.
+func (s *sessions) stream(credential string, end context.CancelFunc) (left func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
+	number := s.last
+	s.streams[number] = openStream{credential, end}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.streams, number)
+	}
+}
+
+// Open says how many sessions a credential has here, when the oldest began, and when one of
+// them was last used; each is zero where there is none.
+func (b *Bridge) Open(credential string) (n int, since, used time.Time) {
+	b.sessions.mu.Lock()
+	defer b.sessions.mu.Unlock()
+	for _, of := range b.sessions.open {
+		if of.credential != credential {
+			continue
+		}
+		if n++; since.IsZero() || of.since.Before(since) {
+			since = of.since
+		}
+		if of.used.After(used) {
+			used = of.used
+		}
+	}
+	return n, since, used
+}
+
+// End ends the sessions and streams of a credential at once. Whether it may open others is for
+// the API to say.
+func (b *Bridge) End(credential string) {
+	b.sessions.mu.Lock()
+	var ends []func() error
+	for _, of := range b.sessions.open {
+		if of.credential == credential {
+			ends = append(ends, of.end)
+		}
+	}
+	for _, of := range b.sessions.streams {
+		if of.credential == credential {
+			of.end()
+		}
+	}
+	b.sessions.mu.Unlock()
+	for _, end := range ends { // which takes the session out of the list
+		_ = end()
 	}
 }
 
@@ -132,7 +197,8 @@ func (p *place) take(ss *mcp.ServerSession) {
 	p.taken = true
 	id := ss.ID()
 	p.s.mu.Lock()
-	p.s.open[id] = keptSession{owner: p.of}
+	now := time.Now()
+	p.s.open[id] = keptSession{owner: p.of, since: now, used: now, end: ss.Close}
 	p.s.mu.Unlock()
 	go func() {
 		_ = ss.Wait() // however it ended

@@ -33,6 +33,7 @@ func (d *door) stream(w http.ResponseWriter, r *http.Request, of *session, next 
 	}
 	ctx, cancel := context.WithDeadline(r.Context(), until)
 	defer cancel()
+	defer d.b.sessions.stream(of.who.Credential, cancel)()
 	s := &streamWriter{ResponseWriter: w, control: http.NewResponseController(w)}
 	_ = s.control.SetReadDeadline(time.Time{}) // the client sends nothing more; none in-process
 	var watch sync.WaitGroup

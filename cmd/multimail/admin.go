@@ -312,12 +312,13 @@ type keyListCmd struct{}
 
 func (keyListCmd) Run(e *environment) error {
 	return list(e, api.ListAPIKeys, api.None{}, func(all api.Keys) []api.Key { return all.Keys },
-		"ID\tKIND\tOWNER\tSCOPES\tSTATE\tCREATED", func(k api.Key) []string {
+		"ID\tKIND\tOWNER\tSCOPES\tSTATE\tCREATED\tSESSIONS", func(k api.Key) []string {
 			state := "active"
 			if !k.IsActive {
 				state = "revoked"
 			}
-			return []string{k.ID, k.Kind, k.Owner, joined(k.Scopes), state, short(k.CreatedAt)}
+			return []string{k.ID, k.Kind, k.Owner, joined(k.Scopes), state, short(k.CreatedAt),
+				sessions(k.Sessions, k.SessionsSince, k.SessionsUsed)}
 		})
 }
 

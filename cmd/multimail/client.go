@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/registry"
@@ -157,7 +158,7 @@ func (g grantListCmd) Run(e *environment) error {
 			}
 		}
 		return shown
-	}, "ID\tACTS AS\tMAILBOXES\tSCOPES\tCLIENT\tGRANTED BY\tFOR\tSTATE\tCREATED", func(x api.Grant) []string {
+	}, "ID\tACTS AS\tMAILBOXES\tSCOPES\tCLIENT\tGRANTED BY\tFOR\tSTATE\tCREATED\tSESSIONS", func(x api.Grant) []string {
 		state, by, boxes := "active", x.Person, joined(x.Mailboxes)
 		switch {
 		case !x.EndedAt.IsZero():
@@ -172,8 +173,16 @@ func (g grantListCmd) Run(e *environment) error {
 			boxes = "all"
 		}
 		return []string{x.ID, x.Kind + " " + x.Owner, boxes, joined(x.Scopes), x.Client, by, x.Resource, state,
-			short(x.CreatedAt)}
+			short(x.CreatedAt), sessions(x.Sessions, x.SessionsSince, x.SessionsUsed)}
 	})
+}
+
+// sessions says what is open with a credential.
+func sessions(n int, since, used time.Time) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d since %s, used %s", n, short(since), short(used))
 }
 
 type grantRevokeCmd struct {

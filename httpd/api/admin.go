@@ -41,6 +41,10 @@ type Key struct {
 	CreatedAt time.Time `json:"created_at"`
 	CreatedBy string    `json:"created_by"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	// Sessions of MCP that clients have open with it here; those without sessions count for nothing.
+	Sessions      int       `json:"sessions,omitempty" doc:"of MCP, that are open"`
+	SessionsSince time.Time `json:"sessions_since,omitzero" doc:"when the oldest of them began"`
+	SessionsUsed  time.Time `json:"sessions_used_at,omitzero" doc:"when one of them was last used"`
 }
 
 // Keys is a list of them.

@@ -61,6 +61,10 @@ type Grant struct {
 	IsActive  bool      `json:"is_active" doc:"false: it has ended, or who granted could not do so any more"`
 	CreatedAt time.Time `json:"created_at"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
+	// Sessions of MCP that clients have open with it here; those without sessions count for nothing.
+	Sessions      int       `json:"sessions,omitempty" doc:"of MCP, that are open"`
+	SessionsSince time.Time `json:"sessions_since,omitzero" doc:"when the oldest of them began"`
+	SessionsUsed  time.Time `json:"sessions_used_at,omitzero" doc:"when one of them was last used"`
 }
 
 // Grants is a list of them.
