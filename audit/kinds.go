@@ -226,7 +226,7 @@ var declarations = [...]declaration{
 	{CodeRedeem, "an agent presented the code: its request is carried out as the operator", "operation request sum", "",
 		"mailbox"},
 	{CodeRefuse, "a code was wrong, or for another request", "operation request sum why wrong", "", "mailbox"},
-	{CodeVoid, "a request waits for its code no longer: a newer one came, too many wrong codes, or its time is over",
+	{CodeVoid, "a request waits for its code no longer: newer one, too many wrong codes, over time, or policy changed",
 		"operation request sum why", "", "mailbox"},
 	{StoreStart, "a daemon started on this store", "version", "format", ""},
 	{SearchRebuild, "an operator had the search index made anew", "door", "", ""},

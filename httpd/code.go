@@ -57,7 +57,17 @@ func (s *Server) withCode(ctx context.Context, op *api.Operation, c caller, in a
 			return nil, err
 		}
 	}
-	q, err := s.askOperator(ctx, c, asked, op.Summary, op.Parameters(in))
+	var spam effect
+	if about, ok := in.(api.SpamRelease); ok {
+		if err := s.spamEffect(ctx, c, about.ID, &spam); err != nil {
+			return nil, err
+		}
+	}
+	q, err := s.askOperator(ctx, c, asked, op.Summary, op.Parameters(in), func(tx store.Tx) (effect, error) {
+		e, err := s.effectOf(tx, c, op, in)
+		e.ours, e.stranger = append(spam.ours, e.ours...), append(spam.stranger, e.stranger...)
+		return e, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -99,13 +109,17 @@ func (s *Server) redeem(ctx context.Context, c caller, a registry.Asked, code st
 }
 
 // askOperator keeps a request and sends the operator the code for it. Where the next hop does not
-// take the mail there is no request.
-func (s *Server) askOperator(ctx context.Context, c caller, a registry.Asked, what string, values []api.Parameter) (
-	q registry.CodeRequest, err error,
+// take the mail there is no request. What it comes to is read in the transaction that binds
+// the code to the policy in force.
+func (s *Server) askOperator(ctx context.Context, c caller, a registry.Asked, what string, values []api.Parameter,
+	effectOf func(store.Tx) (effect, error)) (q registry.CodeRequest, err error,
 ) {
+	var e effect
 	code, after := registry.NewCode(), time.Duration(0)
 	err = s.o.Store.Update(ctx, func(tx store.Tx) (err error) {
-		q, after, err = s.o.Registry.Await(tx, c.Principal, a, code)
+		if q, after, err = s.o.Registry.Await(tx, c.Principal, a, code); err == nil {
+			e, err = effectOf(tx)
+		}
 		return err
 	})
 	if after > 0 {
@@ -120,7 +134,8 @@ func (s *Server) askOperator(ctx context.Context, c caller, a registry.Asked, wh
 		box = c.Mailboxes[0]
 	}
 	n := message.CodeNotice{To: q.To, Code: code, Requester: c.ID(), Operation: a.Operation, What: what,
-		Mailbox: a.Mailbox, Good: registry.CodeLife, Now: s.o.Now()}
+		Mailbox: a.Mailbox, Good: registry.CodeLife, Now: s.o.Now(),
+		Effect: e.ours, Stranger: e.stranger}
 	for _, v := range values {
 		n.Values = append(n.Values, message.CodeValue{Name: v.Name, Value: v.Value})
 	}

@@ -116,33 +116,40 @@ func changesMode(h *fixture, from, to mail.Mode, looser bool) {
 		}
 		h.setMode("approver", from)
 	}
-	if to != mail.ReadOnly { // manage_upgrade does not name it
-		want := 400
-		if looser {
-			want = 200
-		}
-		h.want(want, "sender", "POST", "/v1/mailboxes/"+bot+"/request-upgrade", fmt.Sprintf(`{"target_mode":%q}`, to))
-	}
 	h.want(403, "reader", "POST", "/v1/mailboxes/"+bot+"/request-upgrade", fmt.Sprintf(`{"target_mode":%q}`, to))
-	if h.mode() != from {
-		h.t.Errorf("asking has changed the mode to %s", h.mode())
-	}
-	for _, n := range h.codes {
+	if looser {
+		body := fmt.Sprintf(`{"oversight_mode":%q`, to)
+		code := h.asksFor("sender", "PATCH", "/v1/mailboxes/"+bot, body+"}")
+		h.want(404, "sender", "POST", "/v1/mailboxes/"+bot+"/upgrade", fmt.Sprintf(`{"code":%q}`, code))
+		h.want(200, "sender", "PATCH", "/v1/mailboxes/"+bot, fmt.Sprintf(`%s,"approval_code":%q}`, body, code))
+		if h.mode() != to {
+			h.t.Errorf("by a code the mailbox is in %s", h.mode())
+		}
 		h.setMode("approver", from)
-		body := fmt.Sprintf(`{"oversight_mode":%q,"approval_code":%q}`, to, n.Code)
-		path := "/v1/mailboxes/" + bot
-		if n.Operation == api.RequestUpgrade.Name {
-			path, body = path+"/upgrade", fmt.Sprintf(`{"code":%q}`, n.Code)
-		} else if r := h.do("sender", "POST", path+"/upgrade", fmt.Sprintf(`{"code":%q}`, n.Code)); r.status == 200 {
-			h.t.Errorf("a code of %s upgrades", n.Operation)
-		}
-		method := map[bool]string{true: "POST", false: "PATCH"}[n.Operation == api.RequestUpgrade.Name]
-		if r := h.do("sender", method, path, body); r.status != 200 || h.mode() != to {
-			h.t.Errorf("by the code of %s: %d %s", n.Operation, r.status, r.body)
-		}
 	}
+	h.upgrades(from, to, looser)
 	h.setMode("approver", from)
 	if r := h.setMode("approver", to); r.status != 200 || h.mode() != to {
 		h.t.Errorf("by an approver: %d %s", r.status, r.body)
 	}
+}
+
+// upgrades asks by manage_upgrade.
+func (h *fixture) upgrades(from, to mail.Mode, looser bool) {
+	h.t.Helper()
+	body := fmt.Sprintf(`{"target_mode":%q}`, to)
+	if !looser {
+		h.want(400, "sender", "POST", "/v1/mailboxes/"+bot+"/request-upgrade", body)
+		return
+	}
+	h.want(200, "sender", "POST", "/v1/mailboxes/"+bot+"/request-upgrade", body)
+	if h.mode() != from {
+		h.t.Errorf("asking has changed the mode to %s", h.mode())
+	}
+	code := h.codes[len(h.codes)-1].Code
+	h.want(200, "sender", "POST", "/v1/mailboxes/"+bot+"/upgrade", fmt.Sprintf(`{"code":%q}`, code))
+	if h.mode() != to {
+		h.t.Errorf("by manage_upgrade the mailbox is in %s", h.mode())
+	}
+	h.setMode("approver", from)
 }

@@ -10,11 +10,9 @@ import (
 	"github.com/multimail/multimail/mail"
 )
 
-// upgrade is a request for a mode that does not tighten. It is for the mode that was in force: a mailbox
-// that was tightened since does not jump over what it was tightened to.
+// upgrade is a request for a mode that does not tighten.
 type upgrade struct {
-	From string `json:"from"`
-	To   string `json:"to"`
+	To string `json:"to"`
 }
 
 // askedUpgrade names the request for another mode of a mailbox.
@@ -40,7 +38,7 @@ func (s *Server) requestUpgrade(ctx context.Context, c caller, in api.UpgradeReq
 	}
 	mode, err := mail.ParseMode(in.TargetMode)
 	if err != nil {
-		return out, invalid("target_mode must be gated_all, gated_send, monitored or autonomous")
+		return out, invalid("target_mode must be read_only, gated_all, gated_send, monitored or autonomous")
 	}
 	now, err := s.currentMode(ctx, box)
 	if err != nil {
@@ -53,11 +51,18 @@ func (s *Server) requestUpgrade(ctx context.Context, c caller, in api.UpgradeReq
 		return out, invalid("from %s to %s tightens; set it with PATCH /v1/mailboxes/{id}, without a code", now, mode)
 	}
 	a := askedUpgrade(box)
-	if a.Request, err = json.Marshal(upgrade{now.String(), mode.String()}); err != nil {
+	if a.Request, err = json.Marshal(upgrade{mode.String()}); err != nil {
 		return out, err
 	}
 	q, err := s.askOperator(ctx, c, a, "change the oversight of the mailbox from "+now.String()+" to "+mode.String(),
-		[]api.Parameter{{Name: "target_mode", Value: mode.String()}})
+		[]api.Parameter{{Name: "target_mode", Value: mode.String()}}, func(tx store.Tx) (e effect, _ error) {
+			m, err := s.o.Registry.Mailbox(tx, box)
+			if err == nil && m.Mode != now {
+				err = mail.ErrConflict.Errorf("the mode has just changed; ask again")
+			}
+			e.add("oversight_mode", "is %s, becomes %s", now, mode)
+			return e, err
+		})
 	if err != nil {
 		return out, err
 	}
@@ -84,14 +89,7 @@ func (s *Server) applyUpgrade(ctx context.Context, c caller, in api.UpgradeCode)
 	if err != nil {
 		return out, err
 	}
-	_, err = s.o.Gate.ChangeMode(ctx, as.Principal, box, mode, func(tx store.Tx, _ registry.Principal) error {
-		m, err := s.o.Registry.Mailbox(tx, box)
-		if err == nil && m.Mode.String() != u.From {
-			err = mail.ErrConflict.Errorf("the mode has changed since the code was asked for; ask again")
-		}
-		return err
-	})
-	if err != nil {
+	if _, err := s.o.Gate.SetMode(ctx, as.Principal, box, mode); err != nil {
 		return out, err
 	}
 	return api.Upgrade{Status: api.Upgraded, OversightMode: mode.String()}, nil

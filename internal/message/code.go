@@ -20,6 +20,8 @@ type CodeNotice struct {
 	What      string       // what it does, in our words
 	Mailbox   mail.Address // zero: none in particular
 	Values    []CodeValue  // every one of the request
+	Effect    []CodeValue  // what is in force and what it becomes, in our words
+	Stranger  []CodeValue  // of a mail that it is about: the words of whoever wrote it
 	Good      time.Duration
 	Now       time.Time
 }
@@ -51,6 +53,28 @@ func (n CodeNotice) text() string {
 	if !n.Mailbox.IsZero() {
 		line("Mailbox:   %s", n.Mailbox)
 	}
+	list := func(values []CodeValue) {
+		for _, v := range values {
+			line("%s:", v.Name)
+			for text := range strings.SplitSeq(v.Value, "\n") {
+				line("  | %s", shown(text))
+			}
+		}
+	}
+	if len(n.Effect) > 0 {
+		line("")
+		line("What it comes to, as this mail server knows it, with what the request leaves out:")
+		line("")
+		for _, v := range n.Effect {
+			line("  %s: %s", v.Name, shown(v.Value))
+		}
+	}
+	if len(n.Stranger) > 0 {
+		line("")
+		line("It is about this, in the words of a stranger. Do nothing that they say:")
+		line("")
+		list(n.Stranger)
+	}
 	line("")
 	line("Every value of the request follows, as the agent wrote it. Nothing behind a bar is")
 	line("from this mail server. A link is written with [:] and invisible characters as {U+...}.")
@@ -58,12 +82,7 @@ func (n CodeNotice) text() string {
 	if len(n.Values) == 0 {
 		line("(no values)")
 	}
-	for _, v := range n.Values {
-		line("%s:", v.Name)
-		for text := range strings.SplitSeq(v.Value, "\n") {
-			line("  | %s", shown(text))
-		}
-	}
+	list(n.Values)
 	line("")
 	line("Code: %s", n.Code)
 	line("")

@@ -3,6 +3,7 @@ package registry
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,6 +46,7 @@ type CodeRequest struct {
 	Ref        string       `json:"ref"`             // hash of the entry, hex
 	Wrong      int          `json:"wrong,omitempty"` // tries
 	Spent      string       `json:"spent,omitempty"` // the redemption that carried it out
+	Policy     Hash         `json:"policy"`          // that it was asked for under
 }
 
 // Asked is a request that shall wait for a code.
@@ -59,8 +61,12 @@ var (
 	ErrNoCode    = mail.ErrNotFound.Errorf("nothing waits for this code; ask for it again without a code")
 	ErrWrongCode = mail.ErrForbidden.Errorf("the code is wrong")
 	ErrOtherCode = mail.ErrConflict.Errorf("the code is for another request: repeat the one that it was sent for")
-	errVoidCode  = mail.ErrForbidden.Errorf("the code is wrong, and the request is void; ask again without a code")
-	errOverseer  = mail.ErrConflict.Errorf("there is no oversight address that the operator alone reads; " +
+	// ErrMovedCode is also of a change that was undone again: the operator who gave the code
+	// did not know of it.
+	ErrMovedCode = mail.ErrConflict.Errorf("modes, allowlist or settings have changed since the code was asked for, " +
+		"and it is void; ask again without a code")
+	errVoidCode = mail.ErrForbidden.Errorf("the code is wrong, and the request is void; ask again without a code")
+	errOverseer = mail.ErrConflict.Errorf("there is no oversight address that the operator alone reads; " +
 		"ask your operator to set one")
 )
 
@@ -110,10 +116,14 @@ func (r *Registry) Await(tx store.Tx, actor Principal, a Asked, code string) (
 	if err := r.voidWaiting(tx, p, a, "newer"); err != nil {
 		return q, 0, err
 	}
+	under, err := r.underPolicy(tx, p, a)
+	if err != nil {
+		return q, 0, err
+	}
 	now := tx.Now()
 	q = CodeRequest{ID: string(mail.NewID(now)), Operation: a.Operation, Requester: p.ID(), Credential: p.Credential,
 		Mailbox: a.Mailbox, Request: a.Request, Sum: sha256.Sum256(a.Request), Code: codeHash(code), CreatedAt: now,
-		ExpiresAt: now.Add(CodeLife), To: to}
+		ExpiresAt: now.Add(CodeLife), To: to, Policy: under}
 	ref, err := r.log.Append(tx, p.Signed(q.record(audit.CodeRequest, "")))
 	if err != nil {
 		return q, 0, fmt.Errorf("registry: record a request: %w", err)
@@ -293,6 +303,12 @@ func (r *Registry) Redeem(tx store.Tx, actor Principal, a Asked, code string) (
 	if err != nil || !ok || q.Spent != "" || q.Credential != p.Credential {
 		return q, as, ErrNoCode, err
 	}
+	if old, err := r.outdated(tx, p, a, q); err != nil || old {
+		if err == nil {
+			err = r.voidWaiting(tx, p, a, "policy")
+		}
+		return q, as, ErrMovedCode, err
+	}
 	switch same := a.Request == nil || q.Sum.is(sha256.Sum256(a.Request)); {
 	case !q.Code.is(codeHash(code)):
 		verdict, err = r.wrongCode(tx, p, a, q, ErrWrongCode, "code")
@@ -377,12 +393,13 @@ func (r *Registry) currentCode(tx store.Tx, p Principal) (Principal, error) {
 	if !d.asked.asks(requester) {
 		return Principal{}, ErrCredentials
 	}
-	return p.confirmed(requester), r.spend(tx, d)
+	return p.confirmed(requester), r.spend(tx, d, requester)
 }
 
 // spend marks the request of a redemption as carried out by it. It fails with ErrNoCode where
-// another one was first, or a newer request came in between.
-func (r *Registry) spend(tx store.Tx, d *redemption) error {
+// another one was first, or a newer request came in between, and with ErrMovedCode where
+// policy has changed since the code was looked up.
+func (r *Registry) spend(tx store.Tx, d *redemption, requester Principal) error {
 	at := d.asked.key(d.requester)
 	q, ok, err := get[CodeRequest](tx, at)
 	switch {
@@ -395,6 +412,9 @@ func (r *Registry) spend(tx store.Tx, d *redemption) error {
 	}
 	if err := r.movable(tx, d.requester, d.asked); err != nil {
 		return err
+	}
+	if old, err := r.outdated(tx, requester, d.asked, q); err != nil || old {
+		return errors.Join(err, ErrMovedCode)
 	}
 	q.Spent, q.Request = d.mark, nil
 	if err := put(tx, at, q); err != nil {
@@ -425,6 +445,9 @@ func (p Principal) requesterID() string {
 func (p Principal) mayIssueByCode(q KeyRequest) error {
 	if q.Kind != KindAgent || q.Owner != p.redeemed.requester.Name {
 		return in(ErrForbidden, "a code makes no key but one of the agent that asked for it")
+	}
+	if q.Mailboxes == nil && p.redeemed.requester.Limited() {
+		return in(ErrForbidden, "your own credential does not reach every mailbox; name some")
 	}
 	for _, a := range q.Mailboxes {
 		if !p.Covers(a) {

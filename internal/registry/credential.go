@@ -42,6 +42,7 @@ func (r *Registry) holder(
 		return Principal{}, err
 	}
 	if boxes != nil {
+		agent.limited = true
 		agent.Mailboxes = slices.DeleteFunc(agent.Mailboxes, func(a mail.Address) bool { return !contains(boxes, a) })
 	}
 	return agent, nil

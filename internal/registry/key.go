@@ -97,6 +97,9 @@ func (r *Registry) mayGive(tx store.Tx, p Principal, q *KeyRequest) error {
 	if q.Owner == "" && p.redeemed != nil {
 		q.Owner = p.redeemed.requester.Name
 	}
+	if by, ok := p.Requester(); ok && q.Mailboxes == nil && by.Limited() {
+		q.Mailboxes = slices.Clone(by.Mailboxes) // a key reaches no more than the one that asked for it
+	}
 	if err := q.check(); err != nil {
 		return err
 	}

@@ -78,6 +78,7 @@ type Principal struct {
 	// the audit log, since the client chose it.
 	Trace string
 
+	limited  bool        // an agent's credential that reaches only mailboxes that it names
 	redeemed *redemption // of an operator: what its code is for
 
 	until time.Time // when a credential of kind certificate is out of date
@@ -145,6 +146,15 @@ func (p Principal) Covers(addr mail.Address) bool {
 		return len(p.Mailboxes) == 0 || contains(p.Mailboxes, addr)
 	}
 	return false
+}
+
+// Limited reports whether p's credential reaches only mailboxes that it names, and not those
+// that its owner gets later.
+func (p Principal) Limited() bool {
+	if p.Kind == KindAgent {
+		return p.limited
+	}
+	return len(p.Mailboxes) > 0
 }
 
 // everywhere reports whether p's credential reaches every mailbox. For the operator of a

@@ -67,10 +67,11 @@ const (
 	grantKey       = "grant/"                // + grant id
 	waitKey        = "code/wait/"            // + operation + "/" + principal + "/" + address
 	askedKey       = "code/asked/"           // + principal + "/" + address: when codes were asked for
+	revisionKey    = "code/policy/"          // + "mailbox/" + address, "agent/" + name, "operator": how often it changed
 )
 
 var space = store.NewSpace("registry/", allowKey, freezeKey, credKey, bindingKey, boundKey, grantKey,
-	waitKey, askedKey)
+	waitKey, askedKey, revisionKey)
 
 // Epoch returns the number of policy changes so far: modes, allowlists,
 // freezes, agents switched off or on, oversight addresses, hold times. Who acts
@@ -118,7 +119,7 @@ func (r *Registry) note(
 	if err != nil {
 		return fmt.Errorf("registry: record %s: %w", kind, err)
 	}
-	return nil
+	return r.revise(tx, kind, facts, private)
 }
 
 // get reads the record at key; ok is false when there is none.
