@@ -43,6 +43,8 @@ type Bridge struct {
 	sessions *sessions
 	watches  *watches
 	tasks    cipher.AEAD // of the ids of tasks
+	// questions are those that clients have not answered yet.
+	questions counts
 
 	mu      sync.Mutex
 	servers map[string]*mcp.Server // by the names of their tools
@@ -68,7 +70,7 @@ func New(table *api.Table, tools []Tool, version string) (*Bridge, error) {
 		return nil, errors.New("mcpbridge: a tool has no entry in the table")
 	}
 	b := &Bridge{tools: tools, version: version, servers: map[string]*mcp.Server{},
-		sessions: newSessions(), watches: newWatches()}
+		sessions: newSessions(), watches: newWatches(), questions: counts{each: maxQuestions, all: maxAllQuestions}}
 	return b, newTaskSeal(b)
 }
 
@@ -144,10 +146,17 @@ func (b *Bridge) newServer(tools []Tool) (s *mcp.Server) {
 			if err != nil {
 				return nil, err
 			}
+			in, err := t.op.DecodeArguments(r.Params.Arguments, of.fill)
+			if err != nil {
+				var out *mcp.CallToolResult
+				if in, out = b.ask(ctx, t, of, r, err); out != nil {
+					return out, nil
+				}
+			}
 			held, _ := ctx.Value(heldKey{}).(*taskMail)
 			ctx, stop := of.bind(ctx, r.Extra, r.Params.Meta)
 			defer stop()
-			return t.handle(ctx, of, r, held)
+			return t.handle(ctx, of, in, held)
 		})
 	}
 	if reads {

@@ -53,16 +53,10 @@ func (t Tool) describe() *mcp.Tool {
 	return d
 }
 
-// handle carries out one call of a tool. It does without the SDK's typed tools,
-// which check arguments against the schema before anyone could read null as
-// absence or a text as a list. held, if it is not nil, becomes the mail that waits for a human.
-func (t Tool) handle(
-	ctx context.Context, s *session, r *mcp.CallToolRequest, held *taskMail,
-) (*mcp.CallToolResult, error) {
-	in, err := t.op.DecodeArguments(r.Params.Arguments, s.fill)
-	if err != nil {
-		return failed(err.Error()), nil
-	}
+// handle carries out one call of a tool, whose arguments have been decoded. That is done without the SDK's typed
+// tools, which check arguments against the schema before anyone could read null as absence or a
+// text as a list. held, if it is not nil, becomes the mail that waits for a human.
+func (t Tool) handle(ctx context.Context, s *session, in any, held *taskMail) (*mcp.CallToolResult, error) {
 	a, err := t.call(ctx, s.c, in)
 	if waits := (*api.PendingApproval)(nil); errors.As(err, &waits) {
 		a, err = &Answer{Data: *waits, Notes: []string{waits.Message}}, nil

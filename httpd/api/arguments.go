@@ -96,6 +96,26 @@ func (o *Operation) DecodeArguments(raw []byte, fill func(argument string) (stri
 	return in.Interface(), nil
 }
 
+// MissingArguments returns the names of the arguments that a call leaves out and cannot be carried
+// out without: required ones, and those for which [Operation.DecodeArguments] asks fill. It
+// returns none for arguments that cannot be read.
+func (o *Operation) MissingArguments(raw []byte) (missing []string) {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
+		raw = []byte("{}")
+	}
+	args := reflect.New(o.arguments)
+	if parse(raw, args.Interface(), lenient) != nil {
+		return nil
+	}
+	for _, b := range o.bounds {
+		needed := b.to.arg.required || b.to.place == inPath && b.to.arg.def == ""
+		if needed && args.Elem().FieldByIndex(b.from).IsZero() {
+			missing = append(missing, b.to.arg.name)
+		}
+	}
+	return missing
+}
+
 // complete gives an argument that was left out its default, and refuses one out
 // of its bounds.
 func (a argument) complete(m member, v reflect.Value) error {
