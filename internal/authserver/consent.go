@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/multimail/multimail/internal/registry"
@@ -23,12 +22,12 @@ type Rule struct {
 	Scopes         []registry.Scope // the most that can be granted
 }
 
-// names reports whether the rule is about a person.
+// names reports whether the rule is about a person, whose ids are compared octet by octet.
 func (r Rule) names(who mail.Person, roles []string) bool {
-	if r.Issuer != who.Issuer || !strings.EqualFold(r.Tenant, who.Tenant) {
+	if r.Issuer != who.Issuer || r.Tenant != who.Tenant {
 		return false
 	}
-	return r.Person != "" && strings.EqualFold(r.Person, who.ID) || r.Role != "" && slices.Contains(roles, r.Role)
+	return r.Person != "" && r.Person == who.ID || r.Role != "" && slices.Contains(roles, r.Role)
 }
 
 // Offer is what a person may grant: to act as one principal, within scopes.
@@ -94,6 +93,9 @@ func (s *Server) offers(tx store.Tx, in SignedIn, asked []registry.Scope) (out [
 	if approver { // who decides grants nothing of an agent
 		add(Offer{Kind: registry.KindApprover, Owner: bound.Owner, Mailboxes: bound.Mailboxes}, bound.Scopes)
 		return out, nil
+	}
+	if decides, err := s.o.Registry.MayBeApprover(tx, in.Person); err != nil || decides {
+		return nil, err
 	}
 	for _, rule := range s.o.Rules {
 		if !rule.names(in.Person, in.Roles) {

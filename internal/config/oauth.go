@@ -61,7 +61,7 @@ var oauthSettings = []Setting{
 
 	{"oauth.grant.issuer", "name", `""`, "The issuer that signs the people in. Required; it has a login.", ""},
 	{"oauth.grant.tenant", "", `""`, "Their tenant. Required where the issuer has tenants.", ""},
-	{"oauth.grant.person", "id", `""`, "Object id of one person. Either a person or a role is required.", ""},
+	{"oauth.grant.person", "id", `""`, "Object id of one person, octet by octet; of entra a GUID in lower case. Either a person or a role is required.", ""},
 	{"oauth.grant.role", "role", `""`, "Application role that the issuer gives.", ""},
 	{"oauth.grant.agents", "names", `[]`, "The agents whose rights they may grant. Required.", ""},
 	{"oauth.grant.mailboxes", "addresses", `[]`, "The only mailboxes; empty: all that the agent uses.", ""},
@@ -144,6 +144,9 @@ func checkOAuthGrant(c Config, g OAuthGrant) *KeyError {
 		return &KeyError{"person", "either a person or a role is required"}
 	case len(g.Person)+len(g.Role) > maxText || strings.ContainsAny(g.Person+g.Role, " \t\r\n"):
 		return &KeyError{"person", "an id without blanks"}
+	case c.Issuers[i].Preset == PresetEntra && g.Person != "" && !guid.MatchString(g.Person):
+		return &KeyError{"person", strconv.Quote(g.Person) + " is not the object id of a person at Entra: " +
+			"copy the GUID, in lower case"}
 	case len(g.Agents) == 0 || len(g.Agents) > maxValues:
 		return &KeyError{"agents", "required: the names of agents"}
 	case len(g.Scopes) == 0:

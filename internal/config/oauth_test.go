@@ -71,6 +71,23 @@ func TestAnAuthorizationServerThatCannotBeMeantIsRefused(t *testing.T) {
 	}
 }
 
+func TestAPersonOfEntraIsNamedByAGUIDInLowerCase(t *testing.T) {
+	const id = "aaaaaaaa-2222-3333-4444-555555555555"
+	file := func(person string) string {
+		return "smtp.submission = ''\nsmtp.submissions = ''\nhttp.public_url = 'https://m.test'\noauth.server = 'embedded'\n[[issuer]]\nname = 'corp'\n" +
+			"preset = 'entra'\ntenants = ['" + id + "']\naudiences = ['api://mm']\nlogin.client_id = 'c'\n" +
+			"[[oauth.grant]]\nissuer = 'corp'\ntenant = '" + id + "'\nperson = '" + person + "'\nagents = ['bot']\n"
+	}
+	if _, err := Parse("f", file(id)); err != nil {
+		t.Error(err)
+	}
+	for _, person := range []string{strings.ToUpper(id), "{" + id + "}", "anna@example.com", id + "0"} {
+		if _, err := Parse("f", file(person)); err == nil || !strings.Contains(err.Error(), "in lower case") {
+			t.Errorf("%s: %v", person, err)
+		}
+	}
+}
+
 // Tokens of an issuer where people only sign in mean nothing here; one that gives clients
 // their tokens must say what they mean.
 func TestAnIssuerOfASignInAloneNeedsNoScopes(t *testing.T) {

@@ -193,6 +193,9 @@ func checkTenant(_ context.Context, _ *Verifier, a *attempt) (err error) {
 	if a.token.Tenant, err = a.claims.identifier(claim); err != nil {
 		return err
 	}
+	if a.origin.issuer.entra() {
+		a.token.Tenant = normalGUID(a.token.Tenant)
+	}
 	if !slices.Contains(tenants, a.token.Tenant) {
 		return hintf("%s is %.100q and must be one of %q, as the configuration and iss say",
 			claim, a.token.Tenant, tenants)

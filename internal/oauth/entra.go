@@ -18,6 +18,15 @@ var (
 	facet    = regexp.MustCompile(`^[0-9]{1,6}$`)
 )
 
+// normalGUID returns a GUID in the one spelling that the configuration and bindings have, "" for
+// what is none. Other ids are compared as they are.
+func normalGUID(s string) string {
+	if s = strings.ToLower(s); objectID.MatchString(s) {
+		return s
+	}
+	return ""
+}
+
 // versions names the claims that differ between the versions of Entra's tokens.
 var versions = map[int]struct{ ver, client string }{1: {"1.0", "appid"}, 2: {"2.0", "azp"}}
 
@@ -43,7 +52,7 @@ func readEntra(c claims, version int) (e entra, err error) {
 		if *to, err = c.identifier(name); err != nil {
 			return e, err
 		}
-		if !objectID.MatchString(*to) {
+		if *to = normalGUID(*to); *to == "" {
 			return e, hintf("%s is not a GUID", name)
 		}
 	}

@@ -203,9 +203,15 @@ func (l *Login) person(c map[string]any) (who Signed, err error) {
 	who.Person = mail.Person{Issuer: l.conf.Name, ID: said(c, id)}
 	if tenant != "" {
 		who.Person.Tenant = said(c, tenant)
+		if l.conf.Preset == config.PresetEntra {
+			who.Person.Tenant = normalGUID(who.Person.Tenant)
+		}
 		if !slices.Contains(l.conf.Tenants, who.Person.Tenant) || l.tenant != "" && who.Person.Tenant != l.tenant {
 			return Signed{}, errLogin.Because(errors.New("the tenant is not one of the configuration"))
 		}
+	}
+	if l.conf.Preset == config.PresetEntra {
+		who.Person.ID = normalGUID(who.Person.ID)
 	}
 	if who.Person.ID == "" {
 		return Signed{}, errLogin.Because(fmt.Errorf("the id token has no %s", id))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,10 +168,18 @@ func TestAPersonOfEntraIsNamedByObjectAndTenant(t *testing.T) {
 	if err != nil || who.Person != (mail.Person{Issuer: "entra", Tenant: tenant, ID: object}) {
 		t.Errorf("%+v %v", who, err)
 	}
+	upper, err := l.person(claims(func(c map[string]any) {
+		c["oid"], c["tid"] = strings.ToUpper(object), strings.ToUpper(tenant)
+	}))
+	if err != nil || upper.Person != who.Person {
+		t.Errorf("a GUID in capitals is another person: %+v %v", upper, err)
+	}
 	for name, change := range map[string]func(map[string]any){
 		"another tenant": func(c map[string]any) { c["tid"] = object },
 		"no tenant":      func(c map[string]any) { delete(c, "tid") },
 		"no object":      func(c map[string]any) { delete(c, "oid") },
+		"no GUID":        func(c map[string]any) { c["oid"] = "anna" },
+		"no ASCII":       func(c map[string]any) { c["oid"] = "\u212aaaaaaa-2222-3333-4444-555555555555" },
 		"an agent":       func(c map[string]any) { c["xms_act_fct"] = "11" },
 		"its account":    func(c map[string]any) { c["xms_sub_fct"] = "13" },
 	} {

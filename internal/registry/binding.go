@@ -139,7 +139,7 @@ func (r *Registry) IsPerson(tx store.Tx, p Principal, who mail.Person, since tim
 	if who.IsZero() || p.Kind != KindApprover {
 		return false, nil
 	}
-	if samePerson(p.person(), who) {
+	if mayBeSame(p.person(), who) {
 		return true, nil
 	}
 	bindings, err := r.Bindings(tx)
@@ -157,7 +157,7 @@ func (r *Registry) IsPerson(tx store.Tx, p Principal, who mail.Person, since tim
 	var made [][2]string // who made a credential since then, and for whom
 	for _, b := range bindings {
 		owner := Principal{Kind: b.Kind, Name: b.Owner}.ID()
-		if b.Kind == KindApprover && samePerson(b.person(), who) {
+		if b.Kind == KindApprover && mayBeSame(b.person(), who) {
 			names[owner] = true
 		}
 		if !b.CreatedAt.Before(since) {
@@ -180,7 +180,10 @@ func (r *Registry) IsPerson(tx store.Tx, p Principal, who mail.Person, since tim
 	return names[p.ID()], nil
 }
 
-func samePerson(a, b mail.Person) bool {
+// mayBeSame reports whether two ids may be of one person, where that forbids something. What
+// gives a right compares them octet by octet: an issuer may have two people whose ids differ in
+// case alone (OpenID Connect Core, section 2).
+func mayBeSame(a, b mail.Person) bool {
 	return a.Issuer == b.Issuer && strings.EqualFold(a.Tenant, b.Tenant) && strings.EqualFold(a.ID, b.ID)
 }
 

@@ -65,11 +65,15 @@ func (r *Registry) GrantAsPerson(tx store.Tx, who mail.Person, q GrantRequest) (
 	if err != nil {
 		return Grant{}, err
 	}
+	decides, err := r.MayBeApprover(tx, who)
+	if err != nil {
+		return Grant{}, err
+	}
 	by := Principal{Kind: "person", Name: who.String(), UID: -1}
 	switch {
 	case who.IsZero() || who.Issuer == LocalIssuer:
 		return Grant{}, ErrForbidden
-	case q.Kind == KindAgent && is:
+	case q.Kind == KindAgent && decides:
 		return Grant{}, in(ErrForbidden, "an approver grants nothing of an agent")
 	case q.Kind == KindAgent:
 		return r.addGrant(tx, by, q, Grant{Person: who, Roles: q.Roles})
@@ -135,11 +139,20 @@ func (r *Registry) addGrant(tx store.Tx, by Principal, q GrantRequest, of Grant)
 func (r *Registry) ApproverOf(tx store.Tx, who mail.Person) (b Binding, is bool, err error) {
 	all, err := r.Bindings(tx)
 	for _, b := range all {
-		if b.Kind == KindApprover && b.EndedAt.IsZero() && samePerson(b.person(), who) {
+		if b.Kind == KindApprover && b.EndedAt.IsZero() && b.person() == who {
 			return b, true, err
 		}
 	}
 	return Binding{}, false, err
+}
+
+// MayBeApprover reports whether a person may be an approver, whatever the case of the ids: then
+// the person grants nothing of an agent.
+func (r *Registry) MayBeApprover(tx store.Tx, who mail.Person) (bool, error) {
+	all, err := r.Bindings(tx)
+	return slices.ContainsFunc(all, func(b Binding) bool {
+		return b.Kind == KindApprover && b.EndedAt.IsZero() && mayBeSame(b.person(), who)
+	}), err
 }
 
 // EndGrant ends a grant: its tokens are worth nothing from then on, and streams end. Who
@@ -252,7 +265,7 @@ func (r *Registry) StillGrants(tx store.Tx, g Grant) error {
 		b, good, err = get[Binding](tx, bindingKey+g.Binding)
 		good = good && b.EndedAt.IsZero() && len(both(g.Scopes, b.Scopes)) == len(g.Scopes)
 	case g.Kind == KindAgent && r.judge != nil && r.judge(g, tx.Now()):
-		_, good, err = r.ApproverOf(tx, g.Person)
+		good, err = r.MayBeApprover(tx, g.Person)
 		good = !good
 	}
 	if err == nil && !good {

@@ -257,6 +257,30 @@ func TestAPersonsGrantForAnAgentIsJudgedAtEachUse(t *testing.T) {
 	})
 }
 
+func TestAPersonWhoseIdDiffersInCaseGrantsNothingAsTheApprover(t *testing.T) {
+	h := open(t)
+	h.holder("approver", "first", nil, "oversight")
+	h.mustBind(boss)
+	asApprover := registry.GrantRequest{Kind: "approver", Owner: "ann", Client: "mmc_1", Resource: "https://m.test/mcp",
+		Scopes: scopes("oversight")}
+	person := mail.Person{Issuer: "corp", Tenant: "t1", ID: boss.Object}
+	grant := func(who mail.Person, q registry.GrantRequest) error {
+		return h.update(func(tx store.Tx) error { _, err := h.reg.GrantAsPerson(tx, who, q); return err })
+	}
+	for _, who := range []mail.Person{{Issuer: "corp", Tenant: "t1", ID: "Person-1"},
+		{Issuer: "corp", Tenant: "T1", ID: boss.Object}} {
+		if err := grant(who, asApprover); !errors.Is(err, registry.ErrForbidden) {
+			t.Errorf("%s decides as the approver: %v", who, err)
+		}
+		if err := grant(who, forBot); !errors.Is(err, registry.ErrForbidden) {
+			t.Errorf("%s may be the approver and sends: %v", who, err)
+		}
+	}
+	if err := grant(person, asApprover); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnApproversGrantIsShownAsWhatTheBindingIs(t *testing.T) {
 	h := open(t)
 	h.holder("approver", "first", nil, "oversight")
