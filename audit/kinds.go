@@ -192,7 +192,7 @@ var declarations = [...]declaration{
 		"grant client granted_by granted_with resource owner mailboxes"},
 	{GrantEnd, "a grant of an OAuth client ended", "kind scopes why", "agent",
 		"grant client granted_by granted_with resource owner mailboxes"},
-	{ClientAdd, "an OAuth client was added, or registered itself", "source method", "", "client name redirects"},
+	{ClientAdd, "an OAuth client was added, or got the first token after it had registered itself", "source method", "", "client name redirects"},
 	{ClientRotate, "an OAuth client got a new secret", "source method", "", "client name redirects"},
 	{ClientRemove, "an OAuth client was removed, and its grants ended", "source method", "", "client name redirects"},
 	{CertificateAdd, "a TLS client certificate came to stand for an agent", "agent", "", "certificate pin san"},

@@ -150,7 +150,7 @@ type Server struct {
 	tickets *tickets
 
 	oauthRate  *throttle.Rate // of requests of OAuth, by source
-	clientRate *throttle.Rate // of clients that register themselves, by source
+	clientRate *throttle.Rate // of clients that register themselves, by network
 	byClient   *throttle.Rate // of requests of OAuth, by the client that they name
 	base       atomic.Value   // string: how this server is addressed, "" or nil where it does not know
 	waiters    shares

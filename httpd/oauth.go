@@ -39,7 +39,7 @@ type Login interface {
 const (
 	maxForm          = 64 << 10 // octets of a body
 	oauthPerMinute   = 120      // requests from one source
-	clientsPerMinute = 10       // registrations from one source
+	clientsPerMinute = 10       // registrations from one network
 	oauthPerClient   = 600      // requests that name one client
 )
 
@@ -215,6 +215,7 @@ func (s *Server) oauthAnswer(
 			}
 		case authserver.TemporarilyUnavailable:
 			status = http.StatusServiceUnavailable
+			w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 		}
 		writeJSON(w, status, map[string]string{"error": refused.Code, "error_description": refused.Description})
 	default:
@@ -251,7 +252,7 @@ func (s *Server) oauthTurn(r *http.Request) time.Duration {
 	if wait := s.oauthRate.Take(source); wait > 0 || r.URL.Path != pathRegister {
 		return wait
 	}
-	return s.clientRate.Take(source)
+	return s.clientRate.Take(throttle.Network(remote(r)))
 }
 
 // form reads a body of application/x-www-form-urlencoded in which no name stands twice.
@@ -352,5 +353,5 @@ func (s *Server) oauthRegister(_ http.ResponseWriter, r *http.Request) (any, err
 	if err := json.Unmarshal(b, &m); err != nil {
 		return nil, &authserver.Error{Code: authserver.InvalidMetadata, Description: "the body is a JSON object of RFC 7591"}
 	}
-	return s.o.OAuth.Server.Register(r.Context(), m)
+	return s.o.OAuth.Server.Register(r.Context(), m, throttle.Network(remote(r)))
 }

@@ -138,7 +138,7 @@ func TestTheAddressOfKeysIsOneOfADocument(t *testing.T) {
 	for _, uri := range []string{"http://client.test/keys", "https://client.test", "https://localhost/keys",
 		"https://client.test:8443/keys", "https://u@client.test/keys", "https://client.test/keys?x", "file:///etc/passwd"} {
 		m := authserver.Metadata{Redirects: []string{callback}, Method: authserver.MethodSigned, KeysURI: uri}
-		_, err := h.server.Register(t.Context(), m)
+		_, err := h.server.Register(t.Context(), m, "203.0.113.1")
 		h.refused(err, authserver.InvalidMetadata)
 	}
 }

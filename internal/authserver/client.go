@@ -31,7 +31,9 @@ type Client struct {
 	Keys      json.RawMessage `json:"keys,omitempty"`     // JWK set, for private_key_jwt
 	KeysURI   string          `json:"keys_uri,omitempty"` // in place of Keys
 	// Own is the grant by which it acts for itself, as an agent without a person; "" for none.
-	Own       string    `json:"own,omitempty"`
+	Own string `json:"own,omitempty"`
+	// From is the mark of the network that a registration came from, until it is used.
+	From      string    `json:"from,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	UsedAt    time.Time `json:"used_at,omitzero"` // first token; zero: a registration that may lapse
 	EndedAt   time.Time `json:"ended_at,omitzero"`

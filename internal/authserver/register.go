@@ -36,8 +36,9 @@ type Registered struct {
 
 // What registrations may be there that nobody has used.
 const (
-	unusedLife = 24 * time.Hour
-	maxUnused  = 500
+	unusedLife    = 24 * time.Hour
+	maxUnused     = 500
+	maxUnusedFrom = 20 // from one network
 )
 
 // lapsed reports whether a registration that was never used is over.
@@ -74,9 +75,11 @@ func (s *Server) described(m Metadata) (Client, *Error) {
 	return c, nil
 }
 
-// Register takes a client that registers itself. Who may is a matter of the hosts of its
-// redirect URIs. A registration that gets no token within a day is forgotten.
-func (s *Server) Register(ctx context.Context, m Metadata) (out Registered, err error) {
+// Register takes a client that registers itself, from a network. Who may is a matter of the
+// hosts of its redirect URIs. A registration that gets no token within a day is forgotten, and
+// earlier where there are too many. The log names it with its first token: what strangers send
+// fills no log.
+func (s *Server) Register(ctx context.Context, m Metadata, network string) (out Registered, err error) {
 	if len(s.o.Hosts) == 0 {
 		return out, refuse(InvalidMetadata, "clients cannot register themselves here; ask the operator to add this one")
 	}
@@ -93,14 +96,16 @@ func (s *Server) Register(ctx context.Context, m Metadata) (out Registered, err 
 		c.Secret = hashOf(secret)
 	}
 	err = s.o.Store.Update(ctx, func(tx store.Tx) error {
-		if err := s.forget(tx); err != nil {
+		ks, err := s.keys(tx)
+		if err != nil {
+			return err
+		}
+		c.From = ks.mark("network " + network)
+		if err := s.makeRoom(tx, c.From); err != nil {
 			return err
 		}
 		c.ID, c.Source, c.CreatedAt = "mmc_"+strings.ToLower(string(mail.NewID(tx.Now()))), BySelf, tx.Now()
-		if err := put(tx, clientKey+c.ID, c); err != nil {
-			return err
-		}
-		return s.note(tx, system, registry.ClientAdded, c)
+		return put(tx, clientKey+c.ID, c)
 	})
 	if err != nil {
 		return out, err
@@ -116,27 +121,41 @@ func (s *Server) Register(ctx context.Context, m Metadata) (out Registered, err 
 // system is who acts where no principal does.
 var system = registry.Principal{Kind: "system", Name: "oauth", UID: -1}
 
-// forget removes registrations that have lapsed, and refuses another one while there are
-// too many that nobody uses.
-func (s *Server) forget(tx store.Tx) error {
+// makeRoom removes registrations that have lapsed, and one more where too many are unused: the
+// oldest of the network that registers now, if that has too many, or else of the networks that
+// have the most. So nobody keeps others from registering for longer than it goes on.
+func (s *Server) makeRoom(tx store.Tx, from string) error {
 	all, err := s.Clients(tx)
 	if err != nil {
 		return err
 	}
-	unused := 0
+	var unused []Client // oldest first
+	count := map[string]int{}
 	for _, c := range all {
 		switch {
-		case c.Source != BySelf || !c.UsedAt.IsZero():
+		case c.Source != BySelf || !c.UsedAt.IsZero() || !c.EndedAt.IsZero():
 		case c.lapsed(tx.Now()):
 			if err := space.Delete(tx, clientKey+c.ID); err != nil {
 				return err
 			}
 		default:
-			unused++
+			unused = append(unused, c)
+			count[c.From]++
 		}
 	}
-	if unused >= maxUnused {
-		return refuse(TemporarilyUnavailable, "too many clients have registered and are not used; try again later")
+	most := 0
+	for _, n := range count {
+		most = max(most, n)
 	}
-	return nil
+	at := -1
+	switch {
+	case count[from] >= maxUnusedFrom:
+		at = slices.IndexFunc(unused, func(c Client) bool { return c.From == from })
+	case len(unused) >= maxUnused:
+		at = slices.IndexFunc(unused, func(c Client) bool { return count[c.From] == most })
+	}
+	if at < 0 {
+		return nil
+	}
+	return space.Delete(tx, clientKey+unused[at].ID)
 }

@@ -161,7 +161,7 @@ func narrowed(have []registry.Scope, asked string) ([]registry.Scope, error) {
 	return want, nil
 }
 
-// markUsed notes the first token of a registration, which then stays.
+// markUsed notes the first token of a registration, which then stays and is in the log.
 func (s *Server) markUsed(tx store.Tx, c Client) error {
 	if c.Source != BySelf || !c.UsedAt.IsZero() {
 		return nil
@@ -170,6 +170,9 @@ func (s *Server) markUsed(tx store.Tx, c Client) error {
 	if err != nil {
 		return err
 	}
-	c.UsedAt = tx.Now()
-	return put(tx, clientKey+c.ID, c)
+	c.UsedAt, c.From = tx.Now(), ""
+	if err := put(tx, clientKey+c.ID, c); err != nil {
+		return err
+	}
+	return s.note(tx, system, registry.ClientAdded, c)
 }

@@ -23,8 +23,26 @@ const clientName = "multimail mcp"
 // callback is where the browser comes back to.
 const callback = "/callback"
 
-// SignIn has a person sign in with a browser, and keeps the tokens. It waits until ctx ends.
+// SignIn has a person sign in with a browser, and keeps the tokens. It waits until ctx ends. It
+// is the client that it was at the last sign-in, and registers when the server does not know
+// that any more.
 func (k *Keeper) SignIn(ctx context.Context) error {
+	had, _ := k.read() // a file that is not good is written anew
+	if k.o.Client != "" || had.Client == "" {
+		return k.signIn(ctx, k.o.Client)
+	}
+	err := k.signIn(ctx, had.Client)
+	if errors.Is(err, errForgotten) {
+		err = k.signIn(ctx, "")
+	}
+	return err
+}
+
+// errForgotten says that the server does not know a client that registered earlier.
+var errForgotten = errors.New("signin: the server does not know this client any more")
+
+// signIn has a person sign in as a client; "" registers one.
+func (k *Keeper) signIn(ctx context.Context, client string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // the port is free to choose (RFC 8252, section 7.3)
 	if err != nil {
 		return err
@@ -32,11 +50,14 @@ func (k *Keeper) SignIn(ctx context.Context) error {
 	defer l.Close()
 	conf := &auth.AuthorizationCodeHandlerConfig{RedirectURL: "http://" + l.Addr().String() + callback,
 		AuthorizationCodeFetcher: func(ctx context.Context, a *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+			if client != "" && client != k.o.Client && !k.takes(ctx, a.URL) {
+				return nil, errForgotten
+			}
 			return k.browse(ctx, l, a.URL)
 		},
 		Client: k.http, NewTokenSource: k.keep, RequestRefreshToken: true, AcceptUnadvertisedIss: true}
-	if k.o.Client != "" {
-		conf.PreregisteredClient = &oauthex.ClientCredentials{ClientID: k.o.Client}
+	if client != "" {
+		conf.PreregisteredClient = &oauthex.ClientCredentials{ClientID: client}
 	} else {
 		conf.DynamicClientRegistrationConfig = &auth.DynamicClientRegistrationConfig{
 			Metadata: &oauthex.ClientRegistrationMetadata{ClientName: clientName, RedirectURIs: []string{conf.RedirectURL},
@@ -52,6 +73,23 @@ func (k *Keeper) SignIn(ctx context.Context) error {
 		return err
 	}
 	return handler.Authorize(ctx, asked, resp)
+}
+
+// takes reports whether the server takes an authorization request: without a sign-in it shows a
+// page or goes on, and to a client that it does not know it shows an error, which only a person
+// would see.
+func (k *Keeper) takes(ctx context.Context, page string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, http.NoBody)
+	if err != nil {
+		return false
+	}
+	resp, err := k.http.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode < http.StatusBadRequest || resp.StatusCode >= http.StatusInternalServerError ||
+		resp.StatusCode == http.StatusTooManyRequests
 }
 
 // challenge returns the answer to a request without a token, which says what to ask for, and

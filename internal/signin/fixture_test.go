@@ -28,8 +28,13 @@ type world struct {
 	code     string          // error of a refusal
 	answer   url.Values      // in place of parameters of the answer to the browser
 	shown    int             // how often a person was asked
-	said     []string        // what the browser showed in the end
-	browsers sync.WaitGroup
+	// registered counts clients; probed are the authorization requests that no person has made, and
+	// are refused while the server has forgotten the client.
+	registered int
+	probed     []url.Values
+	forgotten  bool
+	said       []string // what the browser showed in the end
+	browsers   sync.WaitGroup
 }
 
 func newWorld(t *testing.T) *world {
@@ -53,8 +58,19 @@ func newWorld(t *testing.T) *world {
 	mux.HandleFunc("POST /register", func(rw http.ResponseWriter, r *http.Request) {
 		var m map[string]any
 		_ = json.NewDecoder(r.Body).Decode(&m)
-		m["client_id"] = "client-1"
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.registered++
+		m["client_id"] = fmt.Sprintf("client-%d", w.registered)
 		reply(rw, 201, m)
+	})
+	mux.HandleFunc("GET /authorize", func(rw http.ResponseWriter, r *http.Request) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.probed = append(w.probed, r.URL.Query())
+		if w.forgotten {
+			rw.WriteHeader(http.StatusBadRequest)
+		}
 	})
 	mux.HandleFunc("POST /token", w.token)
 	w.srv = httptest.NewServer(mux)
@@ -84,6 +100,9 @@ func (w *world) token(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_ = r.ParseForm()
+	if id, _, ok := r.BasicAuth(); ok {
+		r.PostForm.Set("client_id", id)
+	}
 	w.asked = append(w.asked, r.PostForm)
 	if w.refusal != 0 {
 		reply(rw, w.refusal, map[string]string{"error": w.code})

@@ -46,6 +46,38 @@ func TestAPersonSignsInOnceAndTheTokensAreKept(t *testing.T) {
 	}
 }
 
+// A registration is kept, so that the next sign-in needs none, for as long as the server knows it.
+func TestASignInIsOfTheClientThatRegisteredBefore(t *testing.T) {
+	w := newWorld(t)
+	file := w.file()
+	again := func(name, client string, registered, probed int) {
+		t.Helper()
+		if err := w.keeper(file, nil).SignIn(t.Context()); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		form := w.asked[len(w.asked)-1]
+		if form.Get("client_id") != client || w.registered != registered || len(w.probed) != probed {
+			t.Errorf("%s: %s signs in, %d are registered, %d requests were tried", name, form.Get("client_id"), w.registered,
+				len(w.probed))
+		}
+	}
+	again("the first", "client-1", 1, 0)
+	again("the second", "client-1", 1, 1)
+	if q := w.probed[0]; q.Get("client_id") != "client-1" || q.Get("redirect_uri") == "" {
+		t.Errorf("%v was tried", q)
+	}
+	w.forgotten = true
+	again("forgotten", "client-2", 2, 2)
+	w.forgotten = false
+	again("the next", "client-2", 2, 3)
+	w.change(file, func(k *kept) { k.Resource = "https://other.test/v1" })
+	again("of another server", "client-3", 3, 3)
+	w.browsers.Wait()
+	if w.shown != 5 {
+		t.Errorf("a person was asked %d times", w.shown)
+	}
+}
+
 // A refresh token that is used twice ends everything, so those who share the file take turns.
 func TestThoseWhoShareAFileRefreshOnce(t *testing.T) {
 	w := newWorld(t)

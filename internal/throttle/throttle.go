@@ -32,6 +32,19 @@ func Source(host string) (key string, limited bool) {
 	return a.String(), true
 }
 
+// Network is what a provider gives to one customer, as far as an address tells: of IPv6 the /48,
+// of which many sources can come, else the address itself.
+func Network(host string) string {
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	if a = a.Unmap().WithZone(""); a.Is6() {
+		return netip.PrefixFrom(a, 48).Masked().String()
+	}
+	return a.String()
+}
+
 // window is the time the limits of Logins are for.
 const window = time.Minute
 
