@@ -74,7 +74,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	in, ok := s.signedIn(w, r)
+	in, ok := s.signedIn(r, req)
 	switch {
 	case !ok && req.Silent:
 		leaveFor(w, r, s.o.OAuth.Server.Refuse(req, authserver.LoginRequired, "nobody is signed in"))
@@ -129,13 +129,13 @@ func (s *Server) loginNames() (out []string) {
 	return out
 }
 
-// signedIn returns who sits in front of the browser. ok is false for nobody.
-func (s *Server) signedIn(w http.ResponseWriter, r *http.Request) (in authserver.SignedIn, ok bool) {
+// signedIn returns who sits in front of the browser to answer a request. ok is false for nobody.
+func (s *Server) signedIn(r *http.Request, req *authserver.Request) (in authserver.SignedIn, ok bool) {
 	c, err := r.Cookie(sessionCookie)
 	if err != nil {
 		return in, false
 	}
-	in, ok, err = s.o.OAuth.Server.Session(r.Context(), c.Value)
+	in, ok, err = s.o.OAuth.Server.Session(r.Context(), req, c.Value)
 	return in, ok && err == nil
 }
 
@@ -146,8 +146,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, req *authserver.Req
 	case err != nil:
 		s.fail(w, r, err)
 	case len(offers) == 0:
-		s.drop(w, sessionCookie)
-		leaveFor(w, r, s.o.OAuth.Server.Refuse(req, authserver.AccessDenied, "who signed in may not grant this"))
+		s.refuse(w, r, req, in, "who signed in may not grant this")
 	case req.Silent:
 		leaveFor(w, r, s.o.OAuth.Server.Refuse(req, "consent_required", "consent is asked for each time"))
 	default:
@@ -185,17 +184,17 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	in, ok := s.signedIn(w, r)
+	in, ok := s.signedIn(r, req)
 	if !ok {
 		s.show(w, http.StatusBadRequest, "problem", consentPage{
 			Problem: "you are not signed in any more; begin again in the client"}, "")
 		return
 	}
-	s.drop(w, sessionCookie) // one sign-in, one consent
 	if q.Get("decision") != "allow" {
-		leaveFor(w, r, s.o.OAuth.Server.Refuse(req, authserver.AccessDenied, "it was refused"))
+		s.refuse(w, r, req, in, "it was refused")
 		return
 	}
+	s.drop(w, sessionCookie) // one sign-in, one consent
 	a := authserver.Answer{Offer: q.Get("offer"), Proof: q.Get("proof")}
 	for _, scope := range q["scopes"] {
 		a.Scopes = append(a.Scopes, registry.Scope(scope))
@@ -203,7 +202,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 	to, err := s.o.OAuth.Server.Consent(r.Context(), req, in, a)
 	switch e := authserver.AsError(err); {
 	case e != nil && e.Code == authserver.AccessDenied:
-		leaveFor(w, r, s.o.OAuth.Server.Refuse(req, e.Code, e.Description))
+		s.refuse(w, r, req, in, e.Description)
 	case e != nil:
 		s.show(w, http.StatusBadRequest, "problem", consentPage{Problem: e.Description}, "")
 	case err != nil:
@@ -211,6 +210,19 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 	default:
 		leaveFor(w, r, to)
 	}
+}
+
+// refuse sends the browser back without a grant. The session is over: what was refused cannot be
+// granted after all by whoever has its cookie.
+func (s *Server) refuse(
+	w http.ResponseWriter, r *http.Request, req *authserver.Request, in authserver.SignedIn, why string,
+) {
+	s.drop(w, sessionCookie)
+	if err := s.o.OAuth.Server.EndSession(r.Context(), in); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	leaveFor(w, r, s.o.OAuth.Server.Refuse(req, authserver.AccessDenied, why))
 }
 
 // loginByKey signs in whoever holds an admin's API key.
@@ -222,7 +234,7 @@ func (s *Server) loginByKey(w http.ResponseWriter, r *http.Request) {
 	p, err := s.principal(r.Context(), strings.TrimSpace(q.Get("key")), remote(r), "")
 	sealed := ""
 	if err == nil {
-		sealed, err = s.o.OAuth.Server.SignInAdmin(r.Context(), p)
+		sealed, err = s.o.OAuth.Server.SignInAdmin(r.Context(), req, p)
 	}
 	if err != nil {
 		status, body, _ := s.explain(r.Method, r.Pattern, err)
@@ -294,6 +306,10 @@ func (s *Server) loginCallback(w http.ResponseWriter, r *http.Request) {
 		s.show(w, http.StatusBadRequest, "problem", again, "")
 		return
 	}
+	req, ok := s.begin(w, r, p.Query) // who began it may have been removed since
+	if !ok {
+		return
+	}
 	for _, l := range s.o.OAuth.Logins {
 		if l.Issuer() != p.Issuer {
 			continue
@@ -301,7 +317,7 @@ func (s *Server) loginCallback(w http.ResponseWriter, r *http.Request) {
 		who, roles, name, err := l.Finish(r.Context(), q, p.Nonce, p.Verifier)
 		sealed := ""
 		if err == nil {
-			sealed, err = s.o.OAuth.Server.SignIn(r.Context(), who, roles, name)
+			sealed, err = s.o.OAuth.Server.SignIn(r.Context(), req, who, roles, name)
 		}
 		if err != nil {
 			s.o.Log.Warn("sign-in", "issuer", p.Issuer, "err", errors.Unwrap(err))

@@ -310,9 +310,21 @@ func TestConsentIsOfOneSessionAndOneForm(t *testing.T) {
 	if resp := b.do("POST", "/oauth/consent", form); resp.StatusCode != 400 {
 		t.Errorf("a second time: %s", resp.Status)
 	}
+	if page := text(b.do("GET", "/oauth/authorize?"+q, nil)); !strings.Contains(page, `name="key"`) {
+		t.Error("the session asks for consent again after it was given")
+	}
 	b.consent(q)
+	jar = b.jar[sessionCookie]
+	other := text(b.do("GET", "/oauth/authorize?"+query(client, "read", "/mcp"), nil))
+	if !strings.Contains(other, `name="key"`) {
+		t.Error("a sign-in for one request is one for another")
+	}
 	form.Set("decision", "deny")
 	resp := b.do("POST", "/oauth/consent", form)
+	b.jar[sessionCookie] = jar
+	if page := text(b.do("GET", "/oauth/authorize?"+q, nil)); !strings.Contains(page, `name="key"`) {
+		t.Error("the session asks for consent again after it was refused")
+	}
 	to, _ := url.Parse(resp.Header.Get("Location"))
 	if to.Query().Get("error") != "access_denied" || to.Query().Has("code") {
 		t.Errorf("refused: %s %s", resp.Status, to)
@@ -374,12 +386,17 @@ func TestWhoMayGrantNothingGetsNoConsentPage(t *testing.T) {
 	q := query(b.register(), "read", "/mcp")
 	b.do("GET", "/oauth/login/corp?query="+url.QueryEscape(q), nil)
 	b.do("GET", "/oauth/callback?code=good&state="+p.began[0], nil)
+	jar := b.jar[sessionCookie]
 	resp := b.do("GET", "/oauth/authorize?"+q, nil)
 	if to, _ := url.Parse(resp.Header.Get("Location")); to.Query().Get("error") != "access_denied" {
 		t.Errorf("%s %s", resp.Status, text(resp))
 	}
 	if b.jar[sessionCookie] != "" {
 		t.Error("the session goes on")
+	}
+	b.jar[sessionCookie] = jar
+	if page := text(b.do("GET", "/oauth/authorize?"+q, nil)); !strings.Contains(page, `name="key"`) {
+		t.Error("the session goes on with its cookie")
 	}
 }
 

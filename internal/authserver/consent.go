@@ -161,6 +161,9 @@ func (s *Server) Consent(ctx context.Context, r *Request, in SignedIn, a Answer)
 		if err := s.take(tx, r, in, a.Proof); err != nil {
 			return err
 		}
+		if err := s.endSession(tx, in); err != nil {
+			return err
+		}
 		offers, err := s.offers(tx, in, r.Scopes)
 		if err != nil {
 			return err
@@ -198,15 +201,23 @@ func (s *Server) take(tx store.Tx, r *Request, in SignedIn, proof string) error 
 // once notes that something was used; again refuses it the second time. What is noted is
 // forgotten when it could not be used any more.
 func (s *Server) once(tx store.Tx, what string, until time.Time, again *Error) error {
-	b, _ := hashOf(what).MarshalText()
-	key := usedKey + string(b)
-	var had time.Time
-	if ok, err := read(tx, key, &had); err != nil {
+	if had, err := s.used(tx, what); err != nil {
 		return err
-	} else if ok {
+	} else if had {
 		return again
 	}
-	return put(tx, key, until)
+	return put(tx, usedAt(what), until)
+}
+
+// used reports whether once has noted something.
+func (s *Server) used(tx store.Tx, what string) (bool, error) {
+	var until time.Time
+	return read(tx, usedAt(what), &until)
+}
+
+func usedAt(what string) string {
+	b, _ := hashOf(what).MarshalText()
+	return usedKey + string(b)
 }
 
 // both returns what stands in a and in b.

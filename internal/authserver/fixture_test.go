@@ -114,11 +114,11 @@ func (h *house) begin(scope string) *authserver.Request {
 // signIn opens the session of a person.
 func (h *house) signIn(who mail.Person, roles ...string) authserver.SignedIn {
 	h.Helper()
-	sealed, err := h.server.SignIn(h.Context(), who, roles, "Somebody")
+	sealed, err := h.server.SignIn(h.Context(), &authserver.Request{}, who, roles, "Somebody")
 	if err != nil {
 		h.Fatal(err)
 	}
-	in, ok, err := h.server.Session(h.Context(), sealed)
+	in, ok, err := h.server.Session(h.Context(), &authserver.Request{}, sealed)
 	if err != nil || !ok {
 		h.Fatal(ok, err)
 	}

@@ -119,12 +119,7 @@ func TestAnApproversGrantIsWorthWhatTheBindingIs(t *testing.T) {
 
 func TestAnAdminGrantsAgentsAndItself(t *testing.T) {
 	h := newHouse(t, nil)
-	in, err := h.server.SignInAdmin(t.Context(), h.admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, _, _ := h.server.Session(t.Context(), in)
-	offers, _ := h.offers(h.begin("read send admin oversight"), session)
+	offers, _ := h.offers(h.begin("read send admin oversight"), h.signInAdmin(h.admin))
 	var got []string
 	for _, o := range offers {
 		got = append(got, o.Key()+" "+strings.Join(words(o.Scopes), " "))
@@ -133,7 +128,7 @@ func TestAnAdminGrantsAgentsAndItself(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	agent, _, _ := h.AddKey(registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot", Scopes: scopes("read send")})
-	if _, err := h.server.SignInAdmin(t.Context(), agent); err == nil {
+	if _, err := h.server.SignInAdmin(t.Context(), h.begin("read"), agent); err == nil {
 		t.Error("the key of an agent signs in")
 	}
 }
@@ -163,6 +158,10 @@ func TestAConsentFormCountsOnceInItsSessionForWhatItShowed(t *testing.T) {
 	}
 	_, err := h.server.Consent(t.Context(), r, in, answer)
 	h.refused(err, authserver.InvalidRequest)
+	_, answer.Proof = h.offers(r, in) // another form, in a session that was answered
+	_, err = h.server.Consent(t.Context(), r, in, answer)
+	h.refused(err, authserver.InvalidRequest)
+	in = h.signIn(anna)
 	_, old := h.offers(r, in)
 	h.clock.Forward(11 * time.Minute)
 	answer.Proof = old
@@ -174,7 +173,6 @@ func TestAConsentFormCountsOnceInItsSessionForWhatItShowed(t *testing.T) {
 // thing grants nothing.
 func TestAConsentFormIsBoundToEverythingThatWasAsked(t *testing.T) {
 	h := newHouse(t, nil)
-	in := h.signIn(anna)
 	otherClient, _ := h.add(authserver.NewClient{Name: "Other", Redirects: []string{callback, callback + "/2"},
 		Method: authserver.MethodNone})
 	h.client = otherClient
@@ -185,7 +183,7 @@ func TestAConsentFormIsBoundToEverythingThatWasAsked(t *testing.T) {
 		"resource": set("resource", origin+"/v1"), "state": set("state", "s2"),
 		"challenge": set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:])),
 	} {
-		r := h.begin("read send")
+		r, in := h.begin("read send"), h.signIn(anna)
 		offers, proof := h.offers(r, in)
 		answer := authserver.Answer{Offer: offers[0].Key(), Scopes: scopes("read"), Proof: proof}
 		other, err := h.server.Begin(t.Context(), h.query("read send", change))

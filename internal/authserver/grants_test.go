@@ -92,11 +92,11 @@ func TestARefreshAsksForTheMailboxesOfTheRule(t *testing.T) {
 // signInAdmin opens the session of whoever holds an admin's key.
 func (h *house) signInAdmin(p registry.Principal) authserver.SignedIn {
 	h.Helper()
-	sealed, err := h.server.SignInAdmin(h.Context(), p)
+	sealed, err := h.server.SignInAdmin(h.Context(), &authserver.Request{}, p)
 	if err != nil {
 		h.Fatal(err)
 	}
-	in, ok, err := h.server.Session(h.Context(), sealed)
+	in, ok, err := h.server.Session(h.Context(), &authserver.Request{}, sealed)
 	if err != nil || !ok {
 		h.Fatal(ok, err)
 	}

@@ -13,9 +13,10 @@ import (
 
 // SignedIn is who sits in front of the browser: a person of an issuer, or the holder of an
 // admin's credential. It is kept in a cookie of the browser, sealed, and for minutes alone:
-// consent is all that it is for.
+// the answer to one request is all that it is for.
 type SignedIn struct {
 	ID     string      `json:"id"`
+	For    string      `json:"for"` // the binding of that request
 	Person mail.Person `json:"person,omitzero"`
 	Roles  []string    `json:"roles,omitempty"` // at the issuer
 	Name   string      `json:"name,omitempty"`  // for the page; the issuer's word
@@ -38,17 +39,19 @@ func (a Admin) principal() registry.Principal {
 // sessionLife is how long a person may take between sign-in and consent.
 const sessionLife = 10 * time.Minute
 
-// SignIn returns the sealed session of a person whom an issuer has vouched for.
-func (s *Server) SignIn(ctx context.Context, who mail.Person, roles []string, name string) (sealed string, err error) {
+// SignIn returns the sealed session of a person whom an issuer has vouched for, to answer r.
+func (s *Server) SignIn(
+	ctx context.Context, r *Request, who mail.Person, roles []string, name string,
+) (sealed string, err error) {
 	if who.IsZero() || who.Issuer == registry.LocalIssuer {
 		return "", refuse(AccessDenied, "nobody has signed in")
 	}
-	return s.sealSession(ctx, SignedIn{Person: who, Roles: roles, Name: name})
+	return s.sealSession(ctx, SignedIn{For: r.binding(), Person: who, Roles: roles, Name: name})
 }
 
-// SignInAdmin returns the sealed session of a principal that has presented its credential. It
-// must be allowed to configure: others have nothing to grant.
-func (s *Server) SignInAdmin(ctx context.Context, p registry.Principal) (sealed string, err error) {
+// SignInAdmin returns the sealed session of a principal that has presented its credential, to
+// answer r. It must be allowed to configure: others have nothing to grant.
+func (s *Server) SignInAdmin(ctx context.Context, r *Request, p registry.Principal) (sealed string, err error) {
 	err = s.o.Store.View(ctx, func(tx store.Tx) error {
 		_, err := s.o.Registry.Configures(tx, p)
 		return err
@@ -56,7 +59,7 @@ func (s *Server) SignInAdmin(ctx context.Context, p registry.Principal) (sealed 
 	if err != nil {
 		return "", err
 	}
-	return s.sealSession(ctx, SignedIn{Name: p.ID(), Admin: &Admin{p.Kind, p.Name, p.Credential}})
+	return s.sealSession(ctx, SignedIn{For: r.binding(), Name: p.ID(), Admin: &Admin{p.Kind, p.Name, p.Credential}})
 }
 
 func (s *Server) sealSession(ctx context.Context, in SignedIn) (sealed string, err error) {
@@ -76,8 +79,9 @@ func (s *Server) sealSession(ctx context.Context, in SignedIn) (sealed string, e
 	return sealed, err
 }
 
-// Session opens a session; ok is false for one that is over, or not ours.
-func (s *Server) Session(ctx context.Context, sealed string) (in SignedIn, ok bool, err error) {
+// Session opens the session in which r is answered; ok is false for one that is over, answered
+// already, for another request, or not ours.
+func (s *Server) Session(ctx context.Context, r *Request, sealed string) (in SignedIn, ok bool, err error) {
 	if sealed == "" || len(sealed) > 8<<10 {
 		return in, false, nil
 	}
@@ -87,10 +91,35 @@ func (s *Server) Session(ctx context.Context, sealed string) (in SignedIn, ok bo
 			return err
 		}
 		plain, opened := ks.open("session", sealed)
-		ok = opened && json.Unmarshal(plain, &in) == nil && tx.Now().Before(in.Until)
-		return nil
+		ok = opened && json.Unmarshal(plain, &in) == nil && tx.Now().Before(in.Until) && in.For == r.binding()
+		if !ok {
+			return nil
+		}
+		over, err := s.used(tx, sessionUse(in))
+		ok = !over
+		return err
 	})
-	return in, ok, err
+	return in, ok && err == nil, err
+}
+
+// sessionUse is what a session is used for, once.
+func sessionUse(in SignedIn) string { return "session " + in.ID }
+
+// EndSession ends a session whose request was answered without a grant. The browser that has the
+// cookie still has nothing. Twice changes nothing.
+func (s *Server) EndSession(ctx context.Context, in SignedIn) error {
+	return s.o.Store.Update(ctx, func(tx store.Tx) error {
+		over, err := s.used(tx, sessionUse(in))
+		if err != nil || over {
+			return err
+		}
+		return s.endSession(tx, in)
+	})
+}
+
+// endSession uses a session up.
+func (s *Server) endSession(tx store.Tx, in SignedIn) error {
+	return s.once(tx, sessionUse(in), in.Until, refuse(InvalidRequest, "this sign-in was used already; begin again in the client"))
 }
 
 // Seal keeps a value in the browser for a purpose, such as a sign-in that is under way.

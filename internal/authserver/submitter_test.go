@@ -99,20 +99,12 @@ func TestWhoConsentedNeverDecidesWhatTheClientSent(t *testing.T) {
 func TestAnAdminWhoConsentedNeverDecidesWhatTheClientSent(t *testing.T) {
 	h := newHouse(t, nil)
 	other := h.approverBy(h.Operator, "other")
-	sealed, err := h.server.SignInAdmin(t.Context(), h.admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in, ok, err := h.server.Session(t.Context(), sealed)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	got := h.must(h.redeem(h.code(h.begin("read send"), in)))
+	got := h.must(h.redeem(h.code(h.begin("read send"), h.signInAdmin(h.admin))))
 	m := h.held(got.Access)
 	if id := m.Identity; id == nil || id.Person != (mail.Person{Issuer: registry.LocalIssuer, ID: "admin:root"}) {
 		t.Errorf("the mail is of %+v", id)
 	}
-	granted, err := h.who(h.must(h.redeem(h.code(h.begin("admin"), in))).Access)
+	granted, err := h.who(h.must(h.redeem(h.code(h.begin("admin"), h.signInAdmin(h.admin)))).Access)
 	if err != nil || granted.ID() != "admin:root" {
 		t.Fatal(granted, err)
 	}
@@ -132,7 +124,7 @@ func TestAnAdminWhoConsentedNeverDecidesWhatTheClientSent(t *testing.T) {
 			t.Errorf("%s makes the approver %s: %v", by.ID(), name, err)
 		}
 	}
-	if _, err = h.server.SignInAdmin(t.Context(), other); err == nil {
+	if _, err = h.server.SignInAdmin(t.Context(), h.begin("read"), other); err == nil {
 		t.Error("an approver signs in as an admin")
 	}
 	h.decides("another approver", other, m)
