@@ -40,14 +40,15 @@ internal/store/bolt: internal/store
 internal/store/storetest: internal/store internal/store/internal/raw
 internal/registry: mail internal/message internal/store audit
 internal/oauth: mail internal/config
-internal/authserver: mail internal/registry internal/store
+internal/authserver: mail internal/registry internal/redirect internal/store
 internal/inbox: mail queue internal/store
 internal/hook: mail internal/store audit
 internal/search: mail queue internal/store
 internal/bounce: mail internal/store
 internal/capture: mail internal/message
 internal/clock:
-internal/config:
+internal/config: internal/redirect
+internal/redirect:
 internal/metrics:
 internal/node: mail internal/store
 internal/upgrade: mail queue internal/inbox internal/registry internal/store

@@ -35,7 +35,7 @@ type consentPage struct {
 	Style   template.CSS
 	Query   string // of the authorization request, as it came
 	Client  authserver.Client
-	Hosts   []string // where the answer goes
+	Host    string // where the answer goes: every client chooses its own name, and not its host
 	Logins  []string
 	Who     string
 	Offers  []authserver.Offer
@@ -44,7 +44,7 @@ type consentPage struct {
 }
 
 // show writes a page that cannot be framed, loads nothing, and sends forms to this host, from
-// where the browser may be sent to one other origin alone.
+// where the browser may be sent to one other origin alone, next; "" for none.
 func (s *Server) show(w http.ResponseWriter, status int, name string, p consentPage, next string) {
 	p.Style = template.CSS(consentStyle) //nolint: the file is ours
 	var b bytes.Buffer
@@ -54,8 +54,8 @@ func (s *Server) show(w http.ResponseWriter, status int, name string, p consentP
 		return
 	}
 	action := "'self'"
-	if u, err := url.Parse(next); err == nil && u.Host != "" {
-		action += " " + u.Scheme + "://" + u.Host
+	if next != "" {
+		action += " " + next
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src '"+hashOf(consentStyle)+"'; form-action "+action+
@@ -151,18 +151,8 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, req *authserver.Req
 		leaveFor(w, r, s.o.OAuth.Server.Refuse(req, "consent_required", "consent is asked for each time"))
 	default:
 		s.show(w, http.StatusOK, "consent", consentPage{Query: r.URL.RawQuery, Client: req.Client, Who: in.Name,
-			Hosts: hostsOf(req), Offers: offers, Proof: proof}, req.Redirect)
+			Host: req.Host, Offers: offers, Proof: proof}, req.Origin)
 	}
-}
-
-// hostsOf is where the answer goes: what a person should look at, since every client chooses
-// its own name.
-func hostsOf(req *authserver.Request) []string {
-	u, err := url.Parse(req.Redirect)
-	if err != nil {
-		return nil
-	}
-	return []string{u.Hostname()}
 }
 
 // posted reads a form of our pages and the authorization request that it carries on, and

@@ -9,12 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"github.com/multimail/multimail/internal/redirect"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
@@ -144,8 +144,8 @@ func (s *Server) check(c Client) *Error {
 		return refuse(InvalidRedirect, "a client has at most %d redirect URIs", maxRedirects)
 	}
 	for _, r := range c.Redirects {
-		if err := checkRedirect(r); err != nil {
-			return err
+		if _, err := redirect.Parse(r); err != nil {
+			return refuse(InvalidRedirect, "%s", err)
 		}
 	}
 	if !slices.Contains(Methods, c.Method) {
@@ -274,8 +274,8 @@ func (s *Server) note(tx store.Tx, by registry.Principal, change registry.Client
 // at, since the name is the client's own.
 func (c Client) RedirectHosts() (out []string) {
 	for _, r := range c.Redirects {
-		if u, err := url.Parse(r); err == nil && !slices.Contains(out, u.Hostname()) {
-			out = append(out, u.Hostname())
+		if u, err := redirect.Parse(r); err == nil && !slices.Contains(out, u.Host()) {
+			out = append(out, u.Host())
 		}
 	}
 	return out

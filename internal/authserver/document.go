@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/multimail/multimail/internal/redirect"
 	"github.com/multimail/multimail/internal/store"
 )
 
@@ -51,7 +52,7 @@ func (s *Server) isDocumentURL(id string) bool {
 		return false // another spelling of an address
 	}
 	return u.String() == id && u.Host == strings.ToLower(u.Host) &&
-		(inside || u.Port() == "" && strings.Contains(u.Hostname(), ".")) &&
+		(inside || u.Port() == "" && strings.Contains(u.Host, ".") && redirect.IsHost(u.Host)) &&
 		!slices.ContainsFunc(strings.Split(u.Path, "/"), func(p string) bool { return p == "." || p == ".." })
 }
 

@@ -16,6 +16,8 @@ import (
 type Request struct {
 	Client    Client
 	Redirect  string // as asked, one that the client has
+	Host      string // of Redirect, and
+	Origin    string // its scheme, host and port: nothing of either needs to be escaped
 	Asked     bool   // the request named it
 	State     string
 	Scopes    []registry.Scope
@@ -63,9 +65,11 @@ func (s *Server) Begin(ctx context.Context, q url.Values) (*Request, error) {
 	if r.Redirect, r.Asked = q.Get("redirect_uri"), q.Has("redirect_uri"); !r.Asked && len(c.Redirects) == 1 {
 		r.Redirect = c.Redirects[0]
 	}
-	if !slices.ContainsFunc(c.Redirects, func(known string) bool { return matchRedirect(known, r.Redirect) }) {
+	to, ok := c.hasRedirect(r.Redirect)
+	if !ok {
 		return nil, &Failure{Refusal: refuse(InvalidRequest, "the redirect URI is not one that the client has registered")}
 	}
+	r.Host, r.Origin = to.Host(), to.Origin()
 	if len(r.State) > maxState || !mail.AllPrintable(r.State) {
 		r.State = "" // it is not written back
 		return nil, s.fail(r, refuse(InvalidRequest, "state has at most %d printable characters", maxState))

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/multimail/multimail/internal/redirect"
 )
 
 // OAuth is how clients come by tokens of agents.
@@ -74,10 +76,7 @@ var oauthSettings = []Setting{
 	{"issuer.login.tenant", "GUID", `""`, "For entra: the tenant where people sign in; empty: the first of tenants.", ""},
 }
 
-var (
-	clientHost = regexp.MustCompile(`^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$`)
-	agentName  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-)
+var agentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 const maxAccessLifetime = 10 * time.Minute
 
@@ -117,7 +116,7 @@ func checkOAuth(c Config) *KeyError {
 		return &KeyError{"oauth.access_lifetime", "at most 10m"}
 	}
 	for _, h := range o.ClientHosts {
-		if h != "loopback" && !clientHost.MatchString(h) {
+		if !redirect.IsAllowable(h) {
 			return &KeyError{"oauth.client_hosts",
 				strconv.Quote(h) + " is not a host name in lower case, *. and one, or loopback"}
 		}
