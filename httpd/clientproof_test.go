@@ -222,14 +222,15 @@ func TestAProofThatIsNotTheClientsIsRefused(t *testing.T) {
 	const bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 	form := inBasic.consented("/mcp")
 	for name, tt := range map[string]try{
-		"no secret":                {url.Values{"client_id": {inBasic.id}}, nil, 401},
-		"an empty secret":          {nil, basic(inBasic.id, ""), 401},
-		"a wrong secret":           {nil, basic(inBasic.id, inBasic.secret+"x"), 401},
-		"the secret of another":    {nil, basic(inBasic.id, inForm.secret), 401},
-		"the secret in the form":   {secret(inBasic.id, inBasic.secret), nil, 401},
-		"in both places":           {secret(inBasic.id, inBasic.secret), basic(inBasic.id, inBasic.secret), 400},
-		"of two clients":           {url.Values{"client_id": {inForm.id}}, basic(inBasic.id, inBasic.secret), 400},
-		"half an escape":           {nil, []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("a%:b%4"))}, 400},
+		"no secret":              {url.Values{"client_id": {inBasic.id}}, nil, 401},
+		"an empty secret":        {nil, basic(inBasic.id, ""), 401},
+		"a wrong secret":         {nil, basic(inBasic.id, inBasic.secret+"x"), 401},
+		"the secret of another":  {nil, basic(inBasic.id, inForm.secret), 401},
+		"the secret in the form": {secret(inBasic.id, inBasic.secret), nil, 401},
+		"in both places":         {secret(inBasic.id, inBasic.secret), basic(inBasic.id, inBasic.secret), 400},
+		"of two clients":         {url.Values{"client_id": {inForm.id}}, basic(inBasic.id, inBasic.secret), 400},
+		"half an escape": {nil, []string{"Authorization",
+			"Basic " + base64.StdEncoding.EncodeToString([]byte("a%:b%4"))}, 400},
 		"of the form in Basic":     {nil, basic(inForm.id, inForm.secret), 401},
 		"a wrong one in the form":  {secret(inForm.id, inForm.secret+"x"), nil, 401},
 		"a secret of a public one": {secret(public.id, "x"), nil, 401},

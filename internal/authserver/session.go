@@ -119,7 +119,8 @@ func (s *Server) EndSession(ctx context.Context, in SignedIn) error {
 
 // endSession uses a session up.
 func (s *Server) endSession(tx store.Tx, in SignedIn) error {
-	return s.once(tx, sessionUse(in), in.Until, refuse(InvalidRequest, "this sign-in was used already; begin again in the client"))
+	return s.once(tx, sessionUse(in), in.Until,
+		refuse(InvalidRequest, "this sign-in was used already; begin again in the client"))
 }
 
 // Seal keeps a value in the browser for a purpose, such as a sign-in that is under way.

@@ -63,7 +63,8 @@ var oauthSettings = []Setting{
 
 	{"oauth.grant.issuer", "name", `""`, "The issuer that signs the people in. Required; it has a login.", ""},
 	{"oauth.grant.tenant", "", `""`, "Their tenant. Required where the issuer has tenants.", ""},
-	{"oauth.grant.person", "id", `""`, "Object id of one person, octet by octet; of entra a GUID in lower case. Either a person or a role is required.", ""},
+	{"oauth.grant.person", "id", `""`,
+		"Object id of one person, octet by octet; of entra a GUID in lower case. Either a person or a role is required.", ""},
 	{"oauth.grant.role", "role", `""`, "Application role that the issuer gives.", ""},
 	{"oauth.grant.agents", "names", `[]`, "The agents whose rights they may grant. Required.", ""},
 	{"oauth.grant.mailboxes", "addresses", `[]`, "The only mailboxes; empty: all that the agent uses.", ""},

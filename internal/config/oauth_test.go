@@ -74,7 +74,9 @@ func TestAnAuthorizationServerThatCannotBeMeantIsRefused(t *testing.T) {
 func TestAPersonOfEntraIsNamedByAGUIDInLowerCase(t *testing.T) {
 	const id = "aaaaaaaa-2222-3333-4444-555555555555"
 	file := func(person string) string {
-		return "smtp.submission = ''\nsmtp.submissions = ''\nhttp.public_url = 'https://m.test'\noauth.server = 'embedded'\n[[issuer]]\nname = 'corp'\n" +
+		return "smtp.submission = ''\nsmtp.submissions = ''\nhttp.public_url = 'https://m.test'\n" +
+			"oauth.server = 'embedded'\n" +
+			"[[issuer]]\nname = 'corp'\n" +
 			"preset = 'entra'\ntenants = ['" + id + "']\naudiences = ['api://mm']\nlogin.client_id = 'c'\n" +
 			"[[oauth.grant]]\nissuer = 'corp'\ntenant = '" + id + "'\nperson = '" + person + "'\nagents = ['bot']\n"
 	}

@@ -80,7 +80,8 @@ func (w *world) reported(fields string) {
 const (
 	failure = "delivery-status\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.dest.test\n\n" +
 		"Final-Recipient: rfc822; bob@dest.test\nAction: failed\nStatus: 5.1.1\n"
-	abuse = "feedback-report\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\nUser-Agent: isp/1\n"
+	abuse = "feedback-report\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n" +
+		"User-Agent: isp/1\n"
 )
 
 // brings has a mail come in.

@@ -10,7 +10,8 @@ import (
 func TestARedirectURIIsOneOfThese(t *testing.T) {
 	for raw, origin := range map[string]string{
 		"https://client.test/callback": "https://client.test", "https://client.test": "https://client.test",
-		"https://client.test?x=1": "https://client.test", "https://client.test:8443/cb?x=%C3%A9&y": "https://client.test:8443",
+		"https://client.test?x=1":                "https://client.test",
+		"https://client.test:8443/cb?x=%C3%A9&y": "https://client.test:8443",
 		"https://a-b.9c.test/(a);b,c'd!$&*+=:@~": "https://a-b.9c.test", "https://intranet/cb": "https://intranet",
 		"https://xn--bcher-kva.example/": "https://xn--bcher-kva.example",
 		"http://127.0.0.1/cb":            "http://127.0.0.1", "http://127.0.0.1:65535/cb": "http://127.0.0.1:65535",
@@ -103,7 +104,8 @@ func TestAListOfHostsAllows(t *testing.T) {
 		if u.Allowed(hosts) != allowed {
 			t.Errorf("%s: %t", raw, !allowed)
 		}
-		if local := strings.Contains(raw, "127") || strings.Contains(raw, "localhost"); u.Allowed([]string{"loopback"}) != local {
+		local := strings.Contains(raw, "127") || strings.Contains(raw, "localhost")
+		if u.Allowed([]string{"loopback"}) != local {
 			t.Errorf("%s on loopback: %t", raw, !local)
 		}
 	}

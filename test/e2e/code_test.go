@@ -122,18 +122,12 @@ func TestAnAgentGetsWhatItsOperatorGivesACodeFor(t *testing.T) {
 	if len(asked) > 0 {
 		t.Errorf("the client was asked for %q", asked)
 	}
-	told := func() (all string) {
-		for _, one := range r.got("/all") {
-			all += string(one.Raw)
-		}
-		return all
-	}
 	h.until("what webhooks are told", func() bool {
-		all := told()
+		all := toldAll(r)
 		return strings.Contains(all, "allow.add") && strings.Contains(all, "message.sent") &&
 			strings.Contains(all, "oversight.pending")
 	})
-	if all := told(); strings.Contains(all, code[1]) || strings.Contains(all, strings.ReplaceAll(code[1], "-", "")) {
+	if all := toldAll(r); strings.Contains(all, code[1]) || strings.Contains(all, strings.ReplaceAll(code[1], "-", "")) {
 		t.Errorf("the code stands in what webhooks are told: %s", all)
 	}
 	h.nowhere(code[1])
@@ -228,4 +222,12 @@ func TestACodeIsCarriedOutOnceThoughTheDaemonIsKilledMeanwhile(t *testing.T) {
 		}
 	}
 	h.must("audit", "verify")
+}
+
+// toldAll is what a receiver of webhooks has got.
+func toldAll(r *receiver) (all string) {
+	for _, one := range r.got("/all") {
+		all += string(one.Raw)
+	}
+	return all
 }

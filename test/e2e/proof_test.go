@@ -54,7 +54,9 @@ func (h *daemon) programOf(method, back string, args ...string) *program {
 }
 
 // unfollowed answers with redirects as they are.
-var unfollowed = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var unfollowed = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+	return http.ErrUseLastResponse
+}}
 
 // form sends a form, or gets a page where there is none, and returns its text.
 func (p *program) form(method, path string, form url.Values, header ...string) (*http.Response, string) {
@@ -203,7 +205,8 @@ func TestAClientAddedByHandProvesItselfAndActs(t *testing.T) {
 			moved := *two
 			moved.back = one.back
 			resp, said := two.form("GET", "/oauth/authorize?"+url.Values{"client_id": {two.id}, "response_type": {"code"},
-				"redirect_uri": {one.back}, "code_challenge_method": {"S256"}, "code_challenge": {strings.Repeat("A", 43)}}.Encode(), nil)
+				"redirect_uri": {one.back}, "code_challenge_method": {"S256"}, "code_challenge": {strings.Repeat("A", 43)},
+			}.Encode(), nil)
 			if resp.StatusCode != 400 || resp.Header.Get("Location") != "" {
 				t.Errorf("the redirect URI of another connection: %s %s", resp.Status, said)
 			}
