@@ -67,6 +67,35 @@ func TestWhomAnAgentActedForNeverDecidesOverTheMail(t *testing.T) {
 	h.Intact()
 }
 
+// An edit by another credential of the agent may keep every word of the person.
+func TestWhomAnAgentActedForNeverDecidesOverAnEditOfTheMail(t *testing.T) {
+	h := build(t)
+	agent, person, _ := h.bound()
+	later := h.Submission("ada@dest.test")
+	later.NotBefore, later.Timing = h.Clock.Now().Add(time.Hour), mail.ScheduleFirst
+	r, err := h.Gate.Submit(h.ctx, agent, later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, timing := range []mail.Timing{mail.ScheduleFirst, mail.GateFirst} { // the last one is held at once
+		edit := h.Submission("ada@dest.test")
+		edit.Replaces = r.Mail.ID
+		edit.NotBefore, edit.Timing = later.NotBefore, timing
+		if r, err = h.Gate.Submit(h.ctx, h.Agent, edit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m := r.Mail; m.Identity != nil || len(m.Submitters()) != 2 || m.Submitters()[1].Person.ID != "ann-object" {
+		t.Fatalf("the edit is of %+v", m.Submitters())
+	}
+	for name, p := range map[string]registry.Principal{"by token": person, "by key": h.Approver} {
+		_, err := h.Gate.Decide(h.ctx, p, r.Mail.ID, gate.Decision{Digest: r.Mail.Digest})
+		if mail.WordOf(err) != "self" || h.Mail(r.Mail.ID).State != mail.Held {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Whoever an agent acted for makes no approver that decides instead.
 func TestAnApproverMadeByThePersonBehindAMailDoesNotDecideIt(t *testing.T) {
 	h := build(t)

@@ -96,10 +96,15 @@ func (g *Gate) decide(
 // submitted reports whether p submitted the mail (invariant 4): itself, or as the person
 // that an agent acted for.
 func (g *Gate) submitted(tx store.Tx, p registry.Principal, m *mail.Mail) (bool, error) {
-	if m.Author == p.ID() || m.Identity == nil {
-		return m.Author == p.ID(), nil
+	for _, s := range m.Submitters() {
+		if s.Author == p.ID() {
+			return true, nil
+		}
+		if is, err := g.reg.IsPerson(tx, p, s.Person, s.At); is || err != nil {
+			return is, err
+		}
 	}
-	return g.reg.IsPerson(tx, p, m.Identity.Person, m.SubmittedAt)
+	return false, nil
 }
 
 func decision(p registry.Principal, v Decision, now time.Time, d mail.Digest, ref audit.Ref) mail.Decision {

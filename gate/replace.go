@@ -43,7 +43,8 @@ func (g *Gate) replaced(tx store.Tx, p registry.Principal, s Submission) (*mail.
 }
 
 // replace withdraws the mail in whose place another one comes, in the same transaction.
-func (g *Gate) replace(tx store.Tx, p registry.Principal, s Submission, by mail.ID) error {
+// Who submitted the old one counts as a submitter of the new one (invariant 4).
+func (g *Gate) replace(tx store.Tx, p registry.Principal, s Submission, by *mail.Mail) error {
 	if s.Replaces == "" {
 		return nil
 	}
@@ -51,6 +52,7 @@ func (g *Gate) replace(tx store.Tx, p registry.Principal, s Submission, by mail.
 	if err != nil {
 		return err
 	}
+	by.Earlier = m.Submitters()
 	facts, err := g.Facts(tx, m)
 	if err != nil {
 		return fmt.Errorf("gate: replace %s: %w", m.ID, err)
@@ -58,8 +60,8 @@ func (g *Gate) replace(tx store.Tx, p registry.Principal, s Submission, by mail.
 	signed := p.Signed(audit.Record{})
 	out, err := g.move(tx, m, queue.Change{
 		Event: step.Cancel, Facts: facts, Actor: signed.Actor, Private: signed.Private,
-		Extra: map[string]string{"replaced_by": string(by)},
-		Apply: func(m *mail.Mail, _ audit.Ref) { m.ReplacedBy = by },
+		Extra: map[string]string{"replaced_by": string(by.ID)},
+		Apply: func(m *mail.Mail, _ audit.Ref) { m.ReplacedBy = by.ID },
 	})
 	if err != nil {
 		return err

@@ -272,7 +272,7 @@ func addressed(by []mail.Rcpt, box registry.Mailbox) []mail.Rcpt {
 func (g *Gate) put(
 	tx store.Tx, p registry.Principal, s Submission, box registry.Mailbox, m *mail.Mail, staged store.Staged,
 ) error {
-	if err := g.replace(tx, p, s, m.ID); err != nil {
+	if err := g.replace(tx, p, s, m); err != nil {
 		return err
 	}
 	facts, err := g.Facts(tx, m)

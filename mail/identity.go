@@ -1,6 +1,9 @@
 package mail
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Person is a human as an issuer of tokens names one: never by a mail address,
 // which may be given to somebody else later.
@@ -32,4 +35,27 @@ type Identity struct {
 	Blueprint string `json:"blueprint,omitempty"` // what the agent was made from
 	Shape     string `json:"shape"`               // autonomous, on_behalf_of or agent_account
 	Person    Person `json:"person,omitzero"`     // whom it acted for; never decides over the mail
+}
+
+// Submitter is who submitted a mail, and the person that it acted for.
+type Submitter struct {
+	Author string    `json:"author"`
+	Person Person    `json:"person,omitzero"`
+	At     time.Time `json:"at"`
+}
+
+// Submitters are all who count as submitters of m: of itself, and of the scheduled mails that
+// it was edited from, whose words it may still have.
+func (m *Mail) Submitters() []Submitter {
+	own := Submitter{Author: m.Author, At: m.SubmittedAt}
+	if m.Identity != nil {
+		own.Person = m.Identity.Person
+	}
+	out := []Submitter{own}
+	for _, e := range m.Earlier {
+		if e.Author != own.Author || e.Person != own.Person {
+			out = append(out, e)
+		}
+	}
+	return out
 }

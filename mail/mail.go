@@ -52,6 +52,7 @@ type Mail struct {
 	HoldFor     time.Duration `json:"hold_for"`              // how long a hold lasts, nanoseconds
 	NotBefore   time.Time     `json:"not_before,omitzero"`   // scheduled mail
 	Replaces    ID            `json:"replaces,omitempty"`    // the scheduled mail in whose place it stands
+	Earlier     []Submitter   `json:"earlier,omitempty"`     // who submitted what it replaces; never decide
 	ReplacedBy  ID            `json:"replaced_by,omitempty"` // the mail in the place of this one
 	ReleasedAt  time.Time     `json:"released_at,omitzero"`  // start of the retry lifetime (invariant 6: the second clock)
 	NextAttempt time.Time     `json:"next_attempt,omitzero"`
