@@ -174,7 +174,7 @@ var rights = []struct {
 		"401 403 403 403 403 403 200 200 200"},
 	{"DELETE /v1/oauth/clients/{id}", "/v1/oauth/clients/{client}", "", "401 403 403 403 403 403 200 200 200"},
 	{"GET /v1/oauth/grants", "/v1/oauth/grants", "", "401 403 403 403 403 200 200 200 200"},
-	{"DELETE /v1/oauth/grants/{id}", "/v1/oauth/grants/{grant}", "", "401 200 200 403 403 200 200 200 200"},
+	{"DELETE /v1/oauth/grants/{id}", "/v1/oauth/grants/{grant}", "", "401 403 403 403 403 200 200 200 200"},
 	{"POST /v1/webhooks", "/v1/webhooks", `{"url":"https://x.test/","events":["message.sent"]}`,
 		"401 403 202 202 403 403 201 201 201"},
 	{"GET /v1/webhooks", "/v1/webhooks", "", "401 403 403 403 403 403 200 200 200"},

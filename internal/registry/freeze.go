@@ -76,7 +76,7 @@ type Freeze struct {
 }
 
 // Freeze stops everything in the scope. An agent may stop itself and its own
-// mailboxes. What is not here cannot be frozen: a misspelt name must not look
+// mailboxes; with a credential that is limited to some mailboxes, these alone. What is not here cannot be frozen: a misspelt name must not look
 // like a stop. Freezing the frozen changes and records nothing.
 func (r *Registry) Freeze(
 	tx store.Tx, actor Principal, scope FreezeScope, reason string,
@@ -176,7 +176,7 @@ func mayFreeze(s FreezeScope) right {
 		return func(p Principal) bool { return err == nil && tighten(a)(p) }
 	case FreezeAgent:
 		return func(p Principal) bool {
-			return stop(p) || p.Kind == KindAgent && p.Name == s.Name
+			return stop(p) || p.Kind == KindAgent && p.Name == s.Name && !p.Limited()
 		}
 	}
 	return stop

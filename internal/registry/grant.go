@@ -156,10 +156,15 @@ func (r *Registry) MayBeApprover(tx store.Tx, who mail.Person) (bool, error) {
 }
 
 // EndGrant ends a grant: its tokens are worth nothing from then on, and streams end. Who
-// may stop everything may, and the principal of the grant. Twice changes nothing.
+// may stop everything may, whoever granted it, and its own client. Other credentials of the
+// same agent may not: they would take from people what these let their clients do. Twice
+// changes nothing.
 func (r *Registry) EndGrant(tx store.Tx, actor Principal, id string) error {
 	g, err := r.GrantByID(tx, id)
-	own := func(p Principal) bool { return err == nil && p.Kind == g.Kind && p.Name == g.Owner }
+	own := func(p Principal) bool {
+		return err == nil && (p.Credential == Credential{CredentialGrant, g.ID} ||
+			p.person() == g.Person && !g.Person.IsZero() || g.Person == mail.Person{Issuer: LocalIssuer, ID: p.ID()})
+	}
 	p, refused := r.authorize(tx, actor, either(stop, own))
 	if refused != nil {
 		return refused

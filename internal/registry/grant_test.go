@@ -30,7 +30,7 @@ func grantOperations() []operation {
 				_, err := h.reg.Grant(tx, p, forBot, false)
 				return err
 			}},
-		{"end a grant of an agent", "AMSDOKL", "grant.end", false, func(h *fixture) { h.grant(forBot) },
+		{"end a grant of an agent", "AMSD", "grant.end", false, func(h *fixture) { h.grant(forBot) },
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				all, err := h.reg.Grants(tx)
 				if err != nil || len(all) != 1 {

@@ -261,7 +261,7 @@ func policyOperations() []operation {
 		{"freeze everything", "AMSD", "freeze", true, nil, freeze("all")},
 		{"freeze a domain", "AMSD", "freeze", true, nil, freeze("domain:example.test")},
 		{"freeze a mailbox", "OKABMSD", "freeze", true, nil, freeze("mailbox:demo@example.test")},
-		{"freeze an agent", "OKLAMSD", "freeze", true, nil, freeze("agent:demo")},
+		{"freeze an agent", "OKAMSD", "freeze", true, nil, freeze("agent:demo")},
 		{"thaw everything", "AD", "thaw", true, frozen("all"), thaw("all")},
 		{"thaw a domain", "AD", "thaw", true,
 			frozen("domain:example.test"), thaw("domain:example.test")},
