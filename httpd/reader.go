@@ -8,6 +8,7 @@ import (
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/inbox"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -86,6 +87,10 @@ func (s *Server) updateEmail(ctx context.Context, c caller, in api.EmailPatch) (
 		}
 		return err
 	})
+	if !c.Has(registry.ScopeRead) { // what was done, and nothing of what a stranger wrote
+		out = api.Summary{ID: out.ID, MailboxID: out.MailboxID, Direction: out.Direction, Status: out.Status,
+			ReceivedAt: out.ReceivedAt}
+	}
 	return out, ofReader(err)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/multimail/multimail/httpd/api"
 	"github.com/multimail/multimail/internal/message"
+	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
 )
@@ -23,6 +24,9 @@ func (s *Server) reply(ctx context.Context, c caller, in api.ReplyRequest) (out 
 	box, err := c.reaches(in.Mailbox)
 	if err != nil {
 		return out, err
+	}
+	if in.Quote && !c.Has(registry.ScopeRead) {
+		return out, mail.ReasonScope.Errorf("to quote a mail needs the scope read")
 	}
 	parent, err := s.shownMail(ctx, box, in.Email)
 	if err != nil {
