@@ -54,6 +54,9 @@ func (s *Server) Read(ctx context.Context, raw string) (t Access, err error) {
 	if len(raw) > maxAccess {
 		return t, registry.ErrCredentials
 	}
+	if _, err := strict(raw); err != nil {
+		return t, registry.ErrCredentials.Because(err)
+	}
 	var c claims
 	var now time.Time
 	public := map[string]*ecdsa.PublicKey{}
@@ -79,7 +82,7 @@ func (s *Server) Read(ctx context.Context, raw string) (t Access, err error) {
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return now }))
 	_, err = parser.ParseWithClaims(raw, &c, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
-		if t.Header["typ"] != "at+jwt" || public[kid] == nil || t.Header["crit"] != nil {
+		if t.Header["typ"] != "at+jwt" || public[kid] == nil {
 			return nil, errors.New("not a token of ours")
 		}
 		return public[kid], nil

@@ -17,16 +17,9 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 const (
 	maxAssertion = 4096            // octets
-	maxLife      = 5 * time.Minute // from now to exp
+	maxLife      = 5 * time.Minute // from iat to now, and from now to exp
 	skew         = 30 * time.Second
 )
-
-// assertion are the claims of private_key_jwt. aud is the issuer as a text: an assertion that
-// lists it, even alone, was made for a server that takes more than its own name.
-type assertion struct {
-	jwt.RegisteredClaims
-	Audience string `json:"aud"`
-}
 
 // signing are the algorithms that a client may sign with.
 var signing = []string{"ES256", "ES384", "EdDSA", "RS256", "PS256"}
@@ -62,14 +55,14 @@ func (s *Server) authenticate(ctx context.Context, p *Proof) (Client, error) {
 
 // subject reads who an assertion says it is of. Nothing of it is believed yet.
 func subject(assertion string) string {
-	var claims jwt.RegisteredClaims
 	if len(assertion) > maxAssertion {
 		return ""
 	}
-	if _, _, err := jwt.NewParser().ParseUnverified(assertion, &claims); err != nil {
+	c, err := strict(assertion)
+	if err != nil || c.Subject == nil {
 		return ""
 	}
-	return claims.Subject
+	return *c.Subject
 }
 
 // asserted checks an assertion: signed by a key of the client, for this issuer alone, of
@@ -78,19 +71,22 @@ func (s *Server) asserted(ctx context.Context, c Client, p *Proof) bool {
 	if len(p.Assertion) > maxAssertion {
 		return false
 	}
+	if c, err := strict(p.Assertion); err != nil || !c.isFor(s.Issuer()) {
+		return false
+	}
 	var now time.Time
 	if s.o.Store.View(ctx, func(tx store.Tx) error { now = tx.Now(); return nil }) != nil {
 		return false
 	}
-	var claims assertion
+	var claims jwt.RegisteredClaims
 	parser := jwt.NewParser(jwt.WithValidMethods(signing), jwt.WithExpirationRequired(), jwt.WithLeeway(skew),
-		jwt.WithIssuer(c.ID), jwt.WithSubject(c.ID), jwt.WithStrictDecoding(),
+		jwt.WithIssuer(c.ID), jwt.WithSubject(c.ID), jwt.WithStrictDecoding(), jwt.WithIssuedAt(),
 		jwt.WithTimeFunc(func() time.Time { return now }))
 	_, err := parser.ParseWithClaims(p.Assertion, &claims, func(t *jwt.Token) (any, error) {
 		return s.keyOf(ctx, c, t)
 	})
-	if err != nil || claims.Audience != s.Issuer() || claims.ID == "" ||
-		claims.ExpiresAt.Sub(now) > maxLife+skew {
+	if err != nil || claims.ID == "" || claims.ExpiresAt.Sub(now) > maxLife+skew ||
+		claims.IssuedAt != nil && now.Sub(claims.IssuedAt.Time) > maxLife+skew {
 		return false
 	}
 	p.assertedUntil, p.assertedUnique = claims.ExpiresAt.Add(skew), c.ID+" "+claims.ID

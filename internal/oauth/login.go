@@ -152,6 +152,9 @@ func (l *Login) Finish(ctx context.Context, answer url.Values, nonce, verifier s
 	if raw == "" || len(raw) > maxToken {
 		return who, errLogin.Because(errors.New("the issuer gave no id token"))
 	}
+	if err := l.strict(raw); err != nil {
+		return who, errLogin.Because(err)
+	}
 	verified, err := p.Verifier(&oidc.Config{ClientID: flow.ClientID, Now: l.now,
 		SupportedSigningAlgs: l.conf.Algorithms}).Verify(ctx, raw)
 	if err != nil {
@@ -165,6 +168,38 @@ func (l *Login) Finish(ctx context.Context, answer url.Values, nonce, verifier s
 		return who, errLogin.Because(err)
 	}
 	return l.person(c)
+}
+
+// strict refuses an id token that two readers could take differently, as access tokens are read,
+// and one that was given to another client (OpenID Connect Core, section 3.1.3.7).
+func (l *Login) strict(raw string) error {
+	t, err := split(raw)
+	if err == nil {
+		err = t.readHeader()
+	}
+	if err != nil {
+		return err
+	}
+	c, err := object(t.payload)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"exp", "nbf", "iat"} {
+		if _, err := c.seconds(name); err != nil {
+			return err
+		}
+	}
+	azp, err := c.text("azp")
+	if several := c["aud"].Kind() == '['; err == nil && several && !c.has("azp") {
+		var list []string
+		if list, err = c.list("aud"); err == nil && len(list) != 1 {
+			err = errors.New("the id token has several audiences and no azp")
+		}
+	}
+	if err == nil && c.has("azp") && azp != l.conf.Login.ClientID {
+		err = errors.New("azp of the id token is not our client id: it was given to another client")
+	}
+	return err
 }
 
 // code is that of an answer of this issuer. One that names another issuer, or none though this

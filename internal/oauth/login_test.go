@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -25,11 +26,12 @@ type provider struct {
 	key    *rsa.PrivateKey
 	issuer string
 	token  func(nonce string) jwt.MapClaims
-	form   url.Values // of the last exchange
-	status int        // of the token endpoint
-	broken bool       // the OpenID configuration names another issuer
-	named  bool       // it says that its answers name it
-	shown  bool       // the key set shows another key than the tokens are signed with
+	form   url.Values     // of the last exchange
+	status int            // of the token endpoint
+	broken bool           // the OpenID configuration names another issuer
+	named  bool           // it says that its answers name it
+	header map[string]any // more of the header of the id token
+	shown  bool           // the key set shows another key than the tokens are signed with
 }
 
 func newProvider(t *testing.T) *provider {
@@ -64,6 +66,7 @@ func newProvider(t *testing.T) *provider {
 		p.form = r.PostForm
 		token := jwt.NewWithClaims(jwt.SigningMethodRS256, p.token(r.PostForm.Get("code")))
 		token.Header["kid"] = "k"
+		maps.Copy(token.Header, p.header)
 		raw, _ := token.SignedString(p.key)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(p.status)
@@ -112,6 +115,15 @@ func TestAPersonSignsInAtTheIssuer(t *testing.T) {
 		len(who.Roles) != 1 || who.Roles[0] != "Mail.Agent" {
 		t.Errorf("%+v %v", who, err)
 	}
+	good := p.token
+	p.token = func(nonce string) jwt.MapClaims {
+		c := good(nonce)
+		c["aud"], c["azp"] = []string{"login-client", "other"}, "login-client"
+		return c
+	}
+	if _, err := l.Finish(t.Context(), url.Values{"code": {"n"}}, "n", "v"); err != nil {
+		t.Errorf("several audiences, and given to us: %v", err)
+	}
 	if p.form.Get("code_verifier") == "" || p.form.Get("redirect_uri") != "https://mail.example.test/oauth/callback" {
 		t.Errorf("%v", p.form)
 	}
@@ -119,10 +131,19 @@ func TestAPersonSignsInAtTheIssuer(t *testing.T) {
 
 func TestASignInThatIsNotGoodIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*provider, jwt.MapClaims){
-		"another sign-in":  func(_ *provider, c jwt.MapClaims) { c["nonce"] = "other" },
-		"no nonce":         func(_ *provider, c jwt.MapClaims) { delete(c, "nonce") },
-		"another client":   func(_ *provider, c jwt.MapClaims) { c["aud"] = "other" },
-		"another issuer":   func(_ *provider, c jwt.MapClaims) { c["iss"] = "https://other.test" },
+		"another sign-in": func(_ *provider, c jwt.MapClaims) { c["nonce"] = "other" },
+		"no nonce":        func(_ *provider, c jwt.MapClaims) { delete(c, "nonce") },
+		"another client":  func(_ *provider, c jwt.MapClaims) { c["aud"] = "other" },
+		"another issuer":  func(_ *provider, c jwt.MapClaims) { c["iss"] = "https://other.test" },
+		"several clients": func(_ *provider, c jwt.MapClaims) { c["aud"] = []string{"login-client", "other"} },
+		"of another party": func(_ *provider, c jwt.MapClaims) {
+			c["aud"], c["azp"] = []string{"login-client", "other"}, "other"
+		},
+		"azp of another":   func(_ *provider, c jwt.MapClaims) { c["azp"] = "other" },
+		"azp no text":      func(_ *provider, c jwt.MapClaims) { c["azp"] = []string{"login-client"} },
+		"iat as text":      func(_ *provider, c jwt.MapClaims) { c["iat"] = "1" },
+		"a name twice":     func(_ *provider, c jwt.MapClaims) { c["SUB"] = "person-2" },
+		"crit":             func(p *provider, _ jwt.MapClaims) { p.header = map[string]any{"crit": []string{"x"}, "x": 1} },
 		"over":             func(_ *provider, c jwt.MapClaims) { c["exp"] = time.Now().Add(-time.Hour).Unix() },
 		"nobody":           func(_ *provider, c jwt.MapClaims) { delete(c, "sub") },
 		"a list":           func(_ *provider, c jwt.MapClaims) { c["sub"] = []string{"a"} },
