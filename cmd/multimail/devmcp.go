@@ -23,9 +23,11 @@ type mcpClient struct {
 	File     string         `json:"file,omitempty"`
 	Settings map[string]any `json:"settings,omitempty"`
 	Command  string         `json:"command,omitempty"`
-	URL      string         `json:"url,omitempty"`
-	Document string         `json:"document,omitempty"`
-	Note     string         `json:"note,omitempty"`
+	// Env is the environment that the program of its page reads.
+	Env      map[string]string `json:"env,omitempty"`
+	URL      string            `json:"url,omitempty"`
+	Document string            `json:"document,omitempty"`
+	Note     string            `json:"note,omitempty"`
 }
 
 // printMCPSettings prints the settings that most MCP clients read, over stdio and over
@@ -56,6 +58,8 @@ func printMCPSettings(e *environment, i daemon.DevInfo) error {
 			"cursor": {File: ".cursor/mcp.json", Settings: one("mcpServers", http)},
 			"inspector": {Command: "npx @modelcontextprotocol/inspector --cli " + http.URL + " --transport http --header " +
 				quote(key) + " --method tools/list"},
+			"typescript":     {URL: http.URL, Env: env, Document: i.HTTP + "/swagger.json"},
+			"python":         {URL: http.URL, Env: env, Document: i.HTTP + "/swagger.json"},
 			"foundry":        {URL: http.URL, Note: public},
 			"copilot-studio": {URL: http.URL, Document: i.HTTP + "/swagger-mcp.json", Note: public},
 		},

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -37,6 +38,9 @@ var runners = map[string][2]string{ // file name, command
 	"js":     {"snippet.mjs", "node snippet.mjs"},
 	"ts":     {"snippet.ts", "node --experimental-transform-types --no-warnings snippet.ts"},
 	"php":    {"snippet.php", "php snippet.php"},
+	"java": {"Hello.java", "SMTP_HOST=localhost java -Djavax.net.ssl.trustStore=trust.p12 " +
+		"-Djavax.net.ssl.trustStorePassword=changeit " +
+		"-cp /usr/share/java/jakarta-mail.jar:/usr/share/java/jakarta-activation.jar Hello.java"},
 }
 
 // sends are the pages whose snippets send, with the subjects of the mails.
@@ -45,7 +49,7 @@ var sends = map[string][]string{
 	"msmtp": {"Hello from msmtp"}, "curl": {"Hello from curl", "Hello from curl over REST"},
 	"git-send-email": {"[PATCH] Hello from git"}, "neomutt": {"Hello from neomutt"},
 	"phpmailer": {"Hello from phpmailer"}, "python": {"Hello from python"}, "typescript": {"Hello from typescript"},
-	"inspector": {"Hello from inspector"},
+	"inspector": {"Hello from inspector"}, "javamail": {"Hello from javamail"},
 }
 
 // Every snippet of docs/clients, as it stands there, in a shell with the settings of
@@ -104,6 +108,9 @@ type clientSettings struct {
 	File     string
 	Settings map[string]any
 	Command  string
+	URL      string
+	Env      map[string]string
+	Document string
 }
 
 // The settings of a page are those that dev-env prints, but for the address and the key.
@@ -143,9 +150,22 @@ func TestTheSettingsOfEachMCPClientAreThoseOfItsPage(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	want := []string{"claude", "copilot-studio", "cursor", "foundry", "inspector", "vscode"}
+	want := []string{"claude", "copilot-studio", "cursor", "foundry", "inspector", "python", "typescript", "vscode"}
 	if !slices.Equal(names, want) {
 		t.Errorf("clients: %v", names)
+	}
+	for _, name := range []string{"python", "typescript"} { // whose programs TestTheSnippetsOfEveryClientSend runs
+		text, _ := clientPage(t, name)
+		c := printed.Clients[name]
+		if want := map[string]string{"MULTIMAIL_URL": h.dev.HTTP, "MULTIMAIL_API_KEY": h.dev.AgentKey}; c.URL !=
+			h.dev.HTTP+"/mcp" || !maps.Equal(c.Env, want) {
+			t.Errorf("%s: %+v", name, c)
+		}
+		for variable := range c.Env {
+			if !strings.Contains(text, variable) {
+				t.Errorf("the page of %s does not read %s", name, variable)
+			}
+		}
 	}
 	// Each HTTP setting reaches the tools.
 	for _, name := range []string{"vscode", "cursor"} {
