@@ -40,6 +40,10 @@ var credentials = []struct {
 	{"an approver", api.Identity{Kind: "approver", Scopes: []string{"oversight", "oversight_read"}}},
 	{"an approver who only reads", api.Identity{Kind: "approver", Scopes: []string{"oversight_read"}}},
 	{"an admin", api.Identity{Kind: "admin", Scopes: []string{"admin"}}},
+	{"a token that sees held mail, of a grant of an approver", api.Identity{Kind: "approver",
+		Scopes: []string{"oversight_read"}, Possible: []string{"oversight", "oversight_read"}, Credential: "grant:G"}},
+	{"a token that reads, of a grant of an admin", api.Identity{Kind: "admin", Scopes: []string{"read"},
+		Possible: []string{"admin", "oversight_read", "read"}, Credential: "grant:G"}},
 	{"a credential without a scope", api.Identity{Kind: "agent"}},
 }
 
