@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/multimail/multimail/httpd/api"
 )
 
 // agentTools are what a key sees that reads and sends, in their fixed order.
@@ -165,6 +167,29 @@ func peer(t *testing.T, name string, args ...string) result {
 	bin := filepath.Join(peers, "node_modules", ".bin")
 	return command(t, "", []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir()},
 		filepath.Join(bin, name), args...)
+}
+
+// The schemas that approvers and admins see are read as strictly as those of agents.
+func TestMCPInspectorFindsNoFaultInTheToolsOfEachKindOfCredential(t *testing.T) {
+	h := start(t)
+	seen := map[string]bool{}
+	for name, key := range map[string]string{"agent": h.dev.AgentKey, "approver": h.approverKey(),
+		"admin": strings.TrimSpace(h.must("key", "create", "admin", "ops", "--scope", "admin"))} {
+		var list mcp.ListToolsResult
+		decode(t, must(t, peer(t, "mcp-inspector", "--cli", h.dev.HTTP+"/mcp", "--transport", "http", "--header",
+			"Authorization: Bearer "+key, "--method", "tools/list", "--strict")), &list)
+		if len(list.Tools) < 10 {
+			t.Errorf("the %s sees %q", name, names(list.Tools))
+		}
+		for _, tool := range list.Tools {
+			seen[tool.Name] = true
+		}
+	}
+	for _, op := range api.Operations.Operations() {
+		if op.Tool != nil && !seen[op.Name] {
+			t.Errorf("%s was not looked at", op.Name)
+		}
+	}
 }
 
 func TestMCPInspectorFindsNoFaultOverHTTPOrStdio(t *testing.T) {

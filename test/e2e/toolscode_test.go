@@ -2,6 +2,8 @@
 
 package e2e
 
+import "strings"
+
 // waitsForCode is the answer to what is not done without a code of the operator.
 const waitsForCode = `{"status":"pending_approval","message":"@note","expires_at":"@time"}`
 
@@ -12,7 +14,46 @@ const spare = `"id":"$key","name":"spare","kind":"agent","owner":"demo","scopes"
 
 // keys are those of dev mode, of the clients here, and the one that a row makes, which is the newest.
 const keys = `{"api_keys":[{"@more":"","owner":"@note"},{"@more":"","owner":"@note"},
-	{"@more":"","owner":"@note"},{"@more":"","owner":"@note"},{` + spare + `,"is_active":true}]}`
+	{"@more":"","owner":"@note"},{"@more":"","owner":"@note"},{"@more":"","owner":"@note"},
+	{` + spare + `,"is_active":true}]}`
+
+// given has the operator give the agent coder the code that was mailed for an operation.
+func given(operation string) func(*scene) {
+	return func(s *scene) {
+		s.Helper()
+		s.h.until("the code of "+operation, func() bool {
+			for _, letter := range inMaildir(s.T, s.maildir, operation) {
+				m := codeLine.FindStringSubmatch(letter)
+				if m != nil && strings.Contains(letter, "agent:coder") && !s.spent[m[1]] {
+					s.vars["code"], s.spent[m[1]] = m[1], true
+					return true
+				}
+			}
+			return false
+		})
+	}
+}
+
+// givenCalls are those of an agent whose operator gives it the codes.
+var givenCalls = []toolCall{
+	{as: "coder", tool: "add_contact", args: `{"name":"Ada","email":"ada@far.test"}`, want: `{"@more":"","id":"$friend"}`},
+	{as: "coder", tool: "delete_contact", args: `{"contact_id":"$friend"}`, want: waitsForCode},
+	{as: "coder", tool: "delete_contact", args: `{"contact_id":"$friend","approval_code":"$code"}`,
+		before: given("delete_contact"), want: `{"deleted":true}`},
+	{as: "coder", tool: "create_mailbox", args: `{"address_local_part":"third","agents":["coder"]}`, want: waitsForCode},
+	{as: "coder", tool: "create_mailbox", before: given("create_mailbox"),
+		args: `{"address_local_part":"third","agents":["coder"],"approval_code":"$code"}`,
+		want: `{"@more":"","id":"third@example.test","oversight_mode":"gated_send","agents":["coder"]}`},
+	{as: "coder", tool: "update_account", args: `{"name":"Example Ltd"}`, want: waitsForCode},
+	{as: "coder", tool: "update_account", args: `{"name":"Example Ltd","approval_code":"$code"}`,
+		before: given("update_account"), want: strings.Replace(account, "Example", "Example Ltd", 1)},
+	{as: "coder", tool: "manage_upgrade", want: `{"@more":"","status":"upgrade_requested"}`,
+		args: `{"mailbox_id":"coder@example.test","action":"request","target_mode":"monitored"}`},
+	{as: "coder", tool: "manage_upgrade", args: `{"mailbox_id":"coder@example.test","action":"apply","code":"$code"}`,
+		before: given("manage_upgrade"), want: `{"status":"upgraded","oversight_mode":"monitored"}`},
+	{as: "coder", tool: "manage_upgrade", args: `{"mailbox_id":"coder@example.test","action":"apply","code":"$code"}`,
+		refused: "code"},
+}
 
 // codeCalls are those of tools that loosen or configure, of which an agent has some with a code.
 var codeCalls = []toolCall{
