@@ -197,6 +197,32 @@ func TestStandardWebhooksTakesWhatADaemonSends(t *testing.T) {
 	}
 }
 
+// A mail that a server refuses, and one that an approver does.
+func TestStandardWebhooksTakesWhatEndsWithoutADelivery(t *testing.T) {
+	p := startPostfix(t, "smtpd_recipient_restrictions = check_recipient_access "+
+		"inline:{ {gone@dest.test = 550 5.1.1 nobody of that name} }, permit_mynetworks, reject\n")
+	h, r := start(t, "--next-hop", p.addr), startReceiver(t)
+	h.webhook(r, "/raw", "--event", "message.bounced,message.rejected,oversight.rejected,message.sent,oversight.expired")
+	for _, subject := range []string{"Gone", "No"} {
+		if code, said := h.http("POST", "/v1/send", `{"to":["gone@dest.test"],"subject":"`+subject+
+			`","markdown":"Hello"}`); code != 202 {
+			t.Fatalf("%d %s", code, said)
+		}
+	}
+	h.must("approve", h.only("Gone").ID, "--yes")
+	h.must("reject", h.only("No").ID, "--reason", "no")
+	h.until("three events", func() bool { return len(r.got("/raw")) >= 3 })
+	for _, one := range r.got("/raw") {
+		if !slices.Equal(one.By, []int{0}) || one.Forged != 0 {
+			t.Errorf("not taken: %+v", one)
+		}
+	}
+	want := []string{"message.bounced", "message.rejected", "oversight.rejected"}
+	if got := eventNames(t, r.got("/raw")); !slices.Equal(got, want) {
+		t.Errorf("the events are %q", got)
+	}
+}
+
 // Killed at moments that nobody chose, between an event and its delivery among them, a daemon
 // tells of every mail there is, each time under one id.
 func TestKillAtAnyMomentLosesNoEvent(t *testing.T) {
