@@ -150,7 +150,7 @@ var errDone = errors.New("gate: done already")
 // Hold puts a ready mail back before an approver; decision and stamps are void.
 func (g *Gate) Hold(ctx context.Context, p registry.Principal, id mail.ID) (*mail.Mail, error) {
 	return g.change(ctx, p, id, func(tx store.Tx, p registry.Principal, m *mail.Mail, c *queue.Change) error {
-		if !p.Has(registry.ScopeAdmin) && !p.Has(registry.ScopeOversight) {
+		if !registry.CanTighten(p, m.Mailbox) {
 			return errScope
 		}
 		c.Event = step.Hold

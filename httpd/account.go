@@ -77,7 +77,7 @@ func (s *Server) whoami(_ context.Context, c caller, _ api.None) (api.Identity, 
 	if c.Credential.ID != "" {
 		who.Credential += ":" + c.Credential.ID
 	}
-	for _, scope := range c.Kind.Scopes() {
+	for _, scope := range c.Possible() {
 		who.Possible = append(who.Possible, string(scope))
 	}
 	return who, nil

@@ -19,7 +19,7 @@ const maxCodeRequest = 8 << 10
 
 // mayAsk reports whether a caller may have an operation by a code of the operator.
 func (c caller) mayAsk(op *api.Operation) bool {
-	return op.Tier == api.TierCode && c.Kind == registry.KindAgent && c.Has(registry.ScopeSend)
+	return op.Tier.ByCode() && c.Kind == registry.KindAgent && c.Has(registry.ScopeSend)
 }
 
 // task is what carries out an operation for a caller.

@@ -56,7 +56,7 @@ func (h *fixture) present(as, method, path, body, code string) reply {
 func TestEveryOperationOfTheTierIsCarriedOutOnceByItsCode(t *testing.T) {
 	for _, op := range api.Operations.Operations() {
 		c, known := byCodes[op.Name]
-		if known != (op.Tier == api.TierCode) {
+		if known != op.Tier.ByCode() {
 			t.Errorf("%s: say in byCodes what becomes of it", op.Name)
 		}
 		if !known {

@@ -194,7 +194,7 @@ func (s *Server) permit(ctx context.Context, op *api.Operation, c caller) error 
 // stepUp returns the scopes with which a principal of this kind could call an operation, those
 // that it has included: a client asks for all of them at once. None when no scope would do.
 func stepUp(p registry.Principal, op *api.Operation) (out []string) {
-	kind := p.Kind.Scopes()
+	kind := p.Possible()
 	reach := op.Reach()
 	i := slices.IndexFunc(reach, func(s string) bool { return slices.Contains(kind, registry.Scope(s)) })
 	if i < 0 {

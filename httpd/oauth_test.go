@@ -359,6 +359,27 @@ func TestPagesOfConsentAreClosed(t *testing.T) {
 	}
 }
 
+// A scope that is not described apart would be shown as another one.
+func TestTheConsentPageDescribesEveryScope(t *testing.T) {
+	b, _ := newOAuth(t)
+	described := map[string]string{}
+	for _, scope := range authserver.ScopeNames() {
+		w := httptest.NewRecorder()
+		b.s.show(w, http.StatusOK, "consent", consentPage{Offers: []authserver.Offer{{Kind: registry.KindAdmin,
+			Owner: "root", Scopes: []registry.Scope{registry.Scope(scope)}}}}, "")
+		_, rest, ok := strings.Cut(w.Body.String(), `value="`+scope+`" checked>`)
+		words, _, closed := strings.Cut(rest, "</label>")
+		if words = strings.Join(strings.Fields(words), " "); !ok || !closed || described[words] != "" {
+			t.Errorf("%s is described as %q, and so is %q", scope, words, described[words])
+		}
+		described[words] = scope
+	}
+	resource := text(b.do("GET", "/.well-known/oauth-protected-resource/mcp", nil))
+	if len(described) != 7 || !strings.Contains(resource, `"audit_read"`) || !strings.Contains(resource, `"tighten"`) {
+		t.Errorf("%v; %s", described, resource)
+	}
+}
+
 func TestASignInIsOfTheBrowserThatBeganIt(t *testing.T) {
 	b, p := newOAuth(t)
 	q := query(b.register(), "read", "/mcp")

@@ -316,7 +316,7 @@ func (s *story) write(as string, ending bool) {
 		list = stages[3]
 	}
 	for _, op := range list {
-		if op.Tier == api.TierCode || op == api.RequestUpgrade.Operation {
+		if op.Tier.ByCode() || op == api.RequestUpgrade.Operation {
 			s.pass(time.Hour) // or no more codes are sent
 		}
 		if op.Tool != nil { // first: over REST it may be frozen

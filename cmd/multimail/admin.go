@@ -264,7 +264,7 @@ type keyCmd struct {
 type keyCreateCmd struct {
 	Kind    string   `arg:"" enum:"agent,approver,admin" help:"Whose key: ${enum}."`
 	Owner   string   `arg:"" help:"Name of the agent, approver or admin."`
-	Scope   []string `help:"Scopes; all that the kind may hold if left out." placeholder:"SCOPE"`
+	Scope   []string `help:"Scopes; left out: all of the kind but audit_read and tighten." placeholder:"SCOPE"`
 	Mailbox []string `help:"Only these mailboxes." placeholder:"ADDR"`
 	Name    string   `help:"A label." placeholder:"TEXT"`
 	Out     string   `help:"Write the secret to this new file, mode 0600." type:"path" placeholder:"FILE"`
@@ -297,12 +297,12 @@ func (k keyCreateCmd) Run(e *environment) error {
 	})
 }
 
-// allScopes returns the scopes that were named, or all that the kind may hold.
+// allScopes returns the scopes that were named, or the usual ones of the kind.
 func allScopes(kind string, named []string) []string {
 	if len(named) > 0 {
 		return named
 	}
-	for _, s := range registry.Kind(kind).Scopes() {
+	for _, s := range registry.Kind(kind).Usual() {
 		named = append(named, string(s))
 	}
 	return named

@@ -11,7 +11,7 @@ type bindFlags struct {
 	Issuer  string   `help:"Issuer, as the configuration names it." required:"" placeholder:"NAME"`
 	Tenant  string   `help:"Tenant, where the issuer has tenants." placeholder:"ID"`
 	Object  string   `help:"Object id of the agent, or of the person." required:"" placeholder:"ID"`
-	Scope   []string `help:"Scopes; all that the kind may hold if left out." placeholder:"SCOPE"`
+	Scope   []string `help:"Scopes; left out: all of the kind but audit_read and tighten." placeholder:"SCOPE"`
 	Mailbox []string `help:"Only these mailboxes." placeholder:"ADDR"`
 }
 
@@ -67,15 +67,42 @@ func (u unbindCmd) Run(e *environment) error {
 
 type approverListCmd struct{}
 
-func (approverListCmd) Run(e *environment) error {
-	return list(e, api.ListBindings, api.None{}, func(all api.Bindings) (people []api.Binding) {
+func (approverListCmd) Run(e *environment) error { return e.bindings("approver") }
+
+// adminCmd is for identities that read the audit log or tighten: no token configures.
+type adminCmd struct {
+	Bind   adminBindCmd `cmd:"" help:"Take tokens of an identity at an issuer as this admin's."`
+	Unbind unbindCmd    `cmd:"" help:"End a binding, and its sessions."`
+	List   adminListCmd `cmd:"" help:"List the bindings of admins."`
+}
+
+type adminBindCmd struct {
+	Name   string   `arg:"" help:"Name of the admin; a new one is made."`
+	Issuer string   `help:"Issuer, as the configuration names it." required:"" placeholder:"NAME"`
+	Tenant string   `help:"Tenant, where the issuer has tenants." placeholder:"ID"`
+	Object string   `help:"Object id of the program or person." required:"" placeholder:"ID"`
+	Scope  []string `help:"Scopes: audit_read, tighten or both." required:"" placeholder:"SCOPE"`
+}
+
+func (a adminBindCmd) Run(e *environment) error {
+	return show(e, api.AddBinding, api.NewBinding{Kind: "admin", Owner: a.Name, Issuer: a.Issuer, Tenant: a.Tenant,
+		Object: a.Object, Scopes: a.Scope}, e.bound)
+}
+
+type adminListCmd struct{}
+
+func (adminListCmd) Run(e *environment) error { return e.bindings("admin") }
+
+// bindings lists those of one kind of principal.
+func (e *environment) bindings(kind string) error {
+	return list(e, api.ListBindings, api.None{}, func(all api.Bindings) (of []api.Binding) {
 		for _, b := range all.Bindings {
-			if b.Kind == "approver" {
-				people = append(people, b)
+			if b.Kind == kind {
+				of = append(of, b)
 			}
 		}
-		return people
-	}, "ID\tAPPROVER\tBOUND TO\tSCOPES\tSTATE\tCREATED", func(b api.Binding) []string {
+		return of
+	}, "ID\t"+strings.ToUpper(kind)+"\tBOUND TO\tSCOPES\tSTATE\tCREATED", func(b api.Binding) []string {
 		state := "active"
 		if !b.IsActive {
 			state = "ended"

@@ -59,6 +59,7 @@ type commands struct {
 	Allow    allowCmd    `cmd:"" help:"Allowlists of gated_send mailboxes."`
 	Suppress suppressCmd `cmd:"" help:"Addresses that mailboxes may not send to."`
 	Approver approverCmd `cmd:"" help:"Approvers who sign in at an issuer of tokens."`
+	Admin    adminCmd    `cmd:"" help:"Admins who come with tokens of an issuer, to read the audit log or to tighten."`
 	Key      keyCmd      `cmd:"" help:"API keys of agents, approvers and admins."`
 	Client   clientCmd   `cmd:"" help:"OAuth clients, which people can let act for agents."`
 	Grant    grantCmd    `cmd:"" help:"What people have let OAuth clients do."`

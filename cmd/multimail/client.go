@@ -27,7 +27,7 @@ type clientAddCmd struct {
 	JWKS     string   `name:"jwks" help:"File with its public keys, a JWK set." type:"path" placeholder:"FILE" xor:"keys"`
 	JWKSURI  string   `name:"jwks-uri" help:"Where its public keys are." placeholder:"URL" xor:"keys"`
 	Agent    string   `help:"It acts for itself, as this agent, and nobody consents." placeholder:"NAME"`
-	Scope    []string `help:"With --agent: what it may do; all of an agent if left out." placeholder:"SCOPE"`
+	Scope    []string `help:"With --agent: what it may do; read and send if left out." placeholder:"SCOPE"`
 	Resource string   `help:"With --agent: what its tokens are for; the address with /mcp if left out." placeholder:"URL"`
 	Out      string   `help:"Write the secret to this new file, mode 0600." type:"path" placeholder:"FILE"`
 }

@@ -116,7 +116,7 @@ func (c *Client) open(ctx context.Context, op *Operation, in any) (io.ReadCloser
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	if op.Tier == TierCode && resp.StatusCode == http.StatusAccepted {
+	if op.Tier.ByCode() && resp.StatusCode == http.StatusAccepted {
 		defer resp.Body.Close()
 		return nil, pending(resp)
 	}

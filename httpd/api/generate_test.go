@@ -20,7 +20,8 @@ func TestWhatIsWrittenFromTheTableIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, got := range map[string][]byte{"swagger.json": doc, "../../docs/api.md": Operations.Reference(),
-		"../../docs/codes.md": codesPage(t)} {
+		"../../docs/codes.md":  page(t, "codes", Operations.CodeTable()),
+		"../../docs/scopes.md": page(t, "tighten", Operations.TightenTable())} {
 		if *update {
 			if err := os.WriteFile(path, got, 0o644); err != nil {
 				t.Fatal(err)
@@ -37,18 +38,23 @@ func TestWhatIsWrittenFromTheTableIsUpToDate(t *testing.T) {
 	}
 }
 
-// codesPage is docs/codes.md with the table of operations in its place.
-func codesPage(t *testing.T) []byte {
+// page is the page of docs with a table of operations in its place: "tighten" stands in
+// scopes.md, every other table in the page of its name.
+func page(t *testing.T, table, text string) []byte {
 	t.Helper()
-	b, err := os.ReadFile("../../docs/codes.md")
+	name := table
+	if name == "tighten" {
+		name = "scopes"
+	}
+	b, err := os.ReadFile("../../docs/" + name + ".md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const begin, end = "<!-- codes: written by `go generate ./httpd/api` -->\n", "<!-- end -->"
+	begin, end := "<!-- "+table+": written by `go generate ./httpd/api` -->\n", "<!-- end -->"
 	before, rest, ok := strings.Cut(string(b), begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {
 		t.Fatal("the page has no place for the table")
 	}
-	return []byte(before + begin + Operations.CodeTable() + end + after)
+	return []byte(before + begin + text + end + after)
 }

@@ -8,13 +8,15 @@ import (
 )
 
 // The scopes of credentials. None implies another, and no credential holds
-// both the sending and the deciding one.
+// the sending one with the deciding one or with that of the audit log.
 const (
 	ScopeRead          = "read"
 	ScopeSend          = "send"
 	ScopeOversight     = "oversight"
 	ScopeOversightRead = "oversight_read"
 	ScopeAdmin         = "admin"
+	ScopeAuditRead     = "audit_read"
+	ScopeTighten       = "tighten" // of the operations whose tier says so
 )
 
 // Kind is the form of an answer.
@@ -82,7 +84,9 @@ func Add[In, Out any](t *Table, o Operation) Op[In, Out] {
 	if o.Status == 0 {
 		o.Status = 200
 	}
-	o.Tier = tiers[o.Name]
+	if o.Tier = tiers[o.Name]; o.Tier.Tightens() && len(o.Scopes) > 0 {
+		o.Scopes = append(slices.Clone(o.Scopes), ScopeTighten)
+	}
 	if err := t.check(&o); err != nil {
 		panic(fmt.Sprintf("api: %s: %v", o.Name, err))
 	}

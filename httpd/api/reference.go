@@ -54,13 +54,18 @@ func scopesOf(o *Operation) string {
 	switch {
 	case o.Public:
 		return "none needed"
-	case len(o.Scopes) == 0:
+	case o.Tier.ByCode():
+		return anyOf(o.Scopes) + "; send with a code"
+	}
+	return anyOf(o.Scopes)
+}
+
+// anyOf names scopes of which one suffices.
+func anyOf(scopes []string) string {
+	if len(scopes) == 0 {
 		return "any credential"
 	}
-	if o.Tier == TierCode {
-		return strings.Join(o.Scopes, ", ") + "; send with a code"
-	}
-	return strings.Join(o.Scopes, ", ")
+	return strings.Join(scopes, ", ")
 }
 
 func (o *Operation) reference(b *strings.Builder, types map[string]reflect.Type) {
@@ -90,7 +95,7 @@ func (o *Operation) reference(b *strings.Builder, types map[string]reflect.Type)
 		statuses = append(statuses, strconv.Itoa(s))
 	}
 	fmt.Fprintf(b, "\nAnswers %s: %s\n", strings.Join(statuses, " or "), answer)
-	if o.Tier == TierCode {
+	if o.Tier.ByCode() {
 		fmt.Fprintf(b, "\nAn agent whose credential may send gets it by a code of the operator; without one it is answered "+
 			"202: %s\n", typeName(reflect.TypeFor[PendingApproval](), types))
 	}
@@ -154,18 +159,23 @@ func referenceOf(b *strings.Builder, t reflect.Type) {
 }
 
 // CodeTable lists the operations that an agent may have with a code, as a table of a page.
-func (t *Table) CodeTable() string {
+func (t *Table) CodeTable() string { return t.tierTable("at once with", Tier.ByCode) }
+
+// TightenTable lists the operations for which the scope tighten suffices.
+func (t *Table) TightenTable() string { return t.tierTable("scopes", Tier.Tightens) }
+
+func (t *Table) tierTable(scopes string, in func(Tier) bool) string {
 	var b strings.Builder
-	b.WriteString("| operation | request | at once with | tool |\n|---|---|---|---|\n")
+	b.WriteString("| operation | request | " + scopes + " | tool |\n|---|---|---|---|\n")
 	for _, op := range t.list {
-		if op.Tier != TierCode {
+		if !in(op.Tier) {
 			continue
 		}
 		tool := ""
 		if op.Tool != nil {
 			tool = "yes"
 		}
-		fmt.Fprintf(&b, "| [`%s`](api.md#%s) | `%s` | %s | %s |\n", op.Name, op.Name, op, strings.Join(op.Scopes, ", "), tool)
+		fmt.Fprintf(&b, "| [`%s`](api.md#%s) | `%s` | %s | %s |\n", op.Name, op.Name, op, anyOf(op.Scopes), tool)
 	}
 	return b.String()
 }

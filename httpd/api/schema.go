@@ -157,7 +157,7 @@ func (o *Operation) ToolOutput() *Schema {
 		t = reflect.TypeOf(o.Tool.Answer)
 	}
 	s := schemas{}.object(t)
-	if o.Tier == TierCode { // or that it waits for a code
+	if o.Tier.ByCode() { // or that it waits for a code
 		for name, p := range (schemas{}).object(reflect.TypeFor[PendingApproval]()).Properties {
 			if s.Properties[name] == nil {
 				s.Properties[name] = p

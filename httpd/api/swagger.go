@@ -175,7 +175,7 @@ func (o *Operation) swagger(g schemas) *swaggerOp {
 	for _, status := range append([]int{o.Status}, o.Also...) {
 		s.Responses[strconv.Itoa(status)] = swaggerResponse{"The answer.", answer, examples}
 	}
-	if o.Tier == TierCode {
+	if o.Tier.ByCode() {
 		pending := reflect.TypeFor[PendingApproval]()
 		s.Responses["202"] = swaggerResponse{"Nothing is done yet: the operator got a code by mail.", g.of(pending),
 			map[string]any{"application/json": exampleOf("", pending)}}

@@ -13,6 +13,7 @@ var (
 	overseers = oneOf(ScopeAdmin, ScopeOversight, ScopeOversightRead)            // who sees the installation
 	readers   = oneOf(ScopeRead, ScopeOversight, ScopeOversightRead)             // who sees received mail
 	viewers   = oneOf(ScopeRead, ScopeAdmin, ScopeOversight, ScopeOversightRead) // who sees mailboxes
+	auditors  = oneOf(ScopeAdmin, ScopeAuditRead)                                // who sees the audit log
 	actors    = oneOf(ScopeRead, ScopeSend, ScopeAdmin, ScopeOversight)          // who may tighten a policy
 )
 

@@ -154,7 +154,7 @@ var (
 		Summary: "put a queued mail back before an approver"})
 
 	GetAuditLog = Add[AuditQuery, AuditLog](Operations, Operation{
-		Name: "get_audit_log", Method: "GET", Path: "/v1/audit-log", Scopes: oneOf(ScopeAdmin),
+		Name: "get_audit_log", Method: "GET", Path: "/v1/audit-log", Scopes: auditors,
 		Summary: "the audit log, newest first",
 		Tool: &Tool{Title: "Get audit log", ReadOnly: true, Idempotent: true,
 			Description: "List the audit log, newest entry first: who did what, and when. Pages follow by cursor."}})
@@ -174,12 +174,12 @@ var (
 			Description: "Take an address off the suppression list, so that mail may be sent to it again." + byCode}})
 
 	ExportAuditLog = Add[ExportQuery, Octets](Operations, Operation{
-		Name: "export_audit_log", Method: "GET", Path: "/v1/audit-log/export", Scopes: oneOf(ScopeAdmin),
+		Name: "export_audit_log", Method: "GET", Path: "/v1/audit-log/export", Scopes: auditors,
 		Kind: Stream, Media: "application/jsonl",
 		Summary: "the audit log as JSON lines, in its own order; openings=1 with what is personal"})
 
 	VerifyAuditLog = Add[None, AuditReport](Operations, Operation{
-		Name: "verify_audit_log", Method: "POST", Path: "/v1/audit-log/verify", Scopes: oneOf(ScopeAdmin),
+		Name: "verify_audit_log", Method: "POST", Path: "/v1/audit-log/verify", Scopes: auditors,
 		Summary: "check the audit log's chains; a check of an export elsewhere proves more"})
 
 	GetDoctor = Add[None, Checks](Operations, Operation{

@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var scopes = []string{ScopeRead, ScopeSend, ScopeOversight, ScopeOversightRead, ScopeAdmin}
+var scopes = []string{ScopeRead, ScopeSend, ScopeOversight, ScopeOversightRead, ScopeAdmin, ScopeAuditRead,
+	ScopeTighten}
 
 func TestEveryEntryIsWhole(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)

@@ -9,25 +9,51 @@ import (
 	"time"
 )
 
-// Tier says what else than its scopes lets an agent have an operation carried out.
+// Tier says in which direction an operation moves oversight, and so what else than its
+// scopes lets somebody have it carried out.
 type Tier string
 
 const (
 	TierNone Tier = ""
-	// TierCode: a credential of an agent that may send may ask for it. The operator gets a
-	// code by mail, and the operation is done as the operator once the code is presented.
+	// TierCode loosens or configures: a credential of an agent that may send may ask for it.
+	// The operator gets a code by mail, and the operation is done as the operator once the
+	// code is presented.
 	TierCode Tier = "code"
+	// TierTighten tightens and does nothing else: the scope tighten suffices, and no code is
+	// ever asked for.
+	TierTighten Tier = "tighten"
+	// TierBoth has a request that may do either. What of it loosens or configures is as with
+	// TierCode, and what tightens as with TierTighten; which it is, the registry judges.
+	TierBoth Tier = "both"
 )
 
-// tiers is the table of operations that an agent may have with a code of the operator:
-// all that loosens or configures and that an agent may want. An operation gets the tier
-// by its line here and by an [Approval] in its request ([ApprovalHeader] where there is no
-// body). What tightens has none: it needs no code. What decides over mail that leaves,
-// makes approvers or admins, or thaws has none either: there an operator acts in person.
+// ByCode reports whether an agent may have the operation by a code of the operator.
+func (t Tier) ByCode() bool { return t == TierCode || t == TierBoth }
+
+// Tightens reports whether a credential that only tightens may ask for the operation.
+func (t Tier) Tightens() bool { return t == TierTighten || t == TierBoth }
+
+// tiers is the table of both. By a code is all that loosens or configures and that an agent
+// may want: an operation gets that tier by its line here and by an [Approval] in its request
+// ([ApprovalHeader] where there is no body). What decides over mail, makes approvers or
+// admins, or thaws has no tier: there an operator acts in person. What tightens takes nothing
+// away but freedom of agents and credentials: it neither ends mail nor what was kept of it, so
+// cancelling, reporting spam and removing a mailbox are none of it.
 var tiers = map[string]Tier{
+	"update_mailbox": TierBoth,
+
+	"start_freeze":           TierTighten,
+	"hold_mail":              TierTighten,
+	"remove_allowlist_entry": TierTighten,
+	"disable_agent":          TierTighten,
+	"unpin_domain":           TierTighten,
+	"revoke_api_key":         TierTighten,
+	"revoke_certificate":     TierTighten,
+	"end_binding":            TierTighten,
+	"end_grant":              TierTighten,
+
 	"add_allowlist_entry": TierCode,
 	"create_mailbox":      TierCode,
-	"update_mailbox":      TierCode, // what of it loosens
 	"configure_mailbox":   TierCode,
 	"create_api_key":      TierCode,
 	"create_webhook":      TierCode,
@@ -67,10 +93,12 @@ func (p *PendingApproval) Error() string { return p.Message }
 func (o *Operation) checkTier() error {
 	has := slices.ContainsFunc(o.members, member.isApproval)
 	switch {
-	case has != (o.Tier == TierCode):
+	case has != o.Tier.ByCode():
 		return fmt.Errorf("a request has an approval_code if, and only if, the operation has the tier")
-	case o.Tier == TierCode && (o.Audit == "" || o.Kind != JSON || o.Status == 202 || o.Submits || o.Waits != ""):
+	case o.Tier.ByCode() && (o.Audit == "" || o.Kind != JSON || o.Status == 202 || o.Submits || o.Waits != ""):
 		return fmt.Errorf("an operation with the tier is audited, answers JSON and never 202, and hands over no mail")
+	case o.Tier.Tightens() && (o.Audit == "" || o.Public || o.Submits):
+		return fmt.Errorf("what tightens is audited, asks for a credential, and hands over no mail")
 	}
 	return nil
 }
@@ -78,7 +106,7 @@ func (o *Operation) checkTier() error {
 // Reach are the scopes of which a caller needs one: those of the operation, and the one
 // that may have it by a code. None: any credential may call it.
 func (o *Operation) Reach() []string {
-	if o.Tier == TierCode && len(o.Scopes) > 0 && !slices.Contains(o.Scopes, ScopeSend) {
+	if o.Tier.ByCode() && len(o.Scopes) > 0 && !slices.Contains(o.Scopes, ScopeSend) {
 		return append(slices.Clone(o.Scopes), ScopeSend)
 	}
 	return o.Scopes

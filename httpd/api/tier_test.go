@@ -10,12 +10,29 @@ import (
 func TestEveryLineOfTheTableOfTiersIsAnOperation(t *testing.T) {
 	found := 0
 	for _, op := range Operations.Operations() {
-		if op.Tier == TierCode {
+		if op.Tier != TierNone {
 			found++
 		}
 	}
-	if found != len(tiers) || found < 8 {
+	if found != len(tiers) || found < 19 {
 		t.Errorf("%d operations have a tier, of %d lines", found, len(tiers))
+	}
+}
+
+// The scope tighten stands where the tier says so, and nowhere else.
+func TestTheScopeTightenFollowsFromTheTier(t *testing.T) {
+	n := 0
+	for _, op := range Operations.Operations() {
+		has := slices.Contains(op.Scopes, ScopeTighten)
+		if want := op.Tier.Tightens() && len(op.Scopes) > 0; has != want {
+			t.Errorf("%s with the tier %q has the scopes %v", op.Name, op.Tier, op.Scopes)
+		}
+		if op.Tier == TierTighten {
+			n++
+		}
+	}
+	if n < 9 {
+		t.Errorf("%d operations tighten", n)
 	}
 }
 
@@ -24,7 +41,7 @@ func TestNoCodeDecidesOrThawsOrStops(t *testing.T) {
 	for _, name := range []string{"decide_email", "end_freeze", "start_freeze", "send_email", "revoke_api_key",
 		"remove_allowlist_entry", "pin_domain", "enable_agent", "add_binding", "add_client"} {
 		i := slices.IndexFunc(Operations.Operations(), func(o *Operation) bool { return o.Name == name })
-		if i < 0 || Operations.Operations()[i].Tier != TierNone {
+		if i < 0 || Operations.Operations()[i].Tier.ByCode() {
 			t.Errorf("%s: %d", name, i)
 		}
 	}
@@ -49,6 +66,16 @@ func TestATierAndItsRequestBelongTogether(t *testing.T) {
 		"the tier without an entry": func(t *Table) {
 			o := op
 			o.Name, o.Audit = "create_mailbox", ""
+			Add[with, Done](t, o)
+		},
+		"what tightens without an entry": func(t *Table) {
+			o := op
+			o.Name, o.Audit = "start_freeze", ""
+			Add[without, Done](t, o)
+		},
+		"what tightens with a code": func(t *Table) {
+			o := op
+			o.Name = "start_freeze"
 			Add[with, Done](t, o)
 		},
 	} {

@@ -10,7 +10,7 @@ import (
 type Identity struct {
 	Kind      string   `json:"kind" doc:"agent, approver, admin, socket"`
 	Name      string   `json:"name"`
-	Scopes    []string `json:"scopes" doc:"read, send, oversight, oversight_read, admin"`
+	Scopes    []string `json:"scopes" doc:"read, send, oversight, oversight_read, admin, audit_read, tighten"`
 	Mailboxes []string `json:"mailboxes,omitempty" doc:"of an agent"`
 
 	Credential string    `json:"credential,omitempty" doc:"kind and id of the credential, such as key:ID or grant:ID"`

@@ -141,7 +141,7 @@ func (s *Server) offersOfAdmin(tx store.Tx, a Admin, add func(Offer, []registry.
 		}
 	}
 	if p.Kind == registry.KindAdmin {
-		add(Offer{Kind: registry.KindAdmin, Owner: p.Name}, p.Scopes)
+		add(Offer{Kind: registry.KindAdmin, Owner: p.Name}, p.Gives())
 	}
 	return nil
 }

@@ -119,12 +119,13 @@ func TestAnApproversGrantIsWorthWhatTheBindingIs(t *testing.T) {
 
 func TestAnAdminGrantsAgentsAndItself(t *testing.T) {
 	h := newHouse(t, nil)
-	offers, _ := h.offers(h.begin("read send admin oversight"), h.signInAdmin(h.admin))
+	offers, _ := h.offers(h.begin("read send admin oversight audit_read tighten"), h.signInAdmin(h.admin))
 	var got []string
 	for _, o := range offers {
 		got = append(got, o.Key()+" "+strings.Join(words(o.Scopes), " "))
 	}
-	if want := []string{"agent:bot read send", "admin:root read admin"}; !slices.Equal(got, want) {
+	want := []string{"agent:bot read send tighten", "admin:root read admin audit_read tighten"}
+	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	agent, _, _ := h.AddKey(registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot", Scopes: scopes("read send")})

@@ -115,7 +115,7 @@ func (s *Server) ask(r *Request, q url.Values) *Error {
 
 // grantable are the scopes that a client may get, in the order in which they are shown.
 var grantable = []registry.Scope{registry.ScopeRead, registry.ScopeSend, registry.ScopeOversightRead,
-	registry.ScopeOversight, registry.ScopeAdmin}
+	registry.ScopeOversight, registry.ScopeAdmin, registry.ScopeAuditRead, registry.ScopeTighten}
 
 // readScopes reads a scope parameter (RFC 6749, section 3.3). offline_access is left out:
 // every grant can be refreshed.

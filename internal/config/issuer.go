@@ -42,10 +42,12 @@ type IssuerScopes struct {
 	Send          []string `toml:"send"`
 	Oversight     []string `toml:"oversight"`
 	OversightRead []string `toml:"oversight_read"`
+	AuditRead     []string `toml:"audit_read"`
+	Tighten       []string `toml:"tighten"`
 }
 
 func (s IssuerScopes) none() bool {
-	return len(s.Read)+len(s.Send)+len(s.Oversight)+len(s.OversightRead) == 0
+	return len(s.Read)+len(s.Send)+len(s.Oversight)+len(s.OversightRead)+len(s.AuditRead)+len(s.Tighten) == 0
 }
 
 // Provision says which agents are made with their first token.
@@ -191,6 +193,7 @@ func checkIssuerLists(is Issuer) *KeyError {
 		{"audiences", is.Audiences}, {"tenants", is.Tenants}, {"algorithms", is.Algorithms},
 		{"scopes.read", is.Scopes.Read}, {"scopes.send", is.Scopes.Send},
 		{"scopes.oversight", is.Scopes.Oversight}, {"scopes.oversight_read", is.Scopes.OversightRead},
+		{"scopes.audit_read", is.Scopes.AuditRead}, {"scopes.tighten", is.Scopes.Tighten},
 	} {
 		if len(l.list) > maxValues {
 			return &KeyError{l.key, fmt.Sprintf("more than %d values", maxValues)}
@@ -260,7 +263,7 @@ func checkIssuerClaims(is Issuer) *KeyError {
 }
 
 // checkIssuerScopes refuses a mapping that gives nothing, and one that gives the
-// right to send and to decide for one value.
+// right to send for one value with that to decide or to read the audit log.
 func checkIssuerScopes(is Issuer) *KeyError {
 	s := is.Scopes
 	if s.none() && is.Login.ClientID == "" { // people may sign in there, and its tokens mean nothing
@@ -269,6 +272,9 @@ func checkIssuerScopes(is Issuer) *KeyError {
 	for _, v := range s.Send {
 		if slices.Contains(s.Oversight, v) {
 			return &KeyError{"scopes.oversight", strconv.Quote(v) + " would mean both send and oversight"}
+		}
+		if slices.Contains(s.AuditRead, v) {
+			return &KeyError{"scopes.audit_read", strconv.Quote(v) + " would mean both send and audit_read"}
 		}
 	}
 	return nil

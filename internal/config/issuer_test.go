@@ -136,6 +136,7 @@ var issuerCases = []struct{ name, text, want string }{
 	{"claims of entra", entra + "object_claim = 'oid'\n", "f:11: issuer.object_claim: leave it out"},
 	{"no mapping", strings.Replace(entra, "scopes.send = ['Mail.Send']", "", 1), "f:5: issuer.scopes: required"},
 	{"a value for sending and deciding", entra + "scopes.oversight = ['Mail.Send']\n", "f:11: issuer.scopes.oversight: "},
+	{"a value for sending and the log", entra + "scopes.audit_read = ['Mail.Send']\n", "f:11: issuer.scopes.audit_read: "},
 	{"provisioning of generic", generic + "[[issuer.provision]]\nrole = 'r'\n", "f:11: issuer.provision.tenant: only"},
 	{"provisioning of a tenant that is not ours", entra + "[[issuer.provision]]\ntenant = '" + tenantB + "'\n",
 		"f:12: issuer.provision.tenant: required: one of tenants"},

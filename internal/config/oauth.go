@@ -68,7 +68,7 @@ var oauthSettings = []Setting{
 	{"oauth.grant.role", "role", `""`, "Application role that the issuer gives.", ""},
 	{"oauth.grant.agents", "names", `[]`, "The agents whose rights they may grant. Required.", ""},
 	{"oauth.grant.mailboxes", "addresses", `[]`, "The only mailboxes; empty: all that the agent uses.", ""},
-	{"oauth.grant.scopes", "read, send", `["read", "send"]`, "The most that they may grant.", ""},
+	{"oauth.grant.scopes", "read, send, tighten", `["read", "send"]`, "The most that they may grant.", ""},
 
 	{"issuer.login.client_id", "text", `""`,
 		"Client at the issuer by which people sign in here to grant what [[oauth.grant]] lets them; empty: nobody " +
@@ -150,7 +150,7 @@ func checkOAuthGrant(c Config, g OAuthGrant) *KeyError {
 	case len(g.Agents) == 0 || len(g.Agents) > maxValues:
 		return &KeyError{"agents", "required: the names of agents"}
 	case len(g.Scopes) == 0:
-		return &KeyError{"scopes", "required: read, send, or both"}
+		return &KeyError{"scopes", "required: some of read, send and tighten"}
 	}
 	for _, a := range g.Agents {
 		if !agentName.MatchString(a) {
@@ -158,8 +158,9 @@ func checkOAuthGrant(c Config, g OAuthGrant) *KeyError {
 		}
 	}
 	for _, s := range g.Scopes {
-		if s != "read" && s != "send" {
-			return &KeyError{"scopes", strconv.Quote(s) + " is not read or send: who decides is bound as an approver"}
+		if s != "read" && s != "send" && s != "tighten" {
+			return &KeyError{"scopes", strconv.Quote(s) + " is none of read, send and tighten: " +
+				"who decides is bound as an approver"}
 		}
 	}
 	return nil

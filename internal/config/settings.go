@@ -360,9 +360,11 @@ var Settings = append([]Setting{
 		"Of generic: the claim with the scopes, as a text with blanks or as a list.", ""},
 
 	{"issuer.scopes.read", "", `[]`, "Values that mean read.", ""},
-	{"issuer.scopes.send", "", `[]`, "Values that mean send. No value means both send and oversight.", ""},
+	{"issuer.scopes.send", "", `[]`, "Values that mean send. None of them means oversight or audit_read too.", ""},
 	{"issuer.scopes.oversight", "", `[]`, "Values that mean oversight.", ""},
 	{"issuer.scopes.oversight_read", "", `[]`, "Values that mean oversight_read.", ""},
+	{"issuer.scopes.audit_read", "", `[]`, "Values that mean audit_read: the audit log, and nothing else.", ""},
+	{"issuer.scopes.tighten", "", `[]`, "Values that mean tighten: to stop and to restrict, and nothing else.", ""},
 
 	{"issuer.provision.tenant", "GUID", `""`, "The tenant. Required; one of tenants. Only for entra.", ""},
 	{"issuer.provision.role", "role", `""`, "The application role that a token of an autonomous agent has. Required.", ""},

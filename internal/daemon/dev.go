@@ -222,7 +222,7 @@ func (d *Daemon) adminKey(tx store.Tx, me registry.Principal) error {
 	}
 	var err error
 	_, d.dev.info.AdminKey, err = d.registry.AddKey(tx, me, registry.KeyRequest{
-		Name: devAdmin, Kind: registry.KindAdmin, Owner: devAdmin, Scopes: registry.KindAdmin.Scopes(),
+		Name: devAdmin, Kind: registry.KindAdmin, Owner: devAdmin, Scopes: registry.KindAdmin.Usual(),
 	})
 	return err
 }

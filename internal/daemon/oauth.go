@@ -77,7 +77,8 @@ func external(out *httpd.OAuth, is config.Issuer) {
 		out.Issuer, _ = config.EntraIssuers(is.Tenants[0])
 	}
 	for ours, theirs := range map[string][]string{"read": is.Scopes.Read, "send": is.Scopes.Send,
-		"oversight": is.Scopes.Oversight, "oversight_read": is.Scopes.OversightRead} {
+		"oversight": is.Scopes.Oversight, "oversight_read": is.Scopes.OversightRead,
+		"audit_read": is.Scopes.AuditRead, "tighten": is.Scopes.Tighten} {
 		if len(theirs) > 0 {
 			out.Scopes[ours] = theirs[0]
 			if is.Preset == config.PresetEntra { // a scope of Entra names the resource too

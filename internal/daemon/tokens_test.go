@@ -44,6 +44,8 @@ send = ['Mail.Send']
 read = ['Mail.Read']
 oversight = ['Oversight.Decide']
 oversight_read = ['Oversight.Read']
+audit_read = ['AuditLog.Read']
+tighten = ['Policy.Tighten']
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +66,9 @@ func TestTheRegistrySeesWhatATokenSays(t *testing.T) {
 		Scopes: []string{"Mail.Send", "Mail.Read", "Oversight.Read"}}
 	sends := []registry.Scope{registry.ScopeRead, registry.ScopeSend, registry.ScopeOversightRead}
 	decides := []registry.Scope{registry.ScopeOversight, registry.ScopeOversightRead}
+	collector := facts
+	collector.Scopes = []string{"AuditLog.Read", "Policy.Tighten"}
+	watches := []registry.Scope{registry.ScopeAuditRead, registry.ScopeTighten}
 	person := facts
 	person.Scopes = []string{"Oversight.Decide", "Oversight.Read"}
 	for _, c := range []struct {
@@ -76,6 +81,7 @@ func TestTheRegistrySeesWhatATokenSays(t *testing.T) {
 		{facts.OnBehalf(), registry.ShapeDelegated, facts.User, sends},
 		{facts.Account(), registry.ShapeAccount, facts.User, sends},
 		{person.Person(), registry.ShapePerson, facts.User, decides},
+		{collector.Autonomous(), registry.ShapeAutonomous, facts.Agent, watches},
 	} {
 		got, err := v.Verify(t.Context(), is.Token(t, "rsa", c.claims))
 		if err != nil || got.Shape != c.shape || got.Object != c.object || !slices.Equal(got.Scopes, c.scopes) ||

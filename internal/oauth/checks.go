@@ -272,7 +272,7 @@ func checkKind(_ context.Context, _ *Verifier, a *attempt) error {
 func checkScopes(_ context.Context, _ *Verifier, a *attempt) error {
 	mapping := a.origin.issuer.mapping
 	for _, s := range []Scope{
-		ScopeRead, ScopeSend, ScopeOversight, ScopeOversightRead,
+		ScopeRead, ScopeSend, ScopeOversight, ScopeOversightRead, ScopeAuditRead, ScopeTighten,
 	} {
 		if slices.ContainsFunc(a.values, func(v string) bool { return slices.Contains(mapping[s], v) }) {
 			a.token.Scopes = append(a.token.Scopes, s)
@@ -284,6 +284,9 @@ func checkScopes(_ context.Context, _ *Verifier, a *attempt) error {
 			"grant one in the issuer, or name it there", a.values)
 	case slices.Contains(a.token.Scopes, ScopeSend) && slices.Contains(a.token.Scopes, ScopeOversight):
 		return hintf("its scopes or roles %.200q mean both send and oversight; no token may do both: grant one of them",
+			a.values)
+	case slices.Contains(a.token.Scopes, ScopeSend) && slices.Contains(a.token.Scopes, ScopeAuditRead):
+		return hintf("its scopes or roles %.200q mean both send and audit_read; no token may do both: grant one of them",
 			a.values)
 	}
 	return nil

@@ -22,6 +22,8 @@ const (
 	ScopeSend          Scope = "send"
 	ScopeOversight     Scope = "oversight"
 	ScopeOversightRead Scope = "oversight_read"
+	ScopeAuditRead     Scope = "audit_read"
+	ScopeTighten       Scope = "tighten"
 )
 
 // Token is what a token says that has passed every check.

@@ -73,6 +73,8 @@ read = ['Mail.Read']
 send = ['Mail.Send']
 oversight = ['Oversight.Decide']
 oversight_read = ['Oversight.Read']
+audit_read = ['AuditLog.Read']
+tighten = ['Policy.Tighten']
 [[issuer.provision]]
 tenant = '` + tenantA + `'
 role = 'Agent'

@@ -41,6 +41,7 @@ func newIssuer(c config.Issuer) *issuer {
 	is := &issuer{conf: c, shape: shapeGeneric, mapping: map[Scope][]string{
 		ScopeRead: c.Scopes.Read, ScopeSend: c.Scopes.Send,
 		ScopeOversight: c.Scopes.Oversight, ScopeOversightRead: c.Scopes.OversightRead,
+		ScopeAuditRead: c.Scopes.AuditRead, ScopeTighten: c.Scopes.Tighten,
 	}}
 	if c.Preset == config.PresetEntra {
 		is.shape = shapeEntra

@@ -255,6 +255,8 @@ var badShapes = []bad{
 	{"a scope in other letters", genericWith("scope", "MAIL.SEND"), "scopes", "stands in [issuer.scopes]"},
 	{"sending and deciding", entraWith("roles", []string{"Mail.Send", "Oversight.Decide"}),
 		"scopes", "mean both send and oversight"},
+	{"sending and reading the log", entraWith("roles", []string{"Mail.Send", "AuditLog.Read"}),
+		"scopes", "mean both send and audit_read"},
 }
 
 func TestABadTokenIsRefusedWithItsReason(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 // again, and never by sub or a mail address.
 type Binding struct {
 	ID        string         `json:"id"`
-	Kind      Kind           `json:"kind"`  // agent or approver
-	Owner     string         `json:"owner"` // name of the agent or approver
+	Kind      Kind           `json:"kind"`  // agent or approver; admin, with the narrow scopes alone
+	Owner     string         `json:"owner"` // name of that principal
 	Issuer    string         `json:"issuer"`
 	Tenant    string         `json:"tenant,omitempty"`
 	Object    string         `json:"object"`            // object id of the agent, or of the person
@@ -35,8 +35,8 @@ type Binding struct {
 
 // BindingRequest is what a new binding shall be.
 type BindingRequest struct {
-	Kind      Kind   // agent or approver
-	Owner     string // an agent that is here; a new name makes an approver
+	Kind      Kind   // agent or approver; admin, with the narrow scopes alone
+	Owner     string // an agent that is here; a new name makes an approver or admin
 	Issuer    string // name of an issuer in the configuration
 	Tenant    string
 	Object    string
@@ -54,7 +54,7 @@ func (r *Registry) Bind(tx store.Tx, actor Principal, q BindingRequest) (Binding
 		return Binding{}, err
 	}
 	if q.Kind == KindAgent && len(q.Scopes) == 0 {
-		q.Scopes = KindAgent.Scopes()
+		q.Scopes = KindAgent.Usual()
 	}
 	if err := q.check(); err != nil {
 		return Binding{}, err
@@ -200,8 +200,11 @@ const (
 )
 
 func (q BindingRequest) check() error {
-	if q.Kind != KindAgent && q.Kind != KindApprover {
-		return in(ErrInvalid, "an identity is bound to an agent or an approver")
+	switch {
+	case q.Kind == KindAdmin && (len(q.Scopes) == 0 || slices.ContainsFunc(q.Scopes, Scope.wide)):
+		return in(ErrInvalid, "no token configures: an identity is bound to an admin with audit_read, tighten or both")
+	case q.Kind != KindAgent && q.Kind != KindApprover && q.Kind != KindAdmin:
+		return in(ErrInvalid, "an identity is bound to an agent, an approver, or an admin that reads the log or tightens")
 	}
 	if !validName(q.Issuer) {
 		return in(ErrInvalid, "name the issuer as the configuration does")
@@ -209,8 +212,8 @@ func (q BindingRequest) check() error {
 	if q.Object == "" {
 		return in(ErrInvalid, "the object id of the agent or person is required")
 	}
-	if q.Kind == KindApprover && (q.Client != "" || q.Account != "") {
-		return in(ErrInvalid, "a person is bound by the object id alone")
+	if q.Kind != KindAgent && (q.Client != "" || q.Account != "") {
+		return in(ErrInvalid, "who is no agent is bound by the object id alone")
 	}
 	if q.Account != "" && q.Client == "" {
 		return in(ErrInvalid, "an agent's user account is bound together with the agent's client id")
@@ -278,14 +281,15 @@ func (b Binding) names(t Token) bool {
 	}
 	switch t.Shape {
 	case ShapeAutonomous:
-		return b.Kind == KindAgent && b.Object == t.Object && (b.Client == "" || b.Client == t.Client)
+		return (b.Kind == KindAgent || b.Kind == KindAdmin) && b.Object == t.Object &&
+			(b.Client == "" || b.Client == t.Client)
 	case ShapeDelegated:
 		return b.Kind == KindAgent && b.Client != "" && b.Client == t.Client && t.Object != ""
 	case ShapeAccount:
 		return b.Kind == KindAgent && b.Client != "" && b.Client == t.Client &&
 			b.Account != "" && b.Account == t.Object
 	case ShapePerson:
-		return b.Kind == KindApprover && b.Object == t.Object
+		return (b.Kind == KindApprover || b.Kind == KindAdmin) && b.Object == t.Object
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ var (
 		Object: "agent-object", Client: "agent-client", Account: "agent-user"}
 	boss = registry.BindingRequest{Kind: "approver", Owner: "ann", Issuer: "corp", Tenant: "t1",
 		Object: "person-1", Scopes: scopes("oversight", "oversight_read")}
+	collector = registry.BindingRequest{Kind: "admin", Owner: "siem", Issuer: "corp", Tenant: "t1",
+		Object: "collector", Scopes: scopes("audit_read", "tighten")}
 )
 
 // bind binds an identity as the dev socket.
@@ -67,9 +70,10 @@ func bindingOperations() []operation {
 	one.Owner, one.Mailboxes = "new", []mail.Address{box}
 	return []operation{
 		{"bind an agent", "MSD", "binding.add", false, nil, bind(robot)},
+		{"bind a collector of the log", "MSD", "binding.add", false, nil, bind(collector)},
 		{"bind an approver", "AD", "binding.add", false, nil, bind(boss)},
 		{"bind an approver of one mailbox", "ABD", "binding.add", false, nil, bind(one)},
-		{"unbind an agent", "AMSD", "binding.end", false, func(h *fixture) { h.mustBind(robot) },
+		{"unbind an agent", "AMSDT", "binding.end", false, func(h *fixture) { h.mustBind(robot) },
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				all, err := h.reg.Bindings(tx)
 				if err != nil || len(all) != 1 {
@@ -117,6 +121,7 @@ func TestATokenIsThePrincipalThatItsIdentityIsBoundTo(t *testing.T) {
 		{"no shape", autonomous(func(t *registry.Token) { t.Shape = "" }), ""},
 		{"expired now", autonomous(func(t *registry.Token) { t.Expires = zone }), ""},
 		{"sending and deciding", autonomous(func(t *registry.Token) { t.Scopes = scopes("send", "oversight") }), ""},
+		{"sending and reading the log", autonomous(func(t *registry.Token) { t.Scopes = scopes("send", "audit_read") }), ""},
 	} {
 		p, err := h.byToken(c.token)
 		if c.want == "" {
@@ -134,6 +139,28 @@ func TestATokenIsThePrincipalThatItsIdentityIsBoundTo(t *testing.T) {
 		}
 		if p.Kind == registry.KindAgent && p.AgentRef != "agent-object" {
 			t.Errorf("%s: agent_ref %q is not the agent's object id", c.name, p.AgentRef)
+		}
+	}
+}
+
+// A collector of the log may be a program or a person; it never comes to configure.
+func TestAnIdentityThatReadsTheLogIsAnAdminWithThatAlone(t *testing.T) {
+	h := open(t)
+	h.mustBind(collector)
+	for shape, want := range map[registry.TokenShape]string{registry.ShapeAutonomous: "admin:siem",
+		registry.ShapePerson: "admin:siem", registry.ShapeDelegated: "", registry.ShapeAccount: ""} {
+		p, err := h.byToken(autonomous(func(t *registry.Token) {
+			t.Shape, t.Object, t.Scopes = shape, "collector", scopes("audit_read", "admin", "read")
+		}))
+		if want == "" {
+			if !errors.Is(err, registry.ErrCredentials) {
+				t.Errorf("%s: got %s, %v", shape, p.ID(), err)
+			}
+			continue
+		}
+		if err != nil || p.ID() != want || !slices.Equal(p.Scopes, scopes("audit_read")) ||
+			!slices.Equal(p.Possible(), scopes("audit_read", "tighten")) {
+			t.Errorf("%s: got %s with %v of %v, %v", shape, p.ID(), p.Scopes, p.Possible(), err)
 		}
 	}
 }
@@ -252,6 +279,14 @@ func TestBadBindingsAreRefused(t *testing.T) {
 		with(func(q *registry.BindingRequest) { q.Tenant = strings.Repeat("x", 65) }),
 		with(func(q *registry.BindingRequest) { q.Scopes = scopes("send", "oversight") }),
 		with(func(q *registry.BindingRequest) { q.Scopes = scopes("admin") }),
+		with(func(q *registry.BindingRequest) { q.Scopes = scopes("read", "audit_read") }),
+		{Kind: "admin", Owner: "siem", Issuer: "corp", Object: "p"},
+		{Kind: "admin", Owner: "siem", Issuer: "corp", Object: "p", Scopes: scopes("audit_read", "admin")},
+		{Kind: "admin", Owner: "siem", Issuer: "corp", Object: "p", Scopes: scopes("audit_read", "read")},
+		{Kind: "admin", Owner: "siem", Issuer: "corp", Object: "p", Scopes: scopes("audit_read"), Client: "c"},
+		{Kind: "admin", Owner: "siem", Issuer: "corp", Object: "p", Scopes: scopes("audit_read"),
+			Mailboxes: []mail.Address{box}},
+		{Kind: "approver", Owner: "ann", Issuer: "corp", Object: "p", Scopes: scopes("oversight", "audit_read")},
 		with(func(q *registry.BindingRequest) { q.Mailboxes = []mail.Address{other} }),
 		with(func(q *registry.BindingRequest) { q.Mailboxes = []mail.Address{} }),
 		{Kind: "approver", Owner: "ann", Issuer: "corp", Object: "p"},

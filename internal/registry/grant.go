@@ -98,7 +98,7 @@ func (r *Registry) Grant(tx store.Tx, actor Principal, q GrantRequest, own bool)
 	case q.Kind == KindAgent:
 	case q.Kind != KindAdmin || p.Kind != KindAdmin || q.Owner != p.Name:
 		return Grant{}, in(ErrForbidden, "an admin grants for an agent, or for itself")
-	case slices.ContainsFunc(q.Scopes, func(s Scope) bool { return !p.Has(s) }):
+	case slices.ContainsFunc(q.Scopes, func(s Scope) bool { return !p.gives(s) }):
 		return Grant{}, in(ErrForbidden, "your own credential holds only %s", words(p.Scopes))
 	}
 	of := Grant{Person: mail.Person{Issuer: LocalIssuer, ID: p.ID()}, By: p.Credential}
@@ -234,7 +234,7 @@ func (r *Registry) ofGrant(tx store.Tx, t Token) (Principal, error) {
 		return Principal{}, err
 	}
 	if !ok || !g.EndedAt.IsZero() || !tx.Now().Before(t.Expires) || t.Client != g.Client ||
-		t.Audience != g.Resource || t.decidesAndSends() {
+		t.Audience != g.Resource || t.mixes() {
 		return Principal{}, ErrCredentials
 	}
 	if err := r.StillGrants(tx, g); err != nil {

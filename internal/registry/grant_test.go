@@ -30,7 +30,7 @@ func grantOperations() []operation {
 				_, err := h.reg.Grant(tx, p, forBot, false)
 				return err
 			}},
-		{"end a grant of an agent", "AMSD", "grant.end", false, func(h *fixture) { h.grant(forBot) },
+		{"end a grant of an agent", "AMSDT", "grant.end", false, func(h *fixture) { h.grant(forBot) },
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				all, err := h.reg.Grants(tx)
 				if err != nil || len(all) != 1 {
@@ -66,6 +66,7 @@ func TestATokenOfAGrantIsWorthWhatTheGrantIsNow(t *testing.T) {
 		"another grant":    func(t *registry.Token) { t.Object = string(mail.NewID(zone)) },
 		"no grant":         func(t *registry.Token) { t.Object = "" },
 		"both":             func(t *registry.Token) { t.Scopes = scopes("send", "oversight") },
+		"the log too":      func(t *registry.Token) { t.Scopes = scopes("send", "audit_read") },
 	} {
 		if _, err := h.byToken(ofGrant(g, change)); !errors.Is(err, registry.ErrCredentials) {
 			t.Errorf("%s: %v", name, err)
@@ -100,6 +101,7 @@ func TestGrantsThatCannotBeAreRefused(t *testing.T) {
 	person := mail.Person{Issuer: "corp", Tenant: "t1", ID: "person-2"}
 	for name, change := range map[string]func(*registry.GrantRequest){
 		"sending and deciding": func(q *registry.GrantRequest) { q.Scopes = scopes("send", "oversight") },
+		"sending and the log":  func(q *registry.GrantRequest) { q.Scopes = scopes("send", "audit_read") },
 		"an agent that admins": func(q *registry.GrantRequest) { q.Scopes = scopes("admin") },
 		"no such agent":        func(q *registry.GrantRequest) { q.Owner = "nobody" },
 		"another's mailbox": func(q *registry.GrantRequest) {

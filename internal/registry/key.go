@@ -191,7 +191,7 @@ func mayConfigureKey(p Principal, q KeyRequest) error {
 		return in(ErrForbidden, "keys of agents and admins are made by an admin")
 	}
 	for _, s := range q.Scopes {
-		if q.Kind == KindAdmin && !p.Has(s) {
+		if q.Kind == KindAdmin && !p.gives(s) {
 			return in(ErrForbidden, "your own key does not hold the scope %s", s)
 		}
 	}

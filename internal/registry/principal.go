@@ -37,11 +37,25 @@ const (
 	ScopeOversight     Scope = "oversight"      // decide on held mail and loosen policy
 	ScopeOversightRead Scope = "oversight_read" // see held mail
 	ScopeAdmin         Scope = "admin"          // configure, and tighten policy
+	ScopeAuditRead     Scope = "audit_read"     // read the audit log
+	ScopeTighten       Scope = "tighten"        // tighten policy
 )
 
-// Scopes returns every scope a credential of kind k may hold. No kind has both
-// send and oversight (invariant 4), so no credential can come to hold both.
+// Scopes returns every scope a credential of kind k may hold. No kind has send with
+// oversight or with audit_read (invariant 4), so no credential can come to hold both.
 func (k Kind) Scopes() []Scope {
+	switch k {
+	case KindAgent, KindApprover:
+		return append(k.Usual(), ScopeTighten)
+	case KindAdmin, KindSocket:
+		return append(k.Usual(), ScopeAuditRead, ScopeTighten)
+	}
+	return k.Usual()
+}
+
+// Usual returns the scopes of a credential of kind k that names none: all but the narrow
+// ones, which are for credentials that do nothing else.
+func (k Kind) Usual() []Scope {
 	switch k {
 	case KindAgent:
 		return []Scope{ScopeRead, ScopeSend}
@@ -89,7 +103,9 @@ type Principal struct {
 // holds the oversight scope, and none may submit.
 func Socket(uid int, dev bool) Principal {
 	p := Principal{Kind: KindSocket, UID: uid, Dev: dev, Credential: Credential{Kind: CredentialSocket}}
-	p.Scopes = p.limit()
+	if p.Scopes = KindSocket.Usual(); dev {
+		p.Scopes = append(p.Scopes, ScopeOversight)
+	}
 	return p
 }
 
@@ -125,6 +141,14 @@ func (p Principal) Until() time.Time {
 // nothing, wherever it came from (invariant 4).
 func (p Principal) Has(s Scope) bool {
 	return slices.Contains(p.Scopes, s) && slices.Contains(p.limit(), s)
+}
+
+// Possible returns the scopes that a credential in place of p's could have: a token of an
+// issuer never configures.
+func (p Principal) Possible() []Scope {
+	return slices.DeleteFunc(p.Kind.Scopes(), func(s Scope) bool {
+		return p.Kind == KindAdmin && p.Credential.Kind == CredentialToken && !s.narrow()
+	})
 }
 
 // limit returns every scope that p could hold.
@@ -242,7 +266,7 @@ func (r *Registry) ofAgent(tx store.Tx, name string, by Credential) (Principal, 
 	}
 	return Principal{
 		Kind: KindAgent, Name: a.Name, Agent: a.Name, AgentRef: a.Ref,
-		Scopes: KindAgent.Scopes(), Mailboxes: boxes, UID: -1, Credential: by,
+		Scopes: KindAgent.Usual(), Mailboxes: boxes, UID: -1, Credential: by,
 	}, nil
 }
 

@@ -35,7 +35,7 @@ func (r *Registry) Provision(tx store.Tx, t Token, fits func(store.Tx, mail.Addr
 	by := Principal{Kind: "system", Name: "provision", UID: -1}
 	name := t.Issuer + "-" + t.Object
 	q := BindingRequest{Kind: KindAgent, Owner: name, Issuer: t.Issuer, Tenant: t.Tenant, Object: t.Object,
-		Scopes: KindAgent.Scopes()}
+		Scopes: KindAgent.Usual()}
 	err = q.check()
 	if err == nil {
 		err = r.addAgent(tx, by, name, t.Object)

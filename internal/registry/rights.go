@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,9 +22,29 @@ type right func(Principal) bool
 // configure is for admins and the socket.
 func configure(p Principal) bool { return p.Has(ScopeAdmin) && p.everywhere() }
 
+// narrow reports whether s is one of the scopes for credentials that do one thing alone.
+// Who configures may do all that they allow, and so gives them.
+func (s Scope) narrow() bool { return s == ScopeAuditRead || s == ScopeTighten }
+
+func (s Scope) wide() bool { return !s.narrow() }
+
+// gives reports whether p may put a scope into the credential of an admin.
+func (p Principal) gives(s Scope) bool { return p.Has(s) || s.narrow() && configure(p) }
+
+// Gives returns the scopes that p may put into a credential of its own kind.
+func (p Principal) Gives() []Scope {
+	return slices.DeleteFunc(p.Kind.Scopes(), func(s Scope) bool { return !p.gives(s) })
+}
+
+// CanTighten reports whether p may put what is of a mailbox under stricter oversight,
+// though it is none of its own.
+func CanTighten(p Principal, box mail.Address) bool {
+	return p.Kind != KindAgent && p.Covers(box) && (p.Has(ScopeAdmin) || p.Has(ScopeOversight) || p.Has(ScopeTighten))
+}
+
 // stop is tightening whatever mailbox it touches.
 func stop(p Principal) bool {
-	return p.everywhere() && (p.Has(ScopeAdmin) || p.Has(ScopeOversight))
+	return p.everywhere() && (p.Has(ScopeAdmin) || p.Has(ScopeOversight) || p.Has(ScopeTighten))
 }
 
 // release is loosening whatever mailbox it touches.
@@ -32,10 +53,13 @@ func release(p Principal) bool { return p.everywhere() && CanLoosen(p) }
 // tighten is open to the agents of the mailbox too: an agent may always ask
 // for less, with any credential it has.
 func tighten(addr mail.Address) right {
-	return func(p Principal) bool {
-		return p.Covers(addr) &&
-			(p.Kind == KindAgent || p.Has(ScopeAdmin) || p.Has(ScopeOversight))
-	}
+	return func(p Principal) bool { return p.Covers(addr) && (p.Kind == KindAgent || CanTighten(p, addr)) }
+}
+
+// adjust is for whoever works with the mailbox or oversees it: what neither loosens nor
+// tightens. A credential that only tightens does not.
+func adjust(p Principal) bool {
+	return p.Has(ScopeAdmin) || p.Has(ScopeOversight) || p.Kind == KindAgent && (p.Has(ScopeRead) || p.Has(ScopeSend))
 }
 
 // loosen is tighten's opposite: a credential limited to mailboxes loosens

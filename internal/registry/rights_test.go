@@ -33,6 +33,8 @@ type operation struct {
 //	L demo, key limited to second   B one limited to demo@          S the socket
 //	X the agent other               C one limited to second@        D the dev socket
 //	E a disabled agent of demo@     Z an admin, key revoked         N nobody
+//	T an admin that only tightens   W an admin that reads the log
+//	G demo, that only tightens      Q an approver of demo@ that only tightens
 func callers(h *fixture) map[string]registry.Principal {
 	h.must(func(tx store.Tx) error {
 		_, _, err := h.reg.AddAgent(tx, socket, "ended", "")
@@ -59,6 +61,10 @@ func callers(h *fixture) map[string]registry.Principal {
 		"M": h.holder("admin", "max", nil, "admin", "read", "oversight_read"),
 		"R": h.holder("admin", "ron", nil, "read", "oversight_read"),
 		"Z": h.holder("admin", "zoe", nil, "admin", "read", "oversight_read"),
+		"T": h.holder("admin", "tom", nil, "tighten"),
+		"W": h.holder("admin", "wim", nil, "audit_read"),
+		"G": h.holder("agent", "demo", nil, "tighten"),
+		"Q": h.holder("approver", "kim", only(box), "tighten"),
 		"S": socket,
 		"D": dev,
 		"N": {},
@@ -175,7 +181,7 @@ func settingOperations() []operation {
 				_, err := h.reg.PinDomain(tx, p, "Example.test")
 				return err
 			}},
-		{"unpin a domain", "AMSD", "domain.unpin", true, spare,
+		{"unpin a domain", "AMSDT", "domain.unpin", true, spare,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				_, err := h.reg.UnpinDomain(tx, p, "spare.test")
 				return err
@@ -185,7 +191,7 @@ func settingOperations() []operation {
 				_, _, err := h.reg.AddAgent(tx, p, "third", "")
 				return err
 			}},
-		{"disable an agent", "AMSD", "agent.disable", true, nil,
+		{"disable an agent", "AMSDT", "agent.disable", true, nil,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				return h.reg.DisableAgent(tx, p, "other")
 			}},
@@ -222,7 +228,7 @@ func writingOperations() []operation {
 			writing(registry.WritingPatch{AutoCC: &mail.Address{}})},
 		{"ask when the time has come", "OKABMSD", "mailbox.set", false, nil,
 			writing(registry.WritingPatch{Timing: ptr(mail.ScheduleFirst), Configured: ptr(true)})},
-		{"take no mail for later", "OKABMSD", "mailbox.set", false, nil,
+		{"take no mail for later", "OKABMSDTGQ", "mailbox.set", false, nil,
 			writing(registry.WritingPatch{Unscheduled: ptr(true)})},
 		{"take mail for later again", "ABMSD", "mailbox.set", false, written(registry.WritingPatch{Unscheduled: ptr(true)}),
 			writing(registry.WritingPatch{Unscheduled: ptr(false)})},
@@ -242,15 +248,15 @@ func policyOperations() []operation {
 		{"loosen the mode by one", "ABD", "mode.loosen", true, nil, mode(mail.Monitored)},
 		{"loosen the mode from read_only", "ABD", "mode.loosen", true,
 			inMode(mail.ReadOnly), mode(mail.GatedAll)},
-		{"tighten the mode by one", "OKABMSD", "mode.tighten", true, nil, mode(mail.GatedAll)},
-		{"tighten the mode from autonomous", "OKABMSD", "mode.tighten", true,
+		{"tighten the mode by one", "OKABMSDTGQ", "mode.tighten", true, nil, mode(mail.GatedAll)},
+		{"tighten the mode from autonomous", "OKABMSDTGQ", "mode.tighten", true,
 			inMode(mail.Autonomous), mode(mail.ReadOnly)},
 		{"allow a recipient", "ABD", "allow.add", true, nil,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				_, err := h.reg.AllowAdd(tx, p, box, "*@friend.test", "")
 				return err
 			}},
-		{"take a recipient off the allowlist", "OKABMSD", "allow.remove", true, listed,
+		{"take a recipient off the allowlist", "OKABMSDTGQ", "allow.remove", true, listed,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				l, err := h.reg.Allowlist(tx, box)
 				if err != nil {
@@ -258,10 +264,10 @@ func policyOperations() []operation {
 				}
 				return h.reg.AllowRemove(tx, p, box, l[0].ID)
 			}},
-		{"freeze everything", "AMSD", "freeze", true, nil, freeze("all")},
-		{"freeze a domain", "AMSD", "freeze", true, nil, freeze("domain:example.test")},
-		{"freeze a mailbox", "OKABMSD", "freeze", true, nil, freeze("mailbox:demo@example.test")},
-		{"freeze an agent", "OKAMSD", "freeze", true, nil, freeze("agent:demo")},
+		{"freeze everything", "AMSDT", "freeze", true, nil, freeze("all")},
+		{"freeze a domain", "AMSDT", "freeze", true, nil, freeze("domain:example.test")},
+		{"freeze a mailbox", "OKABMSDTGQ", "freeze", true, nil, freeze("mailbox:demo@example.test")},
+		{"freeze an agent", "OKAMSDTG", "freeze", true, nil, freeze("agent:demo")},
 		{"thaw everything", "AD", "thaw", true, frozen("all"), thaw("all")},
 		{"thaw a domain", "AD", "thaw", true,
 			frozen("domain:example.test"), thaw("domain:example.test")},
@@ -284,7 +290,7 @@ func credentialOperations() []operation {
 				_, err := h.reg.AddCertificate(tx, p, registry.CertificateRequest{Agent: "demo", SAN: "dns:x.test"})
 				return err
 			}},
-		{"revoke a certificate", "AMSD", "certificate.revoke", false,
+		{"revoke a certificate", "AMSDT", "certificate.revoke", false,
 			func(h *fixture) { h.certify(registry.CertificateRequest{Agent: "demo", SAN: "dns:x.test"}) },
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				all, err := h.reg.Certificates(tx)
@@ -297,6 +303,10 @@ func credentialOperations() []operation {
 			issue(registry.KeyRequest{Kind: "agent", Owner: "demo"})},
 		{"make an admin's key", "MSD", "key.create", false, nil,
 			issue(registry.KeyRequest{Kind: "admin", Owner: "new", Scopes: scopes("admin")})},
+		{"make a key that reads the log", "MSD", "key.create", false, nil,
+			issue(registry.KeyRequest{Kind: "admin", Owner: "new", Scopes: scopes("audit_read")})},
+		{"make an admin's key that tightens", "MSD", "key.create", false, nil,
+			issue(registry.KeyRequest{Kind: "admin", Owner: "new", Scopes: scopes("tighten")})},
 		{"make another key of an approver", "AD", "key.create", false, nil,
 			issue(registry.KeyRequest{
 				Kind: "approver", Owner: "ann", Scopes: scopes("oversight")})},
@@ -314,7 +324,7 @@ func credentialOperations() []operation {
 		{"rename a key of the agent other", "MSD", "key.set", false, nil, setKey("other", registry.KeyPatch{
 			Name: ptr("label")})},
 		{"rename an approver's key", "AD", "key.set", false, nil, setKey("ann", registry.KeyPatch{Name: ptr("label")})},
-		{"revoke a key of the agent other", "XAMSD", "key.revoke", false, nil,
+		{"revoke a key of the agent other", "XAMSDT", "key.revoke", false, nil,
 			func(h *fixture, tx store.Tx, p registry.Principal) error {
 				keys, err := h.reg.Keys(tx)
 				for _, k := range keys {

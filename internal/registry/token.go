@@ -58,10 +58,11 @@ func (t Token) Person() mail.Person {
 	return t.granted
 }
 
-// decidesAndSends reports whether the token maps to sending and to deciding, which no
-// credential may hold together (invariant 4).
-func (t Token) decidesAndSends() bool {
-	return slices.Contains(t.Scopes, ScopeSend) && slices.Contains(t.Scopes, ScopeOversight)
+// mixes reports whether the token maps to sending and to what no credential may hold
+// together with it (invariant 4): to decide over mail, or to read the log of everybody.
+func (t Token) mixes() bool {
+	return slices.Contains(t.Scopes, ScopeSend) &&
+		(slices.Contains(t.Scopes, ScopeOversight) || slices.Contains(t.Scopes, ScopeAuditRead))
 }
 
 // person returns the human behind p's token, zero for none.
@@ -115,7 +116,7 @@ func (r *Registry) ofToken(tx store.Tx, b Binding, t Token) (Principal, error) {
 		return Principal{}, ErrCredentials
 	case !tx.Now().Before(t.Expires):
 		return Principal{}, ErrCredentials
-	case t.decidesAndSends():
+	case t.mixes():
 		return Principal{}, ErrCredentials
 	}
 	p, err := r.holder(tx, b.Kind, b.Owner, b.Mailboxes, Credential{CredentialToken, b.ID})

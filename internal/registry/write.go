@@ -86,6 +86,8 @@ func mayWrite(p Principal, before, after Mailbox) error {
 	b, a := before.Writing, after.Writing
 	over := loosen(before.Address)(p)
 	switch {
+	case (a.Timing != b.Timing || a.Configured != b.Configured) && !adjust(p):
+		return in(ErrForbidden, "your credential only tightens")
 	case (a.AutoCC != b.AutoCC || a.AutoBCC != b.AutoBCC) && !over:
 		return errLoosen("another address that gets copies")
 	case a.Signature != b.Signature && !configure(p):
