@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/multimail/multimail/httpd/api"
 )
@@ -167,10 +168,9 @@ func (s *Server) administration() []binding {
 
 // mount puts a table into force. It refuses an operation without a handler, and
 // a handler without an operation.
-func (s *Server) mount(table *api.Table, handlers []binding) (err error) {
-	if s.documents, err = makeDocuments(table, s.o.Origin); err != nil {
-		return err
-	}
+func (s *Server) mount(table *api.Table, handlers []binding) error {
+	// Made once they are asked for: what the table cannot describe, the tests of its package find.
+	s.documents = sync.OnceValues(func() (documents, error) { return makeDocuments(table, s.o.Origin) })
 	s.bound = map[*api.Operation]binding{}
 	for _, b := range handlers {
 		if _, twice := s.bound[b.op]; twice {

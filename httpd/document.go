@@ -14,7 +14,7 @@ import (
 	"github.com/multimail/multimail/httpd/api"
 )
 
-// documents are what this server describes itself with. They are made when it starts.
+// documents are what this server describes itself with.
 type documents struct {
 	swagger, swaggerMCP []byte
 	docs                []byte
@@ -35,18 +35,30 @@ func makeDocuments(table *api.Table, origin string) (d documents, err error) {
 // apiDocument serves the table of operations. A client asks whether it has
 // changed each time: an upgrade of the server changes it.
 func (s *Server) apiDocument(_ context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
-	return publish(w, r, s.swagger, "application/json", 0)
+	d, err := s.documents()
+	if err != nil {
+		return err
+	}
+	return publish(w, r, d.swagger, "application/json", 0)
 }
 
 // mcpDocument serves the document that names /mcp alone: one document has one base path.
 func (s *Server) mcpDocument(_ context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
-	return publish(w, r, s.swaggerMCP, "application/json", 0)
+	d, err := s.documents()
+	if err != nil {
+		return err
+	}
+	return publish(w, r, d.swaggerMCP, "application/json", 0)
 }
 
 // docsPage serves the table of operations for people.
 func (s *Server) docsPage(_ context.Context, _ caller, _ api.None, w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Content-Security-Policy", s.docsRules)
-	return publish(w, r, s.docs, "text/html; charset=utf-8", 0)
+	d, err := s.documents()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Security-Policy", d.docsRules)
+	return publish(w, r, d.docs, "text/html; charset=utf-8", 0)
 }
 
 // docsFiles are the parts of the page of the API. It has no script.

@@ -138,10 +138,10 @@ type Options struct {
 
 // Server is the HTTP door of one daemon.
 type Server struct {
-	o       Options
-	handler http.Handler // every route, without the guards of a listener
-	bound   map[*api.Operation]binding
-	documents
+	o         Options
+	handler   http.Handler // every route, without the guards of a listener
+	bound     map[*api.Operation]binding
+	documents func() (documents, error)
 
 	stall   time.Duration  // see exportStall
 	rate    *throttle.Rate // of requests, by API key
