@@ -48,6 +48,7 @@ var tiers = map[string]Tier{
 	"disable_agent":          TierTighten,
 	"unpin_domain":           TierTighten,
 	"revoke_api_key":         TierTighten,
+	"update_api_key":         TierTighten, // it gives no scope; a name is given by who may make the key
 	"revoke_certificate":     TierTighten,
 	"end_binding":            TierTighten,
 	"end_grant":              TierTighten,

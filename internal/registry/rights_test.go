@@ -319,7 +319,7 @@ func credentialOperations() []operation {
 		{"make an approver of one mailbox", "ABD", "key.create", false, nil,
 			issue(registry.KeyRequest{
 				Kind: "approver", Owner: "new", Scopes: scopes("oversight"), Mailboxes: only})},
-		{"take a scope from a key of the agent other", "XAMSD", "key.set", false, nil, setKey("other", registry.KeyPatch{
+		{"take a scope from a key of the agent other", "XAMSDT", "key.set", false, nil, setKey("other", registry.KeyPatch{
 			Scopes: scopes("read")})},
 		{"rename a key of the agent other", "MSD", "key.set", false, nil, setKey("other", registry.KeyPatch{
 			Name: ptr("label")})},
