@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -46,13 +47,14 @@ type entra struct {
 	cert  string // file of its certificate
 	roots *x509.CertPool
 
+	said  *lockedBuffer // everything that it was told
 	mu    sync.Mutex
 	began map[string]url.Values // code -> authorization request
 }
 
 func newEntra(t *testing.T, roles ...string) *entra {
 	t.Helper()
-	e := &entra{t: t, roles: roles, began: map[string]url.Values{}}
+	e := &entra{t: t, roles: roles, began: map[string]url.Values{}, said: &lockedBuffer{}}
 	var err error
 	if e.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		t.Fatal(err)
@@ -78,7 +80,14 @@ func newEntra(t *testing.T, roles ...string) *entra {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(mux)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := httputil.DumpRequest(r, true)
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = e.said.Write(b)
+		mux.ServeHTTP(w, r)
+	}))
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)

@@ -130,7 +130,9 @@ func (c *signedClient) goes(ctx context.Context, s *server, words [2]string) {
 	metadata := `resource_metadata="` + s.dev.HTTP + `/.well-known/oauth-protected-resource/mcp"`
 	both := `scope="` + words[0] + " " + words[1] + `"`
 	for i, want := range [][]string{{both, metadata}, {`error="insufficient_scope"`, both, metadata}} {
-		at := slices.IndexFunc(challenges, func(c string) bool { return strings.Contains(c, "insufficient_scope") == (i == 1) })
+		at := slices.IndexFunc(challenges, func(c string) bool {
+			return strings.Contains(c, "insufficient_scope") == (i == 1)
+		})
 		for _, part := range want {
 			if at < 0 || !strings.Contains(challenges[at], part) {
 				t.Errorf("no %s in challenge %d of %q", part, i, challenges)
@@ -259,8 +261,9 @@ func TestATolerantClientGetsItsTokenFromEntraItself(t *testing.T) {
 		browser := e.browser()
 		browser.CheckRedirect = unfollowed.CheckRedirect
 		resp, err := browser.Get(found["authorization_endpoint"].(string) + "?" + url.Values{"client_id": {program},
-			"response_type": {"code"}, "redirect_uri": {back}, "state": {"s"}, "scope": {scope}, "code_challenge_method": {"S256"},
-			"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode())
+			"response_type": {"code"}, "redirect_uri": {back}, "state": {"s"}, "scope": {scope},
+			"code_challenge_method": {"S256"},
+			"code_challenge":        {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode())
 		if err != nil {
 			t.Fatal(err)
 		}
