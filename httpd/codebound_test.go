@@ -119,7 +119,8 @@ func TestAKeyByACodeReachesNoFurtherThanTheOneThatAsked(t *testing.T) {
 	h.key("limited", registry.Socket(1000, false), registry.KeyRequest{Kind: registry.KindAgent, Owner: "bot",
 		Scopes: registry.KindAgent.Scopes(), Mailboxes: []mail.Address{mail.MustAddress(bot)}})
 	code := h.asksFor("limited", "POST", "/v1/api-keys", `{"name":"n"}`)
-	if want := "{owner agent:bot} {name what the request says} {scopes read} {mailboxes bot@a.example, as the key that asks} " +
+	if want := "{owner agent:bot} {name what the request says} {scopes read} " +
+		"{mailboxes bot@a.example, as the key that asks} " +
 		"{expires never}"; !strings.Contains(h.told(), want) {
 		t.Errorf("the operator is told %s", h.told())
 	}

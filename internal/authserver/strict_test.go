@@ -85,7 +85,8 @@ func TestAnAccessTokenThatCouldBeReadInTwoWaysIsRefused(t *testing.T) {
 	if _, err := h.who(signedAs(t, header+"}", claims+"}", h.signingKey())); err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range [][2]string{{header + `,"crit":["exp"]}`, claims + "}"}, {header + `,"typ":"at+jwt"}`, claims + "}"},
+	for _, bad := range [][2]string{
+		{header + `,"crit":["exp"]}`, claims + "}"}, {header + `,"typ":"at+jwt"}`, claims + "}"},
 		{header + "}", claims + `,"grant":"x"}`}, {header + "}", claims + `,"nbf":"1"}`}} {
 		if _, err := h.who(signedAs(t, bad[0], bad[1], h.signingKey())); !errors.Is(err, registry.ErrCredentials) {
 			t.Errorf("%q: %v", bad, err)

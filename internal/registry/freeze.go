@@ -76,8 +76,9 @@ type Freeze struct {
 }
 
 // Freeze stops everything in the scope. An agent may stop itself and its own
-// mailboxes; with a credential that is limited to some mailboxes, these alone. What is not here cannot be frozen: a misspelt name must not look
-// like a stop. Freezing the frozen changes and records nothing.
+// mailboxes; with a credential that is limited to some mailboxes, these alone. What is not
+// here cannot be frozen: a misspelt name must not look like a stop. Freezing the frozen
+// changes and records nothing.
 func (r *Registry) Freeze(
 	tx store.Tx, actor Principal, scope FreezeScope, reason string,
 ) error {

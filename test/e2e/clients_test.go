@@ -113,6 +113,24 @@ type clientSettings struct {
 	Document string
 }
 
+// readFromTheEnvironment looks whether the pages of programs read what is printed for them.
+func (h *daemon) readFromTheEnvironment(clients map[string]clientSettings) {
+	h.t.Helper()
+	for _, name := range []string{"python", "typescript"} { // whose programs TestTheSnippetsOfEveryClientSend runs
+		text, _ := clientPage(h.t, name)
+		c := clients[name]
+		if want := map[string]string{"MULTIMAIL_URL": h.dev.HTTP, "MULTIMAIL_API_KEY": h.dev.AgentKey}; c.URL !=
+			h.dev.HTTP+"/mcp" || !maps.Equal(c.Env, want) {
+			h.t.Errorf("%s: %+v", name, c)
+		}
+		for variable := range c.Env {
+			if !strings.Contains(text, variable) {
+				h.t.Errorf("the page of %s does not read %s", name, variable)
+			}
+		}
+	}
+}
+
 // The settings of a page are those that dev-env prints, but for the address and the key.
 func TestTheSettingsOfEachMCPClientAreThoseOfItsPage(t *testing.T) {
 	h := start(t)
@@ -154,19 +172,7 @@ func TestTheSettingsOfEachMCPClientAreThoseOfItsPage(t *testing.T) {
 	if !slices.Equal(names, want) {
 		t.Errorf("clients: %v", names)
 	}
-	for _, name := range []string{"python", "typescript"} { // whose programs TestTheSnippetsOfEveryClientSend runs
-		text, _ := clientPage(t, name)
-		c := printed.Clients[name]
-		if want := map[string]string{"MULTIMAIL_URL": h.dev.HTTP, "MULTIMAIL_API_KEY": h.dev.AgentKey}; c.URL !=
-			h.dev.HTTP+"/mcp" || !maps.Equal(c.Env, want) {
-			t.Errorf("%s: %+v", name, c)
-		}
-		for variable := range c.Env {
-			if !strings.Contains(text, variable) {
-				t.Errorf("the page of %s does not read %s", name, variable)
-			}
-		}
-	}
+	h.readFromTheEnvironment(printed.Clients)
 	// Each HTTP setting reaches the tools.
 	for _, name := range []string{"vscode", "cursor"} {
 		for _, servers := range printed.Clients[name].Settings {

@@ -215,6 +215,76 @@ func TestTheTypeScriptClientsUseAnIssuerElsewhere(t *testing.T) {
 	}
 }
 
+// tolerant is a client that was registered at the issuer, and asks for no more than its
+// metadata have.
+type tolerant struct {
+	e       *entra
+	program string
+	found   map[string]any // metadata of the issuer
+}
+
+// get returns the JSON of an address.
+func (c *tolerant) get(address string) (m map[string]any) {
+	t := c.e.t
+	t.Helper()
+	resp, err := c.e.browser().Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	decode(t, string(b), &m)
+	return m
+}
+
+// discover follows a challenge to the metadata of the issuer, and looks at what they lack.
+func (c *tolerant) discover(challenge string) {
+	t := c.e.t
+	t.Helper()
+	_, after, _ := strings.Cut(challenge, `resource_metadata="`)
+	where, _, _ := strings.Cut(after, `"`)
+	issuer, _ := c.get(where)["authorization_servers"].([]any)[0].(string)
+	c.found = c.get(issuer + "/.well-known/openid-configuration")
+	for _, name := range []string{"code_challenge_methods_supported", "registration_endpoint",
+		"client_id_metadata_document_supported"} {
+		if c.found[name] != nil {
+			t.Errorf("the stand-in announces %s", name)
+		}
+	}
+}
+
+// token returns an access token for a scope.
+func (c *tolerant) token(scope string) string {
+	t := c.e.t
+	t.Helper()
+	verifier := rand.Text() + rand.Text()
+	sum := sha256.Sum256([]byte(verifier))
+	browser := c.e.browser()
+	browser.CheckRedirect = unfollowed.CheckRedirect
+	resp, err := browser.Get(c.found["authorization_endpoint"].(string) + "?" + url.Values{"client_id": {c.program},
+		"response_type": {"code"}, "redirect_uri": {back}, "state": {"s"}, "scope": {scope},
+		"code_challenge_method": {"S256"},
+		"code_challenge":        {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	code := param(t, resp.Header.Get("Location"), "code")
+	resp, err = browser.PostForm(c.found["token_endpoint"].(string), url.Values{"grant_type": {"authorization_code"},
+		"client_id": {c.program}, "client_secret": {"a secret of the server"}, "code": {code}, "redirect_uri": {back},
+		"code_verifier": {verifier}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	var got struct {
+		Access string `json:"access_token"`
+	}
+	decode(t, string(b), &got)
+	return got.Access
+}
+
 // A client that the operator has registered at Entra, and that goes on though PKCE is not
 // announced, gets its token there and acts with it.
 func TestATolerantClientGetsItsTokenFromEntraItself(t *testing.T) {
@@ -232,58 +302,9 @@ func TestATolerantClientGetsItsTokenFromEntraItself(t *testing.T) {
 	if want := `scope="api://multimail/Mail.Read api://multimail/Mail.Send"`; !strings.Contains(challenge, want) {
 		t.Errorf("the challenge is %s, without %s", challenge, want)
 	}
-	_, after, _ := strings.Cut(challenge, `resource_metadata="`)
-	where, _, _ := strings.Cut(after, `"`)
-	get := func(address string) (m map[string]any) {
-		t.Helper()
-		resp, err := e.browser().Get(address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		b, _ := io.ReadAll(resp.Body)
-		decode(t, string(b), &m)
-		return m
-	}
-	resource := get(where)
-	issuer, _ := resource["authorization_servers"].([]any)[0].(string)
-	found := get(issuer + "/.well-known/openid-configuration")
-	for _, name := range []string{"code_challenge_methods_supported", "registration_endpoint",
-		"client_id_metadata_document_supported"} {
-		if found[name] != nil {
-			t.Errorf("the stand-in announces %s", name)
-		}
-	}
-	verifier := rand.Text() + rand.Text()
-	sum := sha256.Sum256([]byte(verifier))
-	tokenFor := func(scope string) string {
-		t.Helper()
-		browser := e.browser()
-		browser.CheckRedirect = unfollowed.CheckRedirect
-		resp, err := browser.Get(found["authorization_endpoint"].(string) + "?" + url.Values{"client_id": {program},
-			"response_type": {"code"}, "redirect_uri": {back}, "state": {"s"}, "scope": {scope},
-			"code_challenge_method": {"S256"},
-			"code_challenge":        {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode())
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		code := param(t, resp.Header.Get("Location"), "code")
-		resp, err = browser.PostForm(found["token_endpoint"].(string), url.Values{"grant_type": {"authorization_code"},
-			"client_id": {program}, "client_secret": {"a secret of the server"}, "code": {code}, "redirect_uri": {back},
-			"code_verifier": {verifier}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		b, _ := io.ReadAll(resp.Body)
-		var got struct {
-			Access string `json:"access_token"`
-		}
-		decode(t, string(b), &got)
-		return got.Access
-	}
-	reader := s.mcp(tokenFor("api://multimail/Mail.Read"))
+	c := &tolerant{e: e, program: program}
+	c.discover(challenge)
+	reader := s.mcp(c.token("api://multimail/Mail.Read"))
 	if m := reader.call("list_mailboxes", nil); m.failed {
 		t.Errorf("it does not read: %+v", m)
 	}
@@ -291,13 +312,13 @@ func TestATolerantClientGetsItsTokenFromEntraItself(t *testing.T) {
 	if m := reader.call("send_email", draft); !m.failed {
 		t.Errorf("it sends without the scope: %+v", m)
 	}
-	s.mcp(tokenFor("api://multimail/Mail.Read api://multimail/Mail.Send")).held("by entra", nil)
+	s.mcp(c.token("api://multimail/Mail.Read api://multimail/Mail.Send")).held("by entra", nil)
 	if list := s.decides("pending"); !strings.Contains(list, "by entra") {
 		t.Errorf("pending shows\n%s", list)
 	}
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	refused := &http.Client{Transport: &keyed{key: tokenFor("openid")}} // for nothing here
+	refused := &http.Client{Transport: &keyed{key: c.token("openid")}} // for nothing here
 	_, err = mcp.NewClient(&mcp.Implementation{Name: "go", Version: "1"}, nil).Connect(ctx,
 		&mcp.StreamableClientTransport{Endpoint: s.dev.HTTP + "/mcp", HTTPClient: refused}, nil)
 	if err == nil {

@@ -155,6 +155,13 @@ func TestTheGoClientIsToldOfWhatHappens(t *testing.T) {
 
 // The clients of TypeScript are told the same, until the credential is revoked: then they hear
 // nothing more, and the stream of the era without sessions ends.
+// toldState is what each client was told, by the name of the client and the URI, and whose
+// stream was closed.
+type toldState struct {
+	Told   map[string]map[string]string
+	Closed map[string]string
+}
+
 func TestTheTypeScriptClientsAreToldUntilTheKeyIsRevoked(t *testing.T) {
 	h := start(t)
 	key := strings.TrimSpace(h.must("key", "create", "agent", h.dev.Username, "--scope", "read", "--scope", "send"))
@@ -183,11 +190,7 @@ func TestTheTypeScriptClientsAreToldUntilTheKeyIsRevoked(t *testing.T) {
 	if !lines.Scan() || lines.Text() != "subscribed" {
 		t.Fatalf("%s: %s", lines.Text(), said)
 	}
-	type state struct {
-		Told   map[string]map[string]string
-		Closed map[string]string
-	}
-	ask := func() (s state) {
+	ask := func() (s toldState) {
 		if _, err := io.WriteString(in, "told\n"); err != nil || !lines.Scan() {
 			t.Fatalf("%v: %s", err, said)
 		}
