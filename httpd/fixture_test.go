@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -141,18 +143,63 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 	t.Helper()
 	h := &fixture{t: t, clock: clock, keys: map[string]string{}, ids: map[string]string{}, tokens: tokens{},
 		logs: &bytes.Buffer{}}
-	h.System = systemtest.New(t, systemtest.Options{Now: clock.Now, Gate: gate.Options{
+	h.build("")
+	change(h)
+	h.next()
+	h.populate()
+	h.doors()
+	return h
+}
+
+// clone is the same system once more, with all that was made so far. It takes the doors along,
+// which cost the most: they are those of the last clone, and h has none any more.
+func (h *fixture) clone(t *testing.T) *fixture {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(dir, os.DirFS(h.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	c := &fixture{t: t, clock: systemtest.NewClock(h.clock.Now(), time.Millisecond), keys: h.keys, ids: h.ids,
+		tokens: h.tokens, logs: &bytes.Buffer{}}
+	c.build(dir)
+	c.s = h.s
+	o := &c.s.o
+	o.Gate, o.Queue, o.Registry, o.Store, o.Audit, o.Inbox = c.Gate, c.Queue, c.Registry, c.db, c.Audit, c.Inbox
+	o.Auth, o.Webhooks = registry.NewAuthenticator(c.DB, c.Registry, c.tokens), oneWebhook{c.Registry}
+	o.Now, o.SendCode = c.clock.Now, c.mailCode
+	return c
+}
+
+// build makes the system, in a directory that may have one.
+func (h *fixture) build(dir string) {
+	h.t.Helper()
+	h.System = systemtest.New(h.t, systemtest.Options{Dir: dir, Now: h.clock.Now, Gate: gate.Options{
 		Filter: h.judge, Bounces: bounce.New("bounce")}})
 	h.db = h.DB
-	change(h)
+}
+
+// mailCode keeps the mail of a code.
+func (h *fixture) mailCode(_ context.Context, _, _ string, n message.CodeNotice) error {
+	h.codes = append(h.codes, n)
+	return h.unsent
+}
+
+// next puts a next hop behind it.
+func (h *fixture) next() {
+	h.t.Helper()
 	var err error
 	h.d, err = delivery.New(h.DB, h.Gate, h.Ledger, h.Nodes, nextHop{h.clock},
 		delivery.Options{Node: systemtest.Node, Log: systemtest.Quiet, Workers: 16, Lease: 15 * time.Minute,
 			FirstRetry: time.Minute, MaxRetry: 4 * time.Hour})
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	h.populate()
+}
+
+// doors puts the doors before it.
+func (h *fixture) doors() {
+	h.t.Helper()
+	var err error
 	o := Options{Gate: h.Gate, Queue: h.Queue, Registry: h.Registry, Store: h.db,
 		Auth: registry.NewAuthenticator(h.DB, h.Registry, h.tokens), Audit: h.Audit, Inbox: h.Inbox,
 		Identity: identity{map[string]bool{}}, DKIM: dkimKeys{}, Zones: &zones{}, Keys: signingKeys{},
@@ -160,18 +207,14 @@ func newFixtureWith(t *testing.T, clock *systemtest.Clock, change func(*fixture)
 		MaxPerSource: 100, RequestsPerMinute: 1200, Search: h.words,
 		Log: slog.New(slog.NewTextHandler(h.logs, nil)), Now: h.clock.Now}
 	o.OAuth, o.Webhooks = h.oauth(), oneWebhook{h.Registry}
-	o.SendCode = func(_ context.Context, _, _ string, n message.CodeNotice) error {
-		h.codes = append(h.codes, n)
-		return h.unsent
-	}
+	o.SendCode = h.mailCode
 	if h.s, err = New(o); err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	o.Dev = true
 	if h.dev, err = New(o); err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	return h
 }
 
 // publicURL is how clients address the server of a fixture.
@@ -320,16 +363,24 @@ func (h *fixture) approved() api.Receipt {
 // deliver runs the queue until every mail is finished or held.
 func (h *fixture) deliver() {
 	h.t.Helper()
+	h.deliverUntil(func() bool {
+		n, err := h.Queue.Counts(context.Background())
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return n[mail.Ready]+n[mail.Sending] == 0
+	})
+}
+
+// deliverUntil runs the queue until something is so.
+func (h *fixture) deliverUntil(so func() bool) {
+	h.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.d.Run(ctx, context.Background()) }()
 	for {
 		moved := h.Queue.Changed()
-		n, err := h.Queue.Counts(ctx)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		if n[mail.Ready]+n[mail.Sending] == 0 {
+		if so() {
 			break
 		}
 		<-moved

@@ -32,6 +32,18 @@ var aliases = map[string]alias{
 	"manage_webhooks":    {action: map[string]string{"list": "list_webhooks", "delete": "delete_webhook"}},
 }
 
+// EarlierNames returns the tools that each earlier name of one stands for, by the argument
+// action; by "" where the name stands for one tool.
+func EarlierNames() map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for name, a := range aliases {
+		if out[name] = a.action; a.action == nil {
+			out[name] = map[string]string{"": a.to}
+		}
+	}
+	return out
+}
+
 // current returns the tool and the arguments that a call means; a name that is no alias
 // means itself. wrong says what is wrong with the arguments of an alias.
 func current(name string, arguments json.RawMessage) (tool string, args json.RawMessage, wrong string) {
@@ -82,7 +94,7 @@ func renameCalls(next mcp.MethodHandler) mcp.MethodHandler {
 		}
 		tool, args, wrong := current(call.Params.Name, call.Params.Arguments)
 		if wrong != "" {
-			return failed(wrong), nil
+			return coded(failed(wrong), codeInvalid), nil
 		}
 		params := *call.Params
 		params.Name, params.Arguments = tool, args

@@ -52,7 +52,7 @@ func (b *Bridge) ask(
 ) (in any, out *mcp.CallToolResult) {
 	missing := t.missing(of, r.Params.Arguments)
 	if len(missing) == 0 || !takesForms(r.ClientCapabilities()) {
-		return nil, failed(wrong.Error())
+		return nil, coded(failed(wrong.Error()), codeInvalid)
 	}
 	given, asked := r.Params.InputResponses[questionID]
 	if !asked {
@@ -62,7 +62,8 @@ func (b *Bridge) ask(
 		}
 		var err error
 		if given, err = b.elicit(ctx, of, r.Session, q); err != nil {
-			return nil, failed("nobody answered what was asked: give " + strings.Join(missing, ", ") + " in the arguments")
+			return nil, coded(failed("nobody answered what was asked: give "+strings.Join(missing, ", ")+" in the arguments"),
+				codeInvalid)
 		}
 	}
 	args, err := complete(r.Params.Arguments, of, missing, given)
@@ -70,7 +71,7 @@ func (b *Bridge) ask(
 		in, err = t.op.DecodeArguments(args, of.fill)
 	}
 	if err != nil {
-		return nil, failed(err.Error())
+		return nil, coded(failed(err.Error()), codeInvalid)
 	}
 	return in, nil
 }

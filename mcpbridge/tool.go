@@ -62,12 +62,31 @@ func (t Tool) handle(ctx context.Context, s *session, in any, held *taskMail) (*
 		a, err = &Answer{Data: *waits, Notes: []string{waits.Message}}, nil
 	}
 	if err != nil {
-		return failed(explain(err)), nil
+		return coded(failed(explain(err)), codeOf(err)), nil
 	}
 	if held != nil && a.held != nil {
 		*held = *a.held
 	}
 	return a.result()
+}
+
+// codeInvalid is the code of arguments that the schema does not take.
+const codeInvalid = "invalid"
+
+// codeOf is the code that the API gives an error, "" where it did not answer.
+func codeOf(err error) string {
+	if e := (*api.Error)(nil); errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// coded puts the code of an error beside its words, for programs.
+func coded(r *mcp.CallToolResult, code string) *mcp.CallToolResult {
+	if code != "" {
+		r.Meta = mcp.Meta{"code": code}
+	}
+	return r
 }
 
 // failed is a tool's error: words for the model, not an error of the protocol.
