@@ -96,6 +96,7 @@ const (
 	CodeRedeem        Kind = "code.redeem"
 	CodeRefuse        Kind = "code.refuse"
 	CodeVoid          Kind = "code.void"
+	AccountClose      Kind = "account.close"
 
 	SigningKeyAdd    Kind = "signing_key.add"
 	SigningKeyRotate Kind = "signing_key.rotate"
@@ -212,7 +213,7 @@ var declarations = [...]declaration{
 	{ClockDoubt, "the wall clock jumped", "doubt", "", ""},
 	{ClockTrust, "the clock is trusted again, by itself", "doubt", "", ""},
 	{ClockAccept, "an operator trusts the clock as it is", "doubt door", "", ""},
-	{ContactDelete, "an admin removed a contact of a mailbox", "", "", "mailbox address"},
+	{ContactDelete, "a contact of a mailbox was removed by an admin, or with a closed account", "", "", "mailbox address"},
 	{SuppressAdd, "a mailbox may not send to an address any more: it cannot be delivered to, or complained",
 		"reason code", "", "address mailbox"},
 	{SuppressRemove, "a mailbox may send to such an address again", "reason code", "", "address mailbox"},
@@ -229,6 +230,8 @@ var declarations = [...]declaration{
 	{CodeRefuse, "a code was wrong, or for another request", "operation request sum why wrong", "", "mailbox"},
 	{CodeVoid, "a request waits for its code no longer: newer one, too many wrong codes, over time, or policy changed",
 		"operation request sum why", "", "mailbox"},
+	{AccountClose, "the account was closed for good: no door takes mail, nothing leaves, and contents are erased",
+		"epoch", "", ""},
 	{StoreStart, "a daemon started on this store", "version", "format", ""},
 	{SearchRebuild, "an operator had the search index made anew", "door", "", ""},
 }

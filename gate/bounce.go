@@ -174,6 +174,9 @@ func (g *Gate) complained(ctx context.Context, r *reports) error {
 
 // apply does what the reports of a delivery mean, each for the group of its own token.
 func (g *Gate) apply(tx store.Tx, r reports) error {
+	if err := g.takes(tx); err != nil {
+		return err
+	}
 	for _, t := range r.tokens {
 		if err := g.reportOn(tx, t, r); err != nil {
 			return err

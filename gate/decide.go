@@ -195,6 +195,9 @@ func (g *Gate) change(ctx context.Context, p registry.Principal, id mail.ID,
 		if err != nil {
 			return err
 		}
+		if err := g.reg.Open(tx); err != nil {
+			return err
+		}
 		if m, err = g.q.Load(tx, id); err != nil {
 			return err
 		}

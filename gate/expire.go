@@ -15,12 +15,19 @@ import (
 // sweep is how often overdue holds are looked for.
 const sweep = time.Second
 
-// Run expires overdue holds until ctx ends. An expired mail is never sent: no
-// timer approves anything.
+// Run expires overdue holds until ctx ends, and finishes what a closed account asks for. An
+// expired mail is never sent: no timer approves anything.
 func (g *Gate) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweep)
 	defer tick.Stop()
+	closing := true // perhaps: a start goes on with what a crash left
 	for n := 0; ; n++ {
+		if closing || n%60 == 0 {
+			var err error
+			if closing, err = g.FinishClosing(ctx); err != nil && ctx.Err() == nil {
+				g.o.Log.Error("close the account", "err", err)
+			}
+		}
 		if err := g.Expire(ctx); err != nil && ctx.Err() == nil {
 			g.o.Log.Error("expire", "err", err)
 		}
@@ -42,6 +49,8 @@ func (g *Gate) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			g.sweepRefusals(ctx, true)
 			return nil
+		case <-g.closed:
+			closing = true
 		case <-tick.C:
 		}
 	}

@@ -79,6 +79,9 @@ type Options struct {
 	Trash Trash
 	// Answers says what no program may answer; nil: everything may be answered.
 	Answers Answers
+	// What else ends with a closed account, and whom its mailboxes know.
+	Closing []Closing
+	Forget  Forget
 
 	Log     *slog.Logger // nil means slog.Default
 	Metrics *metrics.Metrics
@@ -97,6 +100,8 @@ type Gate struct {
 
 	refusals refusals
 	rate     *throttle.Rate // of submissions, by credential
+
+	closed chan struct{} // CloseAccount tells Run
 
 	// How far Retain, and nobody else, has walked through what was thrown away, and what ended.
 	trash, ended string
@@ -136,7 +141,7 @@ func New(
 		o.Bounces = bounce.New("")
 	}
 	return &Gate{rate: throttle.NewRate(o.SubmissionsPerMinute, o.Now), db: db, q: q, reg: reg, log: log, o: o,
-		nodes: nodes, render: message.Notice.Render}
+		nodes: nodes, render: message.Notice.Render, closed: make(chan struct{}, 1)}
 }
 
 // What the doors tell a client whose mail or decision is refused.
@@ -300,6 +305,10 @@ func (g *Gate) Facts(tx store.Tx, m *mail.Mail) (step.Facts, error) {
 	f.Owed = f.Delivered != step.None && slices.ContainsFunc(m.Envelope.Rcpts, func(r mail.Rcpt) bool {
 		return r.Watches() && r.Standing == mail.Pending
 	})
+	if _, closed, err := g.reg.Closed(tx); err != nil || closed {
+		f.Owed = false // nobody is sent a copy any more, nor waits for one
+		return f, err
+	}
 	return f, nil
 }
 

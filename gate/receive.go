@@ -48,6 +48,9 @@ func (g *Gate) AdmitDelivery(ctx context.Context, from, to mail.Address, size in
 	}
 	err = g.db.View(ctx, func(tx store.Tx) error {
 		room = 0
+		if err := g.takes(tx); err != nil {
+			return err
+		}
 		if _, ours, err := g.bounceAddress(tx, g.operators(to)); err != nil || ours {
 			if err == nil {
 				room = math.MaxInt64 // it is read and not kept
@@ -63,8 +66,21 @@ func (g *Gate) AdmitDelivery(ctx context.Context, from, to mail.Address, size in
 	return room, g.reached(answer(err))
 }
 
+// takes says whether mail of the world may come in at all: for a closed account there is no
+// mailbox here.
+func (g *Gate) takes(tx store.Tx) error {
+	err := g.reg.Open(tx)
+	if errors.Is(err, registry.ErrClosed) {
+		return errNoMailbox
+	}
+	return err
+}
+
 // receives returns the mailbox of an address that may get mail now.
 func (g *Gate) receives(tx store.Tx, to mail.Address) (registry.Mailbox, error) {
+	if err := g.takes(tx); err != nil {
+		return registry.Mailbox{}, err
+	}
 	box, err := g.reg.Receives(tx, to)
 	if errors.Is(err, registry.ErrNotFound) {
 		if _, here, err := g.domain(tx, to.Domain()); err != nil || !here {

@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 
-	"github.com/multimail/multimail/audit"
 	"github.com/multimail/multimail/gate/step"
 	"github.com/multimail/multimail/internal/registry"
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/mail"
-	"github.com/multimail/multimail/queue"
 )
 
 // What one pass and one transaction of an erasure may do.
@@ -143,7 +141,7 @@ func (g *Gate) eraseAll(ctx context.Context, find func(store.Tx, int) ([]mail.ID
 					break
 				}
 				var done bool
-				if done, err = g.eraseOne(tx, id); done {
+				if done, err = g.step(tx, id, step.Erase); done {
 					n++
 				}
 			}
@@ -160,22 +158,4 @@ func (g *Gate) eraseAll(ctx context.Context, find func(store.Tx, int) ([]mail.ID
 		}
 	}
 	return nil
-}
-
-// eraseOne erases a mail if its legal hold and its state let it.
-func (g *Gate) eraseOne(tx store.Tx, id mail.ID) (bool, error) {
-	m, err := g.q.Load(tx, id)
-	if errors.Is(err, mail.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		g.o.Log.Error("damaged record", "mail", id, "err", err)
-		return false, nil
-	}
-	facts, err := g.Facts(tx, m)
-	if err != nil {
-		return false, err
-	}
-	out, err := g.move(tx, m, queue.Change{Event: step.Erase, Facts: facts, Actor: audit.System})
-	return out.Answer == step.Done, err
 }

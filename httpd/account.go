@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/multimail/multimail/httpd/api"
@@ -23,9 +24,33 @@ func (s *Server) account(ctx context.Context, _ caller, _ api.None) (api.Account
 		if slices.ContainsFunc(freezes, func(f registry.Freeze) bool { return f.Scope.Kind == registry.FreezeAll }) {
 			out.SendingDisabled, out.DisabledReason = true, "frozen"
 		}
-		return err
+		closure, closed, cerr := s.o.Registry.Closed(tx)
+		if closed {
+			out.SendingDisabled, out.DisabledReason, out.DeletedAt = true, "deleted", closure.At
+		}
+		return errors.Join(err, cerr)
 	})
 	return out, err
+}
+
+// closeAccount closes the account for good.
+func (s *Server) closeAccount(ctx context.Context, c caller, _ api.AccountDeletion) (out api.DeletedAccount, _ error) {
+	closed, err := s.o.Gate.CloseAccount(ctx, c.Principal)
+	if err != nil {
+		return out, err
+	}
+	out = api.DeletedAccount{Status: "deleted", DeletedAt: closed.At,
+		Message: "Nothing comes in or leaves any more. Contents are being erased; the audit log stays."}
+	for _, id := range closed.Past {
+		out.Past = append(out.Past, string(id))
+	}
+	for _, box := range closed.Kept {
+		out.LegalHolds = append(out.LegalHolds, box.String())
+	}
+	if len(closed.Kept) > 0 {
+		out.Message += " A legal hold is in force: what these mailboxes have is erased once an approver lifts it."
+	}
+	return out, nil
 }
 
 func (s *Server) patchAccount(ctx context.Context, c caller, in api.AccountPatch) (out api.Account, _ error) {

@@ -127,6 +127,7 @@ func (s *Server) administration() []binding {
 	return []binding{
 		bind(api.GetAccount, s.account),
 		bind(api.UpdateAccount, s.patchAccount),
+		bind(api.DeleteAccount, s.closeAccount),
 		bind(api.ListDomains, s.domains),
 		bind(api.AddDomain, s.addDomain),
 		bind(api.GetDomain, s.domain),

@@ -96,6 +96,7 @@ func TestTheMailOfACodeSaysWhatIsInForceAndWhatItBecomes(t *testing.T) {
 		"create_webhook":      "{format raw} {mailboxes all of agent:bot, those it gets later too; now bot@a.example}",
 		"create_api_key":      "{mailboxes all of agent:bot, those it gets later too; now bot@a.example} {expires never}",
 		"update_account":      "becomes what the request says}",
+		"delete_account":      "{account is open, becomes closed for good: there is no way back} {mailboxes all 2 of",
 		"remove_suppression":  "{mailboxes bot@a.example may send to it again}",
 		"delete_contact":      "{contact none of agent:bot has this id}",
 		"clear_spam_status":   "{from ada@b.example}",

@@ -47,6 +47,7 @@ var (
 		mail.ReasonSuppressed:      http.StatusForbidden,
 		mail.ReasonNoAnswer:        http.StatusConflict,
 		mail.ReasonWarmUp:          http.StatusTooManyRequests,
+		mail.ReasonClosed:          http.StatusGone,
 	}
 	// kindText is what is said of an error that is a kind alone.
 	kindText = map[mail.Kind]string{

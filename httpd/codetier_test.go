@@ -24,6 +24,7 @@ var byCodes = map[string]struct {
 		`{"url":"https://hooks.invalid.test/x","events":["message.received"]}`, 201},
 	"create_api_key":     {"POST", "/v1/api-keys", `{"name":"n","scopes":["send"]}`, 201},
 	"update_account":     {"PATCH", "/v1/account", `{"name":"Another"}`, 200},
+	"delete_account":     {"DELETE", "/v1/account", "", 200},
 	"remove_suppression": {"DELETE", "/v1/suppression/gone@b.example", "", 200},
 	"delete_contact":     {"DELETE", "/v1/contacts/01HZZZZZZZZZZZZZZZZZZZZZZZ", "", 200},
 	"clear_spam_status":  {"POST", "/v1/emails/MAIL/not-spam", `{"digest":"DIGEST"}`, 200},
@@ -69,6 +70,10 @@ func TestEveryOperationOfTheTierIsCarriedOutOnceByItsCode(t *testing.T) {
 			before := strings.Join(h.scopes("sender"), " ")
 			if r := h.present("sender", c.method, path, body, code); r.status != c.status {
 				t.Fatalf("with the code: %d %s", r.status, r.body)
+			}
+			if op.Name == api.DeleteAccount.Name { // whoever asked is nobody from then on
+				h.want(401, "sender", c.method, path, body)
+				return
 			}
 			if r := h.present("sender", c.method, path, body, code); r.status != 404 {
 				t.Errorf("once more: %d %s", r.status, r.body)

@@ -55,6 +55,8 @@ func (s *Server) effectOf(tx store.Tx, c caller, op *api.Operation, in any) (e e
 		e.add("expires", "never")
 	case api.AccountPatch:
 		err = s.accountEffect(tx, op.Parameters(in), &e)
+	case api.AccountDeletion:
+		err = s.closingEffect(tx, &e)
 	case api.SuppressionRef:
 		e.add("mailboxes", "%s may send to it again", words(c.Mailboxes))
 	case api.ContactRef:
@@ -164,6 +166,17 @@ func (s *Server) accountEffect(tx store.Tx, values []api.Parameter, e *effect) e
 		return err
 	}
 	return e.changes(api.Account{Name: o.Name, OversightEmail: o.Oversight.String()}, values)
+}
+
+// closingEffect says what ends with the account, most of which is not of the agent that asks.
+func (s *Server) closingEffect(tx store.Tx, e *effect) error {
+	all, err := s.o.Registry.Mailboxes(tx)
+	if err != nil {
+		return err
+	}
+	e.add("account", "is open, becomes closed for good: there is no way back")
+	e.add("mailboxes", "all %d of this server, of every agent; contents are erased", len(all))
+	return nil
 }
 
 // contactEffect names a contact. Its name may be a stranger's.

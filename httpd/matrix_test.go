@@ -44,6 +44,9 @@ func (h *fixture) checkScopes(table *api.Table) {
 		for _, as := range asking {
 			allowed := op.Public || op.Allows(func(scope string) bool { return slices.Contains(held[as], scope) }) ||
 				op.Tier.ByCode() && slices.Contains(held[as], api.ScopeSend)
+			if allowed && op.Name == api.DeleteAccount.Name { // nobody could be asked any more
+				continue
+			}
 			r := h.do(as, op.Method, path, body)
 			if refused := r.status == 403 && strings.Contains(r.body, "a credential with the scope"); refused == allowed {
 				h.t.Errorf("%s as %s with %v: %d %s", op, as, held[as], r.status, r.body)

@@ -110,6 +110,7 @@ var asked = map[string]questions{
 	"configure_mailbox": {queries: []string{""}, bodies: []string{`{"scheduling_enabled":false}`}, late: true,
 		tool: []string{`{}`}},
 	"update_api_key": {queries: []string{""}, bodies: []string{`{"name":"n"}`, `{"scopes":["read"]}`}, late: true},
+	"delete_account": {queries: []string{""}, tool: []string{`{}`}, late: true},
 	"revoke_api_key": {queries: []string{""}, tool: []string{`{"key_id":"nothing"}`}, late: true},
 	"end_grant":      {queries: []string{""}, late: true},
 	"start_freeze":   {queries: []string{""}, bodies: []string{`{"scope":"mailbox:` + bot + `"}`}, late: true},

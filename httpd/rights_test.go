@@ -137,6 +137,7 @@ var rights = []struct {
 		"401 403 403 403 403 200 403 403 200"},
 
 	{"GET /v1/account", "/v1/account", "", "401 200 200 200 200 200 200 200 200"},
+	{"DELETE /v1/account", "/v1/account", "", "401 403 202 202 403 403 200 200 200"},
 	{"PATCH /v1/account", "/v1/account", `{"name":"Example {n}"}`, "401 403 202 202 403 403 200 200 200"},
 	{"PATCH /v1/account", "/v1/account", `{"oversight_email":"eve{n}@a.example"}`, "401 403 202 202 403 200 403 403 200"},
 	{"GET /v1/domains", "/v1/domains", "", "401 403 403 403 403 403 200 200 200"},

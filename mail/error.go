@@ -156,6 +156,7 @@ const (
 	ReasonSuppressed      Reason = "suppressed"      // a recipient is on the suppression list of the mailbox
 	ReasonNoAnswer        Reason = "no_answer"       // it answers a mail that no program may answer
 	ReasonWarmUp          Reason = "warm_up"         // the sending domain is new, and its day is used up
+	ReasonClosed          Reason = "closed"          // the account is closed for good
 )
 
 // reasons gives each reason its kind.
@@ -183,6 +184,7 @@ var reasons = map[Reason]Kind{
 	ReasonSuppressed:      ErrForbidden,
 	ReasonNoAnswer:        ErrForbidden,
 	ReasonWarmUp:          ErrRateLimited,
+	ReasonClosed:          ErrForbidden,
 }
 
 // Reasons returns every reason with its kind.

@@ -86,6 +86,7 @@ func TestEachToolOfMailboxesMakesItsRequests(t *testing.T) {
 			"PATCH " + mails + `/01X/schedule {"send_at":"2030-01-02T03:04:05Z","cc":[]}`},
 		{"update account", "update_account", `{"oversight_email":"o@a.example"}`, `{"name":"Example"}`,
 			`PATCH /v1/account {"oversight_email":"o@a.example"}`},
+		{"delete account", "delete_account", `{"approval_code":"AAA"}`, `{"status":"deleted"}`, "DELETE /v1/account"},
 		{"delete mailbox", "delete_mailbox", `{"mailbox_id":"bot@a.example"}`, `{"status":"deleted"}`,
 			"DELETE /v1/mailboxes/bot@a.example"},
 	})

@@ -45,6 +45,7 @@ func Tools() []Tool {
 		Compose(api.ListPending, pending),
 		Render(api.DecideEmail, plain[api.DecideRequest, api.Decided]),
 		Render(api.UpdateAccount, plain[api.AccountPatch, api.Account]),
+		Render(api.DeleteAccount, plain[api.AccountDeletion, api.DeletedAccount]),
 		Render(api.GetAccount, plain[api.None, api.Account]),
 		Render(api.GetAuditLog, logged),
 		Render(api.ListSuppression, plain[api.SuppressionQuery, api.Suppressions]),

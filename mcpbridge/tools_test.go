@@ -75,6 +75,7 @@ var requestOf = map[string]string{
 	"add_allowlist_entry":    "POST /v1/mailboxes/bot@a.example/allowlist",
 	"remove_allowlist_entry": "DELETE /v1/mailboxes/bot@a.example/allowlist/E", "create_api_key": "POST /v1/api-keys",
 	"revoke_api_key": "DELETE /v1/api-keys/K", "update_account": "PATCH /v1/account",
+	"delete_account": "DELETE /v1/account",
 	"manage_upgrade": "POST /v1/mailboxes/bot@a.example/request-upgrade",
 	"create_webhook": "POST /v1/webhooks", "list_webhooks": "GET /v1/webhooks",
 	"delete_webhook": "DELETE /v1/webhooks/01W",
@@ -100,6 +101,7 @@ var argsOf = map[string]string{"send_email": letter, "read_email": `{"email_id":
 	"list_allowlist":       `{}`, "add_allowlist_entry": `{"pattern":"a@b.example"}`,
 	"remove_allowlist_entry": `{"entry_id":"E"}`, "list_api_keys": `{}`, "revoke_api_key": `{"key_id":"K"}`,
 	"create_api_key": `{"name":"n","scopes":["read"]}`, "update_account": `{"name":"n"}`,
+	"delete_account": `{}`,
 	"manage_upgrade": `{"action":"request","target_mode":"monitored"}`,
 	"create_webhook": `{"url":"https://x.test/","events":["message.sent"]}`,
 	"list_webhooks":  `{}`, "delete_webhook": `{"webhook_id":"01W"}`}

@@ -55,6 +55,7 @@ var (
 		mail.ReasonSuppressed:      {550, smtp.EnhancedCode{5, 7, 1}},
 		mail.ReasonNoAnswer:        {550, smtp.EnhancedCode{5, 7, 1}},
 		mail.ReasonWarmUp:          {451, smtp.EnhancedCode{4, 7, 1}},
+		mail.ReasonClosed:          {550, smtp.EnhancedCode{5, 7, 1}},
 	}
 )
 

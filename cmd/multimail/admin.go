@@ -64,6 +64,27 @@ func (o operatorCmd) Run(e *environment) error {
 	return show(e, api.UpdateAccount, api.AccountPatch{Name: o.Name, OversightEmail: o.Oversight, Postal: o.Postal}, text)
 }
 
+type accountCmd struct {
+	Delete accountDeleteCmd `cmd:"" help:"Close the account for good; the audit log stays."`
+}
+
+type accountDeleteCmd struct {
+	Yes bool `help:"Close it: there is no way back." required:""`
+}
+
+func (a accountDeleteCmd) Run(e *environment) error {
+	return show(e, api.DeleteAccount, api.AccountDeletion{}, func(d api.DeletedAccount) error {
+		err := e.line("the account is closed since %s. %s", short(d.DeletedAt), d.Message)
+		for _, box := range d.LegalHolds {
+			err = errors.Join(err, e.line("kept: %s", box))
+		}
+		for _, id := range d.Past {
+			err = errors.Join(err, e.line("sent: %s", id))
+		}
+		return err
+	})
+}
+
 type agentCmd struct {
 	Add      agentAddCmd      `cmd:"" help:"Add an agent; prints its SMTP password once."`
 	List     agentListCmd     `cmd:"" help:"List agents."`

@@ -68,6 +68,7 @@ type commands struct {
 
 	SigningKey signingKeyCmd `cmd:"" help:"Keys that sign mail; not API keys."`
 
+	Account  accountCmd  `cmd:"" help:"Close the account."`
 	Operator operatorCmd `cmd:"" help:"Show or name the operator and the oversight address."`
 
 	Clock  clockCmd  `cmd:"" help:"Whether the daemon trusts its clock."`

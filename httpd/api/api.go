@@ -91,8 +91,22 @@ type Account struct {
 	OversightEmail string `json:"oversight_email,omitempty" doc:"gets copies of monitored mail"`
 	Postal         string `json:"physical_address,omitempty" doc:"postal address of the operator; no mail bears it"`
 
-	SendingDisabled bool   `json:"sending_disabled" doc:"everything is frozen: no mail leaves"`
-	DisabledReason  string `json:"sending_disabled_reason,omitempty" doc:"'frozen'"`
+	SendingDisabled bool   `json:"sending_disabled" doc:"everything is frozen, or the account deleted: no mail leaves"`
+	DisabledReason  string `json:"sending_disabled_reason,omitempty" doc:"'frozen' or 'deleted'"`
+
+	DeletedAt time.Time `json:"deleted_at,omitzero" doc:"it was closed for good"`
+}
+
+// AccountDeletion closes the account.
+type AccountDeletion struct{ ApprovalHeader }
+
+// DeletedAccount is an account that is closed for good.
+type DeletedAccount struct {
+	Status     string    `json:"status" doc:"'deleted'"`
+	DeletedAt  time.Time `json:"deleted_at"`
+	Message    string    `json:"message" doc:"what becomes of the contents"`
+	LegalHolds []string  `json:"legal_holds,omitempty" doc:"mailboxes that keep their contents until the hold is lifted"`
+	Past       []string  `json:"past,omitempty" doc:"mails that could not be stopped: the next hop had them already"`
 }
 
 // AccountPatch names what shall change; nil leaves a value as it is.

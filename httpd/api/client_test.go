@@ -130,6 +130,7 @@ var requests = map[string]struct {
 	"decide_email": {DecideRequest{EmailID: "I", Action: "approve", Digest: "D"},
 		"POST", "/v1/oversight/decide", `{"email_id":"I","action":"approve","digest":"D"}`},
 	"get_account":       {None{}, "GET", "/v1/account", ""},
+	"delete_account":    {AccountDeletion{}, "DELETE", "/v1/account", ""},
 	"update_account":    {AccountPatch{Name: &mode}, "PATCH", "/v1/account", `{"name":"gated_all"}`},
 	"list_domains":      {None{}, "GET", "/v1/domains", ""},
 	"add_domain":        {NewDomain{Name: "x.example"}, "POST", "/v1/domains", `{"name":"x.example"}`},

@@ -59,6 +59,7 @@ var tiers = map[string]Tier{
 	"create_api_key":      TierCode,
 	"create_webhook":      TierCode,
 	"update_account":      TierCode,
+	"delete_account":      TierCode,
 	"remove_suppression":  TierCode,
 	"delete_contact":      TierCode,
 	"clear_spam_status":   TierCode,

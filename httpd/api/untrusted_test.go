@@ -24,6 +24,7 @@ var ours = map[string]string{
 	"Daily":          "Date EventType",
 	"Decided":        "ID Status State",
 	"Decision":       "Verdict Reason By Kind Digest",
+	"DeletedAccount": "Status Message LegalHolds Past",
 	"Done":           "Status",
 	"Download":       "DownloadURL Note Warning",
 	"Earlier":        "ID Direction From To Cc Bcc Status",

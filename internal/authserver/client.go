@@ -206,6 +206,26 @@ func (s *Server) RemoveClient(tx store.Tx, actor registry.Principal, id string) 
 	return s.endGrantsOf(tx, c.ID, "client")
 }
 
+// EndClosed removes up to limit clients of a closed account, and returns how many it removed: 0
+// once none is left. The registry ends their grants.
+func (s *Server) EndClosed(tx store.Tx, limit int) (n int, err error) {
+	all, err := s.Clients(tx)
+	for _, c := range all {
+		if err != nil || n >= limit {
+			break
+		}
+		if !c.EndedAt.IsZero() {
+			continue
+		}
+		c.EndedAt = tx.Now()
+		if err = put(tx, clientKey+c.ID, c); err == nil {
+			err = s.note(tx, system, registry.ClientRemoved, c)
+		}
+		n++
+	}
+	return n, err
+}
+
 func (s *Server) endGrantsOf(tx store.Tx, client, why string) error {
 	all, err := s.o.Registry.Grants(tx)
 	if err != nil {

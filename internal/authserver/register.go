@@ -3,6 +3,7 @@ package authserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -96,6 +97,11 @@ func (s *Server) Register(ctx context.Context, m Metadata, network string) (out 
 		c.Secret = hashOf(secret)
 	}
 	err = s.o.Store.Update(ctx, func(tx store.Tx) error {
+		if err := s.o.Registry.Open(tx); errors.Is(err, registry.ErrClosed) {
+			return refuse(InvalidMetadata, "nobody registers here any more: the account is closed")
+		} else if err != nil {
+			return err
+		}
 		ks, err := s.keys(tx)
 		if err != nil {
 			return err

@@ -138,7 +138,7 @@ func (d *Daemon) makeGate(c *clock.Clock, m *metrics.Metrics) (err error) {
 		TrashAfter: time.Duration(conf.Inbox.TrashAfter),
 		HeldSize:   int64(q.HeldSize), HeldCount: q.HeldCount,
 		BacklogSize: int64(q.BacklogSize), BacklogCount: q.BacklogCount,
-		Bounces: d.bounces, WarmUp: q.WarmUp,
+		Bounces: d.bounces, WarmUp: q.WarmUp, Closing: d.endings(), Forget: d.forget,
 	})
 	rewrites, err := mail.ParseRewrites(conf.Relay.Rewrites)
 	if err != nil {

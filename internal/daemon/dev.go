@@ -193,6 +193,9 @@ func (d *Daemon) fixtures() error {
 	box := mail.MustAddress(devMailbox)
 	me := registry.Socket(os.Getuid(), true)
 	return d.db.Update(context.Background(), func(tx store.Tx) error {
+		if _, closed, err := d.registry.Closed(tx); err != nil || closed {
+			return err // nothing comes back
+		}
 		if _, err := d.registry.Mailbox(tx, box); errors.Is(err, registry.ErrNotFound) {
 			if err := d.firstFixtures(tx, me, box); err != nil {
 				return err

@@ -51,6 +51,9 @@ func (d *Daemon) operatorMail(
 	var of registry.Domain
 	var operator registry.Operator
 	err := d.db.View(ctx, func(tx store.Tx) (err error) {
+		if err := d.registry.Open(tx); err != nil { // nothing leaves a closed account
+			return err
+		}
 		if of, err = d.registry.Domain(tx, domain); err == nil {
 			operator, err = d.registry.Operator(tx)
 		}

@@ -208,6 +208,16 @@ func (h *Hooks) Remove(tx store.Tx, by Actor, id string) error {
 	return h.note(tx, by, audit.WebhookRemove, s, nil)
 }
 
+// EndClosed removes one subscription of a closed account, and returns how many it removed: 0 once
+// none is left.
+func (h *Hooks) EndClosed(tx store.Tx) (int, error) {
+	all, err := h.List(tx)
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	return 1, h.Remove(tx, system{}, all[0].ID)
+}
+
 // Rotate gives a subscription a new secret. The one before signs beside it for a day.
 func (h *Hooks) Rotate(tx store.Tx, by Actor, id string) (Subscription, error) {
 	s, err := h.Get(tx, id)

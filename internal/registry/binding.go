@@ -93,7 +93,7 @@ func (r *Registry) addBinding(tx store.Tx, p Principal, q BindingRequest) (Bindi
 // that it opened included. Who may stop everything may. Doing so twice changes
 // nothing.
 func (r *Registry) Unbind(tx store.Tx, actor Principal, id string) error {
-	p, err := r.authorize(tx, actor, stop)
+	p, err := r.authorizeClosed(tx, actor, stop)
 	if err != nil {
 		return err
 	}
@@ -101,6 +101,10 @@ func (r *Registry) Unbind(tx store.Tx, actor Principal, id string) error {
 	if err != nil || !b.EndedAt.IsZero() {
 		return err
 	}
+	return r.unbind(tx, p, b)
+}
+
+func (r *Registry) unbind(tx store.Tx, p Principal, b Binding) error {
 	for _, at := range b.places() {
 		if err := space.Delete(tx, at); err != nil {
 			return err

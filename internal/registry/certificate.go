@@ -147,7 +147,7 @@ func (r *Registry) Certificate(tx store.Tx, id string) (Certificate, error) {
 // RevokeCertificate ends a certificate, and at their next command the sessions that
 // it opened. Who may stop everything may. Revoking twice changes nothing.
 func (r *Registry) RevokeCertificate(tx store.Tx, actor Principal, id string) error {
-	p, err := r.authorize(tx, actor, stop)
+	p, err := r.authorizeClosed(tx, actor, stop)
 	if err != nil {
 		return err
 	}
@@ -155,11 +155,15 @@ func (r *Registry) RevokeCertificate(tx store.Tx, actor Principal, id string) er
 	if err != nil || !c.RevokedAt.IsZero() {
 		return err
 	}
+	return r.revokeCertificate(tx, p, c)
+}
+
+func (r *Registry) revokeCertificate(tx store.Tx, p Principal, c Certificate) error {
 	if err := space.Delete(tx, c.place()); err != nil {
 		return err
 	}
 	c.RevokedAt = tx.Now()
-	if err := put(tx, certificateKey+id, c); err != nil {
+	if err := put(tx, certificateKey+c.ID, c); err != nil {
 		return err
 	}
 	facts, private := c.details()

@@ -139,8 +139,8 @@ func (r *Registry) Thaw(tx store.Tx, actor Principal, scope FreezeScope) error {
 func (r *Registry) Freezes(tx store.Tx) ([]Freeze, error) { return list[Freeze](tx, freezeKey) }
 
 // Frozen reports whether mail of the agent from the mailbox is stopped: by any
-// freeze in scope, or because the agent is disabled. An agent that is not here
-// is frozen too (invariant 7).
+// freeze in scope, because the agent is disabled, or because the account is closed. An
+// agent that is not here is frozen too (invariant 7).
 func (r *Registry) Frozen(tx store.Tx, agent string, mailbox mail.Address) (bool, error) {
 	a, ok, err := get[Agent](tx, agentKey+agent)
 	if err != nil || !ok || a.Disabled {
@@ -153,8 +153,11 @@ func (r *Registry) Frozen(tx store.Tx, agent string, mailbox mail.Address) (bool
 }
 
 // FrozenMailbox reports whether mail for the mailbox is stopped by a freeze in
-// scope. Mail that comes in is of no agent.
+// scope, or because the account is closed. Mail that comes in is of no agent.
 func (r *Registry) FrozenMailbox(tx store.Tx, mailbox mail.Address) (bool, error) {
+	if _, closed, err := r.Closed(tx); err != nil || closed {
+		return true, err
+	}
 	return anyFreeze(tx, FreezeScope{FreezeAll, ""}, FreezeScope{FreezeMailbox, mailbox.Key()},
 		FreezeScope{FreezeDomain, mailbox.Domain()})
 }

@@ -110,6 +110,9 @@ func (r *Registry) Grant(tx store.Tx, actor Principal, q GrantRequest, own bool)
 
 // addGrant makes a grant; of says who granted, and by what.
 func (r *Registry) addGrant(tx store.Tx, by Principal, q GrantRequest, of Grant) (Grant, error) {
+	if err := r.Open(tx); err != nil {
+		return Grant{}, err
+	}
 	k := KeyRequest{Kind: q.Kind, Owner: q.Owner, Scopes: q.Scopes, Mailboxes: q.Mailboxes}
 	if err := k.check(); err != nil {
 		return Grant{}, err
@@ -165,7 +168,7 @@ func (r *Registry) EndGrant(tx store.Tx, actor Principal, id string) error {
 		return err == nil && (p.Credential == Credential{CredentialGrant, g.ID} ||
 			p.person() == g.Person && !g.Person.IsZero() || g.Person == mail.Person{Issuer: LocalIssuer, ID: p.ID()})
 	}
-	p, refused := r.authorize(tx, actor, either(stop, own))
+	p, refused := r.authorizeClosed(tx, actor, either(stop, own))
 	if refused != nil {
 		return refused
 	}
@@ -257,8 +260,12 @@ func (r *Registry) JudgeGrants(judge func(g Grant, now time.Time) bool) { r.judg
 // StillGrants reports ErrCredentials when the one who granted could not do so now. An admin
 // needs the credential that it granted with, and the scopes it had; an approver the binding;
 // a person who grants for an agent the leave of the configuration, and is no approver. What an
-// admin gave a client of its own is the operator's, as an API key is: it stays until it is ended.
+// admin gave a client of its own is the operator's, as an API key is: it stays until it is ended. A
+// closed account has no grants.
 func (r *Registry) StillGrants(tx store.Tx, g Grant) error {
+	if err := r.lets(tx); err != nil {
+		return err
+	}
 	good, err := false, error(nil)
 	switch {
 	case g.Person.IsZero():

@@ -32,6 +32,13 @@ type KeepPatch struct {
 	LegalHold  *bool
 }
 
+// liftsHold reports whether a patch ends a legal hold, and changes nothing else.
+func (patch MailboxPatch) liftsHold() bool {
+	lifts := patch.LegalHold != nil && !*patch.LegalHold
+	patch.LegalHold = nil
+	return lifts && patch == MailboxPatch{}
+}
+
 func (patch KeepPatch) apply(k *Keep) error {
 	if v := patch.QuotaSize; v != nil {
 		if *v < 0 || *v > MaxQuotaSize {

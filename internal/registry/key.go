@@ -243,7 +243,7 @@ func (r *Registry) Keys(tx store.Tx) ([]Key, error) { return list[Key](tx, credK
 // everywhere stays. Revoking twice changes nothing.
 func (r *Registry) RevokeKey(tx store.Tx, actor Principal, id string) error {
 	own := func(p Principal) bool { return p.Credential == Credential{CredentialKey, id} }
-	p, err := r.authorize(tx, actor, either(stop, own))
+	p, err := r.authorizeClosed(tx, actor, either(stop, own))
 	if err != nil {
 		return err
 	}
@@ -263,8 +263,12 @@ func (r *Registry) RevokeKey(tx store.Tx, actor Principal, id string) error {
 	if err := r.keepsApprover(tx, p, k); err != nil {
 		return err
 	}
+	return r.revokeKey(tx, p, k)
+}
+
+func (r *Registry) revokeKey(tx store.Tx, p Principal, k Key) error {
 	k.RevokedAt = tx.Now()
-	if err := put(tx, credKey+id, k); err != nil {
+	if err := put(tx, credKey+k.ID, k); err != nil {
 		return err
 	}
 	facts, private := k.details()

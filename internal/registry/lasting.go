@@ -7,8 +7,11 @@ import (
 
 // Lasting returns p as it stands now, for what p has set up and goes on while nobody
 // presents a token. It is worth what the binding or the grant is, and ends with it; a client
-// certificate is judged in a handshake alone, so it sets up nothing.
+// certificate is judged in a handshake alone, so it sets up nothing. Nothing outlasts a closed account.
 func (r *Registry) Lasting(tx store.Tx, p Principal) (Principal, error) {
+	if err := r.lets(tx); err != nil {
+		return Principal{}, err
+	}
 	switch p.Credential.Kind {
 	case CredentialToken:
 		b, ok, err := get[Binding](tx, bindingKey+p.Credential.ID)

@@ -171,14 +171,18 @@ func (r *Registry) DeleteMailbox(tx store.Tx, actor Principal, addr mail.Address
 	if err != nil {
 		return err
 	}
+	return r.deleteMailbox(tx, p, m)
+}
+
+func (r *Registry) deleteMailbox(tx store.Tx, p Principal, m Mailbox) error {
 	facts := details{"agents": words(m.Agents)}
 	for _, name := range m.Agents {
-		if err := space.Delete(tx, usesKey+name+"/"+addr.Key()); err != nil {
+		if err := space.Delete(tx, usesKey+name+"/"+m.Address.Key()); err != nil {
 			return err
 		}
 	}
 	m.Mode, m.Agents, m.DeletedAt = mail.ReadOnly, nil, tx.Now()
-	if err := put(tx, mailboxKey+addr.Key(), m); err != nil {
+	if err := put(tx, mailboxKey+m.Address.Key(), m); err != nil {
 		return err
 	}
 	return r.policy(tx, p, audit.MailboxDelete, facts, details{"mailbox": m.Address.String()})
@@ -228,11 +232,11 @@ func (r *Registry) GrantMailbox(
 
 // SetMailbox changes what is not the mode. Another oversight address and a
 // longer hold are loosening, a shorter hold is tightening, and the display
-// name is for admins.
+// name is for admins. Of a closed account only a legal hold can be lifted.
 func (r *Registry) SetMailbox(
 	tx store.Tx, actor Principal, addr mail.Address, patch MailboxPatch,
 ) (Mailbox, error) {
-	p, err := r.authorize(tx, actor, tighten(addr))
+	p, err := r.authorizePatch(tx, actor, addr, patch)
 	if err != nil {
 		return Mailbox{}, err
 	}

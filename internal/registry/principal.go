@@ -260,6 +260,9 @@ func (r *Registry) ofAgent(tx store.Tx, name string, by Credential) (Principal, 
 	if !ok || a.Disabled {
 		return Principal{}, ErrCredentials
 	}
+	if err := r.lets(tx); err != nil {
+		return Principal{}, err
+	}
 	boxes, err := list[mail.Address](tx, usesKey+a.Name+"/")
 	if err != nil {
 		return Principal{}, err

@@ -22,6 +22,9 @@ const (
 // not made again: whoever unbinds an agent means it. What cannot be made is
 // ErrCredentials, and changes nothing; fits refuses an address that cannot be sent from.
 func (r *Registry) Provision(tx store.Tx, t Token, fits func(store.Tx, mail.Address) error) error {
+	if err := r.lets(tx); err != nil {
+		return err
+	}
 	if known, err := r.known(tx, t); err != nil || known {
 		return err
 	}

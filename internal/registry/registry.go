@@ -50,6 +50,7 @@ func New(log *audit.Log, hold time.Duration) *Registry {
 const (
 	operatorKey    = "registry/operator"
 	epochKey       = "registry/epoch"
+	closedKey      = "registry/closed"
 	nameKey        = "registry/name/"        // + name: which kind of principal has it
 	domainKey      = "registry/domain/"      // + domain
 	agentKey       = "registry/agent/"       // + agent

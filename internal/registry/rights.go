@@ -80,10 +80,23 @@ func either(rights ...right) right {
 	}
 }
 
-// authorize reads the actor again and returns it if may allows it. It stands
-// first in every write, before anything is looked up: who may not act does not
-// learn what exists.
+// authorize reads the actor again and returns it if may allows it, and the account is not
+// closed. It stands first in every write, before anything is looked up: who may not act does
+// not learn what exists.
 func (r *Registry) authorize(tx store.Tx, actor Principal, may right) (Principal, error) {
+	p, err := r.authorizeClosed(tx, actor, may)
+	if err == nil {
+		err = r.Open(tx)
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	return p, nil
+}
+
+// authorizeClosed is authorize for the few writes that a closed account still takes: they end
+// a credential, or lift a legal hold.
+func (r *Registry) authorizeClosed(tx store.Tx, actor Principal, may right) (Principal, error) {
 	p, err := r.Current(tx, actor)
 	if err != nil {
 		return Principal{}, err

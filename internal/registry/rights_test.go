@@ -239,6 +239,10 @@ func writingOperations() []operation {
 
 func policyOperations() []operation {
 	return []operation{
+		{"close the account", "MSD", "account.close", true, nil,
+			func(h *fixture, tx store.Tx, p registry.Principal) error { return h.reg.CloseAccount(tx, p) }},
+		{"lift a legal hold", "ABD", "mailbox.set", false, kept,
+			patch(registry.MailboxPatch{KeepPatch: registry.KeepPatch{LegalHold: ptr(false)}})},
 		{"set the mailbox's oversight address", "ABD", "mailbox.set", true, nil,
 			patch(registry.MailboxPatch{Oversight: &watch})},
 		{"lengthen the hold", "ABD", "mailbox.set", true, nil,

@@ -39,6 +39,8 @@ func stated(e audit.Record) map[string]string {
 	case audit.OperatorSet:
 		out["name of the operator"] = e.Facts["operator"]
 		out["oversight address of the operator"] = e.Private["oversight"]
+	case audit.AccountClose:
+		out["closed account"] = present
 	case audit.DomainAdd:
 		out["domain "+e.Facts["domain"]] = present
 	case audit.DomainRemove:
@@ -179,6 +181,11 @@ func (r *Registry) recordedOperator(tx store.Tx, s *states) error {
 	}
 	if ok {
 		s.add(audit.OperatorSet, details{"operator": o.Name}, details{"oversight": o.Oversight.String()})
+	}
+	if _, closed, err := r.Closed(tx); err != nil {
+		return err
+	} else if closed {
+		s.add(audit.AccountClose, nil, nil)
 	}
 	epoch, err := r.Epoch(tx)
 	if err != nil {

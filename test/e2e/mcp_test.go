@@ -20,11 +20,12 @@ import (
 )
 
 // agentTools are what a key sees that reads and sends, in their fixed order.
-var agentTools = strings.Fields(`add_allowlist_entry add_contact cancel_message check_inbox
-	configure_mailbox create_api_key create_mailbox create_webhook delete_contact delete_tag download_attachment
-	edit_scheduled_email get_account get_tags get_thread get_usage list_allowlist list_mailboxes list_spam
-	manage_spam_status manage_upgrade read_email remove_allowlist_entry remove_suppression reply_email
-	revoke_api_key search_contacts send_email set_tags update_account update_mailbox wait_for_email`)
+var agentTools = strings.Fields(`add_allowlist_entry add_contact cancel_message check_inbox configure_mailbox
+	create_api_key create_mailbox create_webhook delete_account delete_contact delete_tag
+	download_attachment edit_scheduled_email get_account get_tags get_thread get_usage
+	list_allowlist list_mailboxes list_spam manage_spam_status manage_upgrade read_email
+	remove_allowlist_entry remove_suppression reply_email revoke_api_key search_contacts
+	send_email set_tags update_account update_mailbox wait_for_email`)
 
 // keyed carries a key, and tells when a request has been written.
 type keyed struct {

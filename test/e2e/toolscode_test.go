@@ -83,9 +83,19 @@ var codeCalls = []toolCall{
 	// Three codes in an hour are all that an agent may ask for.
 	{as: "agent", tool: "create_mailbox", args: `{"address_local_part":"third"}`, refused: "within an hour"},
 	{as: "agent", tool: "update_account", args: `{"name":"Eve Ltd"}`, refused: "within an hour"},
+	{as: "agent", tool: "delete_account", args: `{}`, refused: "within an hour"},
 	{as: "agent", tool: "manage_upgrade", args: `{"action":"request","target_mode":"autonomous"}`,
 		refused: "within an hour"},
 	{as: "agent", tool: "manage_upgrade", args: `{"action":"apply","code":"AAA-AAA-AAAA"}`, refused: "code"},
 	{as: "agent", tool: "delete_contact", args: `{"contact_id":"nothing"}`, refused: "within an hour"},
 	{as: "admin", tool: "delete_contact", args: `{"contact_id":"nothing"}`, refused: "no such contact"},
+}
+
+const isClosed = `{"status":"deleted","deleted_at":"@time","message":"@note"}`
+
+// closingCalls are the last: there is no way back.
+var closingCalls = []toolCall{
+	{as: "admin", tool: "delete_account", args: `{}`, want: isClosed},
+	{as: "admin", tool: "delete_account", args: `{}`, want: isClosed},
+	{as: "admin", tool: "update_account", args: `{"name":"Eve Ltd"}`, refused: "closed"},
 }
