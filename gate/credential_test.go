@@ -63,7 +63,7 @@ func TestEveryEntryOfADecisionNamesTheKeyThatMadeIt(t *testing.T) {
 			return err
 		}},
 		{audit.ModeTighten, h.Admin, func(p registry.Principal) error {
-			_, err := h.Gate.SetMode(h.ctx, p, h.Box, mail.GatedSend)
+			_, err := h.Gate.SetMode(h.ctx, p, h.Box, mail.GatedAll)
 			return err
 		}},
 		{audit.AllowAdd, h.Approver, func(p registry.Principal) (err error) {
