@@ -29,7 +29,12 @@ func (d *fullDisk) fails(at string) error {
 
 func (d *fullDisk) Healthy() error { return errors.Join(d.fails("health"), d.Store.Healthy()) }
 
-func (d *fullDisk) Fits(n int64) error { return errors.Join(d.fails("room"), d.Store.Fits(n)) }
+func (d *fullDisk) Fits(n int64) error {
+	if d.at == "behind" {
+		return store.ErrBehind
+	}
+	return errors.Join(d.fails("room"), d.Store.Fits(n))
+}
 
 func (d *fullDisk) Stage(ctx context.Context, key string, b []byte) (store.Staged, error) {
 	if err := d.fails("body"); err != nil {
@@ -59,7 +64,7 @@ func TestADiskThatIsFullAtAnyStepOfTheWayInLosesNothing(t *testing.T) {
 	large := strings.Repeat(strings.Repeat("x", 76)+"\r\n", 2000) // has a file of its own
 	for _, c := range []struct{ at, rcpt, word string }{
 		{"health", "disk_full", "disk_full"}, {"room", "disk_full", "disk_full"},
-		{"body", "", "disk_full"}, {"commit", "", "disk_full"},
+		{"behind", "unavailable", "unavailable"}, {"body", "", "disk_full"}, {"commit", "", "disk_full"},
 		{"doubt", "", "unavailable"}, // it may be in force: nothing is claimed
 	} {
 		for _, text := range []string{"", large} {

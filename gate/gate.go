@@ -189,6 +189,19 @@ func unstored(err error) *mail.Error {
 	return errStore.Because(err)
 }
 
+// space returns nil where the store can take so many octets of new mail, and what to answer
+// otherwise.
+func (g *Gate) space(octets int64) error {
+	err := errors.Join(g.db.Healthy(), g.db.Fits(octets))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrBehind):
+		return errStore.Because(err)
+	}
+	return errFull.Because(err)
+}
+
 // update runs fn in a transaction.
 func (g *Gate) update(ctx context.Context, fn func(store.Tx) error) error {
 	return answer(g.db.Update(ctx, fn))

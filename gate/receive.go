@@ -43,8 +43,8 @@ var (
 // again. size is how many octets are announced, 0 when that is not known; room is how many
 // octets the mailbox may get now.
 func (g *Gate) AdmitDelivery(ctx context.Context, from, to mail.Address, size int64) (room int64, err error) {
-	if err := errors.Join(g.db.Healthy(), g.db.Fits(size)); err != nil {
-		return 0, errFull.Because(err)
+	if err := g.space(size); err != nil {
+		return 0, err
 	}
 	err = g.db.View(ctx, func(tx store.Tx) error {
 		room = 0
@@ -146,8 +146,8 @@ func (g *Gate) takeIn(ctx context.Context, d Delivery) ([]*mail.Mail, error) {
 	case int64(len(d.Raw)+len(d.Prefix)) > g.o.MaxSize+maxPrefix:
 		return nil, errSize
 	}
-	if err := errors.Join(g.db.Healthy(), g.db.Fits(int64(len(d.Raw)*len(d.To)))); err != nil {
-		return nil, errFull.Because(err)
+	if err := g.space(int64(len(d.Raw) * len(d.To))); err != nil {
+		return nil, err
 	}
 	rest, about, err := g.split(ctx, d)
 	if err != nil {

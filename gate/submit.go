@@ -59,8 +59,8 @@ type Receipt struct {
 // are announced (RFC 1870, section 6.1), 0 when that is not known: those that the
 // disk cannot take are refused before they are sent.
 func (g *Gate) Admit(ctx context.Context, p registry.Principal, from mail.Address, size int64, codes Codes) error {
-	if err := errors.Join(g.db.Healthy(), g.db.Fits(size)); err != nil {
-		return errFull.Because(err)
+	if err := g.space(size); err != nil {
+		return err
 	}
 	err := g.db.View(ctx, func(tx store.Tx) error {
 		_, err := g.admit(tx, p, from)
@@ -201,10 +201,7 @@ func (g *Gate) fitsNow(ctx context.Context, m *mail.Mail, size int64) error {
 	if err != nil {
 		return err
 	}
-	if err := g.db.Fits(size); err != nil {
-		return errFull.Because(err)
-	}
-	return nil
+	return g.space(size)
 }
 
 // read checks the bytes and the envelope and makes the mail that will be

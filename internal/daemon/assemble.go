@@ -82,10 +82,17 @@ func (d *Daemon) assemble() (err error) {
 	return d.makeServers(c, m)
 }
 
+// devSegment is the size of a segment of the journal in dev mode: it is made in no time.
+const devSegment = 1 << 20
+
 // openData opens what the data directory holds.
 func (d *Daemon) openData(c *clock.Clock) (err error) {
 	conf := d.o.Config
-	if d.db, err = bolt.Open(bolt.Options{Dir: conf.Data, Create: d.dev != nil, Now: c.Now}); err != nil {
+	o := bolt.Options{Dir: conf.Data, Create: d.dev != nil, Now: c.Now}
+	if d.dev != nil {
+		o.Segment = devSegment
+	}
+	if d.db, err = bolt.Open(o); err != nil {
 		return err
 	}
 	if d.node, err = nodeName(context.Background(), conf.Data, conf.Node, d.db); err != nil {

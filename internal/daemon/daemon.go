@@ -248,6 +248,8 @@ func (d *Daemon) Run(ctx context.Context, ready func() error) error {
 		select {
 		case <-ctx.Done():
 		case err = <-failed:
+		case <-d.db.Failed():
+			err = d.db.Healthy() // says why
 		}
 	}
 	defer followers.Wait() // the search closes its file

@@ -45,7 +45,9 @@ type Store interface {
 	Discard(Staged)
 
 	// Fits returns nil when a body of so many octets leaves the reserve of the
-	// disk free, and why not otherwise. It takes nothing: Stage asks again.
+	// disk free, and why not otherwise. It takes nothing: Stage asks again. Where the
+	// disk does not keep up with what was stored it waits, for 2 s at most, and then
+	// returns ErrBehind: new mail waits, and what is under way is still recorded.
 	Fits(octets int64) error
 
 	// Body returns a body that a transaction put. ErrNotFound if there is none.
@@ -141,6 +143,7 @@ var (
 	ErrUnknown  = errors.New("store: the outcome of the commit is unknown")
 	ErrClosed   = errors.New("store: closed")
 	ErrFull     = errors.New("store: the disk is full")
+	ErrBehind   = errors.New("store: the disk does not keep up; try again later")
 	ErrMissing  = errors.New("store: the database that belongs here is missing or damaged")
 
 	// Stop ends a Scan early.

@@ -68,7 +68,8 @@ func New(t testing.TB, o Options) *System {
 		s.Dir = t.TempDir()
 	}
 	var err error
-	if s.DB, err = bolt.Open(bolt.Options{Dir: s.Dir, Create: true, Now: o.Now, Reserve: 1}); err != nil {
+	disk := bolt.Options{Dir: s.Dir, Create: true, Now: o.Now, Reserve: 1, Segment: 1 << 20}
+	if s.DB, err = bolt.Open(disk); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.DB.Close() })

@@ -148,12 +148,12 @@ func BenchmarkSubmission(b *testing.B) {
 				bare.round(b, n)
 			}
 			b.StopTimer()
-			commits := h.stop(b)
+			flushes := h.stop(b)
 			b.ReportMetric(ours.took.Seconds()*1e9/float64(b.N), "ns/op")
 			b.ReportMetric(ours.rate(), "msg/s")
 			b.ReportMetric(bare.rate(), "null-msg/s")
 			b.ReportMetric(ours.rate()/bare.rate(), "×null")
-			b.ReportMetric(float64(commits)/float64(b.N), "commits/msg")
+			b.ReportMetric(float64(flushes)/float64(b.N), "flushes/msg")
 		})
 	}
 }

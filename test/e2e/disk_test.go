@@ -85,7 +85,7 @@ func TestADamagedDatabaseStopsTheStart(t *testing.T) {
 	h := start(t)
 	h.login().deliver(h.dev.Mailbox, []string{"to@dest.test"}, h.message("kept"), "250")
 	h.kill(syscall.SIGTERM)
-	db := filepath.Join(h.data, "multimail.db")
+	db := filepath.Join(h.data, "records.db")
 	whole, err := os.ReadFile(db)
 	if err != nil {
 		t.Fatal(err)

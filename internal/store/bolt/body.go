@@ -158,6 +158,9 @@ func (db *DB) Discard(s store.Staged) {
 	if !isBodyFile(file) {
 		return
 	}
+	if db.failure() != nil {
+		return // the journal may name it at the next start, which removes it if not
+	}
 	r, err := db.bodyRecord(context.Background(), s.Key)
 	switch {
 	case err == nil && r.file == file:
@@ -213,7 +216,7 @@ func (t *txn) PutBody(s store.Staged) error {
 	if r.file != "" {
 		t.touch(r.file, true)
 	}
-	return t.put(t.bodies, s.Key, r.encode())
+	return t.put(kindBody, s.Key, r.encode())
 }
 
 // stagedFile looks whether the file is there: one that was put before and
@@ -244,12 +247,12 @@ func (t *txn) DeleteBody(key string) error {
 	if err := t.dropFile(key); err != nil {
 		return err
 	}
-	return t.delete(t.bodies, key)
+	return t.delete(kindBody, key)
 }
 
 // dropFile marks the file of a body that is replaced or deleted.
 func (t *txn) dropFile(key string) error {
-	b := t.bodies.Get([]byte(key))
+	b := t.get(kindBody, key)
 	if b == nil {
 		return nil
 	}
@@ -295,7 +298,7 @@ func (db *DB) Body(ctx context.Context, key string) ([]byte, error) {
 
 func (db *DB) bodyRecord(ctx context.Context, key string) (r body, err error) {
 	err = db.view(ctx, func(t *txn) error {
-		b := t.bodies.Get([]byte(key))
+		b := t.get(kindBody, key)
 		if b == nil {
 			return store.ErrNotFound
 		}

@@ -2,36 +2,33 @@ package bolt
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
 
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
-
 	"github.com/multimail/multimail/internal/store"
 )
 
-// maxBatch bounds how many updates share a commit.
+// maxBatch bounds how many updates share a commit, and a part of a segment how much they change
+// together before the next ones wait for another.
 const maxBatch = 256
 
 // call is one update on its way through the committer.
 type call struct {
-	ctx   context.Context
-	fn    func(store.Tx) error
-	force bool // commit although nothing was written: a probe of the disk
-	err   error
-	done  chan struct{}
+	ctx  context.Context
+	fn   func(store.Tx) error
+	err  error
+	done chan struct{}
 }
 
 // batch is the calls that share a commit.
 type batch struct {
-	calls []*call
-	wrote bool
-	files map[string]bool // body files these calls touch, and whether a record names them afterwards
-	after []func()        // asked for by AfterCommit
-	err   error           // for every call that has no error of its own
+	calls   []*call
+	changes []change
+	octets  int64
+	files   map[string]bool // body files these calls touch, and whether a record names them afterwards
+	after   []func()        // asked for by AfterCommit
+	err     error           // for every call that has no error of its own
 }
 
 // Update implements store.Store.
@@ -72,7 +69,7 @@ func (db *DB) submit(c *call) error {
 	}
 }
 
-// committer is the only writer.
+// committer is the only writer of the journal.
 func (db *DB) committer() {
 	ended := false
 	defer func() {
@@ -85,11 +82,19 @@ func (db *DB) committer() {
 		var first *call
 		select {
 		case first = <-db.calls:
+		case <-db.due:
+			db.ageing = false
+			if db.freeze(); db.state.Load().top.Len() > 0 {
+				db.grows()
+			}
+			continue
 		case <-db.closed:
 			ended = true
 			return
 		}
-		db.serve(db.drain(first))
+		for rest := db.drain(first); len(rest) > 0; {
+			rest = db.serve(rest)
+		}
 	}
 }
 
@@ -109,12 +114,12 @@ func (db *DB) drain(first *call) []*call {
 	return calls
 }
 
-// serve commits a batch and answers every call.
-func (db *DB) serve(calls []*call) {
+// serve commits a batch, answers its calls, and returns those that were too much for it.
+func (db *DB) serve(calls []*call) (rest []*call) {
 	b := &batch{calls: calls, files: map[string]bool{}}
 	b.err = fmt.Errorf("%w: a closure ended its goroutine", store.ErrAborted)
 	defer func() {
-		for _, c := range calls {
+		for _, c := range b.calls {
 			if c.err == nil {
 				c.err = b.err
 			}
@@ -122,6 +127,7 @@ func (db *DB) serve(calls []*call) {
 		}
 	}()
 	b.err = db.commitBatch(b)
+	rest = calls[len(b.calls):]
 	if b.err == nil {
 		db.removeFiles(b.files)
 		for _, s := range db.orphans.take() {
@@ -133,87 +139,61 @@ func (db *DB) serve(calls []*call) {
 			_ = protect(func() error { fn(); return nil })
 		}
 	}
+	return rest
 }
 
-// commitBatch runs a batch in one transaction. What it returns concerns the
-// calls that succeeded; those that failed left nothing behind.
+// commitBatch runs a batch on one snapshot, writes what it changed to the journal, and shows it
+// once that is durable. What it returns concerns the calls that succeeded; those that failed
+// left nothing behind.
 func (db *DB) commitBatch(b *batch) error {
-	file, err := db.handle()
-	if err != nil {
-		return err
+	if err := db.failure(); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrAborted, err)
 	}
-	tx, err := file.Begin(true)
+	p, err := db.pin()
 	if err != nil {
 		return fmt.Errorf("%w: %w", store.ErrAborted, err)
 	}
-	defer rollback(tx)
-	var n uint64
-	err = protect(func() error {
-		if err := db.run(tx, b); err != nil || !b.wrote {
-			return err
-		}
-		n = commitNumber(tx) + 1
-		return setCommitNumber(tx, n)
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", store.ErrAborted, err)
-	}
-	if !b.wrote {
+	defer p.release()
+	work := db.run(p, b)
+	if len(b.changes) == 0 {
 		return nil
 	}
-	if err := protect(func() error { return db.o.commit(tx) }); err != nil {
-		rollback(tx)
-		return db.resolve(n, err)
+	if err := db.write(b); err != nil {
+		return err
 	}
-	db.committed()
+	db.show(p.state, work, b)
 	return nil
 }
 
-// run runs every closure. It fails only when one could not be undone.
-func (db *DB) run(tx *bbolt.Tx, b *batch) error {
-	for _, c := range b.calls {
+// run runs the closures, until they have changed enough for one batch, and returns the layer
+// with what they changed.
+func (db *DB) run(p *pinned, b *batch) *layer {
+	work := p.state.top.Copy()
+	for i, c := range b.calls {
+		if b.octets > db.o.Segment/4 {
+			b.calls = b.calls[:i]
+			break
+		}
 		if c.err = c.ctx.Err(); c.err != nil {
 			continue
 		}
-		t := db.begin(tx)
+		before := work.Copy()
+		t := db.begin(context.Background(), p.tx, append([]*layer{work}, p.state.layers()[1:]...))
 		t.writable = true
 		c.err = protect(func() error {
 			defer t.end()
 			return c.fn(store.NewTx(t))
 		})
 		if c.err != nil {
-			if err := t.undo(); err != nil {
-				return fmt.Errorf("undo: %w", err)
-			}
+			work = before
 			continue
 		}
-		b.wrote = b.wrote || c.force || len(t.before) > 0
+		b.changes = append(b.changes, t.changes...)
+		b.octets += t.octets()
 		for name, named := range t.files {
 			b.files[name] = named
 		}
 		b.after = append(b.after, t.after...)
 	}
-	return nil
-}
-
-// rollback ends a transaction that may have ended, in whatever state bbolt
-// left it.
-func rollback(tx *bbolt.Tx) {
-	_ = protect(func() error {
-		if err := tx.Rollback(); !errors.Is(err, bolterrors.ErrTxClosed) {
-			return err
-		}
-		return nil
-	})
-}
-
-func commitNumber(tx *bbolt.Tx) uint64 {
-	if v := tx.Bucket(ownBucket).Get(commitKey); len(v) == 8 {
-		return binary.BigEndian.Uint64(v)
-	}
-	return 0
-}
-
-func setCommitNumber(tx *bbolt.Tx, n uint64) error {
-	return tx.Bucket(ownBucket).Put(commitKey, binary.BigEndian.AppendUint64(nil, n))
+	return work
 }

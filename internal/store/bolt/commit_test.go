@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/multimail/multimail/internal/store"
 	"github.com/multimail/multimail/internal/store/storetest"
 )
@@ -38,8 +36,8 @@ func queued(t *testing.T, db *DB, n int, fn func(i int) func(store.Tx) error) []
 
 func TestWhatQueuesUpSharesACommit(t *testing.T) {
 	d, dir := &disk{}, t.TempDir()
-	db := mustOpen(t, Options{Dir: dir, Create: true, commit: d.commit})
-	d.plans()
+	db := mustOpen(t, Options{Dir: dir, Create: true, journal: d.hooks()})
+	d.syncs = 0
 	errs := queued(t, db, 100, func(i int) func(store.Tx) error {
 		return func(tx store.Tx) error {
 			err := storetest.Records(tx).Put(fmt.Sprintf("k/%03d", i), nil)
@@ -52,8 +50,8 @@ func TestWhatQueuesUpSharesACommit(t *testing.T) {
 			return err
 		}
 	})
-	if d.commits != 1 {
-		t.Errorf("100 updates took %d commits", d.commits)
+	if d.syncs != 1 {
+		t.Errorf("100 updates took %d commits", d.syncs)
 	}
 	for i, err := range errs {
 		good := i%4 == 0 || i%4 == 3
@@ -126,39 +124,10 @@ func TestAFailureIsUndoneInsideASharedCommit(t *testing.T) {
 	checkPages(t, dir)
 }
 
-func TestABatchHasOneFateAndItsFailuresTheirOwn(t *testing.T) {
-	for name, c := range map[string]struct {
-		fate func(*bbolt.Tx) error
-		want error
-	}{"lost": {lost, store.ErrAborted}, "in force": {done, nil}} {
-		t.Run(name, func(t *testing.T) {
-			d, own := &disk{}, errors.New("own")
-			db := mustOpen(t, Options{Dir: t.TempDir(), Create: true, commit: d.commit})
-			d.plans(c.fate)
-			for i, err := range queued(t, db, 10, func(i int) func(store.Tx) error {
-				return func(tx store.Tx) error {
-					if i == 3 {
-						return own
-					}
-					return storetest.Records(tx).Put(fmt.Sprint(i), nil)
-				}
-			}) {
-				want := c.want
-				if i == 3 {
-					want = own
-				}
-				if !errors.Is(err, want) {
-					t.Errorf("update %d: %v, want %v", i, err, want)
-				}
-			}
-		})
-	}
-}
-
 func TestAnUpdateThatWroteNothingCommitsNothing(t *testing.T) {
 	d := &disk{}
-	db := mustOpen(t, Options{Dir: t.TempDir(), Create: true, commit: d.commit})
-	d.plans()
+	db := mustOpen(t, Options{Dir: t.TempDir(), Create: true, journal: d.hooks()})
+	d.syncs = 0
 	for range 3 {
 		if err := db.Update(t.Context(), func(tx store.Tx) error {
 			_, _ = storetest.Records(tx).Get("a")
@@ -167,12 +136,12 @@ func TestAnUpdateThatWroteNothingCommitsNothing(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if d.commits != 0 {
-		t.Errorf("%d commits", d.commits)
+	if d.syncs != 0 {
+		t.Errorf("%d commits", d.syncs)
 	}
 	mustPut(t, db, "a", "1")
-	if d.commits != 1 {
-		t.Errorf("a lone update took %d commits", d.commits)
+	if d.syncs != 1 {
+		t.Errorf("a lone update took %d commits", d.syncs)
 	}
 }
 

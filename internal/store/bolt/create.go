@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/multimail/multimail/internal/store"
+	"github.com/multimail/multimail/internal/store/journal"
 )
 
 // marker is the content of DIR/store.id. The database holds the same id, so
@@ -38,8 +39,10 @@ func (db *DB) open() error {
 	case db.o.Create:
 		return db.create()
 	}
-	if _, err := os.Stat(db.path); err == nil {
-		return fmt.Errorf("store: %s stands in %s without %s: %w", fileName, db.o.Dir, markerName, store.ErrMissing)
+	for _, name := range []string{fileName, earlierName} {
+		if _, err := os.Stat(filepath.Join(db.o.Dir, name)); err == nil {
+			return fmt.Errorf("store: %s stands in %s without %s: %w", name, db.o.Dir, markerName, store.ErrMissing)
+		}
 	}
 	return fmt.Errorf("store: none has been made in %s: %w: %w", db.o.Dir, store.ErrMissing, fs.ErrNotExist)
 }
@@ -93,7 +96,7 @@ func (db *DB) identity() (id string, empty bool, err error) {
 	return id, empty, err
 }
 
-// create makes a database under another name, gives it its own once it is
+// create makes a journal, a database under another name, gives it its own once it is
 // whole and durable, and writes the marker last. So a database that has no
 // marker is either whole and empty, because its making was cut off, or has
 // lost its marker: then it is refused, never replaced.
@@ -113,7 +116,7 @@ func (db *DB) create() error {
 		}
 		return db.openMarked(m)
 	}
-	if _, err := os.Lstat(db.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(db.path); errors.Is(err, fs.ErrNotExist) && !db.isEarlier() {
 		if err := db.makeFile(); err != nil {
 			return fmt.Errorf("store: make %s: %w", fileName, err)
 		}
@@ -136,8 +139,9 @@ func (db *DB) makeFile() (err error) {
 	if err != nil {
 		return err
 	}
-	id := make([]byte, 16)
-	rand.Read(id)
+	raw := make([]byte, 16)
+	rand.Read(raw)
+	id := hex.EncodeToString(raw)
 	err = b.Update(func(tx *bbolt.Tx) error {
 		_, err := tx.CreateBucket(recordBucket)
 		_, err2 := tx.CreateBucket(bodyBucket)
@@ -145,9 +149,12 @@ func (db *DB) makeFile() (err error) {
 		if err := errors.Join(err, err2, err3); err != nil {
 			return err
 		}
-		return own.Put(idKey, []byte(hex.EncodeToString(id)))
+		return errors.Join(own.Put(idKey, []byte(id)), beginJournal(tx))
 	})
 	if err := errors.Join(err, b.Close()); err != nil {
+		return err
+	}
+	if err := journal.Create(db.journalOptions(id)); err != nil {
 		return err
 	}
 	if err := os.Rename(name, db.path); err != nil {

@@ -50,23 +50,20 @@ func TestDiscardRemovesWhatNoRecordNames(t *testing.T) {
 	}
 }
 
-// The outcome of the commit is unknown: the file stays until it is known.
+// The outcome of the commit is unknown: the file stays until the next start knows it.
 func TestDiscardWaitsForAnUnknownOutcome(t *testing.T) {
-	for name, c := range map[string]struct {
-		inForce bool
-	}{"in force": {true}, "not in force": {false}} {
+	for name, f := range fates {
+		if f.want != store.ErrUnknown {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			d, dir := &disk{}, t.TempDir()
-			db := mustOpen(t, Options{Dir: dir, Create: true, commit: d.commit})
+			db := mustOpen(t, Options{Dir: dir, Create: true, journal: d.hooks()})
 			s, err := db.Stage(t.Context(), "k", make([]byte, inlineMax))
 			if err != nil {
 				t.Fatal(err)
 			}
-			fate := lost
-			if c.inForce {
-				fate = done
-			}
-			d.plans(away(dir, fate))
+			d.plan(f)
 			err = db.Update(t.Context(), func(tx store.Tx) error { return storetest.Records(tx).PutBody(s) })
 			if !errors.Is(err, store.ErrUnknown) {
 				t.Fatalf("Update = %v, want unknown", err)
@@ -75,11 +72,11 @@ func TestDiscardWaitsForAnUnknownOutcome(t *testing.T) {
 			if !exists(t, dir, file(s)) {
 				t.Fatal("removed while nobody knew")
 			}
-			back(t, dir)
-			mustPut(t, db, "later", "1")
-			mustPut(t, db, "later", "2")
-			if exists(t, dir, file(s)) != c.inForce {
-				t.Errorf("the file is there: %v", !c.inForce)
+			mustClose(t, db)
+			db = mustOpen(t, Options{Dir: dir})
+			_, err = db.Body(t.Context(), "k")
+			if inForce := err == nil; exists(t, dir, file(s)) != inForce || inForce != (f.write == nil) {
+				t.Errorf("in force: %t, the file is there: %t", inForce, exists(t, dir, file(s)))
 			}
 		})
 	}

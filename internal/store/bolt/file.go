@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -22,7 +23,7 @@ const (
 
 	// mapped is the address space taken at once, not memory: while the map
 	// need not grow, no reader holds up a commit.
-	mapped = 256 << 20
+	mapped = 1 << 30
 )
 
 var errLocked = errors.New("another daemon has the data directory open")
@@ -60,7 +61,11 @@ func (db *DB) openFile() (err error) {
 		f = h
 		return h, nil
 	}
-	b, err := bbolt.Open(db.path, 0o600, o)
+	path := db.path
+	if db.earlier = db.isEarlier(); db.earlier {
+		path = filepath.Join(db.o.Dir, earlierName)
+	}
+	b, err := bbolt.Open(path, 0o600, o)
 	if errors.Is(err, fs.ErrNotExist) {
 		return damaged("it is gone")
 	}
@@ -72,6 +77,13 @@ func (db *DB) openFile() (err error) {
 	}
 	db.bolt = b
 	return nil
+}
+
+// isEarlier reports whether the database is one of before there was a journal.
+func (db *DB) isEarlier() bool {
+	_, err := os.Lstat(db.path)
+	_, err2 := os.Lstat(filepath.Join(db.o.Dir, earlierName))
+	return errors.Is(err, fs.ErrNotExist) && err2 == nil
 }
 
 func damaged(format string, args ...any) error {

@@ -39,8 +39,41 @@ func TestBoltKeepsTheContractOfAStore(t *testing.T) {
 	})
 }
 
+// settled has a checkpoint after every change.
+type settled struct{ *DB }
+
+func (s settled) Update(ctx context.Context, fn func(store.Tx) error) error {
+	err := s.DB.Update(ctx, fn)
+	for {
+		ahead := *s.ahead.Load()
+		if at := s.state.Load(); at.frozen == nil && at.top.Len() == 0 || s.failure() != nil {
+			return err
+		}
+		select {
+		case <-ahead:
+		case <-s.closed:
+			return err
+		}
+	}
+}
+
+func TestAStoreThatIsMovedAfterEveryChangeKeepsTheContract(t *testing.T) {
+	dirs := map[string]string{}
+	storetest.Run(t, func(t *testing.T) store.Store {
+		dir, opened := dirs[t.Name()]
+		if !opened {
+			dir = t.TempDir()
+			dirs[t.Name()] = dir
+		}
+		return settled{mustOpen(t, Options{Dir: dir, Create: !opened, Backlog: 1})}
+	})
+}
+
 func mustOpen(t testing.TB, o Options) *DB {
 	t.Helper()
+	if o.Segment == 0 {
+		o.Segment = 256 << 10 // small, so that it is made quickly
+	}
 	db, err := Open(o)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
@@ -155,4 +188,17 @@ func (c *clock) pass(d time.Duration) { c.at = c.at.Add(d) }
 func file(s store.Staged) string {
 	_, name := s.Kept()
 	return name
+}
+
+// What stands in for the commit of a checkpoint.
+func lost(*bbolt.Tx) error   { return errDisk }
+func broken(*bbolt.Tx) error { panic("broken") }
+
+// back undoes that the database was moved away.
+func back(t *testing.T, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, fileName)
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
 }

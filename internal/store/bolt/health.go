@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -24,32 +23,23 @@ type health struct {
 }
 
 // Healthy implements store.Store. It fails while there is still room to record
-// what is under way, because deleting and marking need space too. After a
-// failed commit it makes one of its own: doors that wait for Healthy would
-// otherwise never learn that the disk is back.
+// what is under way, because deleting and marking need space too.
 func (db *DB) Healthy() error {
 	select {
 	case <-db.closed:
 		return store.ErrClosed
 	default:
 	}
+	if err := db.failure(); err != nil {
+		return err
+	}
 	db.health.mu.Lock()
 	defer db.health.mu.Unlock()
 	now := db.o.Now()
 	age := now.Sub(db.health.at)
 	fresh := !db.health.at.IsZero() && age >= 0 && age < healthFor
-	trouble := db.troubled()
 	if !fresh {
-		if trouble != nil {
-			_ = db.submit(&call{
-				ctx: context.Background(), fn: func(store.Tx) error { return nil }, force: true, done: make(chan struct{}),
-			})
-			trouble = db.troubled()
-		}
 		db.health.at, db.health.last = now, db.look()
-	}
-	if trouble != nil {
-		return trouble
 	}
 	return db.health.last
 }
@@ -60,9 +50,37 @@ func (db *DB) Fits(octets int64) error {
 	if err := db.Healthy(); err != nil {
 		return err
 	}
+	if err := db.keepsUp(); err != nil {
+		return err
+	}
 	db.health.mu.Lock()
 	defer db.health.mu.Unlock()
 	return db.room(octets)
+}
+
+// backlogWait is how long new mail waits for a checkpoint.
+const backlogWait = 2 * time.Second
+
+// keepsUp waits while too much is in the journal alone. What is under way is still recorded
+// then; only who asks whether something new fits has to wait.
+func (db *DB) keepsUp() error {
+	late := time.NewTimer(backlogWait)
+	defer late.Stop()
+	for {
+		ahead := *db.ahead.Load()
+		if s := db.state.Load(); s.octets+s.moving < db.o.Backlog {
+			return nil
+		}
+		select {
+		case <-ahead:
+		case <-late.C:
+			return store.ErrBehind
+		case <-db.failed:
+			return db.failure()
+		case <-db.closed:
+			return store.ErrClosed
+		}
+	}
 }
 
 // take counts what is about to be written as used at once, so that many that come
@@ -91,14 +109,11 @@ func (db *DB) room(octets int64) error {
 
 // look looks at the file and its disk.
 func (db *DB) look() error {
-	db.mu.RLock()
-	opened := db.file
-	db.mu.RUnlock()
 	fi, err := os.Stat(db.path)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if !os.SameFile(fi, opened) || fi.Size() < opened.Size() {
+	if !os.SameFile(fi, db.file) || fi.Size() < db.file.Size() {
 		return errors.New("store: " + fileName + " was replaced or cut short while it was open")
 	}
 	var st unix.Statfs_t

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -11,24 +12,26 @@ import (
 	"github.com/multimail/multimail/internal/store"
 )
 
-// txn is one closure's part of a bbolt transaction, which others may share.
-// What it changes is logged, so that it can be undone alone.
+// txn is one closure's transaction: a snapshot of the file, and above it what was changed
+// since. What a closure changes goes into a layer of its own copy.
 type txn struct {
+	ctx             context.Context
 	records, bodies *bbolt.Bucket
+	layers          []*layer
 	dir             string // of body files
 	now             time.Time
 	writable        bool
 	scanning        int
 	ended           bool
-	before          []change        // in the order of the changes
+	changes         []change        // in their order
 	files           map[string]bool // body files touched, and whether a record names them
 	after           []func()        // called after the commit
 }
 
-// change is what a key was before; value is nil when there was none.
+// change is a new value of a key of a layer; nil: it was deleted.
 type change struct {
-	in         *bbolt.Bucket
-	key, value []byte
+	key   string
+	value []byte
 }
 
 var _ store.Records = (*txn)(nil)
@@ -38,8 +41,9 @@ var (
 	errScanning = errors.New("store: write during a scan")
 )
 
-func (db *DB) begin(tx *bbolt.Tx) *txn {
-	return &txn{records: tx.Bucket(recordBucket), bodies: tx.Bucket(bodyBucket), dir: db.bodies, now: db.o.Now()}
+func (db *DB) begin(ctx context.Context, tx *bbolt.Tx, layers []*layer) *txn {
+	return &txn{ctx: ctx, records: tx.Bucket(recordBucket), bodies: tx.Bucket(bodyBucket), layers: layers,
+		dir: db.bodies, now: db.o.Now()}
 }
 
 // end makes a transaction that escaped its closure harmless.
@@ -55,51 +59,74 @@ func (t *txn) AfterCommit(fn func()) {
 }
 
 func (t *txn) Get(key string) ([]byte, error) {
-	if t.ended {
-		return nil, errEnded
+	if err := t.mayRead(); err != nil {
+		return nil, err
 	}
-	v := t.records.Get([]byte(key))
+	v := t.get(kindRecord, key)
 	if v == nil {
 		return nil, store.ErrNotFound
 	}
 	return bytes.Clone(v), nil
 }
 
-func (t *txn) Put(key string, value []byte) error { return t.put(t.records, key, bytes.Clone(value)) }
+// get returns the value of a key, nil for none. It belongs to the store.
+func (t *txn) get(kind, key string) []byte {
+	if v, known := find(t.layers, kind+key); known {
+		return v
+	}
+	if kind == kindBody {
+		return t.bodies.Get([]byte(key))
+	}
+	return t.records.Get([]byte(key))
+}
 
-func (t *txn) Delete(key string) error { return t.delete(t.records, key) }
+func (t *txn) Put(key string, value []byte) error { return t.put(kindRecord, key, bytes.Clone(value)) }
 
-// put keeps value, as bbolt does until the commit.
-func (t *txn) put(in *bbolt.Bucket, key string, value []byte) error {
+func (t *txn) Delete(key string) error { return t.delete(kindRecord, key) }
+
+// put keeps value.
+func (t *txn) put(kind, key string, value []byte) error {
 	if err := t.mayWrite(); err != nil {
 		return err
+	}
+	if len(key) == 0 || len(key) > bbolt.MaxKeySize {
+		return fmt.Errorf("store: put %.80q: a key has 1 to %d octets", key, bbolt.MaxKeySize)
 	}
 	if value == nil {
 		value = []byte{} // to be told from "none"
 	}
-	k := []byte(key)
-	before := bytes.Clone(in.Get(k))
-	if err := in.Put(k, value); err != nil {
-		return fmt.Errorf("store: put %.80q: %w", key, err)
-	}
-	t.before = append(t.before, change{in, k, before})
+	t.change(kind+key, value)
 	return nil
 }
 
-func (t *txn) delete(in *bbolt.Bucket, key string) error {
+func (t *txn) delete(kind, key string) error {
 	if err := t.mayWrite(); err != nil {
 		return err
 	}
-	k := []byte(key)
-	before := bytes.Clone(in.Get(k))
-	if before == nil {
-		return nil
+	if t.get(kind, key) != nil {
+		t.change(kind+key, nil)
 	}
-	if err := in.Delete(k); err != nil {
-		return fmt.Errorf("store: delete %.80q: %w", key, err)
-	}
-	t.before = append(t.before, change{in, k, before})
 	return nil
+}
+
+func (t *txn) change(key string, value []byte) {
+	t.layers[0].Set(key, value)
+	t.changes = append(t.changes, change{key, value})
+}
+
+// octets is about what the changes take in memory and in the journal.
+func (t *txn) octets() (n int64) {
+	for _, c := range t.changes {
+		n += int64(len(c.key) + len(c.value) + changeHead)
+	}
+	return n
+}
+
+func (t *txn) mayRead() error {
+	if t.ended {
+		return errEnded
+	}
+	return context.Cause(t.ctx)
 }
 
 func (t *txn) mayWrite() error {
@@ -114,80 +141,60 @@ func (t *txn) mayWrite() error {
 	return nil
 }
 
-// undo restores everything in reverse.
-func (t *txn) undo() error {
-	for i := len(t.before) - 1; i >= 0; i-- {
-		c := t.before[i]
-		var err error
-		if c.value == nil {
-			err = c.in.Delete(c.key)
-		} else {
-			err = c.in.Put(c.key, c.value)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (t *txn) Scan(r store.Range, fn func(string, []byte) error) error {
-	if t.ended {
-		return errEnded
+	if err := t.mayRead(); err != nil {
+		return err
 	}
 	t.scanning++
 	defer func() { t.scanning-- }()
-	c := t.records.Cursor()
-	// The smallest key in the range: where a walk backwards ends.
-	least, v := c.Seek([]byte(r.From))
-	if !within(least, r) {
-		return nil
+	var sources []*walker
+	for _, l := range t.layers {
+		sources = append(sources, walkLayer(l, r.From, r.To, r.Reverse))
 	}
-	var err error
-	if r.Reverse {
-		err = backward(c, r, least, fn)
-	} else {
-		for k := least; within(k, r) && err == nil; k, v = c.Next() {
-			err = fn(string(k), bytes.Clone(v))
+	sources = append(sources, walkFile(t.records.Cursor(), r))
+	err := merge(sources, r.Reverse, func(key string, value []byte) error {
+		if err := t.mayRead(); err != nil {
+			return err
 		}
-	}
+		return fn(key, bytes.Clone(value))
+	})
 	if errors.Is(err, store.Stop) {
 		return nil
 	}
 	return err
 }
 
-func within(k []byte, r store.Range) bool {
-	return k != nil && (r.To == "" || string(k) < r.To)
-}
-
-// emptyPages bounds how many pages without keys a walk backwards crosses.
-const emptyPages = 1 << 24
-
-// backward walks down to the key least. A transaction that deletes leaves empty
-// pages until it commits; bbolt's Prev answers nil on each of them, as it does
-// at the beginning, so only meeting least is the end.
-func backward(c *bbolt.Cursor, r store.Range, least []byte, fn func(string, []byte) error) error {
-	var k, v []byte
-	if r.To == "" {
-		k, v = c.Last()
-	} else if k, _ = c.Seek([]byte(r.To)); k == nil {
-		k, v = c.Last()
-	} else {
-		k, v = c.Prev()
+// walkFile walks the records of the file.
+func walkFile(c *bbolt.Cursor, r store.Range) *walker {
+	started := false
+	w := &walker{}
+	w.next = func() (string, []byte, bool) {
+		var k, v []byte
+		switch {
+		case started && r.Reverse:
+			k, v = c.Prev()
+		case started:
+			k, v = c.Next()
+		case !r.Reverse:
+			k, v = c.Seek([]byte(r.From))
+		case r.To == "":
+			k, v = c.Last()
+		default:
+			if k, v = c.Seek([]byte(r.To)); k == nil {
+				k, v = c.Last()
+			} else {
+				k, v = c.Prev()
+			}
+		}
+		started = true
+		if k == nil || string(k) < r.From || r.To != "" && string(k) >= r.To {
+			return "", nil, false
+		}
+		if v == nil {
+			v = []byte{}
+		}
+		return string(k), v, true
 	}
-	for empty := 0; empty < emptyPages; k, v = c.Prev() {
-		if k == nil {
-			empty++
-			continue
-		}
-		empty = 0
-		if err := fn(string(k), bytes.Clone(v)); err != nil {
-			return err
-		}
-		if bytes.Equal(k, least) {
-			return nil
-		}
-	}
-	return errors.New("store: the order of keys is damaged")
+	w.step()
+	return w
 }
