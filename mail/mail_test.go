@@ -65,6 +65,7 @@ func TestMailKeepsEveryFieldThroughJSON(t *testing.T) {
 		Mailbox: MustAddress("bot@a.test"), Agent: "bot", AgentRef: "r", Author: "agent:bot", Door: "smtp",
 		Identity: &Identity{Issuer: "corp", Tenant: "t", Agent: "r", Client: "c", Blueprint: "b", Shape: "on_behalf_of",
 			Person: Person{Issuer: "corp", Tenant: "t", ID: "u"}},
+		Earlier:   []Submitter{{Author: "agent:bot"}},
 		Encrypted: true, Size: 9, More: 7, BodyHash: "cd=", TextHash: "ab",
 		Header: Header{From: MustAddress("bot@a.test"), To: []Address{addr}, Cc: []Address{addr},
 			Subject: "s", MessageID: "i@a.test", Attachments: 2, FromName: "Bot", ReplyTo: []Address{addr},
