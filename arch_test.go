@@ -37,7 +37,7 @@ internal/message: mail
 internal/store: internal/store/internal/raw
 internal/store/internal/raw:
 internal/store/bolt: internal/store internal/store/journal
-internal/store/journal:
+internal/store/journal: internal/store
 internal/store/storetest: internal/store internal/store/internal/raw
 internal/registry: mail internal/message internal/store audit
 internal/oauth: mail internal/config

@@ -96,8 +96,8 @@ func (db *DB) identity() (id string, empty bool, err error) {
 	return id, empty, err
 }
 
-// create makes a journal, a database under another name, gives it its own once it is
-// whole and durable, and writes the marker last. So a database that has no
+// create makes a database under another name and its journal, gives the database its own
+// name once both are whole and durable, and writes the marker last. So a database that has no
 // marker is either whole and empty, because its making was cut off, or has
 // lost its marker: then it is refused, never replaced.
 func (db *DB) create() error {

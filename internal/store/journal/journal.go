@@ -33,6 +33,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/multimail/multimail/internal/store"
 )
 
 // Options say where a journal is. All but the hooks are required.
@@ -150,12 +152,6 @@ func openFiles(o Options) (files []*os.File, err error) {
 
 func (j *Journal) file(lap uint64) *os.File { return j.files[lap%uint64(len(j.files))] }
 
-// noSpace reports whether an error says that a file system which never writes in place has no
-// space left.
-func noSpace(err error) bool {
-	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG)
-}
-
 // Append writes a batch. It is durable once Sync has returned. After ErrFull, ErrTooLarge and
 // an error of a full disk nothing was written; after any other the journal has failed, and the
 // batch may be there at the next start.
@@ -174,7 +170,7 @@ func (j *Journal) Append(data []byte) (end Position, err error) {
 	}
 	b := j.encode(data, size)
 	n, err := j.o.Write(j.file(j.next.Lap), b, j.next.Offset)
-	if err != nil && int64(n) < size && noSpace(err) {
+	if err != nil && int64(n) < size && store.Full(err) { // of a file system that never writes in place
 		return end, fmt.Errorf("journal: %w", err) // what is there is no whole batch, and is written over
 	}
 	if err != nil {
